@@ -1,0 +1,1 @@
+"""Photographs to detections to crops: one module for each source."""

@@ -1,0 +1,24 @@
+"""Chooses the implementations that the settings ask for; nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """The settings and the open store that every command begins with."""
+
+    settings: Settings
+    database: Database
+
+
+def open_house(settings: Settings | None = None) -> House:
+    """The store that the settings name, at its newest schema."""
+    settings = settings or Settings.from_environ()
+    database = Database(settings.database_url)
+    database.migrate()
+    return House(settings=settings, database=database)
