@@ -122,7 +122,8 @@ class AnnotationRecord:
     annotated_at: dt.datetime  # UTC: when this state came to be
     lead_time: float | None = None  # seconds
     ground_truth: bool = False
-    model_version: str | None = None  # of the prediction that it started from
+    model_version: str | None = None  # of the prediction that was shown
+    shown: int | None = None  # the category that this prediction named
     source: str = "label-studio"
     result: Any = None  # Label Studio's own JSON, kept whole
 

@@ -102,6 +102,7 @@ detection = sa.Table(
     sa.Column("detector_category", sa.Text, nullable=False),
     sa.Column("crop_path", sa.Text),
     sa.Column("frame_path", sa.Text),
+    sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # labels are counted at each webhook
 )
 
 embedder = sa.Table(
@@ -157,7 +158,7 @@ oracle = sa.Table(
     sa.Column("annotation_uid", sa.Text, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),  # 1, 2, ... within its annotation
     sa.Column("annotation_id", sa.BigInteger, index=True),
-    sa.Column("task_id", sa.BigInteger),
+    sa.Column("task_id", sa.BigInteger, index=True),
     sa.Column("verdict", sa.Text, nullable=False),  # records.Verdict
     sa.Column("annotator", sa.Text),
     sa.Column("annotated_at", UtcDateTime, nullable=False),
@@ -165,6 +166,7 @@ oracle = sa.Table(
     sa.Column("lead_time", sa.Float),
     sa.Column("ground_truth", sa.Boolean, nullable=False),
     sa.Column("model_version", sa.Text),
+    sa.Column("shown", sa.Integer, sa.ForeignKey("category.id")),  # what the prediction on screen said
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("result", sa.JSON),
     sa.UniqueConstraint("annotation_uid", "revision"),

@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_detection")),
     )
     op.create_index(op.f("ix_detection_image_id"), "detection", ["image_id"], unique=False)
+    op.create_index("ix_detection_kind_category_id", "detection", ["kind", "category_id"], unique=False)
     op.create_table(
         "scan",
         sa.Column("image_id", sa.Text(), nullable=False),
@@ -183,15 +184,18 @@ def upgrade() -> None:
         sa.Column("lead_time", sa.Float(), nullable=True),
         sa.Column("ground_truth", sa.Boolean(), nullable=False),
         sa.Column("model_version", sa.Text(), nullable=True),
+        sa.Column("shown", sa.Integer(), nullable=True),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["detection_id"], ["detection.id"], name=op.f("fk_oracle_detection_id")),
         sa.ForeignKeyConstraint(["label"], ["category.id"], name=op.f("fk_oracle_label")),
+        sa.ForeignKeyConstraint(["shown"], ["category.id"], name=op.f("fk_oracle_shown")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_oracle")),
         sa.UniqueConstraint("annotation_uid", "revision", name=op.f("uq_oracle_annotation_uid_revision")),
     )
     op.create_index(op.f("ix_oracle_annotation_id"), "oracle", ["annotation_id"], unique=False)
     op.create_index(op.f("ix_oracle_detection_id"), "oracle", ["detection_id"], unique=False)
+    op.create_index(op.f("ix_oracle_task_id"), "oracle", ["task_id"], unique=False)
     op.create_table(
         "prediction",
         sa.Column("model_version", sa.Text(), nullable=False),
@@ -224,12 +228,14 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("task")
     op.drop_table("prediction")
+    op.drop_index(op.f("ix_oracle_task_id"), table_name="oracle")
     op.drop_index(op.f("ix_oracle_detection_id"), table_name="oracle")
     op.drop_index(op.f("ix_oracle_annotation_id"), table_name="oracle")
     op.drop_table("oracle")
     op.drop_index("ix_embedding_embedder_seq", table_name="embedding")
     op.drop_table("embedding")
     op.drop_table("scan")
+    op.drop_index("ix_detection_kind_category_id", table_name="detection")
     op.drop_index(op.f("ix_detection_image_id"), table_name="detection")
     op.drop_table("detection")
     op.drop_index(

@@ -1,0 +1,111 @@
+"""The one written rule for the current label of a detection.
+
+The oracle keeps every state of every annotation; this is how they become one answer:
+
+1. Of each annotation (by unique id) only the last revision counts; one that was taken back is gone.
+2. Each annotator has one vote: their latest annotation that is not a skip.
+3. If any vote is ground truth, the latest ground-truth vote decides.
+4. Otherwise the label with most votes stands. Labels that tie leave the detection disputed, without a
+   label, until someone settles it. "Unsure" never outvotes a label; where nobody gave a label it stands.
+   Only skips: skipped.
+5. Labels that came with a source, not from Label Studio, count only where no person has voted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.records import Verdict
+
+PEOPLE = "label-studio"  # the source of what people said; every other source came with the photographs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One state of one annotation, as the rule sees it."""
+
+    annotation_uid: str
+    revision: int  # 1, 2, ... within its annotation
+    verdict: Verdict
+    label: int | None  # a category id, with Verdict.LABEL only
+    annotator: str | None
+    annotated_at: dt.datetime
+    ground_truth: bool = False
+    source: str = PEOPLE
+    shown: int | None = None  # the category that the prediction on screen named
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentLabel:
+    """What the oracle says of a detection now."""
+
+    verdict: Verdict | None  # LABEL, UNSURE or SKIPPED; None: nobody has said anything, or labels tie
+    label: int | None = None  # a category id, with Verdict.LABEL only
+    votes: int = 0  # for that verdict and label
+    voters: int = 0  # how many votes there were
+    disputed: bool = False
+    confirmed: bool = False  # somebody chose the label that the prediction had named
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the detection leaves the queue: it has a label, or people are unsure of it."""
+        return self.verdict in (Verdict.LABEL, Verdict.UNSURE)
+
+
+def current_label(history: Iterable[Entry]) -> CurrentLabel:
+    """The answer for one detection from its entries, whatever their order."""
+    standing = _standing(history)
+    people = [entry for entry in standing if entry.source == PEOPLE]
+    votes = _votes(people) or _votes(entry for entry in standing if entry.source != PEOPLE)
+    if not votes:
+        return CurrentLabel(verdict=Verdict.SKIPPED if standing else None)
+    decisive = [entry for entry in votes if entry.ground_truth]
+    if decisive:
+        return _answer([max(decisive, key=_age)], voters=len(votes))
+    labels = [entry for entry in votes if entry.verdict is Verdict.LABEL]
+    if not labels:
+        return _answer(votes, voters=len(votes))
+    counts = Counter(entry.label for entry in labels).most_common()
+    if len(counts) > 1 and counts[0][1] == counts[1][1]:
+        return CurrentLabel(verdict=None, voters=len(votes), disputed=True)
+    return _answer([entry for entry in labels if entry.label == counts[0][0]], voters=len(votes))
+
+
+def _standing(history: Iterable[Entry]) -> list[Entry]:
+    """Each annotation's last revision, without those that were taken back."""
+    last: dict[str, Entry] = {}
+    for entry in history:
+        known = last.get(entry.annotation_uid)
+        if known is None or entry.revision > known.revision:
+            last[entry.annotation_uid] = entry
+    return [entry for entry in last.values() if entry.verdict is not Verdict.DELETED]
+
+
+def _votes(entries: Iterable[Entry]) -> list[Entry]:
+    """Each annotator's latest entry that is not a skip; one that names nobody is a voter of its own."""
+    latest: dict[tuple[str, str | None, str], Entry] = {}
+    for entry in entries:
+        if entry.verdict is Verdict.SKIPPED:
+            continue
+        alone = entry.annotation_uid if entry.annotator is None else ""
+        voter = (entry.source, entry.annotator, alone)
+        if voter not in latest or _age(entry) > _age(latest[voter]):
+            latest[voter] = entry
+    return list(latest.values())
+
+
+def _age(entry: Entry) -> tuple[dt.datetime, str]:
+    return entry.annotated_at, entry.annotation_uid  # the id settles what the same moment leaves open
+
+
+def _answer(winners: list[Entry], *, voters: int) -> CurrentLabel:
+    return CurrentLabel(
+        verdict=winners[0].verdict,
+        label=winners[0].label,
+        votes=len(winners),
+        voters=voters,
+        confirmed=any(entry.label is not None and entry.label == entry.shown for entry in winners),
+    )
