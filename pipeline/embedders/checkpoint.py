@@ -1,0 +1,131 @@
+"""A checkpoint folder of ours: a torchvision backbone's weights with a JSON manifest, never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.embedders.embedder import embedder_id
+from pipeline.embedders.network import Network, backbone, behead
+from pipeline.embedders.preprocessing import Preprocessing
+from pipeline.errors import EmbedderError
+
+if TYPE_CHECKING:
+    import torch
+
+MANIFEST = "embedder.json"
+WEIGHTS = "weights.safetensors"
+
+
+class CheckpointEmbedder:
+    """The backbone that a checkpoint folder holds; its id follows from the content of its files."""
+
+    def __init__(self, folder: Path) -> None:
+        """EmbedderError, naming the file, where the folder is not a checkpoint of ours."""
+        folder = folder.expanduser().resolve()
+        manifest = _manifest(folder / MANIFEST)
+        preprocessing = Preprocessing.from_manifest(manifest["preprocessing"])
+        name = manifest["backbone"]
+        model = backbone(name, preprocessing.crop)
+        self.dimension, head = behead(model)
+        if manifest["dimension"] != self.dimension:
+            raise EmbedderError(
+                f"{folder / MANIFEST} says dimension {manifest['dimension']}, {name} gives {self.dimension}",
+                remedy="correct the one that is wrong",
+            )
+        weights = folder / manifest["weights"]
+        _fill(model, _state(weights), head, weights)
+        self._network = Network(model, preprocessing)
+        with weights.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        identity = {
+            "backbone": name,
+            "weights": content,
+            "without": head,
+            "preprocessing": preprocessing.manifest(),
+        }
+        self.id = embedder_id(folder.name, identity)
+        self.manifest: Mapping[str, Any] = {
+            "kind": "checkpoint",
+            "spec": f"checkpoint:{folder}",
+            "dimension": self.dimension,
+            **identity,
+        }
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """One row for each image: float32 (N, dimension)."""
+        return self._network.embed(images) if images else np.empty((0, self.dimension), np.float32)
+
+
+def save(folder: Path, *, name: str, model: torch.nn.Module, preprocessing: Preprocessing) -> None:
+    """Write `model`, a torchvision `name` with or without its head, as a checkpoint folder."""
+    from safetensors.torch import save_model
+
+    dimension, _ = behead(backbone(name, preprocessing.crop))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(model, str(folder / WEIGHTS))
+    manifest = {
+        "backbone": name,
+        "dimension": dimension,
+        "weights": WEIGHTS,
+        "preprocessing": preprocessing.manifest(),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: Any = json.loads(path.read_text())
+    except OSError as exc:
+        raise EmbedderError(
+            f"{path} cannot be read: {exc.strerror}",
+            remedy=f"a checkpoint is a folder with {MANIFEST} and weights",
+        ) from exc
+    except ValueError as exc:
+        raise EmbedderError(f"{path} is not JSON: {exc}", remedy="write it again") from exc
+    wanted: dict[str, type] = {"backbone": str, "dimension": int, "weights": str, "preprocessing": dict}
+    for key, kind in wanted.items():
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
+            raise EmbedderError(f"{path} lacks {key!r}", remedy=f"it needs {', '.join(wanted)}")
+    if Path(manifest["weights"]).name != manifest["weights"]:
+        raise EmbedderError(f"{path}: weights must lie beside it", remedy="name the file without a folder")
+    return dict(manifest)
+
+
+def _state(path: Path) -> Mapping[str, torch.Tensor]:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except FileNotFoundError as exc:
+        raise EmbedderError(f"{path} is missing", remedy=f"correct `weights` in {MANIFEST}") from exc
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as exc:
+        raise EmbedderError(
+            f"{path} holds no readable weights: {exc}", remedy="save a state dict as safetensors"
+        ) from exc
+    if not isinstance(state, dict):
+        raise EmbedderError(f"{path} holds no state dict", remedy="save model.state_dict()")
+    return state
+
+
+def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str, path: Path) -> None:
+    """Load weights of the whole backbone, or of the backbone without its head."""
+    body = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
+    try:
+        model.load_state_dict(body)
+    except RuntimeError as exc:
+        raise EmbedderError(f"{path} does not fit its backbone: {exc}", remedy="correct `backbone`") from exc

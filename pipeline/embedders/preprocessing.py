@@ -1,0 +1,89 @@
+"""How a crop becomes a network's input: resize, crop, normalise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.errors import EmbedderError
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """What published weights expect of an image, as torchvision's classification presets have it."""
+
+    resize: int  # pixels: the shorter side, the aspect kept
+    crop: int  # pixels: the square cut from the centre of that
+    mean: tuple[float, float, float]  # RGB, of values in 0..1
+    std: tuple[float, float, float]
+    interpolation: str = "bilinear"  # nearest, bilinear, bicubic or lanczos; antialiased
+
+    @classmethod
+    def from_preset(cls, preset: Any) -> Preprocessing:
+        """Of a torchvision preset, what `weights.transforms()` returns."""
+        return cls(
+            resize=int(preset.resize_size[0]),
+            crop=int(preset.crop_size[0]),
+            mean=_triple(preset.mean),
+            std=_triple(preset.std),
+            interpolation=str(preset.interpolation.value),
+        )
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any]) -> Preprocessing:
+        """Of JSON with exactly the fields of this class; EmbedderError where it cannot be used."""
+        try:
+            made = cls(
+                resize=int(manifest["resize"]),
+                crop=int(manifest["crop"]),
+                mean=_triple(manifest["mean"]),
+                std=_triple(manifest["std"]),
+                interpolation=str(manifest["interpolation"]),
+            )
+        except (KeyError, TypeError, ValueError) as exc:
+            raise EmbedderError(
+                f"preprocessing {dict(manifest)!r} lacks or misspells {exc}",
+                remedy="it needs resize, crop, mean, std and interpolation",
+            ) from exc
+        if made.resize < 1 or made.crop < 1 or min(made.std) <= 0 or made.interpolation not in _RESAMPLING:
+            raise EmbedderError(
+                f"preprocessing {dict(manifest)!r} cannot be carried out",
+                remedy=f"sizes and std above 0, interpolation one of {', '.join(_RESAMPLING)}",
+            )
+        return made
+
+    def manifest(self) -> dict[str, Any]:
+        """JSON, as `from_manifest` reads it."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    def pixels(self, images: Sequence[Image.Image]) -> NDArray[np.uint8]:
+        """Resized and cut, not yet normalised: uint8 (N, crop, crop, 3), RGB."""
+        batch = np.empty((len(images), self.crop, self.crop, 3), np.uint8)
+        for row, image in zip(batch, images, strict=True):
+            row[:] = self._cut(image)
+        return batch
+
+    def _cut(self, image: Image.Image) -> NDArray[np.uint8]:
+        rgb = image.convert("RGB")
+        width, height = (int(self.resize * side / min(rgb.size)) for side in rgb.size)
+        resized = rgb.resize((width, height), _RESAMPLING[self.interpolation])
+        left, top = round((width - self.crop) / 2), round((height - self.crop) / 2)
+        # Where `crop` exceeds `resize`, what lies outside is black, as in torchvision's centre crop.
+        return np.asarray(resized.crop((left, top, left + self.crop, top + self.crop)))
+
+
+def _triple(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

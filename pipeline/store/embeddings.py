@@ -1,0 +1,172 @@
+"""Embeddings in the store: one row of float16 for each detection and embedder, appended, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.errors import EmbedderError, StoreError
+from pipeline.records import utc_now
+from pipeline.store.database import insert_new, lock
+from pipeline.store.schema import detection, embedder, embedding
+
+VECTOR = np.dtype("<f2")  # as the `vector` column keeps each number
+READ_ROWS = 4_096  # rows fetched at once: a few megabytes
+
+
+class Describes(Protocol):
+    """What the store keeps of an embedder; `pipeline.embedders.Embedder` has it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """An embedder as the store knows it."""
+
+    id: str
+    dimension: int
+    manifest: Mapping[str, Any]
+    identity: str  # tells this store's embeddings from those of another store's embedder of this id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Consecutive embeddings of one embedder."""
+
+    last_seq: int
+    ids: list[str]  # of detections
+    vectors: NDArray[np.float16]  # (N, D)
+
+
+def register(conn: sa.Connection, new: Describes) -> None:
+    """Make the embedder known; a second time changes nothing. StoreError where its dimension changed."""
+    row = {
+        "id": new.id,
+        "dimension": new.dimension,
+        "manifest": dict(new.manifest),
+        "created_at": utc_now(),
+    }
+    insert_new(conn, embedder, [row])
+    known = registered(conn, new.id).dimension
+    if known != new.dimension:
+        raise StoreError(
+            f"the store knows embedder {new.id} with {known} dimensions, not {new.dimension}",
+            remedy="two embedders must not share an id",
+        )
+
+
+def registered(conn: sa.Connection, embedder_id: str) -> Registered:
+    """The embedder of this id; StoreError where nothing was ever embedded with it."""
+    row = conn.execute(sa.select(embedder).where(embedder.c.id == embedder_id)).mappings().one_or_none()
+    if row is None:
+        raise StoreError(f"the store knows no embedder {embedder_id!r}", remedy="run `wildloop embed`")
+    return Registered(
+        id=row["id"],
+        dimension=row["dimension"],
+        manifest=row["manifest"],
+        identity=row["created_at"].isoformat(),
+    )
+
+
+def append(
+    conn: sa.Connection, embedder_id: str, detection_ids: Sequence[str], vectors: NDArray[np.floating[Any]]
+) -> int:
+    """Add vectors (N, D) of registered `embedder_id`; returns how many were new.
+
+    A detection that has its vector keeps it. EmbedderError where the vectors do not fit the embedder or
+    hold a number that float16 cannot.
+    """
+    dimension = registered(conn, embedder_id).dimension
+    if vectors.shape != (len(detection_ids), dimension):
+        raise EmbedderError(
+            f"{embedder_id} has {dimension} dimensions; vectors {vectors.shape} were handed over "
+            f"for {len(detection_ids)} detections"
+        )
+    with np.errstate(over="ignore"):
+        packed = np.ascontiguousarray(vectors, dtype=VECTOR)
+    finite = np.isfinite(packed).all(axis=1)
+    if not finite.all():
+        raise EmbedderError(
+            f"{embedder_id} gave detection {detection_ids[int(np.argmin(finite))]} a vector with a number "
+            "that is none, or is beyond float16's 65504",
+            remedy="is it fed as its makers meant it? See its mean and std",
+        )
+    rows = (
+        {"detection_id": detection_id, "embedder": embedder_id, "vector": vector.tobytes()}
+        for detection_id, vector in zip(detection_ids, packed, strict=True)
+    )
+    # Without it PostgreSQL could commit seq 8 before seq 7, and who reads on after 8 would miss 7 for ever.
+    lock(conn, "embedding")
+    return insert_new(conn, embedding, rows)
+
+
+def missing(conn: sa.Connection, embedder_id: str, after: str, limit: int) -> list[tuple[str, str]]:
+    """The next detections, by id after `after`, that have a crop but no vector: (id, crop_path)."""
+    query = (
+        sa.select(detection.c.id, detection.c.crop_path)
+        .where(_lacks(embedder_id), detection.c.id > after)
+        .order_by(detection.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.crop_path) for row in conn.execute(query)]
+
+
+def missing_count(conn: sa.Connection, embedder_id: str) -> int:
+    """How many detections have a crop but no vector of this embedder."""
+    query = sa.select(sa.func.count()).select_from(detection).where(_lacks(embedder_id))
+    return int(conn.execute(query).scalar_one())
+
+
+def count(conn: sa.Connection, embedder_id: str) -> int:
+    """How many vectors of this embedder there are."""
+    query = sa.select(sa.func.count()).select_from(embedding).where(embedding.c.embedder == embedder_id)
+    return int(conn.execute(query).scalar_one())
+
+
+def last_seq(conn: sa.Connection, embedder_id: str) -> int:
+    """The newest `seq` of this embedder; 0 where it has none."""
+    query = sa.select(sa.func.max(embedding.c.seq)).where(embedding.c.embedder == embedder_id)
+    return int(conn.execute(query).scalar_one() or 0)
+
+
+def detection_at(conn: sa.Connection, embedder_id: str, seq: int) -> str | None:
+    """The detection whose vector of this embedder has `seq`."""
+    query = sa.select(embedding.c.detection_id).where(
+        embedding.c.seq == seq, embedding.c.embedder == embedder_id
+    )
+    found: str | None = conn.execute(query).scalar_one_or_none()
+    return found
+
+
+def pages(conn: sa.Connection, embedder_id: str, after: int) -> Iterator[Page]:
+    """Every vector with a `seq` above `after`, in order of `seq`."""
+    dimension = registered(conn, embedder_id).dimension
+    columns = sa.select(embedding.c.seq, embedding.c.detection_id, embedding.c.vector)
+    while True:
+        query = (
+            columns.where(embedding.c.embedder == embedder_id, embedding.c.seq > after)
+            .order_by(embedding.c.seq)
+            .limit(READ_ROWS)
+        )
+        rows = conn.execute(query).all()
+        if not rows:
+            return
+        after = rows[-1].seq
+        vectors = np.frombuffer(b"".join(row.vector for row in rows), VECTOR).reshape(-1, dimension)
+        yield Page(last_seq=after, ids=[row.detection_id for row in rows], vectors=vectors)
+
+
+def _lacks(embedder_id: str) -> sa.ColumnElement[bool]:
+    has = sa.exists().where(embedding.c.detection_id == detection.c.id, embedding.c.embedder == embedder_id)
+    return sa.and_(detection.c.crop_path.is_not(None), ~has)
