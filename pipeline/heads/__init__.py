@@ -1,0 +1,6 @@
+"""Classifier heads: frozen embeddings in, calibrated probabilities out."""
+
+from pipeline.heads.linear import LinearHead
+from pipeline.heads.training import Examples, Fitted, fit
+
+__all__ = ["Examples", "Fitted", "LinearHead", "fit"]
