@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from pipeline.embedders import Embedder
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.records import utc_now
 from pipeline.store.database import insert_new, lock
@@ -17,17 +18,6 @@ from pipeline.store.schema import detection, embedder, embedding
 
 VECTOR = np.dtype("<f2")  # as the `vector` column keeps each number
 READ_ROWS = 4_096  # rows fetched at once: a few megabytes
-
-
-class Describes(Protocol):
-    """What the store keeps of an embedder; `pipeline.embedders.Embedder` has it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def dimension(self) -> int: ...
-    @property
-    def manifest(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +39,7 @@ class Page:
     vectors: NDArray[np.float16]  # (N, D)
 
 
-def register(conn: sa.Connection, new: Describes) -> None:
+def register(conn: sa.Connection, new: Embedder) -> None:
     """Make the embedder known; a second time changes nothing. StoreError where its dimension changed."""
     row = {
         "id": new.id,
@@ -111,14 +101,21 @@ def append(
     return insert_new(conn, embedding, rows)
 
 
-def missing(conn: sa.Connection, embedder_id: str, after: str, limit: int) -> list[tuple[str, str]]:
-    """The next detections, by id after `after`, that have a crop but no vector: (id, crop_path)."""
+def missing(
+    conn: sa.Connection, embedder_id: str, after: str, limit: int, *, until: str | None = None
+) -> list[tuple[str, str]]:
+    """The next detections that have a crop but no vector, as (id, crop_path), in the order of their ids.
+
+    Ids are above `after`, and not above `until` where that is given.
+    """
     query = (
         sa.select(detection.c.id, detection.c.crop_path)
         .where(_lacks(embedder_id), detection.c.id > after)
         .order_by(detection.c.id)
         .limit(limit)
     )
+    if until is not None:
+        query = query.where(detection.c.id <= until)
     return [(row.id, row.crop_path) for row in conn.execute(query)]
 
 
