@@ -125,14 +125,19 @@ class LabelStudio:
             "query": json.dumps({**(query or {}), "ordering": ["tasks:id"]}),
             "page_size": PAGE_TASKS,
         }
-        page, seen, total = 1, 0, 1
+        page, seen, total, last = 1, 0, 1, 0
         while seen < total:
             answer = self._connection.get(
                 f"listing the tasks of project {project_id}", "api/tasks/", {**params, "page": page}
             )
-            yield from answer["tasks"]
+            if answer["total"] < total and page > 1:  # a deletion moved others to pages already read
+                page, seen, total = 1, 0, 1
+                continue
+            new = [task for task in answer["tasks"] if int(task["id"]) > last]
+            yield from new
             if not answer["tasks"]:
                 return
+            last = max(last, int(answer["tasks"][-1]["id"]))
             page, seen, total = page + 1, seen + len(answer["tasks"]), answer["total"]
 
     def task_ids(self, project_id: int) -> list[int]:
@@ -141,61 +146,58 @@ class LabelStudio:
 
     def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
         """Those of `task_ids` that the project still has."""
-        wanted = sorted(task_ids)
         found: set[int] = set()
-        for start in range(0, len(wanted), EXPORT_TASKS):
-            chosen = {"all": False, "included": wanted[start : start + EXPORT_TASKS]}
+        for ids in _chunks(sorted(task_ids)):
+            chosen = {"all": False, "included": ids}
             found.update(int(task["id"]) for task in self.tasks(project_id, {"selectedItems": chosen}))
         return found
 
     def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterator[Json]:
-        """Tasks whose `updated_at` is later than `moment` (all where None), by rising id.
+        """Tasks that somebody touched later than `moment` (ever, where None), by rising id.
 
-        A task's `updated_at` moves when an annotation of it is made, changed or deleted. Each task has
-        `id`, `data`, `updated_at` and `annotations`, whole and with `unique_id`. That field is written
-        by no listing of tasks, only by the export, which is therefore asked for the tasks that have
-        annotations (Label Studio keeps a copy of every export in its own `export` folder).
-
-        Tasks changed while this lists may be missed: the next watermark is the newest `updated_at` seen,
-        but none later than the moment that the listing began.
+        A task's `updated_at` moves when an annotation of it is made, changed or deleted, and when it is
+        imported: a task that has no annotation and no "updated by" was only imported, and is left out.
+        Each has `id`, `data`, `updated_at` and whole `annotations`, but for their `unique_id`: that is
+        written by no listing of tasks (see `exported_tasks`). Tasks changed while this lists may be missed.
         """
-        query: Json = {}
+        for ids in _chunks(self._touched(project_id, moment)):
+            query = {"selectedItems": {"all": False, "included": ids}, "ordering": ["tasks:id"]}
+            answer = self._connection.get(
+                f"reading {len(ids)} tasks of project {project_id}",
+                "api/tasks/",
+                {"project": project_id, "fields": "all", "query": json.dumps(query), "page_size": len(ids)},
+            )
+            yield from answer["tasks"]
+
+    def _touched(self, project_id: int, moment: dt.datetime | None) -> list[int]:
+        """The ids behind `tasks_updated_since`."""
+        later: Json = {}
         if moment is not None:
             value = moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one form it reads
-            changed = {
-                "filter": "filter:tasks:updated_at",
-                "operator": "greater",
-                "type": "Datetime",
-                "value": value,
-            }
-            query = {"filters": {"conjunction": "and", "items": [changed]}}
-        batch: list[Json] = []
-        for task in self.tasks(project_id, query):
-            batch.append(task)
-            if len(batch) == EXPORT_TASKS:
-                yield from self._with_annotations(project_id, batch)
-                batch = []
-        yield from self._with_annotations(project_id, batch)
-
-    def _with_annotations(self, project_id: int, tasks: Sequence[Json]) -> Iterator[Json]:
-        annotated = [
-            int(task["id"]) for task in tasks if task["total_annotations"] or task["cancelled_annotations"]
+            later = {"child_filter": _filter("updated_at", "greater", "Datetime", value)}
+        touched = [
+            _filter("updated_by", "empty", "List", False) | later,
+            _filter("total_annotations", "greater", "Number", 0) | later,
+            _filter("cancelled_annotations", "greater", "Number", 0) | later,
         ]
-        exported: dict[int, list[Json]] = {}
-        if annotated:
-            answer = self._connection.get(
+        query = {"filters": {"conjunction": "or", "items": touched}}
+        return [int(task["id"]) for task in self.tasks(project_id, query)]
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        """These tasks with their annotations, whole and with `unique_id`, as far as they still exist.
+
+        Label Studio keeps a copy of every export in its own `export` folder: ask for what is needed.
+        """
+        for ids in _chunks(task_ids):
+            yield from self._connection.get(
                 f"exporting annotations of project {project_id}",
                 f"api/projects/{project_id}/export",
-                {"exportType": "JSON", "download_all_tasks": "true", "ids[]": annotated},
+                {"exportType": "JSON", "download_all_tasks": "true", "ids[]": ids},
             )
-            exported = {int(task["id"]): task["annotations"] for task in answer}
-        for task in tasks:
-            yield {
-                "id": int(task["id"]),
-                "data": task["data"],
-                "updated_at": task["updated_at"],
-                "annotations": exported.get(int(task["id"]), []),
-            }
+
+    def task_count(self, project_id: int) -> int:
+        """How many tasks the project has."""
+        return int(self.project(project_id)["task_number"])
 
     # --- predictions ----------------------------------------------------------------------------
 
@@ -337,6 +339,16 @@ class LabelStudio:
         except Refusal as refusal:
             return refusal
         return None
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """As many ids as one address takes, at a time."""
+    return (ids[start : start + EXPORT_TASKS] for start in range(0, len(ids), EXPORT_TASKS))
+
+
+def _filter(column: str, operator: str, kind: str, value: Any) -> Json:
+    """A condition of the Data Manager."""
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 
 def _plain(answer: Any) -> Json:
