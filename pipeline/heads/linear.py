@@ -82,7 +82,8 @@ def normalised(embeddings: npt.NDArray[Any]) -> Floats:
 def softmax(logits: Floats) -> Floats:
     """Rows of `logits` (N, C) as probabilities; a single column stands against a logit of zero."""
     if logits.shape[1] == 1:
-        alone: Floats = 1 / (1 + np.exp(-logits))
+        one = np.float32(1)
+        alone: Floats = one / (one + np.exp(-logits))
         return alone
     result: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     result /= result.sum(axis=1, keepdims=True)

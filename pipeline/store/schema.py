@@ -184,6 +184,7 @@ model = sa.Table(
     sa.Column("parent", sa.Text),
     sa.Column("metrics", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("project_id", "digest"),  # the same inputs make no second version
 )
 
 # Only what is put into a queue; what a version says of the rest follows from its weights.

@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_model_project_id")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_model")),
+        sa.UniqueConstraint("project_id", "digest", name=op.f("uq_model_project_id_digest")),
     )
     op.create_index(op.f("ix_model_project_id"), "model", ["project_id"], unique=False)
     op.create_table(

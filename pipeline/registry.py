@@ -1,0 +1,176 @@
+"""Model versions on disk: weights as npz without pickle, everything else in a JSON manifest.
+
+`models/<project>/<version>/` of the data folder holds `head.npz` and `manifest.json`. A version is
+written beside its place and renamed into it, so that it is there whole or not at all, and is never
+changed afterwards. The manifest carries the digest of the weights and its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import secrets
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pipeline import __version__
+from pipeline.errors import ModelError
+from pipeline.heads import LinearHead
+from pipeline.records import ModelRecord, json_digest
+
+FORMAT = 1
+WEIGHTS = "head.npz"
+MANIFEST = "manifest.json"
+
+
+def save(data_dir: Path, record: ModelRecord, head: LinearHead, *, names: Mapping[int, str]) -> None:
+    """Write the head and all that `record` says of it to `record.path` below the data folder.
+
+    `names` are those of the head's classes. A whole version that lies there already, left by a process
+    that was killed before it could activate it, is taken as it is. Raises ModelError.
+    """
+    folder = _folder(data_dir, record)
+    if folder.exists() and _is_whole(data_dir, record):
+        return
+    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        draft.mkdir(parents=True)
+        _write_weights(draft / WEIGHTS, head)
+        _write_manifest(draft / MANIFEST, _manifest(record, head, names, _sha256(draft / WEIGHTS)))
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+        _sync_folder(folder.parent)
+    except OSError as exc:
+        raise ModelError(f"{folder} cannot be written: {exc}", remedy="is there room on the disk?") from exc
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
+    """The version's head, after checking that the files are those that were saved.
+
+    Raises ModelError where the version has no head, or its files are missing, damaged or of another
+    version.
+    """
+    folder = _folder(data_dir, record)
+    manifest = _read_manifest(folder / MANIFEST)
+    if manifest.get("version") != record.version or manifest.get("digest") != record.digest:
+        raise ModelError(
+            f"{folder} holds version {manifest.get('version')}, not {record.version}", remedy=_REMEDY
+        )
+    weights = folder / WEIGHTS
+    try:
+        if _sha256(weights) != manifest["weights_sha256"]:
+            raise ModelError(f"{weights} is not the file that was saved", remedy=_REMEDY)
+        with np.load(weights, allow_pickle=False) as arrays:
+            return LinearHead(
+                embedder=str(manifest["embedder"]),
+                classes=[int(one) for one in arrays["classes"]],
+                weights=arrays["weights"],
+                bias=arrays["bias"],
+                temperature=float(arrays["temperature"]),
+                penalty=manifest["penalty"],
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
+        raise ModelError(f"{weights} cannot be read: {exc}", remedy=_REMEDY) from exc
+
+
+_REMEDY = "restore the folder from a backup, activate another version, or train again"
+
+
+def _folder(data_dir: Path, record: ModelRecord) -> Path:
+    if record.path is None:
+        raise ModelError(
+            f"{record.version} orders the queue without a head", remedy="train once there are labels"
+        )
+    return data_dir / record.path
+
+
+def _is_whole(data_dir: Path, record: ModelRecord) -> bool:
+    try:
+        load_head(data_dir, record)
+    except ModelError:
+        return False
+    return True
+
+
+def _manifest(
+    record: ModelRecord, head: LinearHead, names: Mapping[int, str], weights_sha256: str
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": record.version,
+        "project": record.project_id,
+        "embedder": head.embedder,
+        "dimension": head.dimension,
+        "classes": [{"id": one, "name": names.get(one, str(one))} for one in head.classes],
+        "temperature": head.temperature,
+        "penalty": head.penalty,
+        "labels": record.labels,
+        "digest": record.digest,
+        "parent": record.parent,
+        "metrics": dict(record.metrics),
+        "libraries": {"wildloop": __version__, "python": platform.python_version(), "numpy": np.__version__},
+        "created": None if record.created_at is None else record.created_at.isoformat(),
+        "weights_sha256": weights_sha256,
+    }
+
+
+def _write_weights(path: Path, head: LinearHead) -> None:
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            weights=head.weights.astype(np.float32),
+            bias=head.bias.astype(np.float32),
+            classes=np.array(head.classes, np.int64),
+            temperature=np.float64(head.temperature),
+        )
+        _sync(file)
+
+
+def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(manifest | {"manifest_digest": json_digest(manifest)}, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+        _sync(file)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        stated = manifest.pop("manifest_digest")
+    except FileNotFoundError as exc:
+        raise ModelError(f"{path} is missing", remedy=_REMEDY) from exc
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as exc:
+        raise ModelError(f"{path} is not a manifest of ours: {exc}", remedy=_REMEDY) from exc
+    if stated != json_digest(manifest):
+        raise ModelError(f"{path} is not the file that was saved", remedy=_REMEDY)
+    if manifest.get("format") != FORMAT:
+        raise ModelError(f"{path} is of format {manifest.get('format')}", remedy="update Wildloop")
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,47 @@
+"""Which detections of a project still wait for a label, and where each detection was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pipeline.store.database import chunks
+from pipeline.store.oracle import RESOLVED
+from pipeline.store.schema import detection, image, task
+
+IN_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where and in which burst a detection was seen."""
+
+    sequence: str  # of its photograph; the photograph itself where it is in no sequence
+    location: str | None
+
+
+def waiting(conn: sa.Connection, project_id: int) -> list[str]:
+    """Published detections of the project that nobody has labelled or found unsure, by id."""
+    query = (
+        sa.select(task.c.detection_id)
+        .join(detection, detection.c.id == task.c.detection_id)
+        .where(task.c.project_id == project_id, detection.c.kind.not_in(RESOLVED))
+        .order_by(task.c.detection_id)
+    )
+    return list(conn.scalars(query))
+
+
+def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Place]:
+    """The place of each of these detections; an unknown id has no entry."""
+    found: dict[str, Place] = {}
+    query = sa.select(
+        detection.c.id,
+        sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence"),
+        image.c.location,
+    ).join(image, image.c.id == detection.c.image_id)
+    for ids in chunks(detection_ids, IN_ROWS):
+        for row in conn.execute(query.where(detection.c.id.in_(ids))):
+            found[row.id] = Place(sequence=row.sequence, location=row.location)
+    return found

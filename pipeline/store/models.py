@@ -1,0 +1,72 @@
+"""Model versions: rows that are only ever added, and which one a project works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import StoreError
+from pipeline.records import ModelRecord, PredictionRecord
+from pipeline.store import predictions
+from pipeline.store.database import insert_new
+from pipeline.store.schema import model, project
+
+_FIELDS = tuple(field.name for field in fields(ModelRecord))
+
+
+def get(conn: sa.Connection, version: str) -> ModelRecord:
+    """The version; StoreError where there is none of that name."""
+    row = conn.execute(sa.select(model).where(model.c.version == version)).mappings().one_or_none()
+    if row is None:
+        raise StoreError(f"there is no model version {version!r}", remedy="see `wildloop models`")
+    return _record(row)
+
+
+def all(conn: sa.Connection, project_id: int) -> list[ModelRecord]:
+    """Every version of the project, oldest first."""
+    return _select(conn, model.c.project_id == project_id)
+
+
+def current(conn: sa.Connection, project_id: int) -> ModelRecord | None:
+    """The version that the project works with; None before the first."""
+    query = sa.select(project.c.current_model).where(project.c.id == project_id)
+    version = conn.execute(query).scalar_one_or_none()
+    return None if version is None else get(conn, version)
+
+
+def newest(conn: sa.Connection, project_id: int) -> ModelRecord | None:
+    """The version made last, whether or not the project still works with it; None before the first."""
+    found = all(conn, project_id)
+    return found[-1] if found else None
+
+
+def by_digest(conn: sa.Connection, project_id: int, digest: str) -> ModelRecord | None:
+    """The version that was made of the inputs with this digest, if there is one."""
+    found = _select(conn, model.c.project_id == project_id, model.c.digest == digest)
+    return found[0] if found else None
+
+
+def activate(conn: sa.Connection, record: ModelRecord, queue: Iterable[PredictionRecord]) -> None:
+    """Make the version the project's current one, and `queue` its queue, still to be pushed.
+
+    A version that is there already stays as it is and only its queue is replaced: rolling back is
+    activating an older one. All within the caller's transaction. StoreError where there is no project.
+    """
+    row = {name: getattr(record, name) for name in _FIELDS} | {"metrics": dict(record.metrics)}
+    insert_new(conn, model, [row])
+    predictions.replace(conn, record.version, queue)
+    mine = sa.update(project).where(project.c.id == record.project_id)
+    if not conn.execute(mine.values(current_model=record.version)).rowcount:
+        raise StoreError(f"the store knows no project {record.project_id}", remedy="see `wildloop project`")
+
+
+def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[ModelRecord]:
+    query = sa.select(model).where(*conditions).order_by(model.c.created_at, model.c.version)
+    return [_record(row) for row in conn.execute(query).mappings()]
+
+
+def _record(row: Mapping[Any, Any]) -> ModelRecord:
+    return ModelRecord(**{name: row[name] for name in _FIELDS})
