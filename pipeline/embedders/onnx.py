@@ -80,8 +80,8 @@ class OnnxEmbedder:
             raise EmbedderError(
                 f"{path} is no ONNX network that runs here: {exc}", remedy="export it again"
             ) from exc
-        self._input = _read_input(path, self._session, options)
         self._output = _read_output(path, self._session, options.get("output"))
+        self._input = _read_input(path, self._session, options)
         self.dimension = self._run(np.zeros((1, self._input.height, self._input.width, 3))).shape[1]
         identity = {
             "weights": weights,

