@@ -26,6 +26,10 @@ class PhotoError(WildloopError):
         self.detail = detail
 
 
+class DetectorError(WildloopError):
+    """A detector cannot be loaded."""
+
+
 class StoreError(WildloopError):
     """The database refused or lacks what was asked of it."""
 

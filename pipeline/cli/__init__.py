@@ -14,6 +14,7 @@ from pipeline import __version__
 from pipeline.errors import WildloopError
 
 COMMANDS: dict[str, str] = {  # name: module:attribute
+    "import": "pipeline.cli.imports:import_group",
     "embed": "pipeline.cli.embed:embed",
 }
 

@@ -1,0 +1,55 @@
+"""The names of a model's own classes, brought to animal, person and vehicle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ANIMAL, PERSON, VEHICLE = "animal", "person", "vehicle"
+
+# The 80 classes of COCO detection in the order of YOLO models (cocodataset.org).
+# fmt: off
+COCO = [
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic_light", "fire_hydrant", "stop_sign", "parking_meter", "bench", "bird", "cat", "dog",
+    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag",
+    "tie", "suitcase", "frisbee", "skis", "snowboard", "sports_ball", "kite", "baseball_bat",
+    "baseball_glove", "skateboard", "surfboard", "tennis_racket", "bottle", "wine_glass", "cup", "fork",
+    "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot_dog",
+    "pizza", "donut", "cake", "chair", "couch", "potted_plant", "bed", "dining_table", "toilet", "tv",
+    "laptop", "mouse", "remote", "keyboard", "cell_phone", "microwave", "oven", "toaster", "sink",
+    "refrigerator", "book", "clock", "vase", "scissors", "teddy_bear", "hair_drier", "toothbrush",
+]
+# fmt: on
+_COCO_VEHICLES = frozenset(COCO[1:9])  # bicycle to boat
+_COCO_ANIMALS = frozenset(COCO[14:24])  # bird to giraffe
+_PEOPLE = frozenset({"person", "human", "people"})
+_VEHICLES = _COCO_VEHICLES | {"vehicle"}
+_NOTHING = frozenset({"__background__", "background", "n/a", "blank", "empty"})
+
+
+def class_names(count: int) -> list[str] | None:
+    """The names that a model of `count` classes without names is taken to have; None where unknown."""
+    known = {80: COCO, 3: [ANIMAL, PERSON, VEHICLE], 1: [ANIMAL]}.get(count)
+    return None if known is None else list(known)
+
+
+def to_categories(names: Sequence[str]) -> list[str | None]:
+    """For each class of a model: animal, person or vehicle, or None for what is never reported.
+
+    A model with COCO's classes also knows chairs and umbrellas: these are dropped. In any other model
+    every class that is neither people nor vehicles is taken for an animal, so that a detector of species
+    works as it stands.
+    """
+    plain = [name.strip().lower().replace(" ", "_") for name in names]
+    is_coco = {"toothbrush", "teddy_bear", "zebra"} <= set(plain)
+    return [_category(name, is_coco) for name in plain]
+
+
+def _category(name: str, is_coco: bool) -> str | None:
+    if name in _PEOPLE:
+        return PERSON
+    if name in _VEHICLES:
+        return VEHICLE
+    if name in _NOTHING or (is_coco and name not in _COCO_ANIMALS):
+        return None
+    return ANIMAL

@@ -1,0 +1,267 @@
+"""Photographs of any source into the store: read, look, cut, record; in batches, resumable.
+
+Threads read, decode and cut; the main thread alone writes to the store, in the order of the source.
+Crop files lie on the disk before the rows that name them, so a kill at any moment leaves nothing
+half done: what was not committed is done again, into the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from importers import sequences
+from importers.crops import cut
+from importers.detectors import Detector, Finding
+from importers.entries import Entry, ImportOptions
+from importers.locations import Locator
+from importers.paths import as_text
+from importers.report import ImportReport
+from pipeline.embedders.hardware import usable_cores
+from pipeline.errors import PhotoError, SourceError
+from pipeline.images import Photo, read_file
+from pipeline.records import DetectionRecord, ImageRecord, image_id
+from pipeline.store import detections, images
+from pipeline.store.database import Database, chunks
+from pipeline.store.images import Known
+
+LOOKUP = 256  # photographs asked of the store at once
+COMMIT_PHOTOS = 64  # what a kill costs at most, in photographs ...
+COMMIT_SECONDS = 5.0  # ... and in time
+IN_FLIGHT = 4  # photographs waiting for each thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One photograph, ready to be written to the store."""
+
+    record: ImageRecord
+    known: bool = False  # imported before: no look was needed
+    write: bool = True  # whether the record differs from what the store has
+    scan: str | None = None
+    detections: tuple[DetectionRecord, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+    superseded: tuple[str, ...] = ()  # failures of the same file that are no more
+    changed: bool = False  # the store has the file with other content
+    moved: bool = False  # the store has it at another location, `former`
+    former: str | None = None
+
+
+class Intake:
+    """One import: a source's entries into one store and data folder."""
+
+    def __init__(
+        self,
+        database: Database,
+        data_dir: Path,
+        detector: Detector | None,
+        locate: Locator,
+        options: ImportOptions,
+        report: ImportReport,
+    ) -> None:
+        """`detector` looks at the entries that bring no boxes; None where every entry brings them."""
+        if detector is not None and not options.keep & set(detector.categories):
+            raise SourceError(
+                f"{detector.id} reports {', '.join(detector.categories)}; "
+                f"nothing of it is kept by {', '.join(sorted(options.keep))}",
+                remedy="keep one of its categories",
+            )
+        self._database = database
+        self._data_dir = data_dir
+        self._detector = detector
+        self._locate = locate
+        self._options = options
+        self._report = report
+        self._locations: set[str] = set()
+
+    def run(self, entries: Iterable[Entry], total: int, *, progress: bool) -> ImportReport:
+        """Take every entry in; returns the report. `progress` shows a bar on a terminal."""
+        began = time.monotonic()
+        with tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar:
+            for batch in _batches(self._outcomes(entries)):
+                self._commit(batch)
+                bar.update(len(batch))
+        self._report.sequences = sequences.assign(self._database, self._locations, self._options.gap)
+        self._report.seconds = time.monotonic() - began
+        return self._report
+
+    def _outcomes(self, entries: Iterable[Entry]) -> Iterator[Outcome]:
+        workers = self._options.workers or usable_cores()
+        waiting: deque[Future[Outcome]] = deque()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="import")
+        try:
+            for chunk in chunks(entries, LOOKUP):
+                with self._database.read() as conn:
+                    known = images.at_paths(conn, [as_text(entry.path) for entry in chunk])
+                for entry in chunk:
+                    waiting.append(pool.submit(self.take, entry, known.get(as_text(entry.path), ())))
+                    if len(waiting) >= workers * IN_FLIGHT:
+                        yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def take(self, entry: Entry, known: Sequence[Known] = ()) -> Outcome:
+        """What becomes of one entry, given what the store has of the file at its path.
+
+        Writes crops, not rows. Raises StoreError where the disk refuses.
+        """
+        readable = [one for one in known if one.record.failure is None]
+        failures = [one.record.id for one in known if one.record.failure is not None]
+        name = as_text(entry.file_name)
+        record = self._described(entry, ImageRecord(id="", file_name=name, path=as_text(entry.path)))
+        if entry.failure is not None:
+            return _failed(record, PhotoError(*entry.failure), failures)
+        detector = self._detector_of(entry)
+        scan = self._options.scan(detector)
+        found = _stat(entry.path)
+        unchanged = _unchanged(found, [one for one in readable if scan in one.scans])
+        if unchanged is not None:
+            return self._known(unchanged, record, scan)
+        try:
+            data = read_file(entry.path)
+            content = hashlib.blake2b(data, digest_size=16).hexdigest()
+            mtime = found.st_mtime if found is not None else None
+            record = replace(record, content_hash=content, size=len(data), mtime=mtime)
+            same = next((one for one in readable if one.record.content_hash == content), None)
+            if same is not None:  # imported as part of another folder, perhaps: it keeps its name
+                record = replace(record, file_name=same.record.file_name)
+                if scan in same.scans:
+                    touched = replace(same, record=replace(same.record, mtime=mtime))
+                    return self._known(touched, record, scan, write=True)
+            photo = Photo(data)
+            record = replace(
+                record,
+                id=image_id(record.file_name, content),
+                width=photo.width,
+                height=photo.height,
+                datetime=record.datetime or (photo.taken_at if self._options.exif_time else None),
+            )
+            kept, left_out = self._kept(entry, photo)
+            cuttings = cut(photo, record.id, detector, kept, self._data_dir, self._options)
+        except PhotoError as exc:
+            return _failed(record, exc, failures)
+        return Outcome(
+            record=record,
+            scan=scan,
+            detections=tuple(cuttings),
+            left_out=left_out,
+            superseded=_others([*failures, image_id(name, None)], record.id),
+            changed=same is None and any(one.record.file_name == name for one in readable),
+        )
+
+    def _described(self, entry: Entry, record: ImageRecord) -> ImageRecord:
+        """The record with what the source says of its photograph, and its place."""
+        return replace(
+            record,
+            location=entry.location or self._locate(record.file_name),
+            datetime=entry.datetime,
+            seq_id=entry.seq_id,
+            frame_num=entry.frame_num,
+            seq_num_frames=entry.seq_num_frames,
+            deployment_id=entry.deployment_id,
+        )
+
+    def _detector_of(self, entry: Entry) -> str:
+        if entry.ready is not None:
+            return entry.ready.detector
+        if self._detector is None:
+            raise SourceError(f"{entry.file_name} comes without boxes", remedy="choose a detector")
+        return self._detector.id
+
+    def _known(self, known: Known, new: ImageRecord, scan: str, *, write: bool = False) -> Outcome:
+        """A photograph that needs no look; a better rule for locations still moves it."""
+        record, former = known.record, known.record.location
+        moved = record.file_name == new.file_name and former != new.location
+        if moved:
+            record = replace(record, location=new.location)
+        return Outcome(record=record, known=True, write=write or moved, scan=scan, moved=moved, former=former)
+
+    def _kept(self, entry: Entry, photo: Photo) -> tuple[list[Finding], Counter[str]]:
+        """The findings that are sure enough and of a kept category, and the other sure ones by category."""
+        if entry.ready is not None:
+            found: Sequence[Finding] = entry.ready.findings
+        else:
+            found = self._detector.detect(photo) if self._detector is not None else ()
+        sure = [finding for finding in found if finding.confidence >= self._options.threshold]
+        kept = [finding for finding in sure if finding.category in self._options.keep]
+        left_out = Counter(finding.category for finding in sure if finding.category not in self._options.keep)
+        return kept, left_out
+
+    def _commit(self, batch: Sequence[Outcome]) -> None:
+        """One transaction for a batch, then the report."""
+        scans = [(one.record.id, one.scan) for one in batch if one.scan is not None]
+        with self._database.write() as conn:
+            already = images.scanned(conn, scans)
+            images.forget_failed(conn, {id_ for one in batch for id_ in one.superseded})
+            images.add(conn, (one.record for one in batch if one.write))
+            added = detections.add(conn, (record for one in batch for record in one.detections))
+            images.mark_scanned(conn, scans)
+        self._report.detections += added
+        for one in batch:
+            self._count(one, is_known=(one.record.id, one.scan) in already)
+
+    def _count(self, one: Outcome, *, is_known: bool) -> None:
+        report, record = self._report, one.record
+        self._locations.update(place for place in (record.location, one.former) if place is not None)
+        if record.failure is not None:
+            report.failed[record.failure] += 1
+            report.complain(record.file_name, f"{record.failure}: {record.failure_detail}")
+            return
+        report.moved += one.moved
+        report.left_out.update(one.left_out)
+        if one.known or is_known:
+            report.known += 1
+            return
+        report.photographs += 1
+        report.changed += one.changed
+        report.without_findings += not one.detections
+        report.without_time += record.datetime is None
+        report.without_location += record.location is None
+
+
+def _failed(record: ImageRecord, error: PhotoError, failures: Sequence[str]) -> Outcome:
+    id_ = image_id(record.file_name, record.content_hash)
+    record = replace(record, id=id_, failure=error.failure, failure_detail=as_text(error.detail))
+    return Outcome(record=record, superseded=_others(failures, id_))
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError):
+        return None  # reading it will tell why
+
+
+def _unchanged(found: os.stat_result | None, looked: Sequence[Known]) -> Known | None:
+    """The photograph, of those looked at, whose file need not be read again."""
+    if found is None:
+        return looked[-1] if looked else None  # its crops are cut: that the file went away changes nothing
+    at = (found.st_size, found.st_mtime)
+    return next((one for one in looked if (one.record.size, one.record.mtime) == at), None)
+
+
+def _others(ids: Iterable[str], own: str) -> tuple[str, ...]:
+    return tuple(id_ for id_ in ids if id_ != own)
+
+
+def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Outcomes to be committed together."""
+    batch: list[Outcome] = []
+    began = time.monotonic()
+    for outcome in outcomes:
+        batch.append(outcome)
+        if len(batch) >= COMMIT_PHOTOS or time.monotonic() - began >= COMMIT_SECONDS:
+            yield batch
+            batch, began = [], time.monotonic()
+    if batch:
+        yield batch

@@ -1,0 +1,52 @@
+"""Where a photograph was taken, read from its file name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import SourceError
+
+Locator = Callable[[str], str | None]  # file name below the imported folder -> location
+
+# Folders that cameras make themselves (DCF, JEITA CP-3461): DCIM, and 100MEDIA, 101EK113, ...
+_CAMERA_MADE = re.compile(r"DCIM|[1-9][0-9]{2}[A-Za-z0-9_]{5}", re.IGNORECASE)
+
+
+def by_folder(root: Path) -> Locator:
+    """The first folder below `root` that no camera made; photographs beside it belong to `root` itself."""
+    above = [
+        part for part in reversed(root.parts) if part != root.anchor and not _CAMERA_MADE.fullmatch(part)
+    ]
+    own = above[0] if above else None
+
+    def locate(file_name: str) -> str | None:
+        folders = file_name.split("/")[:-1]
+        return next((part for part in folders if not _CAMERA_MADE.fullmatch(part)), own)
+
+    return locate
+
+
+def by_pattern(pattern: str) -> Locator:
+    """The group `location` of a regular expression searched in the file name; None without a match.
+
+    Raises SourceError where the pattern is none, or has no such group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as exc:
+        raise SourceError(
+            f"the location pattern {pattern!r} is no regular expression: {exc}", remedy="correct it"
+        ) from exc
+    if "location" not in compiled.groupindex:
+        raise SourceError(
+            f"the location pattern {pattern!r} has no group named location",
+            remedy="for example (?P<location>CAM[0-9]+)",
+        )
+
+    def locate(file_name: str) -> str | None:
+        found = compiled.search(file_name)
+        return (found["location"] or None) if found else None
+
+    return locate

@@ -1,0 +1,157 @@
+"""Photographs in the store, and which detector has looked at which."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.records import ImageRecord, utc_now
+from pipeline.store.database import chunks, insert_new
+from pipeline.store.schema import image, scan
+
+IN_ROWS = 500
+_FIELDS = tuple(field.name for field in fields(ImageRecord))
+_KEPT = ("frame_num", "seq_id", "seq_num_frames", "deployment_id")  # never emptied by a later import
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A photograph that the store already has, and the scans that were made of it."""
+
+    record: ImageRecord
+    scans: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What places a photograph in a sequence."""
+
+    id: str
+    file_name: str
+    datetime: dt.datetime
+    seq_id: str | None
+    frame_num: int | None
+    seq_num_frames: int | None
+
+
+def add(conn: sa.Connection, records: Iterable[ImageRecord]) -> None:
+    """Insert the records, or bring the rows of the same id up to date.
+
+    A failure never overwrites a photograph that was once read: that row stays as it is.
+    """
+    latest = {record.id: record for record in records}  # one statement may touch a row only once
+    now = utc_now()
+    make = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    statement = make(image)
+    new = statement.excluded
+    changes = {
+        name: sa.func.coalesce(new[name], image.c[name]) if name in _KEPT else new[name]
+        for name in _FIELDS
+        if name != "id"
+    }
+    statement = statement.on_conflict_do_update(
+        index_elements=[image.c.id],
+        set_=changes,
+        where=sa.or_(new.failure.is_(None), image.c.failure.is_not(None)),
+    )
+    for batch in chunks(latest.values(), IN_ROWS):
+        conn.execute(statement, [{**asdict(record), "imported_at": now} for record in batch])
+
+
+def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, ImageRecord]:
+    """The records of these ids; an unknown id has no entry."""
+    found: dict[str, ImageRecord] = {}
+    for batch in chunks(ids, IN_ROWS):
+        rows = conn.execute(sa.select(image).where(image.c.id.in_(batch))).mappings()
+        found.update((row["id"], _record(row)) for row in rows)
+    return found
+
+
+def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[Known]]:
+    """What the store has of the files at these paths: several where a file changed since."""
+    found: dict[str, list[Known]] = {}
+    for batch in chunks(paths, IN_ROWS):
+        records = [
+            _record(row) for row in conn.execute(sa.select(image).where(image.c.path.in_(batch))).mappings()
+        ]
+        scans: dict[str, set[str]] = {record.id: set() for record in records}
+        for ids in chunks(scans, IN_ROWS):
+            for row in conn.execute(sa.select(scan).where(scan.c.image_id.in_(ids))):
+                scans[row.image_id].add(row.detector)
+        for record in records:
+            known = Known(record=record, scans=frozenset(scans[record.id]))
+            found.setdefault(record.path, []).append(known)
+    return found
+
+
+def scanned(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these pairs of image id and detector that are recorded already."""
+    asked = set(scans)
+    seen: set[tuple[str, str]] = set()
+    for batch in chunks(sorted({id_ for id_, _ in asked}), IN_ROWS):
+        query = sa.select(scan.c.image_id, scan.c.detector).where(scan.c.image_id.in_(batch))
+        seen.update((row.image_id, row.detector) for row in conn.execute(query))
+    return seen & asked
+
+
+def mark_scanned(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> None:
+    """Record that detectors have looked at photographs: pairs of image id and detector."""
+    now = utc_now()
+    rows = ({"image_id": id_, "detector": detector, "scanned_at": now} for id_, detector in scans)
+    insert_new(conn, scan, rows)
+
+
+def forget_failed(conn: sa.Connection, ids: Iterable[str]) -> None:
+    """Remove the rows of failures that are no more: the file was mended or found."""
+    for batch in chunks(ids, IN_ROWS):
+        conn.execute(sa.delete(image).where(image.c.id.in_(batch), image.c.failure.is_not(None)))
+
+
+def frames_at(conn: sa.Connection, location: str, own_prefix: str) -> list[Frame]:
+    """The photographs of a location with a time whose sequence, if any, begins with `own_prefix`.
+
+    In the order of the camera's clock. Sequences that a source named are left alone.
+    """
+    columns = [image.c[field.name] for field in fields(Frame)]
+    query = (
+        sa.select(*columns)
+        .where(
+            image.c.location == location,
+            image.c.datetime.is_not(None),
+            image.c.failure.is_(None),
+            sa.or_(image.c.seq_id.is_(None), image.c.seq_id.startswith(own_prefix, autoescape=True)),
+        )
+        .order_by(image.c.datetime, image.c.id)
+    )
+    return [Frame(**row) for row in conn.execute(query).mappings()]
+
+
+def set_sequences(conn: sa.Connection, frames: Sequence[Frame]) -> None:
+    """Write the sequence columns of these photographs."""
+    columns = ("seq_id", "frame_num", "seq_num_frames")
+    _update(
+        conn, [{"row_id": frame.id, **{name: getattr(frame, name) for name in columns}} for frame in frames]
+    )
+
+
+def counts(conn: sa.Connection) -> dict[str, Any]:
+    """`photographs` that could be read, and `failed`: how many of each kind of failure."""
+    query = sa.select(image.c.failure, sa.func.count()).group_by(image.c.failure)
+    by_kind: dict[str | None, int] = {row[0]: row[1] for row in conn.execute(query)}
+    readable = by_kind.pop(None, 0)
+    return {"photographs": readable, "failed": dict(sorted(by_kind.items(), key=lambda item: str(item[0])))}
+
+
+def _update(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set the columns that the rows name, of the photographs whose id is `row_id`."""
+    if rows:
+        conn.execute(sa.update(image).where(image.c.id == sa.bindparam("row_id")), rows)
+
+
+def _record(row: Mapping[Any, Any]) -> ImageRecord:
+    return ImageRecord(**{name: row[name] for name in _FIELDS})
