@@ -16,6 +16,10 @@ from pipeline.errors import WildloopError
 COMMANDS: dict[str, str] = {  # name: module:attribute
     "import": "pipeline.cli.imports:import_group",
     "embed": "pipeline.cli.embed:embed",
+    "worker": "pipeline.cli.worker:worker",
+    "train": "pipeline.cli.train:train",
+    "models": "pipeline.cli.models:models",
+    "activate": "pipeline.cli.models:activate",
 }
 
 

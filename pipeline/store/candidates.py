@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.store.database import chunks
 from pipeline.store.oracle import RESOLVED
-from pipeline.store.schema import detection, image, task
+from pipeline.store.schema import detection, embedding, image, task
 
 IN_ROWS = 500
 
@@ -31,6 +31,16 @@ def waiting(conn: sa.Connection, project_id: int) -> list[str]:
         .order_by(task.c.detection_id)
     )
     return list(conn.scalars(query))
+
+
+def embedded_count(conn: sa.Connection, project_id: int, embedder: str) -> int:
+    """How many published detections of the project this embedder has embedded."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(task.join(embedding, embedding.c.detection_id == task.c.detection_id))
+        .where(task.c.project_id == project_id, embedding.c.embedder == embedder)
+    )
+    return int(conn.execute(query).scalar_one())
 
 
 def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Place]:

@@ -19,14 +19,20 @@ from pipeline.store.database import lock
 from pipeline.store.schema import run
 
 _FIELDS = tuple(field.name for field in fields(RunRecord))
+BY_LABELS = "labels"  # the one trigger that a training meanwhile may have answered
 _ENDED = (RunState.DONE, RunState.FAILED)
 
 
 def request(conn: sa.Connection, project_id: int, kind: str, *, trigger: str) -> int:
-    """The waiting run of this kind, made now unless one waits already: later triggers join it."""
+    """The waiting run of this kind, made now unless one waits already: later triggers join it.
+
+    Where a person joins a run that only the number of labels asked for, it is that person's from then.
+    """
     lock(conn, "runs")
     waiting = _one(conn, run.c.project_id == project_id, run.c.kind == kind, run.c.state == RunState.QUEUED)
     if waiting is not None:
+        if waiting.trigger == BY_LABELS:
+            conn.execute(sa.update(run).where(run.c.id == waiting.id).values(trigger=trigger))
         return waiting.id
     row = {
         "project_id": project_id,

@@ -1,0 +1,56 @@
+"""`wildloop models` and `wildloop activate`"""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.common import chosen_project, project_option
+
+
+@click.command()
+@project_option
+def models(project: int | None) -> None:
+    """List the model versions and their held-out figures; a star marks the current one."""
+    from pipeline.cli.figures import accuracy
+    from pipeline.store import models as store
+    from pipeline.wiring import open_house
+
+    house = open_house()
+    chosen = chosen_project(house, project)
+    with house.database.read() as conn:
+        records = store.all(conn, chosen.id)
+    if not records:
+        click.echo("no version yet: `wildloop train` makes one")
+        return
+    click.echo("  version        labels  made (UTC)        accuracy                macro-F1  held out by")
+    for record in records:
+        star = "*" if record.version == chosen.current_model else " "
+        made = "-" if record.created_at is None else f"{record.created_at:%Y-%m-%d %H:%M}"
+        f1 = record.metrics.get("macro_f1")
+        click.echo(
+            f"{star} {record.version:13}  {record.labels:6}  {made:16}  {accuracy(record):22}  "
+            f"{'-' if f1 is None else f'{f1:.3f}':8}  {record.metrics.get('held_out_by') or '-'}"
+        )
+
+
+@click.command()
+@click.argument("version")
+def activate(version: str) -> None:
+    """Go back, or forward, to a model version: its queue is made anew and pushed."""
+    from pipeline.steps.activate import activate as activate_version
+    from pipeline.steps.push import push
+    from pipeline.steps.train import queue_length
+    from pipeline.store import models as store
+    from pipeline.store import oracle
+    from pipeline.wiring import label_studio, open_house
+
+    house = open_house()
+    settings = house.settings
+    with house.database.read() as conn:
+        record = store.get(conn, version)
+        labels = oracle.label_count(conn, record.project_id)
+    length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
+    activate_version(house.database, settings.data_dir, record.project_id, version, top_k=length)
+    click.echo(f"{version} is current in project {record.project_id}")
+    push(house.database, label_studio(settings), record.project_id)
+    click.echo("its queue is pushed")
