@@ -11,6 +11,10 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 
+EMPTY = "empty"  # the category 0: nothing to see in the crop
+UNSURE = "unsure"  # no category: somebody looked and cannot tell
+
+
 class DetectionKind(IntEnum):
     """The ancestor's `detection.kind`: where the detection's label comes from."""
 
@@ -183,6 +187,11 @@ class RunRecord:
     attempts: int = 0
     error: str | None = None
     result: Any = None
+
+
+def category_name(text: str) -> str:
+    """The name under which `category` keeps a species: lower case, single spaces."""
+    return " ".join(text.split()).lower()
 
 
 def digest(*parts: str, size: int = 12) -> str:
