@@ -30,7 +30,9 @@ class Affine:
         return x @ self.weights.T + self.bias
 
 
-def path(x: Floats, y: Ints, classes: int, penalties: Sequence[float]) -> Iterator[Affine]:
+def path(
+    x: Floats, y: Ints, classes: int, penalties: Sequence[float], *, tolerance: float = TOLERANCE
+) -> Iterator[Affine]:
     """The minimiser for each penalty, in the order given; each starts where the last one ended.
 
     Minimises mean negative log-likelihood + penalty * v / 2 * |weights|^2 (the bias goes free) over
@@ -84,7 +86,7 @@ def path(x: Floats, y: Ints, classes: int, penalties: Sequence[float]) -> Iterat
             start,
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-9, "maxcor": MEMORY},
+            options={"maxiter": ITERATIONS, "gtol": tolerance, "ftol": 1e-9, "maxcor": MEMORY},
         )
         parameters = found.x.astype(np.float32).reshape(classes, rank + 1)
         rotated_weights, bias = parameters[:, :rank] / scale, parameters[:, rank]

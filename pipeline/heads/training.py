@@ -20,6 +20,7 @@ from pipeline.heads.logistic import Floats, Ints, path
 # best one moved from 0.0003 at 20 labels to 0.03 at 1,000, and beyond these log loss only rose.
 PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.0003)
 SMALL_SAMPLE_PENALTY = 0.003  # where no fold can choose one
+FOLD_TOLERANCE = 3e-4  # of the folds' fits, which only compare penalties
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +55,8 @@ def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
     """
     if not len(examples.labels):
         raise ModelError("a head needs at least one label", remedy="label some crops first")
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     x = normalised(examples.embeddings)
     classes, y = np.unique(np.asarray(examples.labels, dtype=np.intp), return_inverse=True)
     ids = [int(one) for one in classes]
@@ -64,9 +67,12 @@ def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
         return Fitted(head=_constant(embedder, ids[0], x.shape[1], len(y)), metrics=metrics)
     folds = grouping.grouped(examples.sequences, examples.locations, np.random.default_rng(seed))
     assert folds is not None, "two classes make two rows"
-    held_out = _held_out_logits(x, y, len(ids), folds)
-    penalty, warmth = _choose(held_out, y, np.ones(len(y), np.bool_))
-    affine = next(path(x, y, len(ids), [PENALTIES[penalty]]))
+    # Many small products: threads of BLAS that wait for each other on a busy machine made this 30
+    # times slower.
+    with threadpool_limits(limits=1, user_api="blas"):
+        held_out = _held_out_logits(x, y, len(ids), folds)
+        penalty, warmth = _choose(held_out, y, np.ones(len(y), np.bool_))
+        affine = next(path(x, y, len(ids), [PENALTIES[penalty]]))
     head = LinearHead(
         embedder=embedder,
         classes=ids,
@@ -94,7 +100,7 @@ def _held_out_logits(x: Floats, y: Ints, classes: int, folds: grouping.Folds) ->
     for fold in range(folds.count):
         out = folds.of == fold
         known, inner = np.unique(y[~out], return_inverse=True)
-        for index, affine in enumerate(path(x[~out], inner, len(known), PENALTIES)):
+        for index, affine in enumerate(path(x[~out], inner, len(known), PENALTIES, tolerance=FOLD_TOLERANCE)):
             logits[index][np.ix_(out, known)] = affine(x[out])
     return logits
 
