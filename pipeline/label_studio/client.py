@@ -45,9 +45,9 @@ class LabelStudio:
         answer: Json = self._connection.get("asking whose token this is", "api/current-user/whoami")
         return answer
 
-    def content(self, path: str) -> bytes:
-        """A file that Label Studio serves, such as the crop of a task."""
-        return self._connection.content(f"fetching {path}", path.lstrip("/"))
+    def content(self, path: str, *, limit: int = 256 * 1024 * 1024) -> bytes:
+        """A file that Label Studio serves, such as the crop of a task, of at most `limit` bytes."""
+        return self._connection.content(f"fetching {path}", path.lstrip("/"), limit)
 
     # --- projects -------------------------------------------------------------------------------
 

@@ -72,10 +72,22 @@ class Connection:
         options = {"max_retries": READ_RETRIES, "timeout": timeout or self._timeout}
         return self._json(what, self._request(what, "GET", path, params=params, request_options=options))
 
-    def content(self, what: str, path: str) -> bytes:
-        """The bytes at an address of the server."""
-        options = {"max_retries": READ_RETRIES}
-        return self._request(what, "GET", path, request_options=options).content
+    def content(self, what: str, path: str, limit: int) -> bytes:
+        """The bytes at an address of the server, `limit` of them at most."""
+        from label_studio_sdk.core.api_error import ApiError
+
+        def ask() -> bytes:
+            read = bytearray()
+            with self.sdk._client_wrapper.httpx_client.stream(path, method="GET") as response:
+                if response.status_code >= 400:
+                    raise ApiError(status_code=response.status_code, body=response.read())
+                for part in response.iter_bytes():
+                    read += part
+                    if len(read) > limit:
+                        raise LabelStudioError(f"{what}: more than {limit} bytes are there")
+            return bytes(read)
+
+        return self._told(what, ask)
 
     def send(
         self,

@@ -1,0 +1,97 @@
+"""What Label Studio tells as it happens, written to the oracle at once: the annotator waits for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backend.payloads import PayloadError, ids, items, project_number
+from pipeline import jobs
+from pipeline.errors import LabelStudioError, WildloopError
+from pipeline.label_studio.annotations import Annotation, read
+from pipeline.steps.record import forget_tasks, record_heard, retract
+from pipeline.store import projects
+from pipeline.wiring import House
+
+log = logging.getLogger(__name__)
+
+Payload = Mapping[str, Any]
+START_TRAINING = "START_TRAINING"
+
+
+def receive(house: House, payload: Any) -> dict[str, Any]:
+    """Act on one webhook; returns what to answer. Raises PayloadError for what cannot be read.
+
+    Actions that are not ours to act on, and projects that Wildloop does not feed, are ignored.
+    """
+    if not isinstance(payload, Mapping) or not isinstance(payload.get("action"), str):
+        raise PayloadError("a webhook is an object with an action")
+    action = payload["action"]
+    handle = _HANDLERS.get(action)
+    if handle is None:
+        return {"status": "ignored"}
+    project_id = project_number(payload.get("project"))
+    if project_id is None:
+        raise PayloadError(f"{action} names no project")
+    with house.database.read() as conn:
+        if project_id not in {project.id for project in projects.all(conn)}:
+            return {"status": "ignored"}
+    return handle(house, project_id, payload)
+
+
+def _annotated(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
+    heard: list[Annotation] = []
+    told = items(payload, "annotation")
+    for one in told:
+        try:
+            heard.append(read(one))
+        except LabelStudioError as exc:
+            if len(told) == 1:
+                raise PayloadError(str(exc)) from exc
+            log.warning("one of %d annotations is left out: %s", len(told), exc)
+    recorded = record_heard(house.database, project_id, heard, shows=_shows(payload))
+    if recorded.new:
+        _train_if_due(house, project_id)
+    return {"status": "recorded", "new": recorded.new}
+
+
+def _retracted(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
+    return {"status": "recorded", "new": retract(house.database, project_id, ids(payload, "annotations"))}
+
+
+def _tasks_deleted(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
+    return {"status": "recorded", "new": forget_tasks(house.database, project_id, ids(payload, "tasks"))}
+
+
+def _train(house: House, project_id: int, _payload: Payload) -> dict[str, Any]:
+    return {"status": "queued", "run": jobs.request(house, project_id, "train", trigger="button")}
+
+
+_HANDLERS: dict[str, Callable[[House, int, Payload], dict[str, Any]]] = {
+    "ANNOTATION_CREATED": _annotated,
+    "ANNOTATIONS_CREATED": _annotated,
+    "ANNOTATION_UPDATED": _annotated,
+    "ANNOTATIONS_DELETED": _retracted,
+    "TASKS_DELETED": _tasks_deleted,
+    START_TRAINING: _train,
+}
+
+
+def _shows(payload: Payload) -> dict[int, str]:
+    """The detection that each task in the payload names in its own data."""
+    shows: dict[int, str] = {}
+    for task in items(payload, "task") if payload.get("task") else []:
+        data = task.get("data")
+        claim = data.get("detection_id") if isinstance(data, Mapping) else None
+        if isinstance(claim, str) and isinstance(task.get("id"), int):
+            shows[task["id"]] = claim
+    return shows
+
+
+def _train_if_due(house: House, project_id: int) -> None:
+    """Ask for a training where enough was labelled; the label is kept whatever comes of it."""
+    try:
+        jobs.train_if_due(house, project_id)
+    except WildloopError as exc:
+        log.error("no training was asked for: %s", exc)

@@ -1,0 +1,239 @@
+"""The oracle on both databases: states are appended once, in any order, from anywhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
+from pipeline.steps.record import record
+from pipeline.store import oracle
+from pipeline.store.database import Database
+from pipeline.store.schema import category, detection, image, project, task
+from pipeline.store.schema import oracle as oracle_table
+
+PROJECT = 7
+DEER, FOX = 1, 2
+NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+DETECTIONS = [f"d{number}" for number in range(6)]
+
+
+@pytest.fixture
+def store(database: Database) -> Database:
+    """Six detections, five of them tasks of the project."""
+    with database.write() as conn:
+        names = [{"id": 0, "name": "empty"}, {"id": DEER, "name": "deer"}, {"id": FOX, "name": "fox"}]
+        conn.execute(sa.insert(category), names)
+        conn.execute(
+            sa.insert(image), [{"id": "i", "file_name": "i.jpg", "path": "i.jpg", "imported_at": NOON}]
+        )
+        box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
+        rows = [
+            {"id": one, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
+            for one in DETECTIONS
+        ]
+        conn.execute(sa.insert(detection), rows)
+        conn.execute(sa.insert(project), [{"id": PROJECT, "title": "p", "embedder": "e", "created_at": NOON}])
+        published = [
+            {"project_id": PROJECT, "detection_id": one, "task_id": number, "published_at": NOON}
+            for number, one in enumerate(DETECTIONS[:5], start=1)
+        ]
+        conn.execute(sa.insert(task), published)
+    return database
+
+
+def said(
+    label: int | None = DEER,
+    *,
+    uid: str = "a",
+    detection: str = "d0",
+    minute: int = 0,
+    verdict: Verdict = Verdict.LABEL,
+    by: str = "ann",
+    truth: bool = False,
+    shown: int | None = None,
+) -> AnnotationRecord:
+    return AnnotationRecord(
+        project_id=PROJECT,
+        detection_id=detection,
+        annotation_uid=uid,
+        annotation_id=11,
+        task_id=1,
+        verdict=verdict,
+        label=label if verdict is Verdict.LABEL else None,
+        annotator=by,
+        annotated_at=NOON + dt.timedelta(minutes=minute),
+        ground_truth=truth,
+        shown=shown,
+        result=[{"value": {"choices": ["deer"]}}],
+    )
+
+
+def deleted(uid: str = "a", detection: str = "d0") -> AnnotationRecord:
+    return replace(said(uid=uid, detection=detection, verdict=Verdict.DELETED), annotated_at=utc_now())
+
+
+def append(store: Database, *annotations: AnnotationRecord, fetched_at: dt.datetime | None = None) -> int:
+    with store.write() as conn:
+        return oracle.append(conn, annotations, fetched_at=fetched_at)
+
+
+def rows(store: Database) -> list[tuple[str, int, str, int | None]]:
+    with store.read() as conn:
+        query = sa.select(oracle_table).order_by(oracle_table.c.annotation_uid, oracle_table.c.revision)
+        return [(row.annotation_uid, row.revision, row.verdict, row.label) for row in conn.execute(query)]
+
+
+def kind_of(store: Database, one: str = "d0") -> tuple[DetectionKind, int | None]:
+    with store.read() as conn:
+        row = conn.execute(sa.select(detection).where(detection.c.id == one)).one()
+    return DetectionKind(row.kind), row.category_id
+
+
+def test_a_state_is_stored_once_however_often_it_is_told(store: Database) -> None:
+    assert append(store, said(), said()) == 1
+    assert append(store, said()) == 0
+    assert rows(store) == [("a", 1, "label", DEER)]
+
+
+def test_an_update_is_the_next_revision_and_the_former_stays(store: Database) -> None:
+    append(store, said(DEER))
+    assert append(store, said(FOX, minute=1)) == 1
+    assert rows(store) == [("a", 1, "label", DEER), ("a", 2, "label", FOX)]
+
+
+def test_an_older_state_that_arrives_late_is_not_stored(store: Database) -> None:
+    append(store, said(FOX, minute=5))
+    assert append(store, said(DEER, minute=1)) == 0
+    assert rows(store) == [("a", 1, "label", FOX)]
+
+
+def test_states_of_one_batch_are_numbered_by_their_time(store: Database) -> None:
+    assert append(store, said(FOX, minute=5), said(DEER, minute=1)) == 2
+    assert rows(store) == [("a", 1, "label", DEER), ("a", 2, "label", FOX)]
+
+
+def test_a_deletion_is_a_revision_and_happens_once(store: Database) -> None:
+    append(store, said())
+    assert append(store, deleted()) == 1
+    assert append(store, deleted()) == 0
+    assert rows(store) == [("a", 1, "label", DEER), ("a", 2, "deleted", None)]
+
+
+def test_deleting_what_was_never_known_stores_nothing(store: Database) -> None:
+    assert append(store, deleted()) == 0
+
+
+def test_a_deletion_is_never_older_than_what_it_deletes(store: Database) -> None:
+    tomorrow = replace(said(), annotated_at=utc_now() + dt.timedelta(days=1))  # a server whose clock is ahead
+    append(store, tomorrow)
+    append(store, deleted())
+    assert append(store, tomorrow) == 0
+    with store.read() as conn:
+        assert oracle.standing(conn, PROJECT) == []
+
+
+def test_what_reconciliation_saw_alive_lives_again_after_a_deletion_recorded_before(store: Database) -> None:
+    append(store, said())
+    append(store, deleted())
+    assert append(store, said()) == 0
+    assert append(store, said(), fetched_at=utc_now()) == 1
+    assert rows(store)[-1] == ("a", 3, "label", DEER)
+
+
+def test_what_reconciliation_saw_before_a_deletion_stays_deleted(store: Database) -> None:
+    append(store, said())
+    looked = utc_now()
+    append(store, deleted())
+    assert append(store, said(), fetched_at=looked) == 0
+
+
+def test_what_reconciliation_missed_was_not_deleted_if_it_came_meanwhile(store: Database) -> None:
+    looked = utc_now()
+    append(store, said())
+    assert append(store, deleted(), fetched_at=looked) == 0
+    assert append(store, deleted(), fetched_at=utc_now()) == 1
+
+
+def test_ground_truth_that_was_moved_without_a_new_time_is_seen_by_reconciliation(store: Database) -> None:
+    append(store, said(truth=True))
+    assert append(store, said(truth=False)) == 0
+    assert append(store, said(truth=False), fetched_at=utc_now()) == 1
+
+
+def test_the_same_state_from_many_threads_is_one_row_and_no_error(store: Database) -> None:
+    counts, errors = [], []
+    barrier = threading.Barrier(6)
+
+    def tell() -> None:
+        barrier.wait()
+        try:
+            for minute in range(5):
+                counts.append(record(store, [said(minute=minute)]))
+        except Exception as exc:  # noqa: BLE001 - whatever goes wrong in a thread fails the test
+            errors.append(exc)
+
+    threads = [threading.Thread(target=tell) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    stored = rows(store)
+    assert [revision for _, revision, _, _ in stored] == list(range(1, len(stored) + 1))
+    assert sum(counts) == len(stored) <= 5
+    with store.read() as conn:
+        [state] = oracle.standing(conn, PROJECT)
+    assert state.annotation.annotated_at == NOON + dt.timedelta(minutes=4)
+
+
+def test_recording_refreshes_the_detection_in_the_same_breath(store: Database) -> None:
+    record(store, [said(FOX)])
+    assert kind_of(store) == (DetectionKind.USER, FOX)
+    record(store, [said(DEER, minute=1, shown=DEER)])
+    assert kind_of(store) == (DetectionKind.CONFIRMED, DEER)
+    record(store, [said(minute=2, verdict=Verdict.UNSURE)])
+    assert kind_of(store) == (DetectionKind.USER, None)
+    record(store, [said(minute=3, verdict=Verdict.SKIPPED)])
+    assert kind_of(store) == (DetectionKind.ACTIVE, None)
+    record(store, [said(0, minute=4)])
+    assert kind_of(store) == (DetectionKind.USER, 0)
+    record(store, [deleted()])
+    assert kind_of(store) == (DetectionKind.ACTIVE, None)
+
+
+def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
+    record(store, [said(DEER, uid="a"), said(0, uid="b", detection="d1")])
+    record(store, [said(uid="c", detection="d2", verdict=Verdict.UNSURE)])
+    record(store, [said(uid="d", detection="d3", verdict=Verdict.SKIPPED)])
+    record(store, [said(DEER, uid="e", detection="d4"), said(FOX, uid="f", detection="d4", by="bob")])
+    with store.read() as conn:
+        assert oracle.labels(conn, PROJECT) == {"d0": DEER, "d1": 0}
+        assert oracle.label_count(conn, PROJECT) == 2
+        assert oracle.resolved(conn, PROJECT) == {"d0", "d1", "d2"}
+        assert oracle.disputed(conn, PROJECT) == {"d4"}
+        assert oracle.labels(conn, PROJECT + 1) == {}
+
+
+def test_a_sources_labels_serve_every_project(store: Database) -> None:
+    sourced = replace(said(uid="s", detection="d5"), project_id=None, source="eMammal", annotator=None)
+    record(store, [sourced])
+    with store.read() as conn:
+        assert oracle.labels(conn, PROJECT) == oracle.labels(conn, PROJECT + 1) == {"d5": DEER}
+        assert oracle.label_count(conn, PROJECT) == 1
+
+
+def test_thousands_of_labels_are_recorded_in_few_statements(store: Database) -> None:
+    statements = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    many = [
+        said(DEER, uid=f"u{number}", detection=f"d{number % 5}", by=f"p{number}") for number in range(2000)
+    ]
+    assert record(store, many) == 2000
+    assert len(statements) < 20
+    with store.read() as conn:
+        assert oracle.label_count(conn, PROJECT) == 5

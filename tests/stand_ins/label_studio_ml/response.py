@@ -1,0 +1,12 @@
+"""The response type of 2.x; a plain list of predictions is as good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class ModelResponse:
+    predictions: list[Any]
+    model_version: str | None = None

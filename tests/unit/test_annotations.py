@@ -1,0 +1,117 @@
+"""Annotations as Label Studio tells them, and what is told by somebody else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from pipeline.errors import LabelStudioError
+from pipeline.label_studio.annotations import moment, read
+from pipeline.records import Verdict
+
+
+def choice(name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": "k3",
+            "from_name": "species",
+            "to_name": "crop",
+            "type": "choices",
+            "value": {"choices": [name]},
+        }
+    ]
+
+
+def webhook_annotation(**changes: Any) -> dict[str, Any]:
+    """As label-studio 1.23.2 sends it."""
+    return {
+        "id": 12,
+        "result": choice("deer"),
+        "was_cancelled": False,
+        "ground_truth": False,
+        "created_at": "2026-11-22T18:54:50.289432Z",
+        "updated_at": "2026-11-22T18:54:50.940825Z",
+        "lead_time": 2.5,
+        "prediction": {"model_version": "v3", "score": 0.1, "result": choice("fox")},
+        "result_count": 1,
+        "unique_id": "1efab9c1-2642-4668-859d-90ef5beda8d2",
+        "task": 5,
+        "project": 1,
+        "completed_by": 3,
+        "updated_by": 3,
+        **changes,
+    }
+
+
+def test_a_webhooks_annotation_is_read_whole() -> None:
+    heard = read(webhook_annotation())
+    assert heard.uid == "1efab9c1-2642-4668-859d-90ef5beda8d2"
+    assert (heard.id, heard.task_id, heard.annotator) == (12, 5, "3")
+    assert (heard.verdict, heard.choice, heard.shown) == (Verdict.LABEL, "deer", "fox")
+    assert heard.updated_at == dt.datetime(2026, 11, 22, 18, 54, 50, 940825, tzinfo=dt.UTC)
+    assert (heard.lead_time, heard.ground_truth, heard.model_version) == (2.5, False, "v3")
+    assert heard.result == choice("deer")
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "name"),
+    [
+        ({"was_cancelled": True, "result": []}, Verdict.SKIPPED, None),
+        ({"was_cancelled": True}, Verdict.SKIPPED, None),
+        ({"result": []}, Verdict.SKIPPED, None),
+        ({"result": None}, Verdict.SKIPPED, None),
+        ({"result": choice("unsure")}, Verdict.UNSURE, None),
+        ({"result": choice("empty")}, Verdict.LABEL, "empty"),
+        ({"result": choice("Snow Leopard")}, Verdict.LABEL, "snow leopard"),
+    ],
+)
+def test_skips_unsure_and_labels_are_told_apart(
+    changes: dict[str, Any], verdict: Verdict, name: str | None
+) -> None:
+    heard = read(webhook_annotation(**changes))
+    assert (heard.verdict, heard.choice) == (verdict, name)
+
+
+def test_a_task_list_brings_no_unique_id_and_the_whole_user() -> None:
+    told = webhook_annotation(completed_by={"id": 3, "email": "a@b.org"})
+    del told["unique_id"], told["prediction"]
+    heard = read(told)
+    assert (heard.uid, heard.annotator, heard.shown, heard.model_version) == (None, "3", None, None)
+
+
+@pytest.mark.parametrize("prediction", [None, {}, {"result": None}, {"result": "x"}, {"result": [3]}, "x"])
+def test_a_prediction_of_unknown_form_shows_nothing(prediction: Any) -> None:
+    assert read(webhook_annotation(prediction=prediction)).shown is None
+
+
+def test_an_annotator_who_left_is_nobody() -> None:
+    assert read(webhook_annotation(completed_by=None)).annotator is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        [],
+        "annotation",
+        {},
+        webhook_annotation(id="12"),
+        webhook_annotation(id=True),
+        webhook_annotation(task=None),
+        webhook_annotation(updated_at=None),
+        webhook_annotation(updated_at="yesterday"),
+        webhook_annotation(result="deer"),
+        webhook_annotation(result=[None]),
+        webhook_annotation(result=[{"from_name": "species"}]),
+        webhook_annotation(result=[{"from_name": "species", "value": {"choices": [7]}}]),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_that_says_why(broken: Any) -> None:
+    with pytest.raises(LabelStudioError):
+        read(broken)
+
+
+def test_times_without_a_zone_are_utc() -> None:
+    assert moment("2026-11-22T18:54:50") == dt.datetime(2026, 11, 22, 18, 54, 50, tzinfo=dt.UTC)
