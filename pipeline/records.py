@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
-
 EMPTY = "empty"  # the category 0: nothing to see in the crop
 UNSURE = "unsure"  # no category: somebody looked and cannot tell
 
