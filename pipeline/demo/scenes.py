@@ -67,12 +67,12 @@ def render(
         return survey
     visits = _plan(photographs, seed)
     images: list[dict[str, object]] = []
-    truths: list[tuple[str, Box, str]] = []
+    truths: list[tuple[str, Box | None, str]] = []
     with tqdm(total=photographs, desc="rendering scenes", unit="photo", disable=None) as progress:
         for number in range(len(HABITATS)):
             own = [visit for visit in visits if visit.location == number]
             for name, found, detections in _shoot(survey.photos, number, own, seed, size):
-                truths += [(name, box, label) for box, label, _ in found]
+                truths += [(name, box, label) for box, label, _ in found] or [(name, None, "empty")]
                 images.append({"file": name, "detections": detections})
                 progress.update()
     _write_results(survey.results, images)
@@ -80,7 +80,8 @@ def render(
         writer = csv.writer(file)
         writer.writerow(("file_name", "x1", "y1", "x2", "y2", "label"))
         for name, box, label in truths:
-            writer.writerow((name, *(f"{value:.5f}" for value in (box.x1, box.y1, box.x2, box.y2)), label))
+            corners = (box.x1, box.y1, box.x2, box.y2) if box is not None else ("", "", "", "")
+            writer.writerow((name, *(corner and f"{corner:.5f}" for corner in corners), label))
     survey.species.write_text("".join(f"{species.name}\n" for species in SPECIES))
     return survey
 
@@ -130,7 +131,8 @@ def _shoot(
             pixels, seen = expose(visit, landscape, walkers, seconds, grain, rng)
             _save(photos / name, pixels, habitat.name, visit.time + dt.timedelta(seconds=seconds), size, rng)
             found = [(_fractions(box, size), walker.species.name, visible) for walker, box, visible in seen]
-            if mistake is not None and rng.uniform() < 0.8:
+            apart = mistake is not None and not any(_overlap(mistake, box) for _, box, _ in seen)
+            if mistake is not None and apart and rng.uniform() < 0.8:
                 found.append((_fractions(mistake, size), "empty", 0.0))
             yield name, found, _detect(found, visit.night, rng)
             seconds += int(rng.integers(1, 4))
@@ -143,6 +145,10 @@ def _mistake(visit: Visit, landscape: Landscape, rng: np.random.Generator) -> Co
         return None
     favourites = landscape.clutter[-4:]  # the nearest: a detector errs in the same places again and again
     return favourites[rng.integers(len(favourites))]
+
+
+def _overlap(one: Corners, other: Corners) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _save(
