@@ -1,0 +1,221 @@
+"""What Dockerfile, compose file, CI and README name is there, and they agree with each other."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.util
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import click
+import pytest
+
+from pipeline.cli import COMMANDS, wildloop
+from tests.conftest import unavailable
+
+ROOT = Path(__file__).parents[2]
+
+
+def instructions(name: str) -> list[str]:
+    """The arguments of each instruction of that name in the Dockerfile, its lines joined."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / "Dockerfile").read_text())
+    return [line.split(maxsplit=1)[1] for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+def compose() -> dict[str, Any]:
+    try:
+        import yaml
+    except ImportError:
+        unavailable("PyYAML is not installed", "run the tests with `uv run --extra demo pytest`")
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def parsed(arguments: list[str]) -> click.Context:
+    """The context of a `wildloop` command line; click raises for what it does not know."""
+    name, *rest = arguments
+    command = wildloop.get_command(click.Context(wildloop), name)
+    assert command is not None, f"{name} is no command"
+    return command.make_context(name, rest)
+
+
+def read_by_settings() -> set[str]:
+    source = (ROOT / "pipeline/settings.py").read_text()
+    return set(re.findall(r'environ(?:\.get\(|, )"([A-Z_]+)"', source))
+
+
+def test_the_dockerfile_copies_what_is_there_and_reaches_the_builder() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    admitted = [line.removeprefix("!") for line in ignored if line.startswith("!")]
+    copied = []
+    for arguments in instructions("COPY"):
+        if not arguments.startswith("--from"):
+            copied += shlex.split(arguments)[:-1]
+    assert copied
+    for source in copied:
+        assert (ROOT / source).exists(), source
+        assert any(fnmatch.fnmatch(source, pattern) for pattern in admitted), f"{source} is kept out"
+
+
+def test_the_image_has_all_that_the_project_is_built_from() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = [*wheel["packages"], *wheel["force-include"], *project["project"]["license-files"]]
+    needed += [project["project"]["readme"], "pyproject.toml"]
+    copied = " ".join(instructions("COPY")).split()
+    assert [name for name in needed if name not in copied] == []
+
+
+def test_the_image_runs_a_real_command_on_the_port_it_exposes_and_checks() -> None:
+    entry, command = json.loads(instructions("ENTRYPOINT")[0]), json.loads(instructions("CMD")[0])
+    assert entry == ["wildloop"]
+    port = parsed(command).params["port"]
+    assert instructions("EXPOSE") == [str(port)]
+    assert f"http://127.0.0.1:{port}/health" in instructions("HEALTHCHECK")[0]
+    assert instructions("USER") == ["wildloop"]
+
+
+def test_the_image_keeps_its_data_where_the_settings_look() -> None:
+    (volume,) = instructions("VOLUME")
+    assert f"WILDLOOP_DATA_DIR={volume}" in " ".join(instructions("ENV")).split()
+    for name in re.findall(r"\b(WILDLOOP_[A-Z_]+)=", " ".join(instructions("ENV"))):
+        assert name in read_by_settings()
+
+
+def test_compose_runs_real_commands_with_variables_that_settings_read() -> None:
+    services = compose()["services"]
+    for name in ("backend", "worker"):
+        parsed(services[name]["command"])
+        assert set(services[name]["environment"]) <= read_by_settings()
+
+
+def test_compose_needs_every_secret_and_has_no_default_for_one() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    variables = re.findall(r"\$\{([A-Z_]+)(:?[-?])?", text)
+    assert variables
+    for name, operator in variables:
+        if re.search("PASSWORD|SECRET|KEY|TOKEN", name):
+            assert operator == ":?", name
+    for service in compose()["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|API_KEY|USER_TOKEN|AUTH$", name):
+                assert value.startswith("${"), name
+
+
+def test_compose_addresses_point_at_services_and_their_ports() -> None:
+    services = compose()["services"]
+    environ = services["backend"]["environment"]
+    port = parsed(services["backend"]["command"]).params["port"]
+    assert environ["WILDLOOP_BACKEND_URL"] == f"http://backend:{port}"
+    assert services["backend"]["expose"] == [str(port)]
+    label_studio = services["label-studio"]
+    listens = label_studio["command"][label_studio["command"].index("--port") + 1]
+    assert environ["LABEL_STUDIO_URL"] == f"http://label-studio:{listens}"
+    assert all(mapping.endswith(f":{listens}") for mapping in label_studio["ports"])
+    assert f":{listens}/health" in " ".join(label_studio["healthcheck"]["test"])
+    assert "@postgres:5432/" in environ["WILDLOOP_DATABASE_URL"]
+    assert "@redis:6379/" in environ["REDIS_URL"]
+    for service in services.values():
+        for needed, how in service.get("depends_on", {}).items():
+            assert how == {"condition": "service_healthy"}
+            assert "test" in services[needed]["healthcheck"]
+
+
+def test_compose_mounts_declared_volumes_where_they_are_read() -> None:
+    loaded = compose()
+    services = loaded["services"]
+    for service in services.values():
+        for mount in service.get("volumes", []):
+            source = re.sub(r"\$\{[^}]*\}", "$", mount).split(":")[0]
+            assert source == "$" or source in loaded["volumes"], mount
+        for config in service.get("configs", []):
+            assert config["source"] in loaded["configs"]
+    data = services["backend"]["environment"]["WILDLOOP_DATA_DIR"]
+    assert f"data:{data}" in services["backend"]["volumes"]
+    assert f"data:{data}:ro" in services["label-studio"]["volumes"]
+    root = services["label-studio"]["environment"]["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"]
+    assert PurePosixPath(root) in PurePosixPath(data).parents  # never the folder itself
+
+
+def test_label_studio_reads_every_variable_that_we_set_for_it() -> None:
+    from pipeline.demo import label_studio_server
+    from pipeline.demo.folder import fresh_state
+
+    spec = importlib.util.find_spec("label_studio")
+    if spec is None or spec.origin is None:
+        unavailable("label-studio is not installed", "run the tests with `uv run --extra demo pytest`")
+    source = "\n".join(
+        path.read_text(errors="replace")
+        for path in Path(spec.origin).parent.rglob("*.py")
+        if "/migrations/" not in path.as_posix() and "/tests/" not in path.as_posix()
+    )
+    demo = label_studio_server.environ(
+        fresh_state(), url="http://localhost:1", data_dir=ROOT, served_dir=ROOT
+    )
+    ours = {
+        name
+        for name in demo
+        if re.match(
+            "LABEL_STUDIO_|POSTGRE_|DJANGO_|ML_|SSRF_|fflag|SENTRY|FRONTEND_SENTRY|COLLECT|LATEST", name
+        )
+    }
+    ours |= set(compose()["services"]["label-studio"]["environment"])
+    unread = {
+        name
+        for name in ours
+        if not re.search(rf"['\"](LABEL_STUDIO_)?{name.removeprefix('LABEL_STUDIO_')}['\"]", source)
+    }
+    assert unread == set()
+
+
+def test_the_readme_has_the_test_command_that_ci_runs() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    awk = re.search(r"awk '(.*?)' README.md", script, re.DOTALL)
+    assert awk is not None
+    command = subprocess.run(
+        ["awk", awk[1], "README.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "pytest" in command
+    assert len(command.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    command = wildloop.get_command(click.Context(wildloop), name)
+    assert command is not None
+    assert command.help, name
+    assert re.search(rf"`?wildloop {name}\b", readme), f"README.md does not name `wildloop {name}`"
+    for below, subcommand in getattr(command, "commands", {}).items():
+        assert subcommand.help, f"{name} {below}"
+        assert f"wildloop {name} {below}" in readme, f"README.md does not name `wildloop {name} {below}`"
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help or option.name == "port", f"{name} --{option.name}"
+
+
+def test_help_loads_no_heavy_library() -> None:
+    heavy = "torch torchvision sklearn skimage onnxruntime label_studio_sdk numpy sqlalchemy flask PIL"
+    code = (
+        "import sys; from click.testing import CliRunner; from pipeline.cli import wildloop;"
+        "result = CliRunner().invoke(wildloop, ['--help']); assert result.exit_code == 0, result;"
+        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_of_every_command_loads_no_torch(name: str) -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from pipeline.cli import wildloop;"
+        f"result = CliRunner().invoke(wildloop, ['{name}', '--help']); assert result.exit_code == 0, result;"
+        "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
