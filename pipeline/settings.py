@@ -24,6 +24,7 @@ class Settings:
     redis_prefix: str = "wildloop"  # names of our queues begin with it
     label_studio_url: str = "http://localhost:8080"
     label_studio_api_key: str | None = None
+    files_root: Path | None = None  # of Label Studio; None: the folder that holds the data folder
     backend_url: str = "http://localhost:9090"  # as Label Studio reaches us
     basic_auth_user: str | None = None
     basic_auth_password: str | None = None
@@ -44,6 +45,7 @@ class Settings:
             redis_prefix=environ.get("WILDLOOP_REDIS_PREFIX") or "wildloop",
             label_studio_url=(environ.get("LABEL_STUDIO_URL") or cls.label_studio_url).rstrip("/"),
             label_studio_api_key=environ.get("LABEL_STUDIO_API_KEY") or None,
+            files_root=_path(environ, "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
             backend_url=(environ.get("WILDLOOP_BACKEND_URL") or cls.backend_url).rstrip("/"),
             basic_auth_user=environ.get("WILDLOOP_BASIC_AUTH_USER") or None,
             basic_auth_password=environ.get("WILDLOOP_BASIC_AUTH_PASSWORD") or None,
@@ -68,6 +70,16 @@ class Settings:
             basic_auth_password=self.basic_auth_password or generated["basic_auth_password"],
             webhook_secret=self.webhook_secret or generated["webhook_secret"],
         )
+
+
+def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `changes`, for child processes."""
+    return {**os.environ, **changes}
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name)
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _positive(environ: Mapping[str, str], name: str, default: int) -> int:

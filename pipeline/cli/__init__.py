@@ -16,10 +16,18 @@ from pipeline.errors import WildloopError
 COMMANDS: dict[str, str] = {  # name: module:attribute
     "import": "pipeline.cli.imports:import_group",
     "embed": "pipeline.cli.embed:embed",
+    "serve": "pipeline.cli.serve:serve",
+    "project": "pipeline.cli.project:project",
+    "publish": "pipeline.cli.publish:publish",
+    "push": "pipeline.cli.publish:push",
     "worker": "pipeline.cli.worker:worker",
+    "sync": "pipeline.cli.sync:sync",
     "train": "pipeline.cli.train:train",
     "models": "pipeline.cli.models:models",
     "activate": "pipeline.cli.models:activate",
+    "status": "pipeline.cli.status:status",
+    "doctor": "pipeline.cli.doctor:doctor",
+    "demo": "pipeline.cli.demo:demo",
 }
 
 

@@ -332,13 +332,13 @@ class LabelStudio:
 
     # --- what doctor asks -----------------------------------------------------------------------
 
-    def refuses(self, what: str, path: str, body: Mapping[str, Any]) -> Refusal | None:
-        """Send a body that cannot be accepted and return the refusal; None where it was accepted."""
+    def refusal_of(self, what: str, path: str, body: Any) -> str:
+        """Send what cannot be accepted, so that nothing comes of it, and return why; "" where it was."""
         try:
-            self._connection.send(what, "POST", path, dict(body))
+            self._connection.send(what, "POST", path, body)
         except Refusal as refusal:
-            return refusal
-        return None
+            return refusal.detail
+        return ""
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -46,7 +46,7 @@ def render(species: Sequence[str], keys: Mapping[str, str] | None = None) -> str
     return ET.tostring(root, encoding="unicode")
 
 
-def choices(config: str) -> dict[str, str]:
+def offered(config: str) -> dict[str, str]:
     """The choices that a label config offers, in order, and the hotkey of each ("" without one).
 
     Raises LabelStudioError where the config has no species to choose.
@@ -60,7 +60,7 @@ def choices(config: str) -> dict[str, str]:
 
 def species_of(config: str) -> list[str]:
     """The species that a label config offers: its choices without "empty" and "unsure"."""
-    return [name for name in choices(config) if name not in (EMPTY, UNSURE)]
+    return [name for name in offered(config) if name not in (EMPTY, UNSURE)]
 
 
 def same(one: str, other: str) -> bool:
@@ -76,6 +76,6 @@ def _choices(root: ET.Element) -> ET.Element:
     if found is None:
         raise LabelStudioError(
             f"the label config has no <Choices name={CONTROL!r}>",
-            remedy="restore it: `wildloop project create` writes the whole config",
+            remedy="it is no project of Wildloop's: choose another title, or restore its label config",
         )
     return found

@@ -1,0 +1,55 @@
+"""A species list -> a Label Studio project, its categories and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.project import ensure_project
+from pipeline.records import ProjectRecord
+from pipeline.settings import Settings
+from pipeline.store import categories, projects
+from pipeline.store.database import Database
+
+
+def known_project(
+    database: Database, client: LabelStudio, title: str, project_id: int | None
+) -> ProjectRecord | None:
+    """The store's record of the project that `create_project` would take; None where it is new."""
+    numbers = [project_id] if project_id is not None else [each["id"] for each in client.projects(title)]
+    with database.read() as conn:
+        return next((record for record in projects.all(conn) if record.id in numbers), None)
+
+
+def create_project(
+    database: Database,
+    client: LabelStudio,
+    settings: Settings,
+    *,
+    title: str,
+    species: Sequence[str],
+    embedder_id: str,
+    project_id: int | None = None,
+    connect_backend: bool = True,
+) -> tuple[ProjectRecord, list[str]]:
+    """Create the project or make the existing one right; returns its record and what was changed.
+
+    Its queue is ordered by the embeddings of `embedder_id`. A second run changes nothing. Raises
+    LabelStudioError and SettingsError, each with the remedy.
+    """
+    before = known_project(database, client, title, project_id)
+    number, changes = ensure_project(
+        client,
+        settings,
+        title=title,
+        species=species,
+        project_id=project_id,
+        model_version=before.current_model if before else None,
+        connect_backend=connect_backend,
+    )
+    if before is not None and before.embedder != embedder_id:
+        changes.append(f"embedder: {embedder_id} instead of {before.embedder}")
+    with database.write() as conn:
+        projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
+        categories.ensure(conn, species)
+        return projects.get(conn, number), changes
