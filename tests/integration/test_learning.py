@@ -1,0 +1,320 @@
+"""From labels to a version with its queue, on both databases: whole or not at all, and back again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline import heads, registry
+from pipeline.errors import EmbedderError, ModelError, StoreError
+from pipeline.label_studio.client import LabelStudio
+from pipeline.records import ModelRecord, PredictionRecord, ProjectRecord, Verdict, utc_now
+from pipeline.steps.activate import activate
+from pipeline.steps.order import cover
+from pipeline.steps.push import push
+from pipeline.steps.train import next_training, queue_length, train
+from pipeline.store import candidates, embeddings, models, predictions, projects
+from pipeline.store.database import Database
+from tests.integration.labelled_house import (
+    PROJECT,
+    Embedder,
+    TakingLabelStudio,
+    detection,
+    label,
+    populate,
+    species,
+)
+
+
+@pytest.fixture
+def pool(database: Database) -> Database:
+    populate(database)
+    return database
+
+
+def current(database: Database) -> str | None:
+    with database.read() as conn:
+        return projects.get(conn, PROJECT).current_model
+
+
+def queue(database: Database) -> list[PredictionRecord]:
+    version = current(database)
+    assert version is not None
+    with database.read() as conn:
+        return predictions.of(conn, version)
+
+
+def trained(database: Database, data_dir: Path, top_k: int = 20) -> ModelRecord:
+    record = train(database, data_dir, PROJECT, top_k=top_k)
+    assert record is not None
+    return record
+
+
+def versions(database: Database) -> list[str]:
+    with database.read() as conn:
+        return [one.version for one in models.all(conn, PROJECT)]
+
+
+def test_before_any_label_the_queue_covers_the_pool(pool: Database, tmp_path: Path) -> None:
+    record = cover(pool, tmp_path, PROJECT, top_k=30)
+    assert record.version.startswith("v0-")
+    assert current(pool) == record.version
+    first = [one.detection_id for one in queue(pool)][:3]
+    assert {species(int(one[1:])) for one in first} == {"deer", "fox", "boar"}
+    assert [one.rank for one in queue(pool)] == list(range(30))
+    assert all(one.category_id is None for one in queue(pool))
+
+
+def test_the_same_pool_gives_the_same_order_and_no_second_version(pool: Database, tmp_path: Path) -> None:
+    first = cover(pool, tmp_path, PROJECT, top_k=30)
+    assert cover(pool, tmp_path, PROJECT, top_k=30) == first
+    populate(pool, 150, first=120)
+    assert cover(pool, tmp_path, PROJECT, top_k=30).version != first.version
+
+
+def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
+    populate(database, 3)
+    label(database, range(3))
+    with pytest.raises(ModelError, match="wildloop publish"):
+        cover(database, tmp_path, PROJECT, top_k=30)
+
+
+def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path) -> None:
+    assert train(pool, tmp_path, PROJECT, top_k=20) is None
+    assert current(pool) is None
+
+
+def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    record = trained(pool, tmp_path)
+    assert record.version == f"v1-{record.digest[:8]}"
+    assert record.labels == 30
+    assert record.metrics["held_out_by"] == "location"
+    assert record.metrics["groups"] == 4
+    assert record.metrics["accuracy"] > 0.9
+    assert set(record.metrics["classes"]) == {"deer", "fox", "boar"}
+    assert current(pool) == record.version
+    waiting = queue(pool)
+    assert len(waiting) == 20
+    assert [one.score for one in waiting] == sorted(one.score for one in waiting)
+    assert all(0 <= one.score < 1 for one in waiting)
+    assert not {one.detection_id for one in waiting} & {detection(one) for one in range(30)}
+    assert registry.load_head(tmp_path, record).embedder == record.embedder
+
+
+def test_the_top_of_the_queue_holds_one_crop_of_a_burst(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    trained(pool, tmp_path)
+    bursts = [int(one.detection_id[1:]) // 3 for one in queue(pool)]
+    assert len(set(bursts)) == len(bursts)  # 30 bursts wait for 20 places
+
+
+def test_what_people_are_unsure_of_leaves_the_queue(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    trained(pool, tmp_path)
+    doubtful = int(queue(pool)[0].detection_id[1:])
+    label(pool, [doubtful], verdict=Verdict.UNSURE)
+    trained(pool, tmp_path)
+    assert detection(doubtful) not in {one.detection_id for one in queue(pool)}
+
+
+def test_the_same_labels_give_no_second_version_and_nothing_to_push(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    record = trained(pool, tmp_path)
+    with pool.write() as conn:
+        predictions.mark_pushed(conn, record.version, [one.detection_id for one in queue(pool)])
+    assert trained(pool, tmp_path) == record
+    assert versions(pool) == [record.version]
+    with pool.read() as conn:
+        assert predictions.unpushed(conn, record.version) == []
+
+
+def test_new_crops_join_the_queue_of_the_same_version(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    record = trained(pool, tmp_path, top_k=500)
+    populate(pool, 150, first=120)
+    assert trained(pool, tmp_path, top_k=500).version == record.version
+    assert len(queue(pool)) == 120
+
+
+def test_more_labels_give_the_next_version(pool: Database, tmp_path: Path) -> None:
+    cover(pool, tmp_path, PROJECT, top_k=20)
+    label(pool, range(30))
+    first = trained(pool, tmp_path)
+    label(pool, range(30, 60))
+    second = trained(pool, tmp_path)
+    assert [one.partition("-")[0] for one in versions(pool)] == ["v0", "v1", "v2"]
+    assert second.parent == first.version
+
+
+@pytest.mark.parametrize("numbers", [[0], [0, 1, 2], [0, 3], [0, 1, 3]])
+def test_a_label_or_two_are_enough_to_begin(pool: Database, tmp_path: Path, numbers: list[int]) -> None:
+    label(pool, numbers)
+    record = trained(pool, tmp_path)
+    assert record.labels == len(numbers)
+    assert len(queue(pool)) == 20
+    for one in queue(pool):
+        assert one.probability is not None
+        assert 0 < one.probability < 1
+
+
+def test_when_everything_is_labelled_the_queue_is_empty(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(120))
+    trained(pool, tmp_path)
+    assert queue(pool) == []
+
+
+def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current(
+    pool: Database, tmp_path: Path
+) -> None:
+    label(pool, range(30))
+    old = trained(pool, tmp_path)
+    before = queue(pool)
+    new = ModelRecord(
+        version="v2-ffffffff",
+        project_id=PROJECT,
+        embedder="made-up",
+        digest="f" * 24,
+        labels=31,
+        path=None,
+        created_at=utc_now(),
+    )
+    place = {"category_id": None, "probability": None}
+    broken = [
+        PredictionRecord(detection_id=detection(40), rank=0, score=0.0, **place),
+        PredictionRecord(detection_id="no such detection", rank=1, score=0.5, **place),
+    ]
+    with pytest.raises(sa.exc.IntegrityError), pool.write() as conn:
+        models.activate(conn, new, broken)
+    assert current(pool) == old.version
+    assert queue(pool) == before
+    assert versions(pool) == [old.version]
+
+
+def test_a_project_that_is_not_there_cannot_be_activated_for(pool: Database) -> None:
+    with pool.read() as conn, pytest.raises(StoreError, match="no model version 'v9-x'"):
+        models.get(conn, "v9-x")
+
+
+def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_path: Path) -> None:
+    server = TakingLabelStudio()
+    client: LabelStudio = server  # type: ignore[assignment]
+    label(pool, range(30))
+    first = trained(pool, tmp_path)
+    push(pool, client, PROJECT)
+    assert server.model_version == first.version
+    label(pool, [int(one.detection_id[1:]) for one in queue(pool)])
+    second = trained(pool, tmp_path)
+    push(pool, client, PROJECT)
+    assert server.model_version == second.version
+    back = activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+    assert back == first
+    assert current(pool) == first.version
+    waiting = [one.detection_id for one in queue(pool)]
+    with pool.read() as conn:
+        assert [one.detection_id for one in predictions.unpushed(conn, first.version)] == waiting
+        assert set(waiting) <= set(candidates.waiting(conn, PROJECT))
+    push(pool, client, PROJECT)
+    assert server.model_version == first.version
+    assert server.queue() == [int(one[1:]) + 1 for one in waiting]
+    assert versions(pool) == [first.version, second.version]
+
+
+def test_rolling_back_does_not_make_the_next_training_due_at_once(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    first = trained(pool, tmp_path)
+    label(pool, range(30, 60))
+    trained(pool, tmp_path)
+    activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+    with pool.read() as conn:
+        assert next_training(models.newest(conn, PROJECT), 20) == 80
+
+
+def test_an_older_version_whose_files_are_damaged_is_not_activated(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    first = trained(pool, tmp_path)
+    label(pool, range(30, 60))
+    second = trained(pool, tmp_path)
+    (tmp_path / str(first.path) / "head.npz").write_bytes(b"PK")
+    with pytest.raises(ModelError, match="not the file that was saved"):
+        activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+    assert current(pool) == second.version
+
+
+def test_training_again_makes_lost_files_again(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    record = trained(pool, tmp_path)
+    (tmp_path / str(record.path) / "head.npz").unlink()
+    assert trained(pool, tmp_path) == record
+    assert registry.load_head(tmp_path, record).classes == [1, 2, 3]
+
+
+def test_a_version_of_another_embedder_is_not_activated(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    first = trained(pool, tmp_path)
+    with pool.write() as conn:
+        embeddings.register(conn, Embedder(id="another"))
+        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder="another"))
+    with pytest.raises(EmbedderError, match="made-up, not of another"):
+        activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+    assert current(pool) == first.version
+
+
+def test_a_training_that_is_cut_short_after_its_files_were_written_ends_as_one_version(
+    pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(pool, range(30))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.steps.train.settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(pool, tmp_path, PROJECT, top_k=20)
+    assert current(pool) is None
+    record = trained(pool, tmp_path)
+    assert versions(pool) == [record.version]
+    assert len(list((tmp_path / "models" / str(PROJECT)).iterdir())) == 1
+
+
+def test_the_head_sees_the_names_and_groups_of_the_store(
+    pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[heads.Examples] = []
+    fit = heads.fit
+
+    def spy(examples: heads.Examples, *, embedder: str, seed: int) -> heads.Fitted:
+        seen.append(examples)
+        return fit(examples, embedder=embedder, seed=seed)
+
+    monkeypatch.setattr(heads, "fit", spy)
+    label(pool, [0, 1, 5])
+    trained(pool, tmp_path)
+    assert seen[0].sequences == ["burst 0", "burst 0", "burst 1"]
+    assert seen[0].locations == ["site 0", "site 0", "site 1"]
+    assert [seen[0].names[one] for one in seen[0].labels] == ["deer", "deer", "fox"]
+
+
+@pytest.mark.parametrize(
+    ("known", "total"), [(0, 20), (20, 40), (100, 120), (101, 122), (200, 240), (1000, 1200)]
+)
+def test_the_gap_between_trainings_grows_with_the_labels(known: int, total: int) -> None:
+    newest = ModelRecord(
+        version="v1",
+        project_id=PROJECT,
+        embedder="e",
+        digest="d",
+        labels=known,
+        path=None,
+        metrics={"labels_known": known},
+    )
+    assert next_training(newest, 20) == total
+    assert next_training(None, 20) == 20
+
+
+def test_the_queue_outlasts_the_labels_until_the_next_training() -> None:
+    assert queue_length(40, top_k=100, retrain_every=20) == 100
+    assert queue_length(1000, top_k=100, retrain_every=20) == 400
