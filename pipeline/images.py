@@ -5,6 +5,7 @@ Files are hostile: whatever is wrong with one ends as a PhotoError of a short ki
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import math
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageDraw, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from pipeline.errors import PhotoError, StoreError
 from pipeline.records import Box
@@ -35,7 +36,14 @@ FRAME_QUALITY = 75
 MAX_PIXELS = 89_000_000  # 268 MB decoded; below Pillow's own limit, so that it never warns first
 MAX_BYTES = 256 * 1024 * 1024
 
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "BMP",
+    "GIF",
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+)
 PADDING = (124, 116, 104)  # ImageNet's mean colour: next to nothing to a network, quiet to the eye
 AMBER = (255, 176, 0)
 # From the box outwards: seen on snow, on leaves and in infrared.
@@ -73,7 +81,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# MAX_PIXELS is stricter than the size at which Pillow warns.
+Image.preinit()  # BMP, GIF, JPEG (and with it MPO) and PNG; TIFF and WebP are imported above
+# Pillow warns of damaged EXIF and of large photographs; both are dealt with here.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
@@ -242,7 +252,8 @@ def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
         draft.write_bytes(encoded.getbuffer())
         draft.replace(path)
     except OSError as exc:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise StoreError(
             f"{path} cannot be written: {_reason(exc)}", remedy="is there room, and may we write there?"
         ) from exc
