@@ -31,8 +31,8 @@ def project() -> None:
 @click.option(
     "--embedder",
     metavar="SPEC",
-    help="Whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, else auto; "
-    "a project that exists keeps its own]",
+    help="Whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, else auto;"
+    " a project that exists keeps its own]",
 )
 @click.option(
     "--no-backend",
