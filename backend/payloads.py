@@ -25,7 +25,7 @@ def project_number(value: Any) -> int | None:
 def items(payload: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The objects under `name`, whether one or a list of them. Raises PayloadError."""
     value = payload.get(name)
-    found = value if isinstance(value, list) else [value]
+    found: list[Any] = value if isinstance(value, list) else [value]
     for one in found:
         if not isinstance(one, Mapping):
             raise PayloadError(f"{name!r} is to hold objects, not {type(one).__name__}")

@@ -45,7 +45,10 @@ def _annotated(house: House, project_id: int, payload: Payload) -> dict[str, Any
     told = items(payload, "annotation")
     for one in told:
         try:
-            heard.append(read(one))
+            annotation = read(one)
+            if annotation.uid is None:
+                raise LabelStudioError(f"annotation {annotation.id} came without its unique_id")
+            heard.append(annotation)
         except LabelStudioError as exc:
             if len(told) == 1:
                 raise PayloadError(str(exc)) from exc

@@ -18,15 +18,12 @@ def sync(project: int | None, full: bool) -> None:
     """Bring in from Label Studio what its webhooks missed."""
     from pipeline import jobs
     from pipeline.cli.common import chosen_project
-    from pipeline.label_studio.client import LabelStudio
     from pipeline.steps.sync import sync as sync_project
-    from pipeline.wiring import open_house
+    from pipeline.wiring import label_studio, open_house
 
     house = open_house()
-    settings = house.settings
     chosen = chosen_project(house, project)
-    client = LabelStudio(settings.label_studio_url, settings.label_studio_api_key)
-    report = sync_project(house.database, client, chosen.id, full=full)
+    report = sync_project(house.database, label_studio(house.settings), chosen.id, full=full)
     click.echo(f"{report.tasks} tasks looked at, {report.new} changes recorded")
     if report.tasks_deleted:
         click.echo(

@@ -1,0 +1,610 @@
+"""The backend's answers, over a small store of its own; also run under label-studio-ml 2.x's stand-in."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from backend import newcomers
+from backend.app import create_app
+from pipeline import jobs, registry
+from pipeline.embedders import load
+from pipeline.heads import LinearHead
+from pipeline.records import (
+    Box,
+    DetectionRecord,
+    ImageRecord,
+    ModelRecord,
+    PredictionRecord,
+    ProjectRecord,
+    TaskRecord,
+    utc_now,
+)
+from pipeline.settings import Settings
+from pipeline.store import (
+    categories,
+    detections,
+    embeddings,
+    images,
+    models,
+    oracle,
+    projects,
+    tasks,
+)
+from pipeline.store.database import Database
+from pipeline.wiring import House
+
+PROJECT = 3
+UID = f"{PROJECT}.1700000000"
+CONFIG = (
+    '<View><Image name="crop" value="$crop"/>'
+    '<Choices name="species" toName="crop"><Choice value="deer"/><Choice value="fox"/></Choices></View>'
+)
+BASIC = {"Authorization": "Basic " + base64.b64encode(b"ls:p\xc3\xa4ss").decode()}
+SECRET = {"X-Wildloop-Secret": "hush"}
+OURS = {1: "d1", 2: "d2", 3: "d3"}  # tasks and what they show
+
+
+@pytest.fixture
+def house(sqlite_database: Database, tmp_path: Path) -> House:
+    """Three published detections with embeddings, and no version yet."""
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        database_url="",
+        basic_auth_user="ls",
+        basic_auth_password="päss",
+        webhook_secret="hush",
+    )
+    embedder = load("descriptor", cache_dir=tmp_path)
+    vectors = np.zeros((3, embedder.dimension), np.float32)
+    vectors[0, 0], vectors[1, 1], vectors[2, :2] = 1, 1, (1.0, 0.9)
+    with sqlite_database.write() as conn:
+        images.add(conn, [ImageRecord(id="i", file_name="i.jpg", path="i.jpg")])
+        box = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.5)
+        detections.add(
+            conn,
+            [
+                DetectionRecord(id=one, image_id="i", box=box, bbox_confidence=0.9, detector="test")
+                for one in OURS.values()
+            ],
+        )
+        categories.ensure(conn, ["deer", "fox"])
+        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder=embedder.id))
+        tasks.add(
+            conn,
+            [
+                TaskRecord(project_id=PROJECT, detection_id=shown, task_id=task)
+                for task, shown in OURS.items()
+            ],
+        )
+        embeddings.register(conn, embedder)
+        embeddings.append(conn, embedder.id, list(OURS.values()), vectors)
+    return House(settings=settings, database=sqlite_database)
+
+
+@pytest.fixture
+def client(house: House) -> FlaskClient:
+    return create_app(house).test_client()
+
+
+def activate(house: House, version: str = "v1", queue: tuple[PredictionRecord, ...] = ()) -> None:
+    """A version whose head tells deer by the first number and fox by the second."""
+    with house.database.read() as conn:
+        embedder_id = projects.get(conn, PROJECT).embedder
+        dimension = embeddings.registered(conn, embedder_id).dimension
+        numbers = {name: number for number, name in categories.names(conn).items()}
+    weights = np.zeros((2, dimension), np.float32)
+    weights[0, 0] = weights[1, 1] = 1.0
+    head = LinearHead(
+        embedder=embedder_id,
+        classes=[numbers["deer"], numbers["fox"]],
+        weights=weights,
+        bias=np.zeros(2, np.float32),
+        temperature=1.0,
+        penalty=None,
+    )
+    record = ModelRecord(
+        version=version,
+        project_id=PROJECT,
+        embedder=embedder_id,
+        digest=version,
+        labels=2,
+        path=f"models/{version}",
+        created_at=utc_now(),
+    )
+    registry.save(house.settings.data_dir, record, head, names={})
+    with house.database.write() as conn:
+        models.activate(conn, record, queue)
+
+
+def task(number: int, **data: Any) -> dict[str, Any]:
+    return {"id": number, "project": PROJECT, "data": data, "annotations": [], "predictions": []}
+
+
+def ask(client: FlaskClient, *asked: dict[str, Any]) -> Any:
+    body = {
+        "tasks": list(asked),
+        "project": UID,
+        "label_config": CONFIG,
+        "params": {"login": None, "password": None, "context": None},
+    }
+    answer = client.post("/predict", json=body, headers=BASIC)
+    assert answer.status_code == 200, answer.text
+    results = answer.json["results"]
+    assert len(results) == len(asked)
+    return results
+
+
+def chosen(prediction: dict[str, Any]) -> str:
+    name: str = prediction["result"][0]["value"]["choices"][0]
+    return name
+
+
+# --- predictions
+
+
+def test_predict_answers_without_a_setup_before_it(house: House, client: FlaskClient) -> None:
+    activate(house)
+    first, second = ask(client, task(1), task(2))
+    assert (chosen(first), chosen(second)) == ("deer", "fox")
+    assert first["model_version"] == "v1"
+    result = first["result"][0]
+    assert (result["from_name"], result["to_name"], result["type"]) == ("species", "crop", "choices")
+    assert 0.5 < result["score"] <= 1
+
+
+def test_the_order_of_what_was_not_pushed_comes_behind_the_queue(house: House, client: FlaskClient) -> None:
+    queued = PredictionRecord(detection_id="d2", rank=0, score=0.125, category_id=2, probability=0.9)
+    activate(house, queue=(queued,))
+    sure, pushed, doubtful = ask(client, task(1), task(2), task(3))
+    assert pushed["score"] == 0.125
+    assert 1 <= doubtful["score"] < sure["score"] <= 2
+
+
+def test_a_new_version_answers_at_once(house: House, client: FlaskClient) -> None:
+    activate(house)
+    ask(client, task(1))
+    activate(house, "v2")
+    assert ask(client, task(1))[0]["model_version"] == "v2"
+
+
+def test_before_any_version_answers_are_empty(client: FlaskClient) -> None:
+    assert ask(client, task(1))[0] == {"result": [], "score": 2.0, "model_version": "none"}
+
+
+def test_a_version_without_a_head_orders_and_names_nothing(house: House, client: FlaskClient) -> None:
+    with house.database.write() as conn:
+        embedder_id = projects.get(conn, PROJECT).embedder
+        covering = ModelRecord(
+            version="cover-1",
+            project_id=PROJECT,
+            embedder=embedder_id,
+            digest="c",
+            labels=0,
+            path=None,
+            created_at=utc_now(),
+        )
+        queued = PredictionRecord(detection_id="d1", rank=0, score=0.5, category_id=None, probability=None)
+        models.activate(conn, covering, [queued])
+    first, second = ask(client, task(1), task(2))
+    assert first == {"result": [], "score": 0.5, "model_version": "cover-1"}
+    assert second == {"result": [], "score": 2.0, "model_version": "cover-1"}
+
+
+def test_a_task_that_publishing_did_not_store_is_known_by_its_data(house: House, client: FlaskClient) -> None:
+    activate(house)
+    assert chosen(ask(client, task(77, detection_id="d2"))[0]) == "fox"
+
+
+def test_what_cannot_be_answered_leaves_an_empty_answer_in_its_place(
+    house: House, client: FlaskClient
+) -> None:
+    activate(house)
+    answers = ask(
+        client,
+        task(90),
+        task(1),
+        task(91, crop="s3://bucket/a.jpg"),
+        {"id": 92},
+        task(93, crop=7),
+        {"id": "x", "data": None, "project": None},
+    )
+    assert [bool(answer["result"]) for answer in answers] == [False, True, False, False, False, False]
+    assert answers[0]["model_version"] == "none"
+
+
+def test_a_project_that_is_not_ours_gets_empty_answers(client: FlaskClient) -> None:
+    assert ask(client, {**task(1), "project": 99})[0]["model_version"] == "none"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"tasks": 3}', b'{"project": "3.1"}'])
+def test_a_request_that_cannot_be_read_is_refused(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/predict", data=body, headers=BASIC, content_type="application/json")
+    assert answer.status_code == 400
+    assert "error" in answer.json
+
+
+def test_a_damaged_head_is_an_error_that_names_it(house: House, client: FlaskClient) -> None:
+    activate(house)
+    (house.settings.data_dir / "models/v1/head.npz").write_bytes(b"no")
+    answer = client.post("/predict", json={"tasks": [task(1)], "project": UID}, headers=BASIC)
+    assert answer.status_code == 500
+    assert "head.npz" in answer.json["error"]
+    assert "Traceback" not in answer.text
+
+
+# --- photographs never seen
+
+
+def photograph(path: Path, colour: str = "olive") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (320, 200), colour).save(path)
+    return path
+
+
+def local(path: Path, root: Path) -> str:
+    return f"/data/local-files/?d={quote(str(path.relative_to(root)))}"
+
+
+@pytest.mark.parametrize("levels", [0, 1])
+def test_a_photograph_never_seen_is_embedded_once_and_answered(
+    house: House, client: FlaskClient, levels: int
+) -> None:
+    activate(house)
+    root = [house.settings.data_dir, house.settings.data_dir.parent][levels]
+    path = photograph(house.settings.data_dir / "uploads" / "a new one.jpg")
+    asked = task(50, crop=local(path, root))
+    answer = ask(client, asked)[0]
+    assert answer["model_version"] == "v1"
+    assert chosen(answer) in ("deer", "fox")
+    with house.database.read() as conn:
+        shown = tasks.by_task(conn, PROJECT, [50])[50]
+        stored = detections.get(conn, [shown])[shown]
+    assert (stored.detector, stored.box.width) == ("whole-frame", 1.0)
+    assert (house.settings.data_dir / str(stored.crop_path)).is_file()
+    assert (house.settings.data_dir / str(stored.frame_path)).is_file()
+    path.unlink()
+    assert ask(client, asked)[0] == answer
+
+
+def test_a_file_outside_the_data_folder_is_not_read_from_the_disk(house: House, tmp_path: Path) -> None:
+    outside = photograph(tmp_path / "secret.jpg")
+    photograph(house.settings.data_dir / "in.jpg")
+    below = newcomers._below
+    assert below(house.settings.data_dir, "/data/local-files/?d=in.jpg") is not None
+    for named in ["secret.jpg", "../secret.jpg", str(outside), "data/../secret.jpg", "", "%00"]:
+        assert below(house.settings.data_dir, f"/data/local-files/?d={named}") is None
+
+
+def test_label_studios_own_files_come_with_the_key_and_others_without(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(encoded, "PNG")
+    fetched: list[tuple[str, str]] = []
+
+    class Client:
+        def __init__(self, url: str, api_key: str | None, **_: Any) -> None:
+            assert (url, api_key) == ("http://ls.example:8080", "key")
+
+        def content(self, path: str, *, limit: int) -> bytes:
+            fetched.append(("with key", path))
+            return encoded.getvalue()
+
+    def download(url: str) -> bytes:
+        fetched.append(("without", url))
+        return encoded.getvalue()
+
+    monkeypatch.setattr(newcomers, "LabelStudio", Client)
+    monkeypatch.setattr(newcomers, "_download", download)
+    settings = replace(house.settings, label_studio_url="http://ls.example:8080", label_studio_api_key="key")
+    house = replace(house, settings=settings)
+    activate(house)
+    urls = [
+        "/data/upload/3/a.png",
+        "http://ls.example:8080/data/upload/3/b.png?x=1",
+        "http://ls.example:9999/c.png",
+        "https://ls.example:8080/d.png",
+        "//elsewhere.example/e.png",
+        "/data/local-files/?d=not/here.png",
+    ]
+    answers = ask(create_app(house).test_client(), *[task(60 + at, crop=url) for at, url in enumerate(urls)])
+    assert all(answer["result"] for answer in answers)
+    assert fetched == [
+        ("with key", "/data/upload/3/a.png"),
+        ("with key", "/data/upload/3/b.png?x=1"),
+        ("without", "http://ls.example:9999/c.png"),
+        ("without", "https://ls.example:8080/d.png"),
+        ("with key", "/e.png"),
+        ("with key", "/data/local-files/?d=not/here.png"),
+    ]
+
+
+def test_a_photograph_that_is_none_is_left_unanswered(house: House, client: FlaskClient) -> None:
+    activate(house)
+    text = house.settings.data_dir / "text.jpg"
+    text.write_text("not a photograph")
+    answer = ask(client, task(50, crop=local(text, house.settings.data_dir)))[0]
+    assert answer["result"] == []
+    with house.database.read() as conn:
+        assert tasks.by_task(conn, PROJECT, [50]) == {}
+
+
+def test_photographs_beyond_a_requests_time_wait_for_the_next(
+    house: House, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activate(house)
+    path = photograph(house.settings.data_dir / "new.jpg")
+    asked = task(50, crop=local(path, house.settings.data_dir))
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.predictions.PATIENCE", -1.0)
+        assert ask(client, asked)[0]["result"] == []
+    assert ask(client, asked)[0]["result"]
+
+
+# --- what else Label Studio asks
+
+
+def test_setup_names_the_current_version(house: House, client: FlaskClient) -> None:
+    body = {"project": UID, "schema": CONFIG, "hostname": "x", "access_token": "t", "extra_params": None}
+    assert client.post("/setup", json=body, headers=BASIC).json == {"model_version": "none"}
+    activate(house)
+    assert client.post("/setup", json=body, headers=BASIC).json == {"model_version": "v1"}
+
+
+def test_versions_are_told_newest_first(house: House, client: FlaskClient) -> None:
+    activate(house)
+    activate(house, "v2")
+    assert client.get("/versions", headers=BASIC).json == {"versions": ["v2", "v1"]}
+    assert client.get(f"/versions?project={UID}", headers=BASIC).json == {"versions": ["v2", "v1"]}
+    assert client.get("/versions?project=99", headers=BASIC).json == {"versions": []}
+
+
+def test_the_application_starts_without_torch() -> None:
+    code = (
+        "import sys, tempfile; from pathlib import Path\n"
+        "from backend.app import create_app\n"
+        "from pipeline.settings import Settings; from pipeline.wiring import open_house\n"
+        "here = Path(tempfile.mkdtemp())\n"
+        "settings = Settings(data_dir=here, database_url=f'sqlite:///{here}/w.db')\n"
+        "app = create_app(open_house(settings))\n"
+        "assert app.test_client().get('/health').status_code == 200\n"
+        "print(sorted({'torch', 'torchvision', 'sklearn', 'label_studio_sdk'} & set(sys.modules)))\n"
+        "import torch.multiprocessing\n"
+        "import multiprocessing; print(multiprocessing.get_start_method(allow_none=True))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "None"]
+
+
+def test_the_class_serves_the_same_under_label_studio_ml_2(request: pytest.FixtureRequest) -> None:
+    import label_studio_ml
+
+    is_stand_in = "stand_ins" in str(label_studio_ml.__file__)
+    assert is_stand_in == ("WILDLOOP_STAND_IN" in os.environ)
+    if is_stand_in:
+        return
+    stand_ins = Path(__file__).parents[1] / "stand_ins"
+    environ = os.environ | {"PYTHONPATH": str(stand_ins), "WILDLOOP_STAND_IN": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
+    done = subprocess.run(
+        command, env=environ, cwd=request.config.rootpath, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+# --- who may ask
+
+
+STRANGERS = [
+    {},
+    SECRET,
+    {"Authorization": "Basic " + base64.b64encode(b"ls:wrong").decode()},
+    {"Authorization": "Basic " + base64.b64encode(b"who:p\xc3\xa4ss").decode()},
+    {"Authorization": "Basic " + base64.b64encode(b"ls").decode()},
+    {"Authorization": "Basic ???"},
+    {"Authorization": "Bearer hush"},
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/predict"), ("POST", "/setup"), ("GET", "/versions"), ("GET", "/"), ("GET", "/nowhere")],
+)
+def test_everything_but_health_wants_basic_auth(client: FlaskClient, method: str, path: str) -> None:
+    for headers in STRANGERS:
+        assert client.open(path, method=method, headers=headers, json={}).status_code == 401, headers
+    assert client.open(path, method=method, headers=BASIC, json={}).status_code != 401
+
+
+def test_health_wants_no_secret_and_tells_none(client: FlaskClient) -> None:
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json["status"]) == (200, "UP")
+    assert "data" not in answer.text
+
+
+def test_the_webhook_wants_its_secret(client: FlaskClient, house: House) -> None:
+    told = event("ANNOTATION_CREATED", annotation=annotation())
+    for headers in ({}, BASIC, {"X-Wildloop-Secret": "hush!"}, {"X-Wildloop-Secret": ""}):
+        assert client.post("/webhook", json=told, headers=headers).status_code == 401, headers
+    assert labels(house) == {}
+
+
+def test_the_train_button_comes_with_basic_auth_instead(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(jobs, "request", lambda _, *rest, **how: asked.append((*rest, how)) or 5)
+    for headers in (BASIC, SECRET):
+        answer = client.post("/webhook", json=event("START_TRAINING"), headers=headers)
+        assert (answer.status_code, answer.json) == (200, {"status": "queued", "run": 5})
+    assert asked == [(PROJECT, "train", {"trigger": "button"})] * 2
+    assert client.post("/webhook", json=event("START_TRAINING")).status_code == 401
+
+
+def test_an_application_without_secrets_gets_its_own(house: House) -> None:
+    bare = replace(house.settings, basic_auth_user=None, basic_auth_password=None, webhook_secret=None)
+    open_client = create_app(replace(house, settings=bare)).test_client()
+    assert open_client.post("/setup", json={"project": UID}).status_code == 401
+    stored = json.loads((house.settings.data_dir / "secrets.json").read_text())
+    given = f"{stored['basic_auth_user']}:{stored['basic_auth_password']}"
+    headers = {"Authorization": "Basic " + base64.b64encode(given.encode()).decode()}
+    assert open_client.post("/setup", json={"project": UID}, headers=headers).status_code == 200
+
+
+# --- webhooks
+
+
+def event(action: str, project: int = PROJECT, **payload: Any) -> dict[str, Any]:
+    return {"action": action, "project": {"id": project, "title": "Forest"}, **payload}
+
+
+def annotation(number: int = 8, of: int = 1, choice: str | None = "deer", **changes: Any) -> dict[str, Any]:
+    value = {"from_name": "species", "to_name": "crop", "type": "choices", "value": {"choices": [choice]}}
+    return {
+        "id": number,
+        "unique_id": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
+        "task": of,
+        "result": [value] if choice else [],
+        "was_cancelled": choice is None,
+        "ground_truth": False,
+        "updated_at": "2026-11-22T18:54:50.289476Z",
+        "lead_time": 1.5,
+        "completed_by": 1,
+        "prediction": {},
+        **changes,
+    }
+
+
+def tell(client: FlaskClient, payload: Any) -> Any:
+    answer = client.post("/webhook", json=payload, headers=SECRET)
+    assert "Traceback" not in answer.text
+    return answer.status_code, answer.json
+
+
+def labels(house: House) -> dict[str, str]:
+    with house.database.read() as conn:
+        names = categories.names(conn)
+        return {one: names[label] for one, label in oracle.labels(conn, PROJECT).items()}
+
+
+@pytest.fixture(autouse=True)
+def due(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The projects that a training was considered for."""
+    considered: list[int] = []
+    monkeypatch.setattr(jobs, "train_if_due", lambda _, project_id: considered.append(project_id))
+    return considered
+
+
+def test_a_created_annotation_is_written_down_and_may_call_for_a_training(
+    client: FlaskClient, house: House, due: list[int]
+) -> None:
+    told = event("ANNOTATION_CREATED", annotation=annotation(), task={"id": 1, "data": {}})
+    assert tell(client, told) == (200, {"status": "recorded", "new": 1})
+    assert labels(house) == {"d1": "deer"}
+    assert tell(client, told) == (200, {"status": "recorded", "new": 0})
+    assert due == [PROJECT]
+
+
+def test_annotations_made_in_bulk_are_written_down_but_for_what_cannot_be_read(
+    client: FlaskClient, house: House
+) -> None:
+    made = [annotation(8, 1), annotation(9, 2, "fox"), annotation(10, 3, updated_at="?")]
+    told = event("ANNOTATIONS_CREATED", annotation=made, task=[{"id": 1, "data": {}}])
+    assert tell(client, told) == (200, {"status": "recorded", "new": 2})
+    assert labels(house) == {"d1": "deer", "d2": "fox"}
+
+
+def test_an_update_replaces_and_a_deletion_by_id_takes_back(client: FlaskClient, house: House) -> None:
+    tell(client, event("ANNOTATION_CREATED", annotation=annotation()))
+    later = annotation(choice="fox", updated_at="2026-11-22T18:55:50Z")
+    tell(client, event("ANNOTATION_UPDATED", annotation=later))
+    assert labels(house) == {"d1": "fox"}
+    gone = event("ANNOTATIONS_DELETED", annotations=[{"id": 8}, {"id": 999}])
+    assert tell(client, gone) == (200, {"status": "recorded", "new": 1})
+    assert labels(house) == {}
+
+
+def test_deleted_tasks_take_their_labels_along(client: FlaskClient, house: House) -> None:
+    tell(client, event("ANNOTATION_CREATED", annotation=annotation()))
+    assert tell(client, event("TASKS_DELETED", tasks=[{"id": 1}])) == (200, {"status": "recorded", "new": 1})
+    assert labels(house) == {}
+
+
+def test_a_skip_is_written_down_and_labels_nothing(client: FlaskClient, house: House) -> None:
+    tell(client, event("ANNOTATION_CREATED", annotation=annotation(choice=None)))
+    assert labels(house) == {}
+    with house.database.read() as conn:
+        assert len(oracle.standing(conn, PROJECT)) == 1
+
+
+def test_what_is_not_ours_is_ignored_quietly(
+    client: FlaskClient, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    for payload in [
+        event("PROJECT_UPDATED"),
+        event("TASKS_CREATED", tasks=[{"id": 5}]),
+        event("LABEL_LINK_CREATED"),
+        event("SOMETHING_NEW"),
+        event("ANNOTATION_CREATED", project=99, annotation=annotation()),
+        event("START_TRAINING", project=99),
+    ]:
+        assert tell(client, payload) == (200, {"status": "ignored"})
+    assert caplog.records == []
+    assert labels(house) == {}
+
+
+def test_what_cannot_be_read_is_refused_with_a_line_in_the_log(
+    client: FlaskClient, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    for payload in [
+        [],
+        3,
+        {},
+        {"action": None},
+        {"action": ["ANNOTATION_CREATED"]},
+        {"action": "ANNOTATION_CREATED"},
+        {"action": "ANNOTATION_CREATED", "project": {"id": "x"}, "annotation": annotation()},
+        event("ANNOTATION_CREATED"),
+        event("ANNOTATION_CREATED", annotation="deer"),
+        event("ANNOTATION_CREATED", annotation={}),
+        event("ANNOTATION_CREATED", annotation=annotation(), task=["x"]),
+        event("ANNOTATION_CREATED", annotation=annotation(unique_id=None)),
+        event("ANNOTATIONS_CREATED", annotation=[3]),
+        event("ANNOTATIONS_DELETED"),
+        event("ANNOTATIONS_DELETED", annotations=[{"id": "8"}]),
+        event("TASKS_DELETED", tasks=[{}]),
+    ]:
+        caplog.clear()
+        status, answer = tell(client, payload)
+        assert status == 400, payload
+        assert answer["error"]
+        assert len(caplog.records) == 1
+    assert labels(house) == {}
+
+
+def test_a_label_is_kept_even_where_no_training_can_be_asked_for(
+    client: FlaskClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.errors import StoreError
+
+    def broken(*_: Any) -> None:
+        raise StoreError("the store is full")
+
+    monkeypatch.setattr(jobs, "train_if_due", broken)
+    assert tell(client, event("ANNOTATION_CREATED", annotation=annotation()))[0] == 200
+    assert labels(house) == {"d1": "deer"}
