@@ -1,0 +1,91 @@
+"""`wildloop train`, `models`, `activate` and `worker`, as somebody types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline import wiring
+from pipeline.cli import wildloop
+from pipeline.errors import StoreError
+from pipeline.records import ProjectRecord
+from pipeline.store import projects
+from pipeline.store.database import Database
+from tests.integration.labelled_house import PROJECT, TakingLabelStudio, label, populate
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> TakingLabelStudio:
+    taking = TakingLabelStudio()
+    monkeypatch.setattr(wiring, "label_studio", lambda _: taking)
+    return taking
+
+
+@pytest.fixture
+def store(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    populate(sqlite_database)
+    monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    return sqlite_database
+
+
+def say(*words: str) -> str:
+    result = CliRunner().invoke(wildloop, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.usefixtures("server")
+def test_train_orders_the_pool_first_and_learns_later(store: Database) -> None:
+    assert "an order that covers 120 crops" in say("train")
+    label(store, range(30))
+    told = say("train")
+    assert "30 labels of 3 species" in told
+    assert "each location of 4 held out once" in told
+    assert "deer" in told
+    assert "knew these labels already" in say("train")
+
+
+def test_models_marks_the_current_version_and_activate_goes_back(
+    store: Database, server: TakingLabelStudio
+) -> None:
+    assert "no version yet" in say("models")
+    for labels in (30, 60):
+        label(store, range(labels))
+        say("train")
+    lines = say("models").splitlines()[1:]
+    assert [line[0] for line in lines] == [" ", "*"]
+    first = lines[0].split()[0]
+    assert f"{first} is current" in say("activate", first)
+    assert server.model_version == first
+    assert [line[0] for line in say("models").splitlines()[1:]] == ["*", " "]
+
+
+@pytest.mark.usefixtures("store", "server")
+def test_train_can_be_left_to_the_worker() -> None:
+    assert "waits for `wildloop worker`" in say("train", "--queue")
+    assert "no version yet" in say("models")
+    say("worker", "--burst")
+    assert "v0-" in say("models")
+
+
+@pytest.mark.usefixtures("server")
+def test_with_two_projects_one_has_to_be_chosen(store: Database) -> None:
+    with store.write() as conn:
+        projects.save(conn, ProjectRecord(id=9, title="Lake", embedder="made-up"))
+    with pytest.raises(StoreError, match=r"4 \(Forest\), 9 \(Lake\)"):
+        say("train")
+    with pytest.raises(StoreError, match="no project 7"):
+        say("train", "--project", "7")
+    assert "an order that covers" in say("train", "--project", str(PROJECT))
+
+
+@pytest.mark.usefixtures("store")
+def test_an_unknown_version_cannot_be_activated() -> None:
+    with pytest.raises(StoreError, match="no model version 'v7-nothing'"):
+        say("activate", "v7-nothing")
