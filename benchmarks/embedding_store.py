@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pipeline.store import embeddings
 from pipeline.store.database import Database, insert_new, lock
 from pipeline.store.pool import open_pool
-from pipeline.store.schema import detection, image
+from pipeline.store.schema import BigId, detection, image
 
 EMBEDDER = "benchmark-000000000000"
 SEGMENT = 1_000  # vectors in a segment
@@ -110,8 +110,8 @@ class Segments:
     TABLE = sa.Table(
         "segment",
         sa.MetaData(),
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("ids", sa.LargeBinary, nullable=False),
+        sa.Column("seq", BigId, primary_key=True, autoincrement=True),
+        sa.Column("ids", sa.Text, nullable=False),
         sa.Column("vectors", sa.LargeBinary, nullable=False),
     )
 
@@ -126,7 +126,7 @@ class Segments:
     def append(self, ids: Sequence[str], vectors: Vectors) -> None:
         rows = [
             {
-                "ids": "\n".join(ids[start : start + SEGMENT]).encode(),
+                "ids": "\n".join(ids[start : start + SEGMENT]),
                 "vectors": vectors[start : start + SEGMENT].tobytes(),
             }
             for start in range(0, len(ids), SEGMENT)
@@ -141,11 +141,9 @@ class Segments:
         with self.database.read() as conn:
             last = conn.execute(sa.select(sa.func.max(self.TABLE.c.seq))).scalar_one() or 0
             for begin in range(0, last + 1, 16):
-                query = sa.select(self.TABLE.c.ids, self.TABLE.c.vectors).where(
-                    self.TABLE.c.seq >= begin, self.TABLE.c.seq < begin + 16
-                )
-                for names, blob in conn.execute(query.order_by(self.TABLE.c.seq)):
-                    ids += bytes(names).decode().split("\n")
+                query = sa.select(self.TABLE).where(self.TABLE.c.seq >= begin, self.TABLE.c.seq < begin + 16)
+                for _, names, blob in embeddings.fetched(conn, query.order_by(self.TABLE.c.seq)):
+                    ids += names.split("\n")
                     parts.append(np.frombuffer(blob, embeddings.VECTOR).reshape(-1, self.dimension))
         return ids, np.concatenate(parts)
 
