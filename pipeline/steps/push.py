@@ -104,7 +104,7 @@ def _outlived(stored: Mapping[str, dt.datetime], version: str, open_task: dt.tim
     if version not in stored:
         return []
     order = sorted(stored, key=lambda name: stored[name])
-    now = utc_now()
+    now = max(utc_now(), *stored.values())  # Label Studio's clock may be ahead of ours
     return [
         name
         for name, successor in pairwise(order)

@@ -1,0 +1,329 @@
+"""Projects, tasks and queues on both databases: whatever breaks off, nothing is published twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from pipeline.errors import StoreError
+from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.files import ServedFiles
+from pipeline.records import (
+    WHOLE_FRAME,
+    DetectionRecord,
+    ImageRecord,
+    ModelRecord,
+    PredictionRecord,
+    ProjectRecord,
+    TaskRecord,
+    utc_now,
+)
+from pipeline.steps.publish import PublishReport, publish
+from pipeline.steps.push import PushReport, push
+from pipeline.store import categories, detections, images, models, predictions, projects, tasks
+from pipeline.store.database import Database
+from tests.label_studio_double import LabelStudioDouble
+
+PROJECT = 7
+
+
+@pytest.fixture
+def served(tmp_path: Any) -> ServedFiles:
+    return ServedFiles(root=tmp_path, below="my data")
+
+
+@pytest.fixture
+def store(database: Database) -> Database:
+    """A project and twelve detections on one photograph, ten of them with a crop."""
+    with database.write() as conn:
+        projects.save(conn, ProjectRecord(id=PROJECT, title="Park", embedder="e"))
+        categories.ensure(conn, ["deer", "fox"])
+        noon = dt.datetime(2024, 6, 3, 12, 0, 5)
+        images.add(
+            conn, [ImageRecord(id="i", file_name="a/i.jpg", path="/a/i.jpg", location="A", datetime=noon)]
+        )
+        detections.add(conn, [detection(number) for number in range(12)])
+    return database
+
+
+def detection(number: int) -> DetectionRecord:
+    crop = f"crops/{number:02}.jpg" if number < 10 else None
+    return DetectionRecord(
+        id=f"d{number:02}", image_id="i", box=WHOLE_FRAME, bbox_confidence=0.9, detector="t", crop_path=crop
+    )
+
+
+@pytest.fixture
+def server() -> LabelStudioDouble:
+    return LabelStudioDouble(PROJECT)
+
+
+def published(
+    store: Database, server: LabelStudioDouble, served: ServedFiles, calls: int = 4
+) -> PublishReport:
+    return publish(store, cast(LabelStudio, server), PROJECT, served, call_tasks=calls)
+
+
+def pushed(store: Database, server: LabelStudioDouble, **options: Any) -> PushReport:
+    return push(store, cast(LabelStudio, server), PROJECT, **options)
+
+
+def activate(store: Database, version: str, queue: Sequence[str], *, head: bool = True) -> None:
+    """Make `queue` that of the version, in this order."""
+    record = ModelRecord(
+        version=version,
+        project_id=PROJECT,
+        embedder="e",
+        digest=version,
+        labels=5,
+        path=None,
+        created_at=utc_now(),
+    )
+    rows = [
+        PredictionRecord(
+            detection_id=one,
+            rank=rank,
+            score=rank / 100,
+            category_id=rank % 3 if head else None,
+            probability=0.5 if head else None,
+        )
+        for rank, one in enumerate(queue)
+    ]
+    with store.write() as conn:
+        models.activate(conn, record, rows)
+
+
+def test_every_crop_becomes_one_task_in_calls_of_limited_size(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    report = published(store, server, served)
+    assert (report.published, report.total, server.imports) == (10, 10, [4, 4, 2])
+    with store.read() as conn:
+        known = tasks.by_task(conn, PROJECT, server.data)
+    assert known == {number: data["detection_id"] for number, data in server.data.items()}
+
+
+def test_a_task_shows_crop_frame_place_time_and_file(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    assert next(iter(server.data.values())) == {
+        "detection_id": "d00",
+        "crop": "/data/local-files/?d=my%20data/crops/00.jpg",
+        "frame": "/data/local-files/?d=my%20data/crops/00.jpg",  # no frame was written: the crop stands in
+        "location": "A",
+        "datetime": "2024-06-03 12:00:05",
+        "file_name": "a/i.jpg",
+        "sequence": "",
+        "bbox_confidence": 0.9,
+    }
+
+
+def test_a_second_run_publishes_nothing_and_a_new_crop_only_itself(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    assert published(store, server, served).published == 0
+    with store.write() as conn:
+        detections.add(conn, [detection(5), DetectionRecord(**{**vars(detection(3)), "id": "new"})])
+    assert published(store, server, served).published == 1
+    assert len(server.data) == 11
+
+
+def test_a_kill_between_label_studios_import_and_our_note_publishes_nothing_twice(
+    store: Database, server: LabelStudioDouble, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        noted = iter([True, False])
+        add = tasks.add
+
+        def killed(*args: Any) -> int:
+            if not next(noted):
+                raise KeyboardInterrupt
+            return add(*args)
+
+        patch.setattr(tasks, "add", killed)
+        with pytest.raises(KeyboardInterrupt):
+            published(store, server, served)
+    report = published(store, server, served)
+    assert (report.recovered, report.published, len(server.data)) == (4, 2, 10)
+    assert len({data["detection_id"] for data in server.data.values()}) == 10
+
+
+def test_tasks_deleted_in_label_studio_are_published_again(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    for number in list(server.data)[:3]:
+        del server.data[number]
+    report = published(store, server, served)
+    assert (report.vanished, report.published, report.total) == (3, 3, 10)
+
+
+def test_tasks_that_others_put_into_the_project_are_left_alone(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    server.import_tasks(
+        PROJECT, [{"crop": "/x.jpg"}, {"detection_id": "unheard of"}, {"detection_id": "d00"}]
+    )
+    report = published(store, server, served)
+    assert (report.recovered, report.published, len(server.data)) == (1, 9, 12)
+
+
+def test_a_push_makes_the_queue_that_of_the_current_version(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    activate(store, "v1", ["d05", "d02", "d09"])
+    report = pushed(store, server)
+    assert (report.pushed, report.version) == (3, "v1")
+    assert server.queue() == [("d05", 0.0), ("d02", 0.01), ("d09", 0.02)]
+    first = server.predictions[0]
+    assert first["result"][0]["value"] == {"choices": ["empty"]}
+    assert first["result"][0]["score"] == 0.5
+
+
+def test_a_version_without_head_pushes_an_order_and_no_answers(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    activate(store, "v0", ["d03", "d01"], head=False)
+    pushed(store, server)
+    assert server.queue() == [("d03", 0.0), ("d01", 0.01)]
+    assert [each["result"] for each in server.predictions] == [[], []]
+
+
+def test_a_second_push_sends_nothing(store: Database, server: LabelStudioDouble, served: ServedFiles) -> None:
+    published(store, server, served)
+    activate(store, "v1", ["d05", "d02"])
+    pushed(store, server)
+    before = list(server.predictions)
+    assert pushed(store, server).pushed == 0
+    assert server.predictions == before
+
+
+def test_a_replaced_version_stays_while_a_task_of_it_may_be_open_and_goes_then(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    server.clock = utc_now() - dt.timedelta(minutes=90)
+    activate(store, "v1", ["d05", "d02"])
+    pushed(store, server)
+    server.clock = utc_now() - dt.timedelta(minutes=61)
+    activate(store, "v2", ["d02", "d07"])
+    assert pushed(store, server).removed == 2  # v1 was replaced more than an hour ago by that clock
+    server.clock = utc_now()
+    activate(store, "v3", ["d01"])
+    assert pushed(store, server).removed == 0
+    assert server.queue() == [("d01", 0.0)]
+    assert set(server.prediction_versions(PROJECT)) == {"v2", "v3"}
+    assert pushed(store, server, open_task=dt.timedelta(0)).removed == 2
+    assert set(server.prediction_versions(PROJECT)) == {"v3"}
+
+
+def test_another_programs_predictions_are_left_alone(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    number = next(iter(server.data))
+    server.import_predictions(
+        PROJECT, [{"task": number, "score": 9, "model_version": "speciesnet", "result": []}]
+    )
+    activate(store, "v1", ["d05"])
+    pushed(store, server, open_task=dt.timedelta(0))
+    assert set(server.prediction_versions(PROJECT)) == {"speciesnet", "v1"}
+
+
+def test_a_push_cut_short_is_made_whole_without_repetitions(
+    store: Database, server: LabelStudioDouble, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store, server, served)
+    activate(store, "v1", ["d05", "d02"])
+    with monkeypatch.context() as patch:
+        patch.setattr(predictions, "mark_pushed", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            pushed(store, server)
+    pushed(store, server)
+    assert server.queue() == [("d05", 0.0), ("d02", 0.01)]
+
+
+def test_going_back_to_a_version_pushes_its_new_queue_alone(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    activate(store, "v1", ["d05", "d02"])
+    pushed(store, server)
+    activate(store, "v2", ["d01"])
+    pushed(store, server)
+    activate(store, "v1", ["d09"])
+    pushed(store, server)
+    assert server.queue() == [("d09", 0.0)]
+
+
+def test_a_task_deleted_in_label_studio_does_not_stop_the_others(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    with store.read() as conn:
+        del server.data[tasks.by_detection(conn, PROJECT, ["d02"])["d02"]]
+    activate(store, "v1", ["d05", "d02", "d09"])
+    report = pushed(store, server)
+    assert (report.pushed, report.missing) == (2, 1)
+    assert [one for one, _ in server.queue()] == ["d05", "d09"]
+    assert pushed(store, server).missing == 0  # not asked for again at every turn
+
+
+def test_a_queue_that_somebody_pointed_elsewhere_is_pointed_back(
+    store: Database, server: LabelStudioDouble, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    activate(store, "v1", ["d05"])
+    pushed(store, server)
+    server.fields["model_version"] = "Wildloop"  # what choosing the live backend in the UI does
+    pushed(store, server)
+    assert server.queue() == [("d05", 0.0)]
+
+
+def test_there_is_nothing_to_push_before_the_first_version(
+    store: Database, server: LabelStudioDouble
+) -> None:
+    with pytest.raises(StoreError, match="no model version yet"):
+        pushed(store, server)
+
+
+def test_numbers_of_categories_never_change_and_empty_is_0(database: Database) -> None:
+    with database.write() as conn:
+        assert categories.ensure(conn, ["Red Fox", "deer"]) == {"empty": 0, "red fox": 1, "deer": 2}
+        assert categories.ensure(conn, ["lynx", "deer", "empty"]) == {"empty": 0, "lynx": 3, "deer": 2}
+        assert categories.names(conn) == {0: "empty", 1: "red fox", 2: "deer", 3: "lynx"}
+
+
+def test_saving_a_project_again_keeps_its_current_version_and_watermark(store: Database) -> None:
+    activate(store, "v1", [])
+    moment = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+    with store.write() as conn:
+        projects.set_watermark(conn, PROJECT, moment, synced_at=moment)
+        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder="other"))
+        saved = projects.get(conn, PROJECT)
+        assert (saved.title, saved.embedder) == ("Forest", "other")
+        assert (saved.current_model, saved.watermark, saved.synced_at) == ("v1", moment, moment)
+        assert projects.all(conn) == [saved]
+        with pytest.raises(StoreError, match="no project 8"):
+            projects.get(conn, 8)
+
+
+def test_tasks_are_found_by_detection_and_by_number_and_can_be_forgotten(store: Database) -> None:
+    rows = [TaskRecord(project_id=PROJECT, detection_id=f"d0{n}", task_id=n + 1) for n in range(3)]
+    with store.write() as conn:
+        assert tasks.add(conn, rows) == 3
+        assert tasks.add(conn, rows) == 0
+        assert tasks.by_detection(conn, PROJECT, ["d01", "d09"]) == {"d01": 2}
+        assert tasks.by_task(conn, PROJECT, [3, 99]) == {3: "d02"}
+        assert tasks.by_task(conn, 8, [3]) == {}
+        assert tasks.any_crop(conn, PROJECT) in {"crops/00.jpg", "crops/01.jpg", "crops/02.jpg"}
+        assert tasks.remove(conn, PROJECT, [1, 99]) == 1
+        assert sorted(tasks.ids(conn, PROJECT)) == [2, 3]
+        assert (tasks.count(conn, PROJECT), tasks.unpublished_count(conn, PROJECT)) == (2, 8)
