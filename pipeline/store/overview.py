@@ -1,0 +1,94 @@
+"""How far everything is: counts over the whole store, each by one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.records import DetectionKind, RunState
+from pipeline.store.schema import detection, embedding, image, model, oracle, run, task
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedPhoto:
+    """A photograph that could not be used, and why."""
+
+    file_name: str
+    failure: str
+    detail: str | None
+
+
+def embedded(conn: sa.Connection) -> dict[str, int]:
+    """How many crops each embedder has embedded."""
+    query = sa.select(embedding.c.embedder, sa.func.count().label("crops")).group_by(embedding.c.embedder)
+    return {row.embedder: row.crops for row in conn.execute(query.order_by(embedding.c.embedder))}
+
+
+def unsure(conn: sa.Connection, project_id: int) -> int:
+    """How many detections of the project people have seen and are unsure of."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(task.join(detection, detection.c.id == task.c.detection_id))
+        .where(
+            task.c.project_id == project_id,
+            detection.c.kind == DetectionKind.USER,
+            detection.c.category_id.is_(None),
+        )
+    )
+    return _count(conn, query)
+
+
+def undecided(conn: sa.Connection, project_id: int) -> list[str]:
+    """Detections of the project that somebody spoke of and that are in its pool all the same."""
+    query = (
+        sa.select(oracle.c.detection_id)
+        .join(detection, detection.c.id == oracle.c.detection_id)
+        .where(oracle.c.project_id == project_id, detection.c.kind == DetectionKind.ACTIVE)
+        .distinct()
+    )
+    return list(conn.scalars(query))
+
+
+def trained(conn: sa.Connection, project_id: int) -> int:
+    """How many versions the project has that learned from labels."""
+    return _count(
+        conn, sa.select(sa.func.count()).where(model.c.project_id == project_id, model.c.labels > 0)
+    )
+
+
+def runs_by_state(conn: sa.Connection, project_id: int) -> dict[RunState, int]:
+    """How many runs of the project are in each state."""
+    query = sa.select(run.c.state, sa.func.count()).where(run.c.project_id == project_id)
+    return {RunState(state): number for state, number in conn.execute(query.group_by(run.c.state))}
+
+
+def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:
+    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs."""
+    query = (
+        sa.select(run.c.id, run.c.project_id, run.c.kind, run.c.finished_at, run.c.error)
+        .where(run.c.state == RunState.FAILED)
+        .order_by(run.c.id.desc())
+        .limit(limit)
+    )
+    return list(conn.execute(query))
+
+
+def last_failed_photos(conn: sa.Connection, limit: int) -> list[FailedPhoto]:
+    """The photographs that failed last."""
+    query = (
+        sa.select(image.c.file_name, image.c.failure, image.c.failure_detail)
+        .where(image.c.failure.is_not(None))
+        .order_by(image.c.imported_at.desc(), image.c.file_name)
+        .limit(limit)
+    )
+    return [
+        FailedPhoto(file_name=row.file_name, failure=row.failure, detail=row.failure_detail)
+        for row in conn.execute(query)
+    ]
+
+
+def _count(conn: sa.Connection, query: sa.Select[Any]) -> int:
+    number: int = conn.execute(query).scalar_one()
+    return number
