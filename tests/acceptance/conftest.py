@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,13 +20,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.label_studio.client import LabelStudio
+from pipeline.settings import Settings
+from pipeline.wiring import House, open_house
+from tests import photographs
 from tests.conftest import unavailable
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-STARTUP_SECONDS = 120
-SLOW_IMPORT_FLAG = "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short"
+STARTUP_SECONDS = 300  # 30 on an idle machine, most of it migrations
+FAST_IMPORT_FLAG = "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,89 @@ class LabelStudioServer:
     log: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """A Wildloop with a data folder of its own, beside a Label Studio."""
+
+    house: House
+    client: LabelStudio
+    environ: dict[str, str]  # what a user would have exported
+    folder: Path  # anything else a test writes
+
+    def wildloop(self, *arguments: str, status: int = 0) -> str:
+        """Run the command as a user does; returns what it printed and fails at another status."""
+        done = subprocess.run(
+            [Path(sys.executable).with_name("wildloop"), *arguments],
+            env=os.environ | self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == status, f"wildloop {' '.join(arguments)}: {output}"
+        return output
+
+    def photographs(self, count: int) -> Path:
+        """A folder of as many photographs, no two alike, at two locations."""
+        folder = self.folder / "photos"
+        for number in range(count):
+            scene = photographs.encoded(photographs.scene(seed=number))
+            photographs.put(folder / f"site {number % 2}" / f"photo{number:02}.jpg", scene)
+        return folder
+
+    def species(self, *names: str) -> Path:
+        """A species list."""
+        path = self.folder / "species.txt"
+        path.write_text("\n".join(names))
+        return path
+
+    @contextlib.contextmanager
+    def backend(self) -> Iterator[None]:
+        """The ML backend at `settings.backend_url`, until the block ends."""
+        port = str(self.house.settings.backend_url.rsplit(":", 1)[1])
+        with (self.folder / "backend.log").open("wb") as log:
+            process = subprocess.Popen(
+                [Path(sys.executable).with_name("wildloop"), "serve", "--port", port, "--workers", "1"],
+                env=os.environ | self.environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until_up(f"{self.house.settings.backend_url}/health", process, self.folder / "backend.log")
+            yield
+        finally:
+            _end(process)
+
+
+def install(server: LabelStudioServer) -> Installation:
+    """A Wildloop that begins with nothing, for one test."""
+    folder = server.document_root / secrets.token_hex(4)
+    folder.mkdir()
+    environ = {
+        "WILDLOOP_DATA_DIR": str(folder / "data"),
+        "LABEL_STUDIO_URL": server.url,
+        "LABEL_STUDIO_API_KEY": server.token,
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(server.document_root),
+        "WILDLOOP_BACKEND_URL": f"http://localhost:{free_port()}",
+        "WILDLOOP_EMBEDDER": "descriptor",
+        "OMP_NUM_THREADS": "1",
+    }
+    house = open_house(Settings.from_environ(environ).with_secrets())
+    client = LabelStudio(server.url, server.token)
+    return Installation(house=house, client=client, environ=environ, folder=folder)
+
+
+@pytest.fixture
+def installation(label_studio: LabelStudioServer) -> Iterator[Installation]:
+    """A Wildloop that begins with nothing, beside the session's Label Studio."""
+    installed = install(label_studio)
+    yield installed
+    installed.house.database.dispose()
+
+
 @pytest.fixture(scope="session")
 def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
     """A Label Studio with a database of its own, set up as the README tells users to."""
@@ -49,7 +137,7 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
 
 @contextlib.contextmanager
 def label_studio_server(folder: Path, **environment: str) -> Iterator[LabelStudioServer]:
-    """Run Label Studio out of `folder`; `environment` overrides single variables of a local set-up."""
+    """Run Label Studio out of `folder`; `environment` overrides single variables of a right set-up."""
     program = Path(sys.executable).with_name("label-studio")
     command = str(program) if program.exists() else shutil.which("label-studio")
     if command is None:
@@ -72,7 +160,7 @@ def label_studio_server(folder: Path, **environment: str) -> Iterator[LabelStudi
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
-        SLOW_IMPORT_FLAG: "true",
+        FAST_IMPORT_FLAG: "true",
         "COLLECT_ANALYTICS": "False",
         "LATEST_VERSION_CHECK": "False",
         "SENTRY_DSN": "",
@@ -86,7 +174,7 @@ def label_studio_server(folder: Path, **environment: str) -> Iterator[LabelStudi
             arguments, env=variables, cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        _wait_until_up(server, process)
+        wait_until_up(f"{server.url}/health", process, server.log)
         yield server
     finally:
         _end(process)
@@ -100,18 +188,19 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_up(server: LabelStudioServer, process: subprocess.Popen[bytes]) -> None:
+def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once `url` answers 200; fail the test where the process ends or the time is up."""
     deadline = time.monotonic() + STARTUP_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            pytest.fail(f"label-studio ended with status {process.returncode}:\n{_tail(server.log)}")
+            pytest.fail(f"{url}: the server ended with status {process.returncode}:\n{_tail(log)}")
         try:
-            with urllib.request.urlopen(f"{server.url}/health", timeout=5) as response:
+            with urllib.request.urlopen(url, timeout=5) as response:
                 if response.status == 200:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
-    pytest.fail(f"label-studio was not up after {STARTUP_SECONDS} s:\n{_tail(server.log)}")
+    pytest.fail(f"{url} was not up after {STARTUP_SECONDS} s:\n{_tail(log)}")
 
 
 def _tail(log: Path) -> str:

@@ -1,0 +1,160 @@
+"""A project from the command line, beside a real Label Studio and a real backend."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline.label_studio.config import offered
+from pipeline.label_studio.project import SECRET_HEADER
+from pipeline.label_studio.results import choice_result
+from pipeline.store import categories, models, projects
+from tests.acceptance.conftest import Installation, install, label_studio_server
+
+
+def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_changes_nothing(
+    installation: Installation,
+) -> None:
+    run, client = installation.wildloop, installation.client
+    run("import", "folder", str(installation.photographs(12)), "--detector", "whole-frame")
+    run("embed")
+    species = str(installation.species("Red Fox", "deer & <co>", "RED FOX", "unsure"))
+    create = ("project", "create", "--title", "A park", "--species", species)
+
+    told = run(*create, status=1)
+    assert "start it with `wildloop serve`" in told  # Label Studio asks the backend before it connects
+
+    with installation.backend():
+        told = run(*create)
+        assert "line 3: 'red fox' stands in line 1 already" in told
+        assert "ML backend connected" in told
+        assert "webhook given its secret" in told
+        (project,) = client.projects("A park")
+        number = int(project["id"])
+        assert list(offered(project["label_config"])) == ["red fox", "deer & <co>", "empty", "unsure"]
+        before = state(installation, number)
+        assert [hook["headers"] for hook in before["webhooks"]] == [
+            {SECRET_HEADER: installation.house.settings.webhook_secret}
+        ]
+        assert [each["basic_auth_pass_is_set"] for each in before["backends"]] == [True]
+
+        assert "nothing changed" in run(*create)
+        assert state(installation, number) == before
+        with installation.house.database.read() as conn:
+            assert categories.names(conn) == {0: "empty", 1: "red fox", 2: "deer & <co>"}
+
+        assert "12 crops published" in run("publish")
+        assert client.task_count(number) == 12
+        with installation.house.database.read() as conn:
+            current = projects.get(conn, number).current_model
+        assert client.project(number)["model_version"] == current
+        published = state(installation, number)
+        assert "0 crops published" in run("publish")
+        assert "already" in run("push")
+        assert state(installation, number) == published
+
+        told = run("doctor")
+        assert "fail" not in told
+        assert "warn" not in told
+
+    findings = json.loads(run("doctor", "--json", status=1))
+    wrong = {finding["check"]: finding["remedy"] for finding in findings if finding["state"] == "fail"}
+    assert list(wrong) == ["backend"]
+    assert "wildloop serve" in wrong["backend"]
+
+
+def test_species_are_added_to_a_project_and_never_taken_from_under_its_labels(
+    installation: Installation,
+) -> None:
+    run, client = installation.wildloop, installation.client
+
+    def create(*species: str, status: int = 0) -> str:
+        path = str(installation.species(*species))
+        return run(
+            "project", "create", "--title", "Changing", "--species", path, "--no-backend", status=status
+        )
+
+    create("deer", "fox", "lynx")
+    (project,) = client.projects("Changing")
+    number = int(project["id"])
+    (task,) = client.import_tasks(
+        number, [{"crop": "", "frame": "", "location": "", "datetime": "", "file_name": ""}]
+    )
+    annotate(installation, task, "fox")
+
+    told = create("badger", "deer", "fox")
+    assert "species added: badger" in told
+    assert "species removed: lynx" in told
+    keys = offered(client.project(number)["label_config"])
+    assert (keys["deer"], keys["fox"], keys["badger"]) == ("1", "2", "3")
+
+    told = create("badger", "deer", status=1)
+    assert "has labels of: fox (1)" in told
+    assert "put them back" in told
+    assert "fox" in offered(client.project(number)["label_config"])
+
+
+def test_a_backend_that_moves_takes_its_webhook_along(installation: Installation) -> None:
+    run, client = installation.wildloop, installation.client
+    create = ("project", "create", "--title", "Moving", "--species", str(installation.species("fox")))
+    with installation.backend():
+        run(*create)
+        number = int(client.projects("Moving")[0]["id"])
+        client.create_webhook(
+            number, url="http://localhost:9/webhook", headers={SECRET_HEADER: "of long ago"}
+        )
+        client.create_webhook(number, url="https://chat.example.org/hook", headers={})
+        told = run(*create)
+    assert "webhook removed, no longer in use: http://localhost:9/webhook" in told
+    urls = {hook["url"] for hook in client.webhooks(number)}
+    assert urls == {f"{installation.house.settings.backend_url}/webhook", "https://chat.example.org/hook"}
+
+
+def test_doctor_names_what_a_label_studio_with_its_defaults_lacks(tmp_path: Any) -> None:
+    defaults = {
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "false",
+        "ML_BLOCK_LOCAL_IP": "true",
+        "SSRF_PROTECTION_ENABLED": "true",
+        "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "false",
+    }
+    with label_studio_server(tmp_path, **defaults) as server:
+        installation = install(server)
+        run = installation.wildloop
+        species = str(installation.species("fox"))
+        told = run("project", "create", "--title", "T", "--species", species, "--no-backend", status=1)
+        assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in told
+        project = installation.client.projects("T")[0]
+        with installation.house.database.write() as conn:
+            projects.save(conn, projects.ProjectRecord(id=project["id"], title="T", embedder="e"))
+            assert models.current(conn, project["id"]) is None
+        findings = json.loads(run("doctor", "--json", status=1))
+    remedies = {each["check"]: each["remedy"] for each in findings if each["state"] != "ok"}
+    assert "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false" in remedies["local addresses"]
+    assert "fflag_fix_back_4620" in remedies["prediction import"]
+    assert "project create" in remedies["local storage"]
+    assert "project create" in remedies["backend"]
+
+
+def state(installation: Installation, project_id: int) -> dict[str, Any]:
+    """Everything of a project that a second run might change."""
+    client = installation.client
+    project = client.project(project_id)
+    asked = ("title", "label_config", "sampling", "show_collab_predictions", "model_version", "task_number")
+    return {
+        "project": {name: project[name] for name in asked},
+        "webhooks": client.webhooks(project_id),
+        "storages": client.local_storages(project_id),
+        "backends": [without_times(each) for each in client.backends(project_id)],
+        "predictions": client.prediction_versions(project_id),
+    }
+
+
+def without_times(backend: dict[str, Any]) -> dict[str, Any]:
+    """A backend's row without what Label Studio notes each time it looks."""
+    return {name: value for name, value in backend.items() if name not in ("updated_at", "model_version")}
+
+
+def annotate(installation: Installation, task_id: int, choice: str) -> None:
+    body = {"result": choice_result(choice, None)}
+    path = f"api/tasks/{task_id}/annotations/"
+    installation.client._connection.send("labelling", "POST", path, body)
