@@ -23,7 +23,7 @@ from pipeline.steps.train import new_labels_wanted
 START = 20
 REPORTED = (20, 50, 100, 200, 300, 500, 700, 1000)
 # Name: how the first labels are chosen, and the later ones.
-STRATEGIES = {
+STRATEGIES: dict[str, tuple[str, str | float]] = {
     "random": ("random", "random"),
     "cover, random": ("cover", "random"),
     "random, margin": ("random", "margin"),

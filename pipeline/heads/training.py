@@ -17,9 +17,9 @@ from pipeline.heads.linear import LinearHead, normalised
 from pipeline.heads.logistic import Floats, Ints, path
 
 # Strongest first, each fit starting where the stronger one ended. On fish and plankton embeddings the
-# best one moved from 0.0003 at 20 labels to 0.03 at 1,000, and beyond these log loss only rose.
-PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.0003)
-SMALL_SAMPLE_PENALTY = 0.003  # where no fold can choose one
+# best one moved from 0.0001 at 20 labels to 0.03 at 1,000, and beyond these log loss only rose.
+PENALTIES = (0.1, 0.03, 0.01, 0.001, 0.0001)
+SMALL_SAMPLE_PENALTY = 0.001  # where no fold can choose one
 FOLD_TOLERANCE = 3e-4  # of the folds' fits, which only compare penalties
 
 

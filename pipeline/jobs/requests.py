@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.jobs import redis_queue
 from pipeline.records import RunRecord, RunState, utc_now
-from pipeline.store import candidates, models, oracle, projects, runs
+from pipeline.store import candidates, embeddings, models, oracle, projects, runs, tasks
 from pipeline.wiring import House
 
 TRAIN = "train"
@@ -57,9 +57,11 @@ def is_due(conn: sa.Connection, house: House, project_id: int) -> bool:
         return True
     if newest is not None and newest.labels:
         return False
-    embedded = candidates.embedded_count(conn, project_id, projects.get(conn, project_id).embedder)
-    covered = 0 if newest is None else int(newest.metrics["pool"])
-    return embedded > covered * (1 + GROWTH)
+    embedder = projects.get(conn, project_id).embedder
+    enough = (0 if newest is None else int(newest.metrics["pool"])) * (1 + GROWTH)
+    # A webhook waits for this: only where these two quick counts allow it are the tables joined.
+    at_most = min(tasks.count(conn, project_id), embeddings.count(conn, embedder))
+    return at_most > enough and candidates.embedded_count(conn, project_id, embedder) > enough
 
 
 def is_resting(conn: sa.Connection, project_id: int, now: dt.datetime) -> bool:
