@@ -50,8 +50,10 @@ class MegaDetector:
 
     def detect(self, photo: Photo) -> list[Finding]:
         """What MegaDetector reports. Raises PhotoError, kind `detector`, where it says it failed."""
+        import torch
+
         image = photo.pixels()
-        with self._lock:
+        with self._lock, torch.no_grad():  # the package itself would keep every layer for gradients
             result = self._detector.generate_detections_one_image(
                 image, "photograph", detection_threshold=LOWEST_CONFIDENCE
             )
