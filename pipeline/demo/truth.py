@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import SourceError
-from pipeline.records import EMPTY, Box, category_name
+from pipeline.records import EMPTY, UNSURE, Box, category_name
 
 LEAST_OVERLAP = 0.4  # intersection over union for a detection to be of the thing in a truth box
 
@@ -34,8 +34,8 @@ class Truth:
 
     @property
     def names(self) -> list[str]:
-        """Every label that occurs, `empty` aside, in alphabetical order."""
-        return sorted({label for labels in self.by_photo.values() for _, label in labels} - {EMPTY})
+        """Every species that occurs, in alphabetical order."""
+        return sorted({label for labels in self.by_photo.values() for _, label in labels} - {EMPTY, UNSURE})
 
 
 def read_truth(path: Path) -> Truth:

@@ -1,0 +1,163 @@
+"""Labels by the played annotator, the versions that come of them, and the proof that they arrived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pipeline import jobs, wiring
+from pipeline.demo import figures
+from pipeline.demo.annotator import PlayedAnnotator
+from pipeline.demo.folder import DemoError
+from pipeline.demo.servers import Servers
+from pipeline.demo.truth import Truth
+from pipeline.records import ModelRecord, RunState
+from pipeline.steps.train import labels_known
+from pipeline.store import candidates, models, oracle, predictions, runs
+from pipeline.wiring import House
+
+RUN_SECONDS = 600.0  # for one run of the worker
+POLL_SECONDS = 0.25
+TRAIN, SYNC = "train", "sync"
+
+Say = Callable[[str], None]
+
+
+class NewVersions:
+    """Tells of each version once, when it has become the project's current one."""
+
+    def __init__(self, house: House, project_id: int, truth: Truth | None, say: Say) -> None:
+        self._house = house
+        self._project_id = project_id
+        self._truth = truth
+        self._say = say
+        self._told: set[str] = set()
+
+    def look(self) -> None:
+        """Tell of the current version if it learned from labels and was not told of yet."""
+        with self._house.database.read() as conn:
+            model = models.current(conn, self._project_id)
+        if model is None or not model.labels or model.version in self._told:
+            return
+        if not self._told:
+            self._say(figures.heading())
+        self._told.add(model.version)
+        truth = self._truth
+        self._say(figures.line(model, None if truth is None else figures.rest(self._house, model, truth)))
+
+
+def play(
+    house: House,
+    servers: Servers,
+    annotator: PlayedAnnotator,
+    project_id: int,
+    labels: int,
+    watch: NewVersions,
+    say: Say,
+) -> None:
+    """Give `labels` labels, fewer only where Label Studio has no more tasks.
+
+    A person takes longer over a few labels than a training takes, so a training that a label set off is
+    waited for before the next.
+    """
+    say(
+        f"the annotator begins: {labels} labels. Held-out figures are of the labelled crops, which the queue "
+        "chose because they are hard; the last column is of all the others."
+    )
+    for number in range(labels):
+        servers.check()
+        if not annotator.label_next():
+            say(f"Label Studio has no more tasks after {number} labels")
+            return
+        _await_trainings(house, servers, project_id)
+        watch.look()
+
+
+def settle(
+    house: House,
+    servers: Servers,
+    annotator: PlayedAnnotator,
+    project_id: int,
+    watch: NewVersions,
+    say: Say,
+) -> None:
+    """Return once every label is trained on and Label Studio serves the queue of that version.
+
+    Raises DemoError, with the reason, where that does not come about.
+    """
+    _perform(house, servers, project_id, SYNC)  # brings in what a webhook may have missed
+    _await_trainings(house, servers, project_id)
+    with house.database.read() as conn:
+        labels = oracle.label_count(conn, project_id)
+        behind = labels_known(models.current(conn, project_id)) < labels
+    if labels < annotator.given:
+        raise DemoError(f"only {labels} of the {annotator.given} labels given are in the oracle")
+    if behind:
+        _perform(house, servers, project_id, TRAIN)
+    watch.look()
+    model = _current(house, project_id)
+    if labels_known(model) < labels:
+        raise DemoError(f"{model.version} knows {labels_known(model)} of {labels} labels")
+    _check_queue(house, annotator, model)
+    say(f"all {labels} labels are in {model.version}, and Label Studio serves its queue")
+
+
+def _check_queue(house: House, annotator: PlayedAnnotator, model: ModelRecord) -> None:
+    """Raise DemoError unless Label Studio works with the version and shows its first crop next."""
+    project = wiring.label_studio(house.settings).project(model.project_id)
+    if project["model_version"] != model.version:
+        raise DemoError(
+            f"Label Studio works with the version {project['model_version']!r}, not {model.version}"
+        )
+    with house.database.read() as conn:
+        left = predictions.unpushed(conn, model.version)
+        waiting = candidates.waiting(conn, model.project_id)
+    if left:
+        raise DemoError(f"{len(left)} predictions of {model.version} did not reach Label Studio")
+    task = annotator.next_task()
+    if task is None:
+        if waiting:
+            raise DemoError(f"Label Studio shows no task, though {len(waiting)} crops wait")
+        return
+    if not any(each["model_version"] == model.version for each in task["predictions"]):
+        raise DemoError(f"the next task, {task['id']}, has no prediction of {model.version}")
+
+
+def _await_trainings(house: House, servers: Servers, project_id: int) -> None:
+    """Wait until no training is asked for or under way."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        with house.database.read() as conn:
+            open_runs = runs.claimable(conn) + runs.running(conn)
+        if not any(run.project_id == project_id and run.kind == TRAIN for run in open_runs):
+            return
+        _pause(servers, deadline, "a training")
+
+
+def _perform(house: House, servers: Servers, project_id: int, kind: str) -> None:
+    """Have the worker carry out a run; DemoError where it fails."""
+    run_id = jobs.request(house, project_id, kind, trigger="command")
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        with house.database.read() as conn:
+            run = runs.get(conn, run_id)
+        if run.state is RunState.FAILED:
+            raise DemoError(f"the run {run_id} ({kind}) failed: {run.error}")
+        if run.state is RunState.DONE:
+            return
+        _pause(servers, deadline, f"the run {run_id} ({kind})")
+
+
+def _pause(servers: Servers, deadline: float, what: str) -> None:
+    servers.check()
+    if time.monotonic() > deadline:
+        raise DemoError(f"{what} did not end within {RUN_SECONDS:.0f} s", remedy="see the worker's log")
+    time.sleep(POLL_SECONDS)
+
+
+def _current(house: House, project_id: int) -> ModelRecord:
+    with house.database.read() as conn:
+        model = models.current(conn, project_id)
+    if model is None:
+        raise DemoError("there is no model version yet")
+    return model

@@ -1,0 +1,226 @@
+"""The demo: every server on this machine, the loop from photographs to a queue that learns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import wiring
+from pipeline.demo import label_studio_server, scenes
+from pipeline.demo.annotator import PlayedAnnotator
+from pipeline.demo.folder import DemoError, DemoState, occupied, read_state, write_state
+from pipeline.demo.play import NewVersions, play, settle
+from pipeline.demo.servers import Servers, executable, free_port, port_is_free
+from pipeline.demo.truth import Truth, read_truth
+from pipeline.embedders import Embedder
+from pipeline.label_studio.connection import Connection
+from pipeline.label_studio.files import ServedFiles
+from pipeline.label_studio.species import read_species
+from pipeline.records import digest
+from pipeline.settings import Settings, child_environ
+from pipeline.steps.create_project import create_project
+from pipeline.steps.order import cover
+from pipeline.steps.publish import publish
+from pipeline.steps.push import push
+from pipeline.steps.train import queue_length
+from pipeline.wiring import House
+
+START_SECONDS = 300.0  # for a server to be up; Label Studio takes 6 to 30 on an idle machine
+WATCH_SECONDS = 1.0
+TITLE = "Wildloop demo"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """What the command line asks for; None: as the last start in this folder, or the default."""
+
+    folder: Path
+    photos: Path | None = None
+    detections: Path | None = None  # MegaDetector results for `photos`
+    detector: str | None = None  # a specification
+    species: Path | None = None
+    truth: Path | None = None
+    embedder: str | None = None  # a specification
+    port: int | None = None  # of Label Studio
+    labels: int | None = None  # how many the played annotator gives; None: nobody plays
+    leave: bool = False  # end by itself once these are trained on
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """The photographs that this demo is about."""
+
+    photos: Path
+    detections: Path | None
+    detector: str
+    species: list[str]
+    truth: Truth | None
+
+
+def run(options: DemoOptions, say: Say) -> None:
+    """Start everything and stay until interrupted, or with `leave` until the labels are trained on.
+
+    Raises WildloopError where something cannot be started, dies, or does not come about in time; all
+    servers are stopped before.
+    """
+    folder = options.folder.expanduser().resolve()
+    with occupied(folder):
+        state = _state(folder, options)
+        with Servers(folder / "logs") as servers:
+            _run(folder, state, options, servers, say)
+
+
+def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers, say: Say) -> None:
+    url = f"http://localhost:{state.label_studio_port}"
+    say(f"Label Studio starts at {url} (logs in {folder / 'logs'})")
+    servers.start(
+        "label-studio",
+        label_studio_server.command(state.label_studio_port or 0),
+        label_studio_server.environ(state, url=url, data_dir=folder / "label-studio", served_dir=folder),
+    )
+    source = _source(folder, state, say)
+    house = wiring.open_house(Settings.from_environ(_environ(folder, state)).with_secrets())
+    embedder = _fill(house, source, say)
+    state = state.told(embedder=embedder.manifest["spec"])  # what `auto` came to stands from now on
+    write_state(folder, state)
+    servers.check()
+
+    environ = _environ(folder, state)
+    program = executable("wildloop", remedy="pip install 'wildloop[demo]'")
+    serve = [program, "serve", "--port", str(state.backend_port), "--workers", "1"]
+    servers.start("backend", serve, environ)
+    servers.wait_until_up(f"{house.settings.backend_url}/health", seconds=START_SECONDS)
+    servers.wait_until_up(f"{url}/health", seconds=START_SECONDS)
+    project_id = _project(house, source, embedder.id, say)
+    servers.start("worker", [program, "worker"], environ)
+    say(
+        f"\n  {url}/projects/{project_id}/data\n  log in as {state.user} with the password {state.password}\n"
+    )
+    watch = NewVersions(house, project_id, source.truth, say)
+    if options.labels is not None:
+        if source.truth is None:
+            raise DemoError("the played annotator needs the truth", remedy="name a file with --truth")
+        connection = Connection(url, state.token)
+        annotator = PlayedAnnotator(house.database, connection, project_id, source.truth)
+        play(house, servers, annotator, project_id, options.labels, watch, say)
+        settle(house, servers, annotator, project_id, watch, say)
+        if options.leave:
+            return
+    say("Ctrl-C stops everything; the same command goes on where this one ended.")
+    while True:
+        servers.check()
+        watch.look()
+        time.sleep(WATCH_SECONDS)
+
+
+def _state(folder: Path, options: DemoOptions) -> DemoState:
+    """The folder's state with what the options change, and ports that are free now."""
+    state = read_state(folder)
+    if options.port is not None and not port_is_free(options.port):
+        raise DemoError(f"port {options.port} is taken", remedy="choose another --port, or none")
+    if options.photos is not None and _absolute(options.photos) != state.photos:  # what belonged to others
+        state = DemoState(user=state.user, password=state.password, token=state.token)
+    state = state.told(
+        photos=_absolute(options.photos),
+        detections=_absolute(options.detections),
+        detector=options.detector,
+        species=_absolute(options.species),
+        truth=_absolute(options.truth),
+        embedder=options.embedder,
+        label_studio_port=options.port or free_port(state.label_studio_port),
+    )
+    state = state.told(backend_port=free_port(state.backend_port))
+    write_state(folder, state)
+    return state
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.expanduser().resolve())
+
+
+def _environ(folder: Path, state: DemoState) -> dict[str, str]:
+    """What the backend, the worker and this process take their settings from."""
+    changes = {
+        "WILDLOOP_DATA_DIR": str(folder / "data"),
+        "WILDLOOP_REDIS_PREFIX": f"wildloop-demo-{digest(str(folder), size=4)}",
+        "WILDLOOP_BACKEND_URL": f"http://localhost:{state.backend_port}",
+        "LABEL_STUDIO_URL": f"http://localhost:{state.label_studio_port}",
+        "LABEL_STUDIO_API_KEY": state.token,
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(folder),
+    }
+    if state.embedder is not None:
+        changes["WILDLOOP_EMBEDDER"] = state.embedder
+    return child_environ(changes)
+
+
+def _source(folder: Path, state: DemoState, say: Say) -> _Source:
+    truth = None if state.truth is None else read_truth(Path(state.truth))
+    if state.photos is None:
+        say("rendering camera-trap scenes")
+        survey = scenes.render(folder / "scenes")
+        return _Source(
+            photos=survey.photos,
+            detections=survey.results,
+            detector="",
+            species=list(read_species(survey.species).names),
+            truth=truth or read_truth(survey.truth),
+        )
+    if state.species is not None:
+        species = list(read_species(Path(state.species)).names)
+    elif truth is not None:
+        species = truth.names
+    else:
+        raise DemoError("which species are there?", remedy="name a file, a species a line, with --species")
+    if state.detections is None and state.detector is None:
+        say("no --detections and no --detector: each photograph is labelled as a whole")
+    return _Source(
+        photos=Path(state.photos),
+        detections=None if state.detections is None else Path(state.detections),
+        detector=state.detector or "whole-frame",
+        species=species,
+        truth=truth,
+    )
+
+
+def _fill(house: House, source: _Source, say: Say) -> Embedder:
+    """Import and embed; returns the embedder."""
+    from importers.detectors import load_detector
+    from importers.folder import import_folder
+    from importers.megadetector import import_results
+    from pipeline.embedders import load
+    from pipeline.steps.embed import embed
+
+    data_dir = house.settings.data_dir
+    if source.detections is not None:
+        report = import_results(house.database, data_dir, source.detections, source.photos, progress=True)
+    else:
+        detector = load_detector(source.detector)
+        report = import_folder(house.database, data_dir, source.photos, detector, progress=True)
+    say(str(report))
+    embedder = load(house.settings.embedder, cache_dir=data_dir / "cache")
+    embedded = embed(house.database, embedder, data_dir, progress=True)
+    say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
+    return embedder
+
+
+def _project(house: House, source: _Source, embedder_id: str, say: Say) -> int:
+    """The Label Studio project with every crop in it and a queue pushed; returns its id."""
+    client, settings = wiring.label_studio(house.settings), house.settings
+    project, changes = create_project(
+        house.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder_id
+    )
+    for change in changes:
+        say(f"  {change}")
+    report = publish(house.database, client, project.id, ServedFiles.of(settings), progress=True)
+    say(f"{report.published} new tasks, {report.total} in project {project.id}")
+    if report.total == 0:
+        raise DemoError("there is nothing to label", remedy="are there animals on the photographs?")
+    if project.current_model is None:
+        length = queue_length(0, top_k=settings.top_k, retrain_every=settings.retrain_every)
+        cover(house.database, settings.data_dir, project.id, top_k=length)
+    push(house.database, client, project.id)
+    return project.id
