@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import models
 
-from pipeline.embedders import load
+from pipeline.embedders import load, network
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
 from pipeline.embedders.network import backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
@@ -86,6 +86,21 @@ def test_a_checkpoint_gives_the_features_of_the_model_that_was_saved(tmp_path: P
     # bfloat16, where the machine has it, keeps 8 bits of each number
     np.testing.assert_allclose(vectors, reference(random_model()), rtol=0.05, atol=0.02)
     assert embedder.embed([]).shape == (0, embedder.dimension)
+
+
+def test_bfloat16_changes_the_features_by_next_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, name=SMALL, model=random_model(), preprocessing=PREPROCESSING)
+    vectors = []
+    for bfloat16 in (False, True):
+        monkeypatch.setattr(network, "has_fast_bfloat16", lambda _device, answer=bfloat16: answer)
+        vectors.append(CheckpointEmbedder(tmp_path).embed(photographs()))
+    exact, rounded = vectors
+    assert not np.array_equal(exact, rounded)
+    assert rounded.dtype == np.float32
+    cosines = (exact * rounded).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+    assert cosines.min() > 0.999
 
 
 def test_a_checkpoint_saved_without_its_head_is_the_same_embedder_but_for_its_id(tmp_path: Path) -> None:
