@@ -17,6 +17,7 @@ from backend.auth import Guard
 from backend.model import SpeciesModel, without_torch
 from backend.payloads import PayloadError, project_number
 from backend.predictions import Predictor
+from backend.trainings import Trainings
 from backend.webhook import START_TRAINING, receive
 from pipeline.errors import WildloopError
 from pipeline.wiring import House
@@ -37,6 +38,7 @@ class _State:
     house: House
     guard: Guard
     model: type[SpeciesModel]
+    trainings: Trainings
 
 
 def create_app(house: House) -> Flask:
@@ -48,7 +50,9 @@ def create_app(house: House) -> Flask:
     model = type("WildloopModel", (SpeciesModel,), {"predictor": Predictor(house)})
     app: Flask = init_app(model)
     fresh = _STATE not in app.extensions
-    app.extensions[_STATE] = _State(house=house, guard=Guard(house.settings), model=model)
+    app.extensions[_STATE] = _State(
+        house=house, guard=Guard(house.settings), model=model, trainings=Trainings(house)
+    )
     if fresh:
         _install(app)
     return app
@@ -110,7 +114,8 @@ def predict() -> Response:
 
 def webhook() -> Response:
     """One event, written down before the answer: the annotator waits for it."""
-    return _answer(receive(_state().house, _body()))
+    state = _state()
+    return _answer(receive(state.house, _body(), state.trainings.consider))
 
 
 def versions() -> Response:

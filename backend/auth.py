@@ -7,9 +7,8 @@ import hmac
 from flask import Request
 
 from pipeline.errors import SettingsError
+from pipeline.label_studio.project import SECRET_HEADER
 from pipeline.settings import Settings
-
-SECRET_HEADER = "X-Wildloop-Secret"
 
 
 class Guard:

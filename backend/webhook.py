@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.payloads import PayloadError, ids, items, project_number
 from pipeline import jobs
-from pipeline.errors import LabelStudioError, WildloopError
+from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
 from pipeline.steps.record import forget_tasks, record_heard, retract
 from pipeline.store import projects
@@ -18,12 +18,14 @@ log = logging.getLogger(__name__)
 
 Payload = Mapping[str, Any]
 START_TRAINING = "START_TRAINING"
+_LABELLING = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
 
 
-def receive(house: House, payload: Any) -> dict[str, Any]:
+def receive(house: House, payload: Any, labelled: Callable[[int], object]) -> dict[str, Any]:
     """Act on one webhook; returns what to answer. Raises PayloadError for what cannot be read.
 
     Actions that are not ours to act on, and projects that Wildloop does not feed, are ignored.
+    `labelled` is told the project that has got new labels.
     """
     if not isinstance(payload, Mapping) or not isinstance(payload.get("action"), str):
         raise PayloadError("a webhook is an object with an action")
@@ -37,7 +39,10 @@ def receive(house: House, payload: Any) -> dict[str, Any]:
     with house.database.read() as conn:
         if project_id not in {project.id for project in projects.all(conn)}:
             return {"status": "ignored"}
-    return handle(house, project_id, payload)
+    answer = handle(house, project_id, payload)
+    if action in _LABELLING and answer["new"]:
+        labelled(project_id)
+    return answer
 
 
 def _annotated(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
@@ -54,8 +59,6 @@ def _annotated(house: House, project_id: int, payload: Payload) -> dict[str, Any
                 raise PayloadError(str(exc)) from exc
             log.warning("one of %d annotations is left out: %s", len(told), exc)
     recorded = record_heard(house.database, project_id, heard, shows=_shows(payload))
-    if recorded.new:
-        _train_if_due(house, project_id)
     return {"status": "recorded", "new": recorded.new}
 
 
@@ -72,9 +75,7 @@ def _train(house: House, project_id: int, _payload: Payload) -> dict[str, Any]:
 
 
 _HANDLERS: dict[str, Callable[[House, int, Payload], dict[str, Any]]] = {
-    "ANNOTATION_CREATED": _annotated,
-    "ANNOTATIONS_CREATED": _annotated,
-    "ANNOTATION_UPDATED": _annotated,
+    **dict.fromkeys(_LABELLING, _annotated),
     "ANNOTATIONS_DELETED": _retracted,
     "TASKS_DELETED": _tasks_deleted,
     START_TRAINING: _train,
@@ -90,11 +91,3 @@ def _shows(payload: Payload) -> dict[int, str]:
         if isinstance(claim, str) and isinstance(task.get("id"), int):
             shows[task["id"]] = claim
     return shows
-
-
-def _train_if_due(house: House, project_id: int) -> None:
-    """Ask for a training where enough was labelled; the label is kept whatever comes of it."""
-    try:
-        jobs.train_if_due(house, project_id)
-    except WildloopError as exc:
-        log.error("no training was asked for: %s", exc)

@@ -8,7 +8,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,11 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from backend import newcomers
+from backend import newcomers, trainings
 from backend.app import create_app
 from pipeline import jobs, registry
 from pipeline.embedders import load
+from pipeline.errors import StoreError
 from pipeline.heads import LinearHead
 from pipeline.records import (
     Box,
@@ -502,11 +506,18 @@ def labels(house: House) -> dict[str, str]:
         return {one: names[label] for one, label in oracle.labels(conn, PROJECT).items()}
 
 
+def eventually(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture(autouse=True)
 def due(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The projects that a training was considered for."""
     considered: list[int] = []
-    monkeypatch.setattr(jobs, "train_if_due", lambda _, project_id: considered.append(project_id))
+    monkeypatch.setattr(trainings.jobs, "train_if_due", lambda _, project_id: considered.append(project_id))
     return considered
 
 
@@ -517,7 +528,7 @@ def test_a_created_annotation_is_written_down_and_may_call_for_a_training(
     assert tell(client, told) == (200, {"status": "recorded", "new": 1})
     assert labels(house) == {"d1": "deer"}
     assert tell(client, told) == (200, {"status": "recorded", "new": 0})
-    assert due == [PROJECT]
+    eventually(lambda: due == [PROJECT])
 
 
 def test_annotations_made_in_bulk_are_written_down_but_for_what_cannot_be_read(
@@ -598,13 +609,35 @@ def test_what_cannot_be_read_is_refused_with_a_line_in_the_log(
 
 
 def test_a_label_is_kept_even_where_no_training_can_be_asked_for(
-    client: FlaskClient, house: House, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from pipeline.errors import StoreError
-
     def broken(*_: Any) -> None:
         raise StoreError("the store is full")
 
-    monkeypatch.setattr(jobs, "train_if_due", broken)
+    monkeypatch.setattr(trainings.jobs, "train_if_due", broken)
     assert tell(client, event("ANNOTATION_CREATED", annotation=annotation()))[0] == 200
     assert labels(house) == {"d1": "deer"}
+    eventually(lambda: "the store is full" in caplog.text)
+
+
+def test_labels_that_arrive_while_a_training_is_considered_are_considered_together(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    considered: list[int] = []
+    started, go = threading.Event(), threading.Event()
+
+    def slow(_: House, project_id: int) -> None:
+        started.set()
+        go.wait(10)
+        considered.append(project_id)
+
+    monkeypatch.setattr(trainings.jobs, "train_if_due", slow)
+    both = trainings.Trainings(house)
+    both.consider(PROJECT)
+    started.wait(10)
+    for _ in range(20):
+        both.consider(PROJECT)
+    go.set()
+    eventually(lambda: len(considered) == 2)
+    time.sleep(0.1)
+    assert considered == [PROJECT, PROJECT]
