@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from pipeline.cli import COMMANDS, wildloop
 from tests.conftest import unavailable
@@ -29,10 +30,6 @@ def instructions(name: str) -> list[str]:
 
 
 def compose() -> dict[str, Any]:
-    try:
-        import yaml
-    except ImportError:
-        unavailable("PyYAML is not installed", "run the tests with `uv run --extra demo pytest`")
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return loaded
 
