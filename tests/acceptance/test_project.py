@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pipeline.label_studio.config import offered
 from pipeline.label_studio.project import SECRET_HEADER
 from pipeline.label_studio.results import choice_result
-from pipeline.store import categories, models, projects
-from tests.acceptance.conftest import Installation, install, label_studio_server
+from pipeline.records import ProjectRecord
+from pipeline.store import categories, projects
+from tests.acceptance.conftest import Installation, LabelStudioServer, install, label_studio_server
 
 
 def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_changes_nothing(
@@ -110,23 +112,24 @@ def test_a_backend_that_moves_takes_its_webhook_along(installation: Installation
     assert urls == {f"{installation.house.settings.backend_url}/webhook", "https://chat.example.org/hook"}
 
 
-def test_doctor_names_what_a_label_studio_with_its_defaults_lacks(tmp_path: Any) -> None:
+def test_doctor_names_what_a_label_studio_with_its_defaults_lacks(
+    label_studio: LabelStudioServer, tmp_path: Path
+) -> None:
     defaults = {
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "false",
         "ML_BLOCK_LOCAL_IP": "true",
         "SSRF_PROTECTION_ENABLED": "true",
         "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "false",
     }
-    with label_studio_server(tmp_path, **defaults) as server:
+    with label_studio_server(tmp_path, like=label_studio, **defaults) as server:
         installation = install(server)
         run = installation.wildloop
         species = str(installation.species("fox"))
-        told = run("project", "create", "--title", "T", "--species", species, "--no-backend", status=1)
+        told = run("project", "create", "--title", "Defaults", "--species", species, "--no-backend", status=1)
         assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in told
-        project = installation.client.projects("T")[0]
+        project = installation.client.projects("Defaults")[0]
         with installation.house.database.write() as conn:
-            projects.save(conn, projects.ProjectRecord(id=project["id"], title="T", embedder="e"))
-            assert models.current(conn, project["id"]) is None
+            projects.save(conn, ProjectRecord(id=project["id"], title="Defaults", embedder="e"))
         findings = json.loads(run("doctor", "--json", status=1))
     remedies = {each["check"]: each["remedy"] for each in findings if each["state"] != "ok"}
     assert "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false" in remedies["local addresses"]
