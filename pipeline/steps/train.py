@@ -81,6 +81,7 @@ def _version(
     inputs = json_digest(
         {
             "recipe": RECIPE,
+            "project": project.id,  # a version belongs to one project
             "embedder": project.embedder,
             "labels": [
                 [one, labels[one], places[one].sequence, places[one].location] for one in sorted(places)
