@@ -14,7 +14,9 @@ MODEL_CLASS: Any = LabelStudioMLBase
 TRAIN_EVENTS = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "START_TRAINING")
 
 
-def init_app(model_class: Any, basic_auth_user: str | None = None, basic_auth_pass: str | None = None) -> Flask:
+def init_app(
+    model_class: Any, basic_auth_user: str | None = None, basic_auth_pass: str | None = None
+) -> Flask:
     global MODEL_CLASS
     if not issubclass(model_class, LabelStudioMLBase):
         raise ValueError("Inference class should be the subclass of LabelStudioMLBase")
