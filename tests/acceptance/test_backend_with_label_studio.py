@@ -1,0 +1,337 @@
+"""The backend as a process of its own beside a real Label Studio: what people do there is in the oracle."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from PIL import Image
+
+from pipeline.errors import LabelStudioError
+from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.connection import Connection
+from pipeline.label_studio.results import choice_result, read_verdict
+from pipeline.records import Verdict
+from pipeline.settings import Settings
+from pipeline.store import categories, oracle, projects
+from pipeline.store.database import Database
+from pipeline.store.schema import run
+from tests.acceptance.conftest import LabelStudioServer, free_port
+
+SPECIES = ("deer", "fox")
+PHOTOGRAPHS = 60
+
+
+@dataclass(kw_only=True)
+class Installation:
+    """A data folder, the commands over it, and the backend beside a Label Studio."""
+
+    environ: dict[str, str]
+    settings: Settings
+    database: Database
+    api: Connection
+    port: int
+    project: int = 0
+    tasks: list[int] = field(default_factory=list)  # not yet used by a test
+    backend: subprocess.Popen[bytes] | None = None
+
+    def wildloop(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def serve(self) -> None:
+        log = (self.settings.data_dir / "backend.log").open("ab")
+        command = [sys.executable, "-c", "from pipeline.cli import main; main()", "serve"]
+        self.backend = subprocess.Popen(
+            [*command, "--port", str(self.port)],
+            env=self.environ,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.settings.backend_url}/health", timeout=2) as answer:
+                    assert answer.status == 200
+                    return
+            except OSError:
+                assert self.backend.poll() is None, self.log()
+                time.sleep(0.1)
+        pytest.fail(f"the backend was not up after 60 s: {self.log()}")
+
+    def stop(self) -> None:
+        if self.backend is not None:
+            self.backend.send_signal(signal.SIGTERM)
+            self.backend.wait(timeout=20)
+            self.backend = None
+
+    def log(self) -> str:
+        return (self.settings.data_dir / "backend.log").read_text()
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Ask the backend as Label Studio does."""
+        given = f"{self.settings.basic_auth_user}:{self.settings.basic_auth_password}".encode()
+        headers = {
+            "Authorization": "Basic " + base64.b64encode(given).decode(),
+            "Content-Type": "application/json",
+        }
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.settings.backend_url + path, data, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def annotate(self, task: int, choice: str | None, **more: Any) -> int:
+        body = {"result": choice_result(choice, None) if choice else [], "lead_time": 1.0, **more}
+        made = self.api.send("annotating", "POST", f"api/tasks/{task}/annotations/", body)
+        return int(made["id"])
+
+    def change(self, annotation: int, choice: str) -> None:
+        body = {"result": choice_result(choice, None)}
+        self.api.send("changing", "PATCH", f"api/annotations/{annotation}/", body)
+
+    def delete(self, path: str) -> None:
+        self.api.send("deleting", "DELETE", path, None)
+
+    def label_studio_says(self) -> dict[str, tuple[Any, ...]]:
+        """Every annotation that stands in Label Studio, by unique id."""
+        params = {"exportType": "JSON", "download_all_tasks": "true"}
+        told = self.api.get("exporting", f"api/projects/{self.project}/export", params)
+        return {
+            one["unique_id"]: (
+                int(task["id"]),
+                *read_verdict(one["result"], one["was_cancelled"]),
+                one["ground_truth"],
+                str(one["completed_by"]),
+            )
+            for task in told
+            for one in task["annotations"]
+        }
+
+    def oracle_says(self) -> dict[str, tuple[Any, ...]]:
+        """Every annotation that stands in the oracle, by unique id."""
+        with self.database.read() as conn:
+            names = categories.names(conn)
+            return {
+                one.annotation_uid: (
+                    one.task_id,
+                    one.verdict,
+                    names[one.label] if one.label is not None else None,
+                    one.ground_truth,
+                    one.annotator,
+                )
+                for one in (state.annotation for state in oracle.standing(conn, self.project))
+            }
+
+
+@pytest.fixture(scope="module")
+def here(label_studio: LabelStudioServer) -> Iterator[Installation]:
+    """Sixty photographs imported, embedded and published, and the backend connected."""
+    data_dir = label_studio.document_root / "backend"
+    photographs = label_studio.document_root / "photographs"
+    photographs.mkdir(parents=True)
+    noise = np.random.default_rng(3)
+    for number in range(PHOTOGRAPHS):
+        colour = np.array([150, 90, 40] if number % 2 else [60, 120, 70])
+        pixels = (colour + noise.integers(-30, 30, (96, 128, 3))).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(photographs / f"{SPECIES[number % 2]}-{number:02}.jpg")
+    species = label_studio.document_root / "species.txt"
+    species.write_text("\n".join(SPECIES))
+    port = free_port()
+    environ = {key: value for key, value in os.environ.items() if key != "REDIS_URL"} | {
+        "WILDLOOP_DATA_DIR": str(data_dir),
+        "WILDLOOP_DATABASE_URL": "",
+        "WILDLOOP_BACKEND_URL": f"http://localhost:{port}",
+        "WILDLOOP_EMBEDDER": "descriptor",
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.token,
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(label_studio.document_root),
+        "OMP_NUM_THREADS": "1",
+    }
+    settings = Settings.from_environ(environ).with_secrets()
+    database = Database(settings.database_url)
+    installation = Installation(
+        environ=environ,
+        settings=settings,
+        database=database,
+        api=Connection(label_studio.url, label_studio.token),
+        port=port,
+    )
+    installation.wildloop("import", "folder", str(photographs), "--detector", "whole-frame")
+    installation.wildloop("embed")
+    installation.serve()
+    installation.wildloop("project", "create", "--title", f"Backend {port}", "--species", str(species))
+    installation.wildloop("publish")
+    with database.read() as conn:
+        [installation.project] = [project.id for project in projects.all(conn)]
+    client = LabelStudio(label_studio.url, label_studio.token)
+    installation.tasks = client.task_ids(installation.project)
+    yield installation
+    installation.stop()
+    database.dispose()
+
+
+def test_whatever_people_do_is_in_the_oracle_at_once(here: Installation) -> None:
+    first, second, third, fourth, fifth = (here.tasks.pop() for _ in range(5))
+    changed = here.annotate(first, "deer")
+    here.change(changed, "fox")
+    gone = here.annotate(second, "deer")
+    here.delete(f"api/annotations/{gone}/")
+    here.annotate(second, "unsure")
+    here.annotate(third, None, was_cancelled=True)
+    here.annotate(fourth, "empty", ground_truth=True)
+    here.annotate(fourth, "fox")
+    here.annotate(fifth, "Snow Leopard")
+    assert here.oracle_says() == here.label_studio_says()
+    assert len(here.oracle_says()) == 6
+    assert "0 changes recorded" in here.wildloop("sync")
+
+
+def test_a_restart_between_two_labels_loses_neither(here: Installation) -> None:
+    here.annotate(here.tasks.pop(), "deer")
+    here.stop()
+    here.serve()
+    here.annotate(here.tasks.pop(), "fox")
+    assert here.oracle_says() == here.label_studio_says()
+
+
+def test_ten_labels_made_while_the_backend_is_down_are_brought_in_by_sync(here: Installation) -> None:
+    kept = here.annotate(here.tasks.pop(), "deer")
+    doomed = here.annotate(here.tasks.pop(), "deer")
+    here.stop()
+    try:
+        for number in range(10):
+            here.annotate(here.tasks.pop(), SPECIES[number % 2])
+        here.change(kept, "fox")
+        here.delete(f"api/annotations/{doomed}/")
+        here.annotate(here.tasks.pop(), None, was_cancelled=True)
+        lost = here.tasks.pop()
+        here.annotate(lost, "deer")
+        here.delete(f"api/tasks/{lost}/")
+        assert here.oracle_says() != here.label_studio_says()
+        said = here.wildloop("sync")
+        assert here.oracle_says() == here.label_studio_says()
+        assert "13 changes recorded" in said
+        assert "1 tasks were deleted" in said
+        assert "0 changes recorded" in here.wildloop("sync", "--full")
+    finally:
+        here.serve()
+
+
+def test_deleting_in_bulk_is_heard_too(here: Installation) -> None:
+    chosen = [here.tasks.pop() for _ in range(3)]
+    for task in chosen:
+        here.annotate(task, "fox")
+    body = {"selectedItems": {"all": False, "included": chosen}}
+    params = {"id": "delete_tasks_annotations", "project": here.project}
+    here.api.send("deleting annotations in bulk", "POST", "api/dm/actions", body, params)
+    assert here.oracle_says() == here.label_studio_says()
+
+
+def test_predictions_are_there_right_after_a_restart_and_within_milliseconds(here: Installation) -> None:
+    while len([one for one in here.oracle_says().values() if one[1] is Verdict.LABEL]) < 24:
+        task = here.tasks.pop()
+        here.annotate(task, species_of(here, task))
+    assert "trained" in here.wildloop("train")
+    with here.database.read() as conn:
+        version = projects.get(conn, here.project).current_model
+    here.stop()
+    here.serve()
+    asked = [here.api.get("reading a task", f"api/tasks/{task}/") for task in here.tasks[:20]]
+    body = {"tasks": asked, "project": f"{here.project}.1700000000", "label_config": None, "params": {}}
+    first = here.ask("/predict", body)
+    assert [answer["model_version"] for answer in first["results"]] == [version] * 20
+    assert all(answer["result"] for answer in first["results"])
+    one = body | {"tasks": asked[:1]}
+    times = []
+    for _ in range(50):
+        began = time.perf_counter()
+        here.ask("/predict", one)
+        times.append(time.perf_counter() - began)
+    middle = float(np.median(times))
+    print(f"/predict of one known task: {1000 * middle:.1f} ms in the middle")
+    assert middle < 0.1
+
+
+def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: Installation) -> None:
+    chosen = here.tasks[:8]
+    LabelStudio(here.settings.label_studio_url, here.settings.label_studio_api_key).delete_predictions(
+        here.project, chosen
+    )
+    body = {"selectedItems": {"all": False, "included": chosen}}
+    params = {"id": "retrieve_tasks_predictions", "project": here.project}
+    here.api.send("retrieving predictions", "POST", "api/dm/actions", body, params)
+    for task in chosen:
+        told = here.api.get("reading a task", f"api/tasks/{task}/")
+        [stored] = told["predictions"]
+        [answer] = here.ask("/predict", {"tasks": [told], "project": f"{here.project}.17"})["results"]
+        assert stored["model_version"] == answer["model_version"]
+        assert read_verdict(stored["result"], False) == read_verdict(answer["result"], False)
+        assert stored["result"][0]["score"] == pytest.approx(answer["result"][0]["score"])
+        assert stored["score"] == pytest.approx(answer["score"])
+
+
+def test_the_train_button_asks_for_a_training(here: Installation) -> None:
+    [backend] = here.api.get("listing the backends", "api/ml", {"project": here.project})
+    here.api.send("pressing Train", "POST", f"api/ml/{backend['id']}/train", {})
+    with here.database.read() as conn:
+        query = sa.select(run.c.trigger, run.c.state).where(run.c.trigger == "button")
+        assert [tuple(row) for row in conn.execute(query)] == [("button", "queued")]
+
+
+def test_a_photograph_that_reached_label_studio_without_us_is_predicted_and_its_label_kept(
+    here: Installation, label_studio: LabelStudioServer
+) -> None:
+    folder = partial(SimpleHTTPRequestHandler, directory=label_studio.document_root / "photographs")
+    with ThreadingHTTPServer(("127.0.0.1", 0), folder) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        like = here.api.get("reading a task", f"api/tasks/{here.tasks[0]}/")["data"]
+        photograph = f"http://127.0.0.1:{elsewhere.server_port}/fox-01.jpg"
+        data = {key: value for key, value in like.items() if key != "detection_id"} | {"crop": photograph}
+        client = LabelStudio(label_studio.url, label_studio.token)
+        [number] = client.import_tasks(here.project, [data])
+        task = here.api.get("reading the new task", f"api/tasks/{number}/")
+        [answer] = here.ask("/predict", {"tasks": [task], "project": f"{here.project}.17"})["results"]
+        elsewhere.shutdown()
+    assert read_verdict(answer["result"], False)[1] in SPECIES, here.log()
+    here.annotate(number, "fox")
+    assert here.oracle_says() == here.label_studio_says()
+
+
+def test_files_of_label_studio_come_with_the_token_and_a_limit(here: Installation) -> None:
+    crop = here.api.get("reading a task", f"api/tasks/{here.tasks[0]}/")["data"]["crop"]
+    settings = here.settings
+    client = LabelStudio(settings.label_studio_url, settings.label_studio_api_key)
+    content = client.content(crop)
+    assert content.startswith(b"\xff\xd8")
+    with pytest.raises(LabelStudioError, match="more than 100 bytes"):
+        client.content(crop, limit=100)
+    with pytest.raises(LabelStudioError, match="404"):
+        client.content(crop + "x")
+
+
+def species_of(here: Installation, task: int) -> str:
+    told = here.api.get("reading a task", f"api/tasks/{task}/")
+    return str(told["data"]["file_name"]).rsplit("/", 1)[-1].split("-")[0]
