@@ -6,6 +6,7 @@ class WildloopError(Exception):
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message if remedy is None else f"{message} ({remedy})")
+        self.what = message
         self.remedy = remedy
 
 

@@ -112,7 +112,7 @@ def examine_project(
 
 
 def _broken(check: str, exc: WildloopError) -> Finding:
-    return fail(check, str(exc), exc.remedy or "see the message")
+    return fail(check, exc.what, exc.remedy or "see the message")
 
 
 def _label_config(project: Mapping[str, Any]) -> Iterator[Finding]:

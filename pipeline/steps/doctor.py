@@ -30,11 +30,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
         kind = sa.make_url(settings.database_url).get_backend_name()
         yield ok("store", f"{kind}, {len(known)} projects")
     except StoreError as exc:
-        yield fail("store", str(exc), exc.remedy or "see WILDLOOP_DATABASE_URL")
+        yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
     try:
         client = LabelStudio(settings.label_studio_url, settings.label_studio_api_key)
     except LabelStudioError as exc:
-        yield fail("token", str(exc), exc.remedy or "see LABEL_STUDIO_API_KEY")
+        yield fail("token", exc.what, exc.remedy or "see LABEL_STUDIO_API_KEY")
         return
     healthy = True
     for finding in examine_server(client):
