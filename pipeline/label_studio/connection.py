@@ -47,7 +47,7 @@ class Connection:
         self._timeout = timeout
         self.sdk: Any = self._told(
             "reading the token",
-            lambda: LabelStudioBase(base_url=self.url, api_key=api_key, timeout=timeout, max_retries=0),
+            lambda: LabelStudioBase(base_url=self.url, api_key=api_key, timeout=timeout),
         )
 
     @property
@@ -62,7 +62,7 @@ class Connection:
 
     def write(self, what: str, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         """An SDK method that changes something: tried once, with the time that bulk work takes."""
-        options = {"timeout": BULK_TIMEOUT_SECONDS}
+        options = {"max_retries": 0, "timeout": BULK_TIMEOUT_SECONDS}
         return self._told(what, lambda: call(*args, **kwargs, request_options=options))
 
     def get(
@@ -98,7 +98,7 @@ class Connection:
         params: Mapping[str, Any] | None = None,
     ) -> Any:
         """Send JSON to an address that the SDK has no method for, once; returns the JSON answered."""
-        options = {"timeout": BULK_TIMEOUT_SECONDS}
+        options = {"max_retries": 0, "timeout": BULK_TIMEOUT_SECONDS}
         answer = self._request(what, method, path, json=body, params=params, request_options=options)
         return self._json(what, answer)
 
