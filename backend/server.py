@@ -6,6 +6,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from backend.app import create_app
 from pipeline.settings import Settings
 from pipeline.wiring import open_house
 
@@ -27,6 +28,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "timeout": TIMEOUT_SECONDS,
             "graceful_timeout": GRACE_SECONDS,
             "proc_name": "wildloop",
+            "keepalive": 1,  # seconds: Label Studio opens a connection for each call
             "control_socket_disable": True,
         }
         super().__init__()
@@ -37,9 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, made in each worker: connections do not survive a fork."""
-        from backend.app import create_app
-
+        """The application, made in each worker: connections do not survive a fork, imports do."""
         return create_app(open_house(self._settings))
 
 

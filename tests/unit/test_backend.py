@@ -251,6 +251,22 @@ def test_a_damaged_head_is_an_error_that_names_it(house: House, client: FlaskCli
     assert "Traceback" not in answer.text
 
 
+def test_the_class_answers_however_label_studio_ml_makes_it(house: House) -> None:
+    activate(house)
+    made = create_app(house).extensions["wildloop"].model
+    asked = [task(1), {**task(2), "project": None}]
+    import label_studio_ml.model as base
+
+    if hasattr(base, "LabelStudioMLManager"):  # 1.x
+        model = made(label_config=CONFIG, train_output={}, hostname="", access_token="")
+        assert [len(one["result"]) for one in model.predict(asked, login=None, password=None)] == [1, 0]
+        assert model.fit((), workdir=None, event="ANNOTATION_CREATED", data={}) == {}
+    else:
+        model = made(project_id=str(PROJECT), label_config=CONFIG)
+        assert [len(one["result"]) for one in model.predict(asked, context=None, login=None)] == [1, 1]
+        assert model.fit("ANNOTATION_CREATED", {}) == {}
+
+
 # --- photographs never seen
 
 
