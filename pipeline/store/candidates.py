@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.store.database import chunks
+from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED
 from pipeline.store.schema import detection, embedding, image, task
-
-IN_ROWS = 500
 
 
 @dataclass(frozen=True, kw_only=True)

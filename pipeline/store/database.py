@@ -19,6 +19,7 @@ from pipeline.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+IN_ROWS = 500  # keys in one IN list: below every database's limit of parameters
 INSERT_ROWS = 5_000  # rows in one statement batch: bounds memory, not the transaction
 _LOCK = 0x77696C64  # PostgreSQL's advisory locks are numbers; this one is "wild"
 

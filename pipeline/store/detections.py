@@ -8,10 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import Box, DetectionKind, DetectionRecord
-from pipeline.store.database import chunks, insert_new
+from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection
-
-IN_ROWS = 500
 
 
 def add(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from pipeline.embedders import Embedder
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.records import utc_now
-from pipeline.store.database import chunks, insert_new, lock
+from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
 from pipeline.store.schema import detection, embedder, embedding
 
 VECTOR = np.dtype("<f2")  # as the `vector` column keeps each number
-IN_ROWS = 500
 READ_ROWS = 16_384  # rows fetched at once: some 16 MB
 
 

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.records import ImageRecord, utc_now
-from pipeline.store.database import chunks, insert_new
+from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import image, scan
 
-IN_ROWS = 500
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
 _KEPT = ("frame_num", "seq_id", "seq_num_frames", "deployment_id")  # never emptied by a later import
 

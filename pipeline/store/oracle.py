@@ -12,10 +12,9 @@ import sqlalchemy as sa
 
 from pipeline.oracle import CurrentLabel, Entry, current_label
 from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
-from pipeline.store.database import chunks, lock
+from pipeline.store.database import IN_ROWS, chunks, lock
 from pipeline.store.schema import detection, oracle, task
 
-KEYS = 500  # ids in one IN list
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)
 
 
@@ -80,7 +79,7 @@ def standing(
 
 def refresh(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
     """Write the rule's answer for these detections into `detection.kind` and `category_id`."""
-    for ids in chunks(sorted(set(detection_ids)), KEYS):
+    for ids in chunks(sorted(set(detection_ids)), IN_ROWS):
         answers = {one: current_label(entries) for one, entries in histories(conn, ids).items()}
         stored = conn.execute(
             sa.select(detection.c.id, detection.c.kind, detection.c.category_id).where(
@@ -105,7 +104,7 @@ def refresh(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
 def histories(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, list[Entry]]:
     """Every entry of these detections, oldest first; a detection that nobody spoke of is absent."""
     found: dict[str, list[Entry]] = defaultdict(list)
-    for ids in chunks(detection_ids, KEYS):
+    for ids in chunks(detection_ids, IN_ROWS):
         query = _ENTRY.where(oracle.c.detection_id.in_(ids)).order_by(oracle.c.id)
         for row in conn.execute(query):
             found[row.detection_id].append(_entry(row))
@@ -207,7 +206,7 @@ def _last_states(
 ) -> dict[str, LastState]:
     """The newest state of each annotation whose `column` is among `keys`, by unique id."""
     last: dict[str, LastState] = {}
-    for some in chunks(sorted(keys), KEYS):
+    for some in chunks(sorted(keys), IN_ROWS):
         last |= _newest(conn.execute(_STATE.where(column.in_(some), *conditions)))
     return last
 

@@ -8,10 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import PredictionRecord, utc_now
-from pipeline.store.database import INSERT_ROWS, chunks
+from pipeline.store.database import IN_ROWS, INSERT_ROWS, chunks
 from pipeline.store.schema import prediction
-
-IN_ROWS = 500
 
 
 def replace(conn: sa.Connection, version: str, records: Iterable[PredictionRecord]) -> None:

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.records import TaskRecord, utc_now
-from pipeline.store.database import chunks, insert_new
+from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image, task
-
-IN_ROWS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
