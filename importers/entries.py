@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importers.detectors.detector import Finding
 from pipeline.errors import SourceError
 from pipeline.images import CONTEXT, CROP_SIDE
-from pipeline.records import json_digest
+from pipeline.records import Role, SourceLabel, json_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,12 @@ class Entry:
     """One photograph of a source. What the source leaves None is learnt from the file or its name."""
 
     file_name: str  # below the imported folder, with forward slashes
-    path: str  # where the file lies
-    ready: Ready | None = None  # None: the import's detector looks
+    path: str  # where the file lies: a local path, or a URL that fsspec reads
+    ready: Ready | None = None  # None: the import's detector looks, where it has one
+    labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence
+    source_id: str | None = None  # what the source calls it
+    width: int | None = None  # pixels, used until the file itself is read
+    height: int | None = None
     failure: tuple[str, str] | None = None  # kind and detail where the source itself rules it out
     location: str | None = None
     datetime: dt.datetime | None = None  # the camera's clock, no time zone
@@ -46,6 +50,8 @@ class ImportOptions:
     gap: float = 60.0  # seconds between two photographs of one sequence, at most
     location_pattern: str | None = None  # None: by folder
     exif_time: bool = True
+    role: Role = Role.TARGET
+    rows_only: bool = False  # read no photograph: crops are cut by a later import without this
     workers: int | None = None  # threads; None: one for each core
 
     def __post_init__(self) -> None:

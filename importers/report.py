@@ -20,7 +20,10 @@ class ImportReport:
     without_time: int = 0  # of the new ones
     without_location: int = 0  # of the new ones
     moved: int = 0  # known ones whose location is another now
-    detections: int = 0  # new in the store, each with its crop
+    detections: int = 0  # new in the store, each with its crop unless photographs were not read
+    labels: int = 0  # of boxes, photographs and sequences, new in the store
+    other_role: int = 0  # known ones in the other pool, where they stay
+    not_looked_at: int = 0  # new ones that came without boxes, and there was no detector
     sequences: int = 0  # at the locations of this import, by time gap
     left_out: Counter[str] = field(default_factory=Counter)  # sure findings of categories not kept
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
@@ -29,6 +32,10 @@ class ImportReport:
     linked: int = 0  # folders that links lead to twice
     duplicates: int = 0  # entries of a results file that name the same photograph again
     unreadable_folders: int = 0
+    refused: Counter[str] = field(
+        default_factory=Counter
+    )  # records of the source, by what is wrong with them
+    notes: Counter[str] = field(default_factory=Counter)  # what else a source has to tell, counted
     examples: list[tuple[str, str]] = field(default_factory=list)  # file and what is wrong with it
     seconds: float = 0.0
 
@@ -36,6 +43,11 @@ class ImportReport:
     def nothing_imported(self) -> bool:
         """Whether no photograph of the source is in the store."""
         return self.photographs + self.known == 0
+
+    def refuse(self, where: str, kind: str, what: str) -> None:
+        """A record of the source that is not taken: counted by kind, the first few shown with `where`."""
+        self.refused[kind] += 1
+        self.complain(where, what)
 
     def complain(self, name: str, what: str) -> None:
         """Keep the first few troubles to show."""
@@ -50,6 +62,9 @@ class ImportReport:
             f"in {self.seconds:.1f} s ({rate:.0f} photographs/s)",
             _line(self.known, "imported before"),
             _line(self.changed, "changed since an earlier import, kept beside it"),
+            _line(self.labels, "new labels from the source"),
+            _line(self.not_looked_at, "without boxes: import again with --detector, or detections of them"),
+            _line(self.other_role, "known in the other pool (--role), where they stay"),
             _line(self.without_findings, "without anything to keep"),
             _line(self.sequences, "sequences at these locations"),
             _line(self.without_time, "without a time, so in no sequence"),
@@ -57,6 +72,8 @@ class ImportReport:
             _line(self.moved, "known, now with another location"),
             _counted("findings left out by category", self.left_out),
             _counted("failed, recorded with the reason", self.failed),
+            _counted("records refused", self.refused),
+            *(_line(number, what) for what, number in self.notes.most_common()),
             _line(self.duplicates, "entries that name a photograph a second time, not used"),
             _counted("other files skipped", self.skipped),
             _line(self.hidden, "hidden files and folders skipped"),

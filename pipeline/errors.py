@@ -43,5 +43,9 @@ class ModelError(WildloopError):
     """A model version cannot be trained, read or activated."""
 
 
+class ExportError(WildloopError):
+    """An export cannot be written, or lacks what its format needs."""
+
+
 class LabelStudioError(WildloopError):
     """Label Studio cannot be reached, or refused a call."""

@@ -11,7 +11,6 @@ import io
 import math
 import os
 import re
-import stat
 import struct
 import threading
 import warnings
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
+from pipeline import files
 from pipeline.errors import PhotoError, StoreError
 from pipeline.records import Box
 
@@ -88,18 +88,11 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def read_file(path: str | Path) -> bytes:
-    """The bytes of a photograph's file. Raises PhotoError: missing, not_a_file, too_large, unreadable."""
-    try:
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise PhotoError("not_a_file", "a folder, pipe or device lies where a photograph should")
-        if found.st_size > MAX_BYTES:
-            raise PhotoError("too_large", f"{found.st_size} bytes; at most {MAX_BYTES} are read")
-        return Path(path).read_bytes()
-    except FileNotFoundError as exc:
-        raise PhotoError("missing", "no such file") from exc
-    except (OSError, ValueError) as exc:
-        raise PhotoError("unreadable", _reason(exc)) from exc
+    """The bytes of a photograph's file, by path or URL.
+
+    Raises PhotoError: missing, not_a_file, too_large, unreadable.
+    """
+    return files.read(path, MAX_BYTES)
 
 
 class Photo:

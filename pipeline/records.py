@@ -28,8 +28,24 @@ class Verdict(StrEnum):
 
     LABEL = "label"  # a category, `empty` among them
     UNSURE = "unsure"
+    WEAK = "weak"  # a machine's label that came with the photographs
     SKIPPED = "skipped"
     DELETED = "deleted"  # the annotation was taken back
+
+
+class Role(StrEnum):
+    """Which of two pools a photograph is in; they never mix."""
+
+    TARGET = "target"  # to be labelled in Label Studio
+    PRETRAINING = "pretraining"  # comes with labels, for training embedders
+
+
+class Level(StrEnum):
+    """What a source's label was given to."""
+
+    BOX = "box"
+    IMAGE = "image"
+    SEQUENCE = "sequence"
 
 
 class RunState(StrEnum):
@@ -77,6 +93,8 @@ class ImageRecord:
     seq_id: str | None = None
     seq_num_frames: int | None = None
     deployment_id: str | None = None
+    role: Role = Role.TARGET
+    source_id: str | None = None  # what the source calls it
     content_hash: str | None = None  # None where the file was never read
     size: int | None = None  # bytes
     mtime: float | None = None  # seconds since the epoch
@@ -99,6 +117,33 @@ class DetectionRecord:
     kind: DetectionKind = DetectionKind.ACTIVE
     category_id: int | None = None
     category_confidence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentRecord:
+    """A camera at one place for one period. Times are the camera's clock."""
+
+    id: str
+    location: str
+    latitude: float | None = None  # degrees, WGS 84
+    longitude: float | None = None
+    timezone: str | None = None  # of the camera's clock: an IANA name, or an offset such as +02:00
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceLabel:
+    """A label that came with the photographs: of a box, a whole photograph or a whole sequence."""
+
+    category: str  # in any case; EMPTY where there is nothing to see
+    source: str  # provenance, such as coco:ena24; never oracle.PEOPLE
+    level: Level = Level.IMAGE
+    weak: bool = False  # a machine's
+    confidence: float | None = None  # of a machine, 0 to 1
+    annotator: str | None = None  # the person or model that the source names
+    annotated_at: dt.datetime | None = None  # aware
+    count: int | None = None  # individuals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +173,7 @@ class AnnotationRecord:
     model_version: str | None = None  # of the prediction that was shown
     shown: int | None = None  # the category that this prediction named
     source: str = "label-studio"
+    confidence: float | None = None  # of a machine, with Verdict.WEAK
     result: Any = None  # Label Studio's own JSON, kept whole
 
 

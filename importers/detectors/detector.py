@@ -10,18 +10,19 @@ from typing import Protocol
 
 from pipeline.errors import DetectorError
 from pipeline.images import Photo
-from pipeline.records import Box
+from pipeline.records import Box, SourceLabel
 
 LOWEST_CONFIDENCE = 0.01  # what is below is never reported, whatever the threshold of an import
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One box that a detector reports: its category by name, its confidence from 0 to 1."""
+    """One box that a detector or a source reports: its category by name, its confidence from 0 to 1."""
 
     box: Box
     confidence: float
     category: str
+    labels: tuple[SourceLabel, ...] = ()  # what a source says of this box
 
 
 class Detector(Protocol):

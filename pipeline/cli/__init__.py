@@ -5,12 +5,12 @@ Modules here import only click and the standard library at their top: `--help` s
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 from pipeline import __version__
+from pipeline.cli.lazy import LazyGroup
 from pipeline.errors import WildloopError
 
 COMMANDS: dict[str, str] = {  # name: module:attribute
@@ -31,21 +31,7 @@ COMMANDS: dict[str, str] = {  # name: module:attribute
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are named."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wildloop")
 def wildloop() -> None:
     """Active learning for camera-trap species labelling, inside Label Studio."""

@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from pipeline.records import Role
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -48,7 +50,7 @@ deployment = sa.Table(
     sa.Column("location", sa.Text, nullable=False),
     sa.Column("latitude", sa.Float),  # degrees, WGS 84
     sa.Column("longitude", sa.Float),
-    sa.Column("timezone", sa.Text),  # IANA name of the camera's clock
+    sa.Column("timezone", sa.Text),  # of the camera's clock: an IANA name, or an offset such as +02:00
     sa.Column("started_at", sa.DateTime),  # the camera's clock
     sa.Column("ended_at", sa.DateTime),
 )
@@ -66,6 +68,8 @@ image = sa.Table(
     sa.Column("seq_id", sa.Text, index=True),
     sa.Column("seq_num_frames", sa.Integer),
     sa.Column("deployment_id", sa.Text, sa.ForeignKey("deployment.id")),
+    sa.Column("role", sa.Text, nullable=False, server_default=Role.TARGET.value),
+    sa.Column("source_id", sa.Text),  # what the source calls it
     sa.Column("path", sa.Text, nullable=False, index=True),
     sa.Column("content_hash", sa.Text),
     sa.Column("size", sa.BigInteger),
@@ -103,6 +107,21 @@ detection = sa.Table(
     sa.Column("crop_path", sa.Text),
     sa.Column("frame_path", sa.Text),
     sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # labels are counted at each webhook
+)
+
+# What sources say of whole photographs or sequences; oracle has what follows for detections.
+image_label = sa.Table(
+    "image_label",
+    metadata,
+    sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("level", sa.Text, primary_key=True),  # records.Level
+    sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id"), primary_key=True),
+    sa.Column("weak", sa.Boolean, nullable=False),
+    sa.Column("confidence", sa.Float),
+    sa.Column("annotator", sa.Text),
+    sa.Column("annotated_at", UtcDateTime),
+    sa.Column("count", sa.Integer),
 )
 
 embedder = sa.Table(
@@ -168,6 +187,7 @@ oracle = sa.Table(
     sa.Column("model_version", sa.Text),
     sa.Column("shown", sa.Integer, sa.ForeignKey("category.id")),  # what the prediction on screen said
     sa.Column("source", sa.Text, nullable=False),
+    sa.Column("confidence", sa.Float),  # of a machine's label that came with a source
     sa.Column("result", sa.JSON),
     sa.UniqueConstraint("annotation_uid", "revision"),
 )

@@ -1,0 +1,56 @@
+"""The place below which a source's photographs lie: a local folder, or a URL that fsspec reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from importers.locations import Locator, by_folder, by_pattern
+from importers.paths import as_text
+from pipeline import files
+from pipeline.errors import SourceError
+
+OUTSIDE = ("outside", "not below --images; names in the source must be relative to it")
+
+
+class Root:
+    """`--images` of a source."""
+
+    def __init__(self, images: str | Path) -> None:
+        """Raises SourceError where a local path is no folder; what lies at a URL is seen photograph by photograph."""
+        self.is_url = files.is_url(str(images))
+        if self.is_url:
+            self._base = str(images).rstrip("/")
+        else:
+            folder = Path(images).expanduser().resolve()
+            if not folder.is_dir():
+                raise SourceError(
+                    f"{as_text(str(folder))} is no folder",
+                    remedy="--images is the folder below which the photographs lie",
+                )
+            self._base = str(folder)
+
+    def __str__(self) -> str:
+        return as_text(self._base)
+
+    def locator(self, pattern: str | None) -> Locator:
+        """How locations are read from file names: by `pattern`, else by folder."""
+        if pattern:
+            return by_pattern(pattern)
+        return by_folder(PurePosixPath(self._base) if self.is_url else Path(self._base))
+
+    def name_of(self, given: str) -> str:
+        """A name of the source with forward slashes, as Windows may not have written it."""
+        if "\\" in given and not self.is_url and os.sep != "\\" and Path(self._base, given).exists():
+            return given  # on this system a backslash may be part of a name
+        return given.replace("\\", "/")
+
+    def path_of(self, name: str) -> str:
+        """Where the photograph of this name (from `name_of`) lies."""
+        return f"{self._base}/{name}"
+
+
+def is_outside(name: str) -> bool:
+    """Whether a name (from `Root.name_of`) leads out of its root."""
+    return ".." in name.split("/") or name.startswith("/") or re.match(r"[A-Za-z]:", name) is not None
