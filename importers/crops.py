@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from importers.detectors.detector import Finding
@@ -30,34 +31,36 @@ def cut(
     Raises PhotoError where the pixels are damaged, StoreError where the disk refuses.
     """
     # Of two findings with the same box the surer one stands.
-    by_id = {detection_id(image_id, detector, found.box): found for found in sorted(findings, key=_sureness)}
+    surer_last = sorted(findings, key=_sureness)
+    records = {record.id: record for record in (recorded(image_id, detector, each) for each in surer_last)}
     areas = {
-        id_: images.square(found.box, photo.width, photo.height, options.context)
-        for id_, found in by_id.items()
+        id_: images.square(record.box, photo.width, photo.height, options.context)
+        for id_, record in records.items()
     }
     if not areas:
         return []
     photo.pixels(images.scale_needed(areas.values(), photo.width, photo.height, crop_side=options.crop_side))
     small = images.thumbnail(photo)
-    records = []
-    for id_, found in by_id.items():
+    cuttings = []
+    for id_, record in records.items():
         crop_path, frame_path = crop_name("crops", id_), crop_name("frames", id_)
         crop = images.crop(photo, areas[id_], options.crop_side)
         images.write_jpeg(crop, data_dir / crop_path, images.CROP_QUALITY)
-        images.write_jpeg(images.framed(small, found.box), data_dir / frame_path, images.FRAME_QUALITY)
-        records.append(
-            DetectionRecord(
-                id=id_,
-                image_id=image_id,
-                box=found.box,
-                bbox_confidence=found.confidence,
-                detector=detector,
-                detector_category=found.category,
-                crop_path=crop_path,
-                frame_path=frame_path,
-            )
-        )
-    return records
+        images.write_jpeg(images.framed(small, record.box), data_dir / frame_path, images.FRAME_QUALITY)
+        cuttings.append(replace(record, crop_path=crop_path, frame_path=frame_path))
+    return cuttings
+
+
+def recorded(image_id: str, detector: str, found: Finding) -> DetectionRecord:
+    """The detection of a finding, without its crop."""
+    return DetectionRecord(
+        id=detection_id(image_id, detector, found.box),
+        image_id=image_id,
+        box=found.box,
+        bbox_confidence=found.confidence,
+        detector=detector,
+        detector_category=found.category,
+    )
 
 
 def _sureness(finding: Finding) -> float:

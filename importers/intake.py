@@ -8,10 +8,9 @@ half done: what was not committed is done again, into the same files.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,16 +18,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from importers import sequences
-from importers.crops import cut
+from importers.crops import cut, recorded
 from importers.detectors import Detector, Finding
-from importers.entries import Entry, ImportOptions
+from importers.entries import Entry, ImportOptions, Ready
+from importers.labels import Labelled, Labels, with_label
 from importers.locations import Locator
 from importers.paths import as_text
 from importers.report import ImportReport
+from pipeline import files
 from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo, read_file
-from pipeline.records import DetectionRecord, ImageRecord, image_id
+from pipeline.records import DetectionRecord, ImageRecord, SourceLabel, image_id
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
 from pipeline.store.images import Known
@@ -36,7 +37,11 @@ from pipeline.store.images import Known
 LOOKUP = 256  # photographs asked of the store at once
 COMMIT_PHOTOS = 64  # what a kill costs at most, in photographs ...
 COMMIT_SECONDS = 5.0  # ... and in time
+ROWS = 4_096  # photographs looked up and committed at once where none is read
 IN_FLIGHT = 4  # photographs waiting for each thread
+
+NOBODY = "nobody"  # stands for the detector where a photograph came without boxes and none looked
+ROWS_OF = "rows:"  # before a scan whose boxes are stored and whose crops are not cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,10 @@ class Outcome:
     write: bool = True  # whether the record differs from what the store has
     scan: str | None = None
     detections: tuple[DetectionRecord, ...] = ()
+    labels: tuple[SourceLabel, ...] = ()  # of the photograph
+    box_labels: Mapping[str, tuple[SourceLabel, ...]] = field(default_factory=dict)  # by detection id
+    looked: bool = True  # by a detector, or the source brought boxes
+    stored: bool = False  # the store has a photograph of this content at this path
     left_out: Counter[str] = field(default_factory=Counter)
     superseded: tuple[str, ...] = ()  # failures of the same file that are no more
     changed: bool = False  # the store has the file with other content
@@ -81,12 +90,14 @@ class Intake:
         self._options = options
         self._report = report
         self._locations: set[str] = set()
+        self._labels = Labels()
 
     def run(self, entries: Iterable[Entry], total: int, *, progress: bool) -> ImportReport:
         """Take every entry in; returns the report. `progress` shows a bar on a terminal."""
         began = time.monotonic()
+        batches = self._row_batches(entries) if self._options.rows_only else _batches(self._outcomes(entries))
         with tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar:
-            for batch in _batches(self._outcomes(entries)):
+            for batch in batches:
                 self._commit(batch)
                 bar.update(len(batch))
         self._report.sequences = sequences.assign(self._database, self._locations, self._options.gap)
@@ -110,6 +121,40 @@ class Intake:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def _row_batches(self, entries: Iterable[Entry]) -> Iterator[list[Outcome]]:
+        for chunk in chunks(entries, ROWS):
+            with self._database.read() as conn:
+                known = images.at_paths(conn, [as_text(entry.path) for entry in chunk])
+            yield [self.note(entry, known.get(as_text(entry.path), ())) for entry in chunk]
+
+    def note(self, entry: Entry, known: Sequence[Known] = ()) -> Outcome:
+        """What becomes of one entry whose file is not to be read."""
+        failures = [one.record.id for one in known if one.record.failure is not None]
+        record = self._described(entry)
+        if entry.failure is not None:
+            return _failed(record, PhotoError(*entry.failure), failures)
+        detector = entry.ready.detector if entry.ready is not None else NOBODY
+        scan = self._options.scan(detector)
+        same = next((one for one in reversed(known) if one.record.failure is None), None)
+        if same is not None and not same.scans.isdisjoint((scan, ROWS_OF + scan)):
+            done = scan if scan in same.scans else ROWS_OF + scan
+            return self._known(same, record, done, entry, self._kept(entry.ready)[0], detector)
+        if same is not None:
+            record = _merged(same.record, record)
+        kept, left_out = self._kept(entry.ready)
+        boxes = [recorded(record.id, detector, found) for found in kept]
+        return Outcome(
+            record=record,
+            scan=ROWS_OF + scan,
+            detections=tuple(boxes),
+            labels=entry.labels,
+            box_labels=_box_labels(boxes, kept),
+            looked=detector != NOBODY,
+            stored=same is not None,
+            left_out=left_out,
+            superseded=tuple(failures),
+        )
+
     def take(self, entry: Entry, known: Sequence[Known] = ()) -> Outcome:
         """What becomes of one entry, given what the store has of the file at its path.
 
@@ -117,36 +162,37 @@ class Intake:
         """
         readable = [one for one in known if one.record.failure is None]
         failures = [one.record.id for one in known if one.record.failure is not None]
-        name = as_text(entry.file_name)
-        record = self._described(entry, ImageRecord(id="", file_name=name, path=as_text(entry.path)))
+        record = self._described(entry)
+        name = record.file_name
         if entry.failure is not None:
             return _failed(record, PhotoError(*entry.failure), failures)
         detector = self._detector_of(entry)
         scan = self._options.scan(detector)
-        found = _stat(entry.path)
+        found = files.look(entry.path)
         unchanged = _unchanged(found, [one for one in readable if scan in one.scans])
         if unchanged is not None:
-            return self._known(unchanged, record, scan)
+            return self._known(unchanged, record, scan, entry, self._kept(entry.ready)[0], detector)
         try:
             data = read_file(entry.path)
             content = hashlib.blake2b(data, digest_size=16).hexdigest()
-            mtime = found.st_mtime if found is not None else None
+            mtime = found.mtime if found is not None else None
             record = replace(record, content_hash=content, size=len(data), mtime=mtime)
-            same = next((one for one in readable if one.record.content_hash == content), None)
-            if same is not None:  # imported as part of another folder, perhaps: it keeps its name
-                record = replace(record, file_name=same.record.file_name)
+            same = next((one for one in readable if one.record.content_hash in (content, None)), None)
+            if same is not None:  # imported as part of another folder, perhaps: it keeps its name and pool
+                record = replace(record, file_name=same.record.file_name, role=same.record.role)
                 if scan in same.scans:
                     touched = replace(same, record=replace(same.record, mtime=mtime))
-                    return self._known(touched, record, scan, write=True)
+                    kept = self._kept(entry.ready)[0]
+                    return self._known(touched, record, scan, entry, kept, detector, write=True)
             photo = Photo(data)
             record = replace(
                 record,
-                id=image_id(record.file_name, content),
+                id=same.record.id if same is not None else image_id(name, content),
                 width=photo.width,
                 height=photo.height,
                 datetime=record.datetime or (photo.taken_at if self._options.exif_time else None),
             )
-            kept, left_out = self._kept(entry, photo)
+            kept, left_out = self._kept(entry.ready, photo)
             cuttings = cut(photo, record.id, detector, kept, self._data_dir, self._options)
         except PhotoError as exc:
             return _failed(record, exc, failures)
@@ -154,44 +200,77 @@ class Intake:
             record=record,
             scan=scan,
             detections=tuple(cuttings),
+            labels=entry.labels,
+            box_labels=_box_labels(cuttings, kept),
+            looked=detector != NOBODY,
+            stored=same is not None,
             left_out=left_out,
             superseded=_others([*failures, image_id(name, None)], record.id),
             changed=same is None and any(one.record.file_name == name for one in readable),
         )
 
-    def _described(self, entry: Entry, record: ImageRecord) -> ImageRecord:
-        """The record with what the source says of its photograph, and its place."""
-        return replace(
-            record,
-            location=entry.location or self._locate(record.file_name),
+    def _described(self, entry: Entry) -> ImageRecord:
+        """The record of what the source says of its photograph, named by where it lies."""
+        name, path = as_text(entry.file_name), as_text(entry.path)
+        return ImageRecord(
+            id=image_id(name, f"@{path}"),
+            file_name=name,
+            path=path,
+            width=entry.width,
+            height=entry.height,
+            location=entry.location or self._locate(name),
             datetime=entry.datetime,
             seq_id=entry.seq_id,
             frame_num=entry.frame_num,
             seq_num_frames=entry.seq_num_frames,
             deployment_id=entry.deployment_id,
+            role=self._options.role,
+            source_id=entry.source_id,
         )
 
     def _detector_of(self, entry: Entry) -> str:
         if entry.ready is not None:
             return entry.ready.detector
-        if self._detector is None:
-            raise SourceError(f"{entry.file_name} comes without boxes", remedy="choose a detector")
-        return self._detector.id
+        return NOBODY if self._detector is None else self._detector.id
 
-    def _known(self, known: Known, new: ImageRecord, scan: str, *, write: bool = False) -> Outcome:
-        """A photograph that needs no look; a better rule for locations still moves it."""
+    def _known(
+        self,
+        known: Known,
+        new: ImageRecord,
+        scan: str,
+        entry: Entry,
+        kept: Sequence[Finding],
+        detector: str,
+        *,
+        write: bool = False,
+    ) -> Outcome:
+        """A photograph that needs no look; a better rule for locations moves it, and labels may come."""
         record, former = known.record, known.record.location
         moved = record.file_name == new.file_name and former != new.location
         if moved:
             record = replace(record, location=new.location)
-        return Outcome(record=record, known=True, write=write or moved, scan=scan, moved=moved, former=former)
+        labelled = [found for found in kept if found.labels]
+        boxes = [recorded(record.id, detector, found) for found in labelled]
+        return Outcome(
+            record=record,
+            known=True,
+            write=write or moved,
+            scan=scan,
+            labels=entry.labels,
+            box_labels=_box_labels(boxes, labelled),
+            stored=True,
+            moved=moved,
+            former=former,
+        )
 
-    def _kept(self, entry: Entry, photo: Photo) -> tuple[list[Finding], Counter[str]]:
-        """The findings that are sure enough and of a kept category, and the other sure ones by category."""
-        if entry.ready is not None:
-            found: Sequence[Finding] = entry.ready.findings
-        else:
-            found = self._detector.detect(photo) if self._detector is not None else ()
+    def _kept(self, ready: Ready | None, photo: Photo | None = None) -> tuple[list[Finding], Counter[str]]:
+        """The findings that are sure enough and of a kept category, and the other sure ones by category.
+
+        What the source brings, else what the detector finds on `photo`.
+        """
+        found: Sequence[Finding] = ready.findings if ready is not None else ()
+        if ready is None and photo is not None and self._detector is not None:
+            found = self._detector.detect(photo)
         sure = [finding for finding in found if finding.confidence >= self._options.threshold]
         kept = [finding for finding in sure if finding.category in self._options.keep]
         left_out = Counter(finding.category for finding in sure if finding.category not in self._options.keep)
@@ -199,14 +278,32 @@ class Intake:
 
     def _commit(self, batch: Sequence[Outcome]) -> None:
         """One transaction for a batch, then the report."""
-        scans = [(one.record.id, one.scan) for one in batch if one.scan is not None]
+        scans = [(one.record.id, one.scan) for one in batch if one.scan is not None and not one.known]
+        labelled = [
+            Labelled(
+                image_id=one.record.id,
+                is_new=not one.stored,
+                detections=one.detections,
+                labels=one.labels,
+                box_labels=one.box_labels,
+            )
+            for one in batch
+            if one.record.failure is None
+        ]
         with self._database.write() as conn:
             already = images.scanned(conn, scans)
             images.forget_failed(conn, {id_ for one in batch for id_ in one.superseded})
             images.add(conn, (one.record for one in batch if one.write))
-            added = detections.add(conn, (record for one in batch for record in one.detections))
+            votes = self._labels.settle(conn, labelled)
+            boxes = (
+                with_label(box, votes[box.id]) if box.id in votes else box
+                for one in batch
+                for box in one.detections
+            )
+            self._report.detections += detections.add(conn, boxes)
+            detections.set_crops(conn, (box for one in batch if one.stored for box in one.detections))
             images.mark_scanned(conn, scans)
-        self._report.detections += added
+            self._report.labels += self._labels.write(conn, labelled, votes)
         for one in batch:
             self._count(one, is_known=(one.record.id, one.scan) in already)
 
@@ -218,15 +315,33 @@ class Intake:
             report.complain(record.file_name, f"{record.failure}: {record.failure_detail}")
             return
         report.moved += one.moved
+        report.other_role += one.record.role is not self._options.role
         report.left_out.update(one.left_out)
         if one.known or is_known:
             report.known += 1
             return
         report.photographs += 1
         report.changed += one.changed
-        report.without_findings += not one.detections
+        report.not_looked_at += not one.looked
+        report.without_findings += one.looked and not one.detections
         report.without_time += record.datetime is None
         report.without_location += record.location is None
+
+
+def _merged(old: ImageRecord, new: ImageRecord) -> ImageRecord:
+    """What another source says of a photograph in the store; what it leaves open stays."""
+    return replace(
+        new,
+        id=old.id,
+        file_name=old.file_name,
+        role=old.role,
+        width=new.width or old.width,
+        height=new.height or old.height,
+        datetime=new.datetime or old.datetime,
+        content_hash=old.content_hash,
+        size=old.size,
+        mtime=old.mtime,
+    )
 
 
 def _failed(record: ImageRecord, error: PhotoError, failures: Sequence[str]) -> Outcome:
@@ -235,19 +350,20 @@ def _failed(record: ImageRecord, error: PhotoError, failures: Sequence[str]) -> 
     return Outcome(record=record, superseded=_others(failures, id_))
 
 
-def _stat(path: str) -> os.stat_result | None:
-    try:
-        return Path(path).stat()
-    except (OSError, ValueError):
-        return None  # reading it will tell why
-
-
-def _unchanged(found: os.stat_result | None, looked: Sequence[Known]) -> Known | None:
+def _unchanged(found: files.Found | None, looked: Sequence[Known]) -> Known | None:
     """The photograph, of those looked at, whose file need not be read again."""
     if found is None:
         return looked[-1] if looked else None  # its crops are cut: that the file went away changes nothing
-    at = (found.st_size, found.st_mtime)
+    at = (found.size, found.mtime)
     return next((one for one in looked if (one.record.size, one.record.mtime) == at), None)
+
+
+def _box_labels(
+    boxes: Iterable[DetectionRecord], found: Sequence[Finding]
+) -> dict[str, tuple[SourceLabel, ...]]:
+    """The labels of the findings by detection id."""
+    labels = {one.box: one.labels for one in found if one.labels}
+    return {box.id: labels[box.box] for box in boxes if box.box in labels} if labels else {}
 
 
 def _others(ids: Iterable[str], own: str) -> tuple[str, ...]:

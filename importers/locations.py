@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import PurePath
 
 from pipeline.errors import SourceError
 
@@ -14,7 +14,7 @@ Locator = Callable[[str], str | None]  # file name below the imported folder -> 
 _CAMERA_MADE = re.compile(r"DCIM|[1-9][0-9]{2}[A-Za-z0-9_]{5}", re.IGNORECASE)
 
 
-def by_folder(root: Path) -> Locator:
+def by_folder(root: PurePath) -> Locator:
     """The first folder below `root` that no camera made; photographs beside it belong to `root` itself."""
     above = [
         part for part in reversed(root.parts) if part != root.anchor and not _CAMERA_MADE.fullmatch(part)

@@ -18,7 +18,7 @@ class Root:
     """`--images` of a source."""
 
     def __init__(self, images: str | Path) -> None:
-        """Raises SourceError where a local path is no folder; what lies at a URL is seen photograph by photograph."""
+        """Raises SourceError where a local path is no folder; nothing is looked for at a URL yet."""
         self.is_url = files.is_url(str(images))
         if self.is_url:
             self._base = str(images).rstrip("/")

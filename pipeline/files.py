@@ -67,7 +67,7 @@ def _fetched(url: str, most: int) -> bytes:
         raise
     except FileNotFoundError as exc:
         raise PhotoError("missing", "no such object") from exc
-    except Exception as exc:  # noqa: BLE001 - each object store raises errors of its own
+    except Exception as exc:  # each object store raises errors of its own
         raise PhotoError("unreadable", _reason(exc)) from exc
 
 

@@ -9,6 +9,8 @@ The oracle keeps every state of every annotation; this is how they become one an
    label, until someone settles it. "Unsure" never outvotes a label; where nobody gave a label it stands.
    Only skips: skipped.
 5. Labels that came with a source, not from Label Studio, count only where no person has voted.
+6. Weak labels, a machine's that came with a source, count only where nobody else gave one: the surest
+   stands, and the detection stays in the queue.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Entry:
     annotated_at: dt.datetime
     ground_truth: bool = False
     source: str = PEOPLE
+    confidence: float | None = None  # of a machine, with Verdict.WEAK
     shown: int | None = None  # the category that the prediction on screen named
 
 
@@ -42,8 +45,9 @@ class Entry:
 class CurrentLabel:
     """What the oracle says of a detection now."""
 
-    verdict: Verdict | None  # LABEL, UNSURE or SKIPPED; None: nobody has said anything, or labels tie
-    label: int | None = None  # a category id, with Verdict.LABEL only
+    verdict: Verdict | None  # LABEL, UNSURE, WEAK or SKIPPED; None: nothing was said, or labels tie
+    label: int | None = None  # a category id, with Verdict.LABEL and WEAK only
+    confidence: float | None = None  # with Verdict.WEAK
     votes: int = 0  # for that verdict and label
     voters: int = 0  # how many votes there were
     disputed: bool = False
@@ -61,7 +65,7 @@ def current_label(history: Iterable[Entry]) -> CurrentLabel:
     people = [entry for entry in standing if entry.source == PEOPLE]
     votes = _votes(people) or _votes(entry for entry in standing if entry.source != PEOPLE)
     if not votes:
-        return CurrentLabel(verdict=Verdict.SKIPPED if standing else None)
+        return _guess(standing)
     decisive = [entry for entry in votes if entry.ground_truth]
     if decisive:
         return _answer([max(decisive, key=_age)], voters=len(votes))
@@ -72,6 +76,15 @@ def current_label(history: Iterable[Entry]) -> CurrentLabel:
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return CurrentLabel(verdict=None, voters=len(votes), disputed=True)
     return _answer([entry for entry in labels if entry.label == counts[0][0]], voters=len(votes))
+
+
+def _guess(standing: list[Entry]) -> CurrentLabel:
+    """The answer where nobody voted: the surest weak label, else that people skipped."""
+    weak = [entry for entry in standing if entry.verdict is Verdict.WEAK]
+    if weak:
+        surest = max(weak, key=lambda entry: (entry.confidence or 0.0, _age(entry)))
+        return CurrentLabel(verdict=Verdict.WEAK, label=surest.label, confidence=surest.confidence)
+    return CurrentLabel(verdict=Verdict.SKIPPED if standing else None)
 
 
 def _standing(history: Iterable[Entry]) -> list[Entry]:
@@ -88,7 +101,7 @@ def _votes(entries: Iterable[Entry]) -> list[Entry]:
     """Each annotator's latest entry that is not a skip; one that names nobody is a voter of its own."""
     latest: dict[tuple[str, str | None, str], Entry] = {}
     for entry in entries:
-        if entry.verdict is Verdict.SKIPPED:
+        if entry.verdict in (Verdict.SKIPPED, Verdict.WEAK):
             continue
         alone = entry.annotation_uid if entry.annotator is None else ""
         voter = (entry.source, entry.annotator, alone)

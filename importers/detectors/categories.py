@@ -22,7 +22,7 @@ COCO = [
 # fmt: on
 _COCO_VEHICLES = frozenset(COCO[1:9])  # bicycle to boat
 _COCO_ANIMALS = frozenset(COCO[14:24])  # bird to giraffe
-_PEOPLE = frozenset({"person", "human", "people"})
+_PEOPLE = frozenset({"person", "human", "people", "homo_sapiens"})
 _VEHICLES = _COCO_VEHICLES | {"vehicle"}
 _NOTHING = frozenset({"__background__", "background", "n/a", "blank", "empty"})
 

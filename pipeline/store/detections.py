@@ -17,6 +17,28 @@ def add(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
     return insert_new(conn, detection, map(_row, records))
 
 
+def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> None:
+    """Write the crops of detections that were stored before their photographs were read."""
+    rows = [{"key": one.id, "crop": one.crop_path, "frame": one.frame_path} for one in records]
+    if rows:
+        conn.execute(
+            sa.update(detection)
+            .where(detection.c.id == sa.bindparam("key"), detection.c.crop_path.is_(None))
+            .values(crop_path=sa.bindparam("crop"), frame_path=sa.bindparam("frame")),
+            rows,
+        )
+
+
+def of_images(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[DetectionRecord]]:
+    """The detections of these photographs, in the order of their ids; one without has no entry."""
+    found: dict[str, list[DetectionRecord]] = {}
+    for ids in chunks(image_ids, IN_ROWS):
+        query = sa.select(detection).where(detection.c.image_id.in_(ids)).order_by(detection.c.id)
+        for row in conn.execute(query).mappings():
+            found.setdefault(row["image_id"], []).append(_record(row))
+    return found
+
+
 def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, DetectionRecord]:
     """The records of these ids; an unknown id has no entry."""
     found: dict[str, DetectionRecord] = {}

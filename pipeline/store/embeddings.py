@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.embedders import Embedder
 from pipeline.errors import EmbedderError, StoreError
-from pipeline.records import utc_now
+from pipeline.records import Role, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
-from pipeline.store.schema import detection, embedder, embedding
+from pipeline.store.schema import detection, embedder, embedding, image
 
 VECTOR = np.dtype("<f2")  # as the `vector` column keeps each number
 READ_ROWS = 16_384  # rows fetched at once: some 16 MB
@@ -228,5 +228,7 @@ def _copied(conn: sa.Connection, query: sa.Select[Any]) -> list[Row]:
 
 
 def _lacks(embedder_id: str) -> sa.ColumnElement[bool]:
+    """Of the target pool alone: the other is for training embedders."""
     has = sa.exists().where(embedding.c.detection_id == detection.c.id, embedding.c.embedder == embedder_id)
-    return sa.and_(detection.c.crop_path.is_not(None), ~has)
+    target = sa.exists().where(image.c.id == detection.c.image_id, image.c.role == Role.TARGET)
+    return sa.and_(detection.c.crop_path.is_not(None), target, ~has)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.records import ImageRecord, utc_now
-from pipeline.store.database import IN_ROWS, chunks, insert_new
+from pipeline.records import ImageRecord, Role, utc_now
+from pipeline.store.database import IN_ROWS, INSERT_ROWS, chunks, insert_new
 from pipeline.store.schema import image, scan
 
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
-_KEPT = ("frame_num", "seq_id", "seq_num_frames", "deployment_id")  # never emptied by a later import
+# Never emptied by a later import.
+_KEPT = ("frame_num", "seq_id", "seq_num_frames", "deployment_id", "source_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +52,15 @@ def add(conn: sa.Connection, records: Iterable[ImageRecord]) -> None:
     changes = {
         name: sa.func.coalesce(new[name], image.c[name]) if name in _KEPT else new[name]
         for name in _FIELDS
-        if name != "id"
+        if name not in ("id", "role")  # a photograph stays in its pool
     }
     statement = statement.on_conflict_do_update(
         index_elements=[image.c.id],
         set_=changes,
         where=sa.or_(new.failure.is_(None), image.c.failure.is_not(None)),
     )
-    for batch in chunks(latest.values(), IN_ROWS):
-        conn.execute(statement, [{**asdict(record), "imported_at": now} for record in batch])
+    for batch in chunks(latest.values(), INSERT_ROWS):
+        conn.execute(statement, [{**vars(record), "imported_at": now} for record in batch])
 
 
 def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, ImageRecord]:
@@ -153,4 +154,4 @@ def _update(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _record(row: Mapping[Any, Any]) -> ImageRecord:
-    return ImageRecord(**{name: row[name] for name in _FIELDS})
+    return ImageRecord(**{name: row[name] for name in _FIELDS if name != "role"}, role=Role(row["role"]))

@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import CurrentLabel, Entry, current_label
-from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
-from pipeline.store.database import IN_ROWS, chunks, lock
-from pipeline.store.schema import detection, oracle, task
+from pipeline.oracle import PEOPLE, CurrentLabel, Entry, current_label
+from pipeline.records import AnnotationRecord, DetectionKind, DetectionRecord, Role, Verdict, utc_now
+from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
+from pipeline.store.schema import detection, image, oracle, task
 
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)
 
@@ -59,6 +59,15 @@ def append(
     return len(rows)
 
 
+def add_first(conn: sa.Connection, annotations: Iterable[AnnotationRecord]) -> int:
+    """Insert annotations of detections that are new themselves; returns how many were new.
+
+    Quicker than `append`, and without `refresh`: the detections were stored with what follows.
+    """
+    now = utc_now()
+    return insert_new(conn, oracle, (_row(one, 1, now) for one in annotations))
+
+
 def standing(
     conn: sa.Connection,
     project_id: int,
@@ -82,21 +91,34 @@ def refresh(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
     for ids in chunks(sorted(set(detection_ids)), IN_ROWS):
         answers = {one: current_label(entries) for one, entries in histories(conn, ids).items()}
         stored = conn.execute(
-            sa.select(detection.c.id, detection.c.kind, detection.c.category_id).where(
-                detection.c.id.in_(ids)
-            )
+            sa.select(
+                detection.c.id, detection.c.kind, detection.c.category_id, detection.c.category_confidence
+            ).where(detection.c.id.in_(ids))
         )
         stale = []
         for row in stored:
             answer = answers.get(row.id, CurrentLabel(verdict=None))
             kind = _kind(answer)
-            if (row.kind, row.category_id) != (kind, answer.label):
-                stale.append({"key": row.id, "kind": int(kind), "category_id": answer.label})
+            if (row.kind, row.category_id, row.category_confidence) != (
+                kind,
+                answer.label,
+                answer.confidence,
+            ):
+                stale.append(
+                    {
+                        "key": row.id,
+                        "kind": int(kind),
+                        "category_id": answer.label,
+                        "category_confidence": answer.confidence,
+                    }
+                )
         if stale:
             conn.execute(
                 sa.update(detection)
                 .where(detection.c.id == sa.bindparam("key"))
-                .values(kind=sa.bindparam("kind"), category_id=sa.bindparam("category_id")),
+                .values(
+                    {name: sa.bindparam(name) for name in ("kind", "category_id", "category_confidence")}
+                ),
                 sorted(stale, key=lambda row: str(row["key"])),
             )
 
@@ -144,6 +166,8 @@ def disputed(conn: sa.Connection, project_id: int) -> set[str]:
 def _is_new(one: AnnotationRecord, known: LastState | None, fetched_at: dt.datetime | None) -> bool:
     if known is None:
         return one.verdict is not Verdict.DELETED
+    if one.source != PEOPLE:  # a source is imported again and again: only what it says makes it new
+        return _content(one) != _content(known.annotation)
     seen_later = fetched_at is not None and known.recorded_at < fetched_at
     if one.verdict is Verdict.DELETED:
         return known.annotation.verdict is not Verdict.DELETED and (fetched_at is None or seen_later)
@@ -155,8 +179,8 @@ def _is_new(one: AnnotationRecord, known: LastState | None, fetched_at: dt.datet
     return seen_later and same_moment and _content(one) != _content(known.annotation)
 
 
-def _content(one: AnnotationRecord) -> tuple[Verdict, int | None, bool]:
-    return one.verdict, one.label, one.ground_truth
+def _content(one: AnnotationRecord) -> tuple[Verdict, int | None, bool, float | None]:
+    return one.verdict, one.label, one.ground_truth, one.confidence
 
 
 def _labelled(project_id: int) -> sa.ColumnElement[bool]:
@@ -164,13 +188,27 @@ def _labelled(project_id: int) -> sa.ColumnElement[bool]:
 
 
 def _belongs(project_id: int) -> sa.ColumnElement[bool]:
-    """A task of the project, or labelled by a source: such labels belong to no project and serve all."""
+    """A task of the project, or a target labelled by a source: such labels serve every project."""
     published = sa.exists().where(task.c.project_id == project_id, task.c.detection_id == detection.c.id)
-    sourced = sa.exists().where(oracle.c.detection_id == detection.c.id, oracle.c.project_id.is_(None))
+    sourced = sa.exists().where(
+        oracle.c.detection_id == detection.c.id,
+        oracle.c.project_id.is_(None),
+        image.c.id == detection.c.image_id,
+        image.c.role == Role.TARGET,
+    )
     return sa.or_(published, sourced)
 
 
+def labelled(record: DetectionRecord, answer: CurrentLabel) -> DetectionRecord:
+    """The detection as the store keeps it with this answer."""
+    return replace(
+        record, kind=_kind(answer), category_id=answer.label, category_confidence=answer.confidence
+    )
+
+
 def _kind(answer: CurrentLabel) -> DetectionKind:
+    if answer.verdict is Verdict.WEAK:
+        return DetectionKind.MODEL
     if not answer.resolved:
         return DetectionKind.ACTIVE
     return DetectionKind.CONFIRMED if answer.confirmed else DetectionKind.USER
@@ -186,6 +224,7 @@ _ENTRY: sa.Select[Any] = sa.select(
     oracle.c.annotated_at,
     oracle.c.ground_truth,
     oracle.c.source,
+    oracle.c.confidence,
     oracle.c.shown,
 )
 _STATE: sa.Select[Any] = _ENTRY.add_columns(
@@ -235,6 +274,7 @@ def _state(row: sa.Row[Any]) -> LastState:
         model_version=row.model_version,
         shown=row.shown,
         source=row.source,
+        confidence=row.confidence,
     )
     return LastState(annotation=annotation, revision=row.revision, recorded_at=row.recorded_at)
 
@@ -249,6 +289,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
         annotated_at=row.annotated_at,
         ground_truth=row.ground_truth,
         source=row.source,
+        confidence=row.confidence,
         shown=row.shown,
     )
 
@@ -271,5 +312,6 @@ def _row(one: AnnotationRecord, revision: int, recorded_at: dt.datetime) -> dict
         "model_version": one.model_version,
         "shown": one.shown,
         "source": one.source,
+        "confidence": one.confidence,
         "result": one.result,
     }

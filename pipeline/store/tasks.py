@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.records import TaskRecord, utc_now
+from pipeline.records import Role, TaskRecord, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image, task
 
@@ -98,7 +98,12 @@ def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) ->
             image.c.seq_id,
         )
         .join(image, image.c.id == detection.c.image_id)
-        .where(detection.c.id > after, detection.c.crop_path.is_not(None), _lacks_task(project_id))
+        .where(
+            detection.c.id > after,
+            detection.c.crop_path.is_not(None),
+            image.c.role == Role.TARGET,
+            _lacks_task(project_id),
+        )
         .order_by(detection.c.id)
         .limit(limit)
     )
@@ -121,8 +126,8 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
     """How many detections have a crop and no task in the project."""
     query = (
         sa.select(sa.func.count())
-        .select_from(detection)
-        .where(detection.c.crop_path.is_not(None), _lacks_task(project_id))
+        .select_from(detection.join(image, image.c.id == detection.c.image_id))
+        .where(detection.c.crop_path.is_not(None), image.c.role == Role.TARGET, _lacks_task(project_id))
     )
     return int(conn.execute(query).scalar_one())
 

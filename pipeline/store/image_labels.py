@@ -1,0 +1,63 @@
+"""What sources say of whole photographs or sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.records import Level, SourceLabel
+from pipeline.store.database import IN_ROWS, chunks, insert_new
+from pipeline.store.schema import category, image_label
+
+
+def add(conn: sa.Connection, labels: Iterable[tuple[str, SourceLabel]], numbers: Mapping[str, int]) -> int:
+    """Insert the labels, pairs of image id and label, that are not there yet; returns how many were.
+
+    `numbers` is the category of each label's name as it stands in the label.
+    """
+    rows = (
+        {
+            "image_id": image_id,
+            "source": label.source,
+            "level": label.level.value,
+            "category_id": numbers[label.category],
+            "weak": label.weak,
+            "confidence": label.confidence,
+            "annotator": label.annotator,
+            "annotated_at": label.annotated_at,
+            "count": label.count,
+        }
+        for image_id, label in labels
+    )
+    return insert_new(conn, image_label, rows)
+
+
+def of(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLabel]]:
+    """The labels of these photographs, each list in a fixed order; one without has no entry."""
+    found: dict[str, list[SourceLabel]] = {}
+    query = (
+        sa.select(image_label, category.c.name)
+        .join(category, category.c.id == image_label.c.category_id)
+        .order_by(
+            image_label.c.image_id, image_label.c.source, image_label.c.level, image_label.c.category_id
+        )
+    )
+    for ids in chunks(image_ids, IN_ROWS):
+        for row in conn.execute(query.where(image_label.c.image_id.in_(ids))).mappings():
+            found.setdefault(row["image_id"], []).append(_label(row))
+    return found
+
+
+def _label(row: Mapping[Any, Any]) -> SourceLabel:
+    return SourceLabel(
+        category=row["name"],
+        source=row["source"],
+        level=Level(row["level"]),
+        weak=row["weak"],
+        confidence=row["confidence"],
+        annotator=row["annotator"],
+        annotated_at=row["annotated_at"],
+        count=row["count"],
+    )
