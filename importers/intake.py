@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,13 +23,14 @@ from importers.detectors import Detector, Finding
 from importers.entries import Entry, ImportOptions, Ready
 from importers.labels import Labelled, Labels, with_label
 from importers.locations import Locator
+from importers.outcomes import Outcome, failed, labels_of, merged, others, unchanged_of
 from importers.paths import as_text
 from importers.report import ImportReport
 from pipeline import files
 from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo, read_file
-from pipeline.records import DetectionRecord, ImageRecord, SourceLabel, image_id
+from pipeline.records import ImageRecord, image_id
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
 from pipeline.store.images import Known
@@ -42,26 +43,6 @@ IN_FLIGHT = 4  # photographs waiting for each thread
 
 NOBODY = "nobody"  # stands for the detector where a photograph came without boxes and none looked
 ROWS_OF = "rows:"  # before a scan whose boxes are stored and whose crops are not cut
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One photograph, ready to be written to the store."""
-
-    record: ImageRecord
-    known: bool = False  # imported before: no look was needed
-    write: bool = True  # whether the record differs from what the store has
-    scan: str | None = None
-    detections: tuple[DetectionRecord, ...] = ()
-    labels: tuple[SourceLabel, ...] = ()  # of the photograph
-    box_labels: Mapping[str, tuple[SourceLabel, ...]] = field(default_factory=dict)  # by detection id
-    looked: bool = True  # by a detector, or the source brought boxes
-    stored: bool = False  # the store has a photograph of this content at this path
-    left_out: Counter[str] = field(default_factory=Counter)
-    superseded: tuple[str, ...] = ()  # failures of the same file that are no more
-    changed: bool = False  # the store has the file with other content
-    moved: bool = False  # the store has it at another location, `former`
-    former: str | None = None
 
 
 class Intake:
@@ -132,7 +113,7 @@ class Intake:
         failures = [one.record.id for one in known if one.record.failure is not None]
         record = self._described(entry)
         if entry.failure is not None:
-            return _failed(record, PhotoError(*entry.failure), failures)
+            return failed(record, PhotoError(*entry.failure), failures)
         detector = entry.ready.detector if entry.ready is not None else NOBODY
         scan = self._options.scan(detector)
         same = next((one for one in reversed(known) if one.record.failure is None), None)
@@ -140,7 +121,7 @@ class Intake:
             done = scan if scan in same.scans else ROWS_OF + scan
             return self._known(same, record, done, entry, self._kept(entry.ready)[0], detector)
         if same is not None:
-            record = _merged(same.record, record)
+            record = merged(same.record, record)
         kept, left_out = self._kept(entry.ready)
         boxes = [recorded(record.id, detector, found) for found in kept]
         return Outcome(
@@ -148,7 +129,7 @@ class Intake:
             scan=ROWS_OF + scan,
             detections=tuple(boxes),
             labels=entry.labels,
-            box_labels=_box_labels(boxes, kept),
+            box_labels=labels_of(boxes, kept),
             looked=detector != NOBODY,
             stored=same is not None,
             left_out=left_out,
@@ -165,11 +146,11 @@ class Intake:
         record = self._described(entry)
         name = record.file_name
         if entry.failure is not None:
-            return _failed(record, PhotoError(*entry.failure), failures)
+            return failed(record, PhotoError(*entry.failure), failures)
         detector = self._detector_of(entry)
         scan = self._options.scan(detector)
         found = files.look(entry.path)
-        unchanged = _unchanged(found, [one for one in readable if scan in one.scans])
+        unchanged = unchanged_of(found, [one for one in readable if scan in one.scans])
         if unchanged is not None:
             return self._known(unchanged, record, scan, entry, self._kept(entry.ready)[0], detector)
         try:
@@ -195,17 +176,17 @@ class Intake:
             kept, left_out = self._kept(entry.ready, photo)
             cuttings = cut(photo, record.id, detector, kept, self._data_dir, self._options)
         except PhotoError as exc:
-            return _failed(record, exc, failures)
+            return failed(record, exc, failures)
         return Outcome(
             record=record,
             scan=scan,
             detections=tuple(cuttings),
             labels=entry.labels,
-            box_labels=_box_labels(cuttings, kept),
+            box_labels=labels_of(cuttings, kept),
             looked=detector != NOBODY,
             stored=same is not None,
             left_out=left_out,
-            superseded=_others([*failures, image_id(name, None)], record.id),
+            superseded=others([*failures, image_id(name, None)], record.id),
             changed=same is None and any(one.record.file_name == name for one in readable),
         )
 
@@ -257,7 +238,7 @@ class Intake:
             write=write or moved,
             scan=scan,
             labels=entry.labels,
-            box_labels=_box_labels(boxes, labelled),
+            box_labels=labels_of(boxes, labelled),
             stored=True,
             moved=moved,
             former=former,
@@ -326,48 +307,6 @@ class Intake:
         report.without_findings += one.looked and not one.detections
         report.without_time += record.datetime is None
         report.without_location += record.location is None
-
-
-def _merged(old: ImageRecord, new: ImageRecord) -> ImageRecord:
-    """What another source says of a photograph in the store; what it leaves open stays."""
-    return replace(
-        new,
-        id=old.id,
-        file_name=old.file_name,
-        role=old.role,
-        width=new.width or old.width,
-        height=new.height or old.height,
-        datetime=new.datetime or old.datetime,
-        content_hash=old.content_hash,
-        size=old.size,
-        mtime=old.mtime,
-    )
-
-
-def _failed(record: ImageRecord, error: PhotoError, failures: Sequence[str]) -> Outcome:
-    id_ = image_id(record.file_name, record.content_hash)
-    record = replace(record, id=id_, failure=error.failure, failure_detail=as_text(error.detail))
-    return Outcome(record=record, superseded=_others(failures, id_))
-
-
-def _unchanged(found: files.Found | None, looked: Sequence[Known]) -> Known | None:
-    """The photograph, of those looked at, whose file need not be read again."""
-    if found is None:
-        return looked[-1] if looked else None  # its crops are cut: that the file went away changes nothing
-    at = (found.size, found.mtime)
-    return next((one for one in looked if (one.record.size, one.record.mtime) == at), None)
-
-
-def _box_labels(
-    boxes: Iterable[DetectionRecord], found: Sequence[Finding]
-) -> dict[str, tuple[SourceLabel, ...]]:
-    """The labels of the findings by detection id."""
-    labels = {one.box: one.labels for one in found if one.labels}
-    return {box.id: labels[box.box] for box in boxes if box.box in labels} if labels else {}
-
-
-def _others(ids: Iterable[str], own: str) -> tuple[str, ...]:
-    return tuple(id_ for id_ in ids if id_ != own)
 
 
 def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:

@@ -1,0 +1,242 @@
+"""Labels, roles and rows that come with a source, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from importers.detectors import Finding
+from importers.detectors.whole_frame import WholeFrame
+from importers.entries import Entry, ImportOptions, Ready
+from importers.intake import Intake
+from importers.locations import by_folder
+from importers.report import ImportReport
+from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
+from pipeline.steps.record import record
+from pipeline.store import categories, detections, embeddings, images, oracle, tasks
+from pipeline.store.database import Database
+from pipeline.store.schema import detection, image, image_label
+from pipeline.store.schema import oracle as oracle_table
+from tests.photographs import encoded, put, scene
+
+BOX = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.6)
+OTHER = Box(x1=0.6, y1=0.5, x2=0.9, y2=0.9)
+
+
+def label(
+    category: str, level: Level = Level.IMAGE, *, source: str = "coco:t", weak: bool = False
+) -> SourceLabel:
+    return SourceLabel(
+        category=category, source=source, level=level, weak=weak, confidence=0.7 if weak else None
+    )
+
+
+def boxed(*labels: SourceLabel, box: Box = BOX, category: str = "animal") -> Finding:
+    return Finding(box=box, confidence=1.0, category=category, labels=labels)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(3):
+        put(tmp_path / "photos" / "A" / f"{number}.jpg", encoded(scene(seed=number)))
+    return tmp_path / "photos"
+
+
+def take(
+    database: Database, photos: Path, *entries: Entry, detector: WholeFrame | None = None, **options: object
+) -> ImportReport:
+    intake = Intake(
+        database,
+        photos.parent / "data",
+        detector,
+        by_folder(photos),
+        ImportOptions(**options),  # type: ignore[arg-type]
+        ImportReport(source="test"),
+    )
+    return intake.run(entries, len(entries), progress=False)
+
+
+def entry(
+    photos: Path, number: int = 0, *, findings: tuple[Finding, ...] | None = None, **more: object
+) -> Entry:
+    ready = None if findings is None else Ready(detector="coco:t", findings=findings)
+    name = f"A/{number}.jpg"
+    return Entry(file_name=name, path=str(photos / name), ready=ready, **more)  # type: ignore[arg-type]
+
+
+def current(database: Database) -> Iterator[tuple[str | None, DetectionKind]]:
+    with database.read() as conn:
+        names = categories.names(conn)
+        for row in conn.execute(sa.select(detection).order_by(detection.c.bbox_X1, detection.c.id)):
+            yield (None if row.category_id is None else names[row.category_id], DetectionKind(row.kind))
+
+
+def count(database: Database, table: sa.Table) -> int:
+    with database.read() as conn:
+        return conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothing(
+    database: Database, photos: Path
+) -> None:
+    one = entry(photos, findings=(boxed(label("Red Fox", Level.BOX)), boxed(box=OTHER)))
+    report = take(database, photos, one)
+    assert (report.photographs, report.detections, report.labels) == (1, 2, 1)
+    assert list(current(database)) == [("red fox", DetectionKind.USER), (None, DetectionKind.ACTIVE)]
+    again = take(database, photos, one)
+    assert (again.known, again.labels, count(database, oracle_table)) == (1, 0, 1)
+    with database.read() as conn:
+        row = conn.execute(sa.select(oracle_table)).one()
+    assert (row.source, row.project_id, row.revision) == ("coco:t", None, 1)
+
+
+def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) -> None:
+    take(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)))
+    report = take(database, photos, entry(photos, findings=(boxed(label("badger", Level.BOX)),)))
+    assert report.labels == 1
+    assert list(current(database)) == [("badger", DetectionKind.USER)]
+    assert count(database, oracle_table) == 2
+
+
+def test_labels_of_a_photograph_reach_boxes_that_come_before_or_after(
+    database: Database, photos: Path
+) -> None:
+    labelled = entry(photos, 0, labels=(label("deer"),))
+    report = take(database, photos, labelled)
+    assert (report.not_looked_at, report.labels, report.detections) == (1, 1, 0)
+    take(database, photos, entry(photos, 0, findings=(boxed(), boxed(box=OTHER))))
+    assert list(current(database)) == [("deer", DetectionKind.USER)] * 2
+    take(database, photos, entry(photos, 1, findings=(boxed(),)))
+    take(database, photos, entry(photos, 1, labels=(label("boar", Level.SEQUENCE),)))
+    assert ("boar", DetectionKind.USER) in list(current(database))
+
+
+def test_a_photograph_of_several_species_labels_no_box(database: Database, photos: Path) -> None:
+    take(
+        database,
+        photos,
+        entry(photos, labels=(label("deer"), label("boar")), findings=(boxed(),)),
+    )
+    assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
+    assert count(database, image_label) == 2
+
+
+def test_a_label_of_people_does_not_reach_the_animal_beside_them(database: Database, photos: Path) -> None:
+    given = entry(
+        photos,
+        labels=(label("human"), label("dog")),
+        findings=(boxed(), boxed(box=OTHER, category="person")),
+    )
+    take(database, photos, given, keep=frozenset({"animal", "person"}))
+    assert [name for name, _ in current(database)] == ["dog", "human"]
+
+
+def test_what_is_said_of_the_photograph_goes_before_what_is_said_of_the_sequence(
+    database: Database, photos: Path
+) -> None:
+    labels = (label("deer", Level.SEQUENCE), label("empty"))
+    take(database, photos, entry(photos, labels=labels, findings=(boxed(),)))
+    assert [name for name, _ in current(database)] == ["empty"]
+
+
+def test_weak_labels_leave_the_detection_in_the_queue_and_any_person_outvotes_them(
+    database: Database, photos: Path
+) -> None:
+    weak = label("fox", Level.BOX, source="megadetector:v2", weak=True)
+    take(database, photos, entry(photos, findings=(boxed(weak),)))
+    with database.read() as conn:
+        row = conn.execute(sa.select(detection)).one()
+    assert (DetectionKind(row.kind), row.category_confidence) == (DetectionKind.MODEL, pytest.approx(0.7))
+    with database.write() as conn:
+        badger = categories.ensure(conn, ["badger"])["badger"]
+    said = AnnotationRecord(
+        project_id=1,
+        detection_id=row.id,
+        annotation_uid="a",
+        annotation_id=1,
+        task_id=1,
+        verdict=Verdict.LABEL,
+        label=badger,
+        annotator="ann",
+        annotated_at=utc_now(),
+    )
+    record(database, [said])
+    assert list(current(database)) == [("badger", DetectionKind.USER)]
+    with database.read() as conn:
+        assert conn.execute(sa.select(detection.c.category_confidence)).scalar_one() is None
+
+
+def test_two_sources_that_disagree_leave_the_detection_disputed(database: Database, photos: Path) -> None:
+    labels = (label("fox", Level.BOX), label("badger", Level.BOX, source="coco:other"))
+    take(database, photos, entry(photos, findings=(boxed(*labels),)))
+    assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
+
+
+def test_photographs_that_are_not_read_are_rows_and_the_same_import_cuts_their_crops_later(
+    database: Database, photos: Path
+) -> None:
+    given = [
+        entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), width=160, height=120)
+        for number in range(3)
+    ]
+    (photos / "A" / "2.jpg").unlink()
+    report = take(database, photos, *given, rows_only=True)
+    assert (report.photographs, report.detections, report.labels) == (3, 3, 3)
+    again = take(database, photos, *given, rows_only=True)
+    assert (again.photographs, again.known, again.detections, again.labels) == (0, 3, 0, 0)
+    with database.read() as conn:
+        assert detections.counts(conn) == {"detections": 3, "crops": 0}
+    read = take(database, photos, *given)
+    assert (read.photographs, read.detections, dict(read.failed)) == (2, 0, {"missing": 1})
+    with database.read() as conn:
+        assert detections.counts(conn) == {"detections": 3, "crops": 2}
+        rows = conn.execute(sa.select(image).where(image.c.failure.is_(None))).all()
+    assert len(rows) == 3
+    assert sum(row.content_hash is not None for row in rows) == 2
+    assert take(database, photos, *given[:2]).known == 2
+    assert take(database, photos, *given[:2], rows_only=True).known == 2
+
+
+def test_a_second_source_adds_to_what_the_first_said_of_an_unread_photograph(
+    database: Database, photos: Path
+) -> None:
+    take(database, photos, entry(photos, findings=(boxed(),), width=160, height=120), rows_only=True)
+    more = entry(photos, labels=(label("fox"),), seq_id="s1", frame_num=0, seq_num_frames=1, source_id="x1")
+    take(database, photos, more, rows_only=True)
+    with database.read() as conn:
+        row = conn.execute(sa.select(image)).one()
+    assert (row.width, row.seq_id, row.source_id) == (160, "s1", "x1")
+    assert list(current(database)) == [("fox", DetectionKind.USER)]
+
+
+def test_the_two_pools_stay_apart(database: Database, photos: Path) -> None:
+    learnt = entry(photos, 0, findings=(boxed(label("fox", Level.BOX)),))
+    take(database, photos, learnt, role=Role.PRETRAINING)
+    take(database, photos, entry(photos, 1, findings=(boxed(),)))
+    report = take(database, photos, learnt)
+    assert report.other_role == 1
+    with database.read() as conn:
+        roles = {row.file_name: row.role for row in conn.execute(sa.select(image))}
+        assert roles == {"A/0.jpg": "pretraining", "A/1.jpg": "target"}
+        assert tasks.unpublished_count(conn, 1) == len(tasks.unpublished(conn, 1, "", 10)) == 1
+        assert embeddings.missing_count(conn, "any") == 1
+        assert oracle.label_count(conn, 1) == 0
+
+
+def test_photographs_are_read_from_an_object_store(database: Database, tmp_path: Path) -> None:
+    import fsspec
+
+    with fsspec.open("memory://survey/A/0.jpg", "wb") as file:
+        file.write(encoded(scene()))
+    there = Entry(file_name="A/0.jpg", path="memory://survey/A/0.jpg")
+    gone = replace(there, file_name="A/1.jpg", path="memory://survey/A/1.jpg")
+    broken = replace(there, file_name="A/2.jpg", path="nosuchprotocol://survey/A/2.jpg")
+    report = take(database, tmp_path, there, gone, broken, detector=WholeFrame())
+    assert (report.detections, dict(report.failed)) == (1, {"missing": 1, "unreadable": 1})
+    assert take(database, tmp_path, there, detector=WholeFrame()).known == 1
+    with database.read() as conn:
+        assert images.counts(conn)["photographs"] == 1
