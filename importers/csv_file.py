@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from pipeline.errors import SourceError
 csv.field_size_limit(16 * 1024 * 1024)  # a list of boxes may stand in one field
 
 
-def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def lines(path: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the number of its (last) line, from 1.
 
+    The file may be a member of a zip: damage of the zip itself is the caller's.
     UTF-8, with or without a byte-order mark. Raises SourceError where it cannot be read.
     """
     try:
@@ -30,7 +32,7 @@ def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise SourceError(f"{path} is no CSV: {exc}", remedy="write it again") from exc
 
 
-def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(path: Path | zipfile.Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Every row below the header by column, with its line number; missing fields are empty.
 
     Raises SourceError where the file is empty or its header lacks one of `required`.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -262,6 +264,27 @@ def image_id(file_name: str, content_hash: str | None) -> str:
 def detection_id(image: str, detector: str, box: Box) -> str:
     """Identity of a detection: image, detector and box (to a hundred-thousandth of the frame)."""
     return digest(image, detector, f"{box.x1:.5f},{box.y1:.5f},{box.x2:.5f},{box.y2:.5f}")
+
+
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-5][0-9]))?")
+
+
+def zone_of(text: str) -> dt.tzinfo:
+    """The zone that `DeploymentRecord.timezone` names: an IANA name, or an offset such as +02:00.
+
+    Raises ValueError where there is no such zone.
+    """
+    name = text.strip()
+    if name.upper() in ("Z", "UTC", "GMT"):
+        return dt.UTC
+    offset = _OFFSET.fullmatch(name.upper())
+    if offset is not None and int(offset[2]) < 24:
+        length = dt.timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        return dt.timezone(length if offset[1] == "+" else -length)
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as exc:  # a folder of the zone data is an OSError
+        raise ValueError(f"{text!r} is no time zone") from exc
 
 
 def utc_now() -> dt.datetime:
