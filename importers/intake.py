@@ -30,7 +30,7 @@ from pipeline import files
 from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo, read_file
-from pipeline.records import ImageRecord, image_id
+from pipeline.records import NOBODY, ROWS_OF, ImageRecord, image_id
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
 from pipeline.store.images import Known
@@ -40,9 +40,6 @@ COMMIT_PHOTOS = 64  # what a kill costs at most, in photographs ...
 COMMIT_SECONDS = 5.0  # ... and in time
 ROWS = 4_096  # photographs looked up and committed at once where none is read
 IN_FLIGHT = 4  # photographs waiting for each thread
-
-NOBODY = "nobody"  # stands for the detector where a photograph came without boxes and none looked
-ROWS_OF = "rows:"  # before a scan whose boxes are stored and whose crops are not cut
 
 
 class Intake:

@@ -48,6 +48,9 @@ class CurrentLabel:
     verdict: Verdict | None  # LABEL, UNSURE, WEAK or SKIPPED; None: nothing was said, or labels tie
     label: int | None = None  # a category id, with Verdict.LABEL and WEAK only
     confidence: float | None = None  # with Verdict.WEAK
+    source: str | None = None  # PEOPLE, or where the label came from
+    by: tuple[str, ...] = ()  # the annotators who said so, as far as they are named
+    at: dt.datetime | None = None  # when the last of them did
     votes: int = 0  # for that verdict and label
     voters: int = 0  # how many votes there were
     disputed: bool = False
@@ -83,7 +86,14 @@ def _guess(standing: list[Entry]) -> CurrentLabel:
     weak = [entry for entry in standing if entry.verdict is Verdict.WEAK]
     if weak:
         surest = max(weak, key=lambda entry: (entry.confidence or 0.0, _age(entry)))
-        return CurrentLabel(verdict=Verdict.WEAK, label=surest.label, confidence=surest.confidence)
+        return CurrentLabel(
+            verdict=Verdict.WEAK,
+            label=surest.label,
+            confidence=surest.confidence,
+            source=surest.source,
+            by=_names([surest]),
+            at=surest.annotated_at,
+        )
     return CurrentLabel(verdict=Verdict.SKIPPED if standing else None)
 
 
@@ -118,7 +128,14 @@ def _answer(winners: list[Entry], *, voters: int) -> CurrentLabel:
     return CurrentLabel(
         verdict=winners[0].verdict,
         label=winners[0].label,
+        source=winners[0].source,
+        by=_names(winners),
+        at=max(entry.annotated_at for entry in winners),
         votes=len(winners),
         voters=voters,
         confirmed=any(entry.label is not None and entry.label == entry.shown for entry in winners),
     )
+
+
+def _names(entries: list[Entry]) -> tuple[str, ...]:
+    return tuple(sorted({entry.annotator for entry in entries if entry.annotator is not None}))

@@ -13,6 +13,8 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 EMPTY = "empty"  # the category 0: nothing to see in the crop
+NOBODY = "nobody"  # begins the scan of a photograph that came without boxes and that no detector saw
+ROWS_OF = "rows:"  # begins a scan whose boxes are stored and whose crops are not cut
 UNSURE = "unsure"  # no category: somebody looked and cannot tell
 
 
@@ -285,6 +287,12 @@ def zone_of(text: str) -> dt.tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError) as exc:  # a folder of the zone data is an OSError
         raise ValueError(f"{text!r} is no time zone") from exc
+
+
+def detector_of(scan: str) -> str | None:
+    """The detector of a scan as `scan.detector` keeps it; None where none looked."""
+    detector = scan.removeprefix(ROWS_OF).rpartition("@")[0]
+    return None if detector == NOBODY else detector
 
 
 def utc_now() -> dt.datetime:

@@ -68,7 +68,7 @@ def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, ImageRecord]:
     found: dict[str, ImageRecord] = {}
     for batch in chunks(ids, IN_ROWS):
         rows = conn.execute(sa.select(image).where(image.c.id.in_(batch))).mappings()
-        found.update((row["id"], _record(row)) for row in rows)
+        found.update((row["id"], from_row(row)) for row in rows)
     return found
 
 
@@ -77,26 +77,30 @@ def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[Known]
     found: dict[str, list[Known]] = {}
     for batch in chunks(paths, IN_ROWS):
         records = [
-            _record(row) for row in conn.execute(sa.select(image).where(image.c.path.in_(batch))).mappings()
+            from_row(row) for row in conn.execute(sa.select(image).where(image.c.path.in_(batch))).mappings()
         ]
-        scans: dict[str, set[str]] = {record.id: set() for record in records}
-        for ids in chunks(scans, IN_ROWS):
-            for row in conn.execute(sa.select(scan).where(scan.c.image_id.in_(ids))):
-                scans[row.image_id].add(row.detector)
+        scans = scans_of(conn, (record.id for record in records))
         for record in records:
-            known = Known(record=record, scans=frozenset(scans[record.id]))
+            known = Known(record=record, scans=frozenset(scans.get(record.id, ())))
             found.setdefault(record.path, []).append(known)
+    return found
+
+
+def scans_of(conn: sa.Connection, ids: Iterable[str]) -> dict[str, set[str]]:
+    """The scans that were made of each of these photographs; one without has no entry."""
+    found: dict[str, set[str]] = {}
+    for batch in chunks(ids, IN_ROWS):
+        query = sa.select(scan.c.image_id, scan.c.detector).where(scan.c.image_id.in_(batch))
+        for row in conn.execute(query):
+            found.setdefault(row.image_id, set()).add(row.detector)
     return found
 
 
 def scanned(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these pairs of image id and detector that are recorded already."""
     asked = set(scans)
-    seen: set[tuple[str, str]] = set()
-    for batch in chunks(sorted({id_ for id_, _ in asked}), IN_ROWS):
-        query = sa.select(scan.c.image_id, scan.c.detector).where(scan.c.image_id.in_(batch))
-        seen.update((row.image_id, row.detector) for row in conn.execute(query))
-    return seen & asked
+    made = scans_of(conn, {id_ for id_, _ in asked})
+    return {(id_, detector) for id_, detector in asked if detector in made.get(id_, ())}
 
 
 def mark_scanned(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> None:
@@ -153,5 +157,6 @@ def _update(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         conn.execute(sa.update(image).where(image.c.id == sa.bindparam("row_id")), rows)
 
 
-def _record(row: Mapping[Any, Any]) -> ImageRecord:
+def from_row(row: Mapping[Any, Any]) -> ImageRecord:
+    """The record of a row of `image`, whatever other columns it has."""
     return ImageRecord(**{name: row[name] for name in _FIELDS if name != "role"}, role=Role(row["role"]))

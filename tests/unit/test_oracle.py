@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -147,7 +148,31 @@ BY_HAND = {
 @pytest.mark.parametrize("case", BY_HAND)
 def test_the_rule_gives_the_answer_worked_by_hand(case: str) -> None:
     history, expected = BY_HAND[case]
-    assert current_label(history) == expected
+    answer = current_label(history)
+    assert replace(answer, source=None, by=(), at=None) == expected
+
+
+def test_the_answer_tells_who_gave_it_and_when_the_last_of_them_did() -> None:
+    answer = current_label(
+        [said(DEER, by="bob"), said(DEER, at=7), said(FOX, by="eve", at=9), said(DEER, source="coco", at=11)]
+    )
+    assert (answer.label, answer.by, answer.source) == (DEER, ("ann", "bob"), "label-studio")
+    assert answer.at == NOON + dt.timedelta(minutes=7)
+    assert current_label([said(FOX, by=None, source="coco")]).by == ()
+    assert current_label([said(FOX, by=None, source="coco")]).source == "coco"
+
+
+def test_the_surest_weak_label_stands_until_anybody_gives_another() -> None:
+    weak = [said("weak", by=str(sure), source=f"net {sure}") for sure in (3, 8, 5)]
+    history = [
+        replace(one, label=DEER + at, confidence=int(one.annotator or 0) / 10) for at, one in enumerate(weak)
+    ]
+    answer = current_label(history)
+    assert (answer.verdict, answer.label, answer.confidence) == (Verdict.WEAK, FOX, 0.8)
+    assert not answer.resolved
+    assert current_label([*history, said("skipped")]).verdict is Verdict.WEAK
+    assert current_label([*history, said(HARE, source="coco")]).label == HARE
+    assert current_label([*history, said("unsure")]).verdict is Verdict.UNSURE
 
 
 def test_labels_and_unsure_leave_the_queue_and_the_rest_stays() -> None:

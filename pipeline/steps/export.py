@@ -1,0 +1,153 @@
+"""Oracle + current version -> the best answer for every detection, as the exporters take it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import registry
+from pipeline.exporters.survey import Answer, Basis, LabelledDetection, LabelledImage
+from pipeline.heads.linear import BLOCK
+from pipeline.oracle import PEOPLE, Entry, current_label
+from pipeline.records import (
+    DeploymentRecord,
+    DetectionRecord,
+    ModelRecord,
+    ProjectRecord,
+    Role,
+    Verdict,
+    detector_of,
+    utc_now,
+)
+from pipeline.store import categories, deployments, models
+from pipeline.store.database import Database
+from pipeline.store.pool import Pool, open_pool
+from pipeline.store.survey import Stored, stream
+
+THRESHOLD = 0.9  # least calibrated probability of an answer by the current version
+
+
+class StoreSurvey:
+    """An exporters' Survey over the store."""
+
+    def __init__(
+        self,
+        database: Database,
+        data_dir: Path,
+        project: ProjectRecord | None,
+        *,
+        threshold: float = THRESHOLD,
+        role: Role = Role.TARGET,
+        detector: str | None = None,
+        title: str = "Wildloop",
+    ) -> None:
+        """The version current in `project` answers where no person did; None: only labels count.
+
+        `detector` leaves out the boxes of every other one. Raises ModelError where the version's files
+        are lost.
+        """
+        self._database = database
+        self._role = role
+        self._detector = detector
+        self._threshold = threshold
+        self.title = project.title if project is not None else title
+        self.created = utc_now()
+        with database.read() as conn:
+            self._names = categories.names(conn)
+            self._deployments = deployments.all(conn)
+            model = models.current(conn, project.id) if project is not None else None
+        self._answers = None if model is None or model.path is None else _Answers(database, data_dir, model)
+
+    @property
+    def model_version(self) -> str | None:
+        """The version that answers; None where there is none with a head."""
+        return None if self._answers is None else self._answers.version
+
+    @property
+    def categories(self) -> Mapping[int, str]:
+        """Every category by its number."""
+        return self._names
+
+    @property
+    def deployments(self) -> Mapping[str, DeploymentRecord]:
+        """Those in the store, by id."""
+        return self._deployments
+
+    def photographs(self) -> Iterator[LabelledImage]:
+        """Every photograph of the pool, all read at one moment of the store."""
+        with self._database.read() as conn:
+            for stored in stream(conn, self._role):
+                yield self._labelled(stored)
+
+    def _labelled(self, stored: Stored) -> LabelledImage:
+        wanted = self._detector
+        looked = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
+        return LabelledImage(
+            image=stored.image,
+            detections=tuple(
+                LabelledDetection(record=box, answer=self._answer(box, stored.histories.get(box.id, ())))
+                for box in stored.detections
+                if wanted in (None, box.detector)
+            ),
+            labels=stored.labels,
+            detectors=tuple(one for one in looked if wanted in (None, one)),
+        )
+
+    def _answer(self, box: DetectionRecord, history: Iterable[Entry]) -> Answer:
+        current = current_label(history)
+        basis = Basis.PEOPLE if current.source == PEOPLE else Basis.SOURCE
+        if current.verdict is Verdict.LABEL and current.label is not None:
+            name = self._names[current.label]
+            return Answer(basis=basis, category=name, by=_by(current.by, current.source), at=current.at)
+        if current.verdict is Verdict.UNSURE:
+            return Answer(basis=basis, unsure=True, by=current.by, at=current.at)
+        predicted = self._answers.of(box.id) if self._answers is not None else None
+        if predicted is not None and predicted[1] >= self._threshold and self._answers is not None:
+            return Answer(
+                basis=Basis.MODEL,
+                category=self._names[predicted[0]],
+                by=(self._answers.version,),
+                probability=predicted[1],
+                at=self._answers.created_at,
+            )
+        if current.verdict is Verdict.WEAK and current.label is not None:
+            return Answer(
+                basis=Basis.WEAK,
+                category=self._names[current.label],
+                by=_by(current.by, current.source),
+                probability=current.confidence,
+                at=current.at,
+            )
+        return Answer(basis=Basis.NONE)
+
+
+class _Answers:
+    """What one version says of every embedded detection: its surest class, and how sure it is."""
+
+    def __init__(self, database: Database, data_dir: Path, model: ModelRecord) -> None:
+        self.version = model.version
+        self.created_at: dt.datetime | None = model.created_at
+        head = registry.load_head(data_dir, model)
+        self._pool: Pool = open_pool(database, data_dir, model.embedder)
+        classes = np.array(head.classes)
+        self._best: npt.NDArray[np.int64] = np.empty(len(self._pool), np.int64)
+        self._sure: npt.NDArray[np.float32] = np.empty(len(self._pool), np.float32)
+        for start in range(0, len(self._pool), BLOCK):
+            rows = slice(start, start + BLOCK)
+            chances = head.probabilities(self._pool.vectors[rows])
+            self._best[rows] = classes[chances.argmax(axis=1)]
+            self._sure[rows] = chances.max(axis=1)
+
+    def of(self, detection_id: str) -> tuple[int, float] | None:
+        """Category and calibrated probability; None where the detection is not embedded."""
+        row = self._pool.index.get(detection_id)
+        return None if row is None else (int(self._best[row]), float(self._sure[row]))
+
+
+def _by(names: tuple[str, ...], source: str | None) -> tuple[str, ...]:
+    """Who answered: the people named, else the source where there is one."""
+    return names or ((source,) if source and source != PEOPLE else ())
