@@ -16,7 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.store.database import Database
 
 # Folders of network drives, cameras' computers and archives that hold no photographs of the user's.
-_HIDDEN = frozenset({"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx"})
+HIDDEN = frozenset({"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx"})
 
 
 def import_folder(
@@ -83,7 +83,7 @@ def walk(root: Path, data_dir: Path, report: ImportReport) -> Iterator[str]:
         folders = []
         for item in found:
             name = f"{below}/{item.name}" if below else item.name
-            if item.name.startswith(".") or item.name.casefold() in _HIDDEN:
+            if item.name.startswith(".") or item.name.casefold() in HIDDEN:
                 report.hidden += 1
             elif _is_folder(item):
                 if _is_new(item, inside, seen):

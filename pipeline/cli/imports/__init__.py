@@ -9,6 +9,7 @@ from pipeline.cli.lazy import LazyGroup
 SOURCES = {  # name: module:attribute
     "folder": "pipeline.cli.imports.folder:folder_command",
     "megadetector": "pipeline.cli.imports.megadetector:megadetector_command",
+    "emammal": "pipeline.cli.imports.emammal:emammal_command",
 }
 
 
