@@ -15,6 +15,7 @@ from pipeline.errors import WildloopError
 
 COMMANDS: dict[str, str] = {  # name: module:attribute
     "import": "pipeline.cli.imports:import_group",
+    "combine-json": "pipeline.cli.combine:combine_json",
     "embed": "pipeline.cli.embed:embed",
     "serve": "pipeline.cli.serve:serve",
     "project": "pipeline.cli.project:project",
