@@ -8,8 +8,10 @@ from pipeline.cli.lazy import LazyGroup
 
 SOURCES = {  # name: module:attribute
     "folder": "pipeline.cli.imports.folder:folder_command",
+    "coco": "pipeline.cli.imports.coco:coco_command",
     "megadetector": "pipeline.cli.imports.megadetector:megadetector_command",
     "emammal": "pipeline.cli.imports.emammal:emammal_command",
+    "crops": "pipeline.cli.imports.crops:crops_command",
 }
 
 
