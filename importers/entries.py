@@ -52,6 +52,7 @@ class ImportOptions:
     exif_time: bool = True
     role: Role = Role.TARGET
     rows_only: bool = False  # read no photograph: crops are cut by a later import without this
+    variant: str = ""  # what else a source was told that changes its boxes
     workers: int | None = None  # threads; None: one for each core
 
     def __post_init__(self) -> None:
@@ -70,4 +71,5 @@ class ImportOptions:
 
         An import with a lower threshold or more categories looks again, and adds what it then keeps.
         """
-        return f"{detector}@{json_digest([self.threshold, sorted(self.keep)], size=4)}"
+        kept = [self.threshold, sorted(self.keep), *([self.variant] if self.variant else [])]
+        return f"{detector}@{json_digest(kept, size=4)}"

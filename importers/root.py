@@ -11,6 +11,7 @@ from importers.paths import as_text
 from pipeline import files
 from pipeline.errors import SourceError
 
+_DRIVE = re.compile(r"[A-Za-z]:")
 OUTSIDE = ("outside", "not below --images; names in the source must be relative to it")
 
 
@@ -42,7 +43,7 @@ class Root:
 
     def name_of(self, given: str) -> str:
         """A name of the source with forward slashes, as Windows may not have written it."""
-        if "\\" in given and not self.is_url and os.sep != "\\" and Path(self._base, given).exists():
+        if "\\" in given and not self.is_url and os.sep != "\\" and _exists(Path(self._base, given)):
             return given  # on this system a backslash may be part of a name
         return given.replace("\\", "/")
 
@@ -53,4 +54,15 @@ class Root:
 
 def is_outside(name: str) -> bool:
     """Whether a name (from `Root.name_of`) leads out of its root."""
-    return ".." in name.split("/") or name.startswith("/") or re.match(r"[A-Za-z]:", name) is not None
+    return (
+        (".." in name and ".." in name.split("/"))
+        or name.startswith("/")
+        or (name[1:2] == ":" and _DRIVE.match(name) is not None)
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # longer than any name

@@ -366,12 +366,24 @@ def test_photographs_that_vanish_after_their_import_stay_imported(database: Data
     assert (report.known, dict(report.failed)) == (1, {})
 
 
-def test_a_broken_results_file_writes_nothing(sqlite_database: Database, tmp_path: Path) -> None:
+def test_a_broken_record_of_a_results_file_costs_itself(sqlite_database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos", sites=1), tmp_path / "data"
     good = seen("site 0/DCIM/100EK113/IMG_0.JPG", BOX)
     listed = results(tmp_path / "md.json", good, seen("b.jpg", [1, 2, 3]))
-    with pytest.raises(SourceError, match=r"image 1 \(b\.jpg\): detection 0: bbox"):
-        import_results(sqlite_database, data, listed, root)
+    report = import_results(sqlite_database, data, listed, root)
+    assert report.photographs == 1
+    assert "records refused: 1 with a broken detection" in str(report)
+    assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in str(report)
+
+
+def test_a_results_file_that_is_cut_short_writes_nothing(sqlite_database: Database, tmp_path: Path) -> None:
+    root, data = study(tmp_path / "photos", sites=1), tmp_path / "data"
+    listed = results(tmp_path / "md.json", seen("site 0/DCIM/100EK113/IMG_0.JPG", BOX))
+    whole = listed.read_bytes()
+    for length in range(0, len(whole) - 1, 7):
+        listed.write_bytes(whole[:length])
+        with pytest.raises(SourceError):
+            import_results(sqlite_database, data, listed, root)
     assert table(sqlite_database) == []
     assert not data.exists()
 

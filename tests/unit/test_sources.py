@@ -17,8 +17,10 @@ from importers import megadetector, sequences
 from importers.entries import Entry, ImportOptions
 from importers.folder import walk
 from importers.locations import by_folder, by_pattern
+from importers.megadetector_file import check
 from importers.paths import as_text, natural, suffix_of
 from importers.report import ImportReport
+from importers.root import Root
 from pipeline.errors import SourceError
 from pipeline.records import Box
 from pipeline.store.images import Frame
@@ -207,7 +209,7 @@ def results(
 
 def read(path: Path, images_dir: Path) -> tuple[list[Entry], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.entries(megadetector.check(path, report), images_dir)), report
+    return list(megadetector.entries(check(path), Root(images_dir), report)), report
 
 
 @pytest.mark.parametrize(
@@ -286,8 +288,8 @@ def test_the_second_entry_of_a_file_is_reported_and_not_used(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("image", "problem"),
     [
-        ({"detections": []}, "image 1 names no file"),
-        ("b.jpg", "image 1 names no file"),
+        ({"detections": []}, "needs `file`"),
+        ("b.jpg", "needs `file`"),
         ({"file": "b.jpg"}, "neither `detections` nor `failure`"),
         ({"file": "b.jpg", "detections": None}, "neither `detections` nor `failure`"),
         ({"file": "b.jpg", "detections": [[1]]}, "detection 0: it is no object"),
@@ -296,18 +298,22 @@ def test_the_second_entry_of_a_file_is_reported_and_not_used(tmp_path: Path) -> 
         ({"file": "b.jpg", "detections": [{**DETECTION, "conf": "0.9"}]}, "conf '0.9'"),
         ({"file": "b.jpg", "detections": [DETECTION, {**DETECTION, "bbox": [0, 0, 1]}]}, "detection 1: bbox"),
         ({"file": "b.jpg", "detections": [{**DETECTION, "bbox": [10, 20, 300, 400]}]}, "not in fractions"),
+        ({"file": "b.jpg", "detections": [{**DETECTION, "bbox": [True, 0, 0.1, 0.1]}]}, "is not [x, y"),
+        ({"file": "b.jpg", "detections": [{**DETECTION, "category": ["1"]}]}, "category ['1'] is not in"),
+        ({"file": "b.jpg", "failure": 7}, "`failure` is no text"),
     ],
 )
-def test_a_broken_record_is_named_with_file_image_and_remedy(
+def test_a_broken_record_costs_itself_and_is_named_by_number_and_file(
     tmp_path: Path, image: Any, problem: str
 ) -> None:
-    path = results(tmp_path / "md.json", [{"file": "a.jpg", "detections": []}, image])
-    with pytest.raises(SourceError) as caught:
-        read(path, tmp_path)
-    assert problem in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "image 1" in str(caught.value)
-    assert caught.value.remedy
+    good = [{"file": "a.jpg", "detections": []}, image, {"file": "c.jpg", "detections": [DETECTION]}]
+    found, report = read(results(tmp_path / "md.json", good), tmp_path)
+    assert [entry.file_name for entry in found] == ["a.jpg", "c.jpg"]
+    assert sum(report.refused.values()) == 1
+    assert "1 with" in str(report)
+    ((where, what),) = report.examples
+    assert where in ("image 1", "image 1 (b.jpg)")
+    assert problem in what
 
 
 @pytest.mark.parametrize(
