@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import stat as modes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PhotoError
+from pipeline.errors import PhotoError, SourceError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[^:]+)*://")  # one letter and a colon is a drive of Windows
 
@@ -57,6 +58,17 @@ def read(path: str | Path, most: int) -> bytes:
         raise PhotoError("unreadable", _reason(exc)) from exc
 
 
+def names(url: str) -> list[str]:
+    """Every file below a folder of an object store, by name below it. Raises SourceError."""
+    try:
+        system, base = _filesystem(url)
+        found: list[str] = system.find(base)
+    except Exception as exc:  # each object store raises errors of its own
+        raise SourceError(f"{url} cannot be listed: {_reason(exc)}", remedy="check the URL") from exc
+    above = base.rstrip("/") + "/"
+    return [name.removeprefix(above) for name in found]
+
+
 def _fetched(url: str, most: int) -> bytes:
     try:
         system, path = _filesystem(url)
@@ -74,8 +86,20 @@ def _fetched(url: str, most: int) -> bytes:
 def _filesystem(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
+    inner, chained, outer = url.partition("::")
+    if chained:  # a file in an archive, whose table of contents is read once and not for each file
+        protocol, _, path = inner.partition("://")
+        return _archive(protocol, outer, look(outer)), path
     system, path = url_to_fs(url)
     return system, path
+
+
+@functools.lru_cache(maxsize=4)
+def _archive(protocol: str, outer: str, _state: Found | None) -> Any:
+    """The archive at `outer`, opened anew where its size or time is another."""
+    from fsspec.core import url_to_fs
+
+    return url_to_fs(f"{protocol}://::{outer}")[0]
 
 
 def _limit(size: int, most: int) -> None:

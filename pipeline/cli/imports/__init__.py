@@ -11,6 +11,8 @@ SOURCES = {  # name: module:attribute
     "coco": "pipeline.cli.imports.coco:coco_command",
     "megadetector": "pipeline.cli.imports.megadetector:megadetector_command",
     "emammal": "pipeline.cli.imports.emammal:emammal_command",
+    "camtrap-dp": "pipeline.cli.imports.camtrap_dp:camtrap_dp_command",
+    "deployments": "pipeline.cli.imports.deployments:deployments_command",
     "crops": "pipeline.cli.imports.crops:crops_command",
 }
 

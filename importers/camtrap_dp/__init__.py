@@ -1,0 +1,177 @@
+"""Camtrap DP packages (version 1.0): deployments, media, and what was observed on media and events.
+
+The tables are read once, before anything is written, and joined in scratch tables on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from importers.camtrap_dp import stage as scratch
+from importers.camtrap_dp.labels import finding_of, labels_of
+from importers.camtrap_dp.package import Package, opened
+from importers.camtrap_dp.places import Places
+from importers.camtrap_dp.rows import (
+    Deployment,
+    Medium,
+    Observation,
+    Refused,
+    deployment_of,
+    medium_of,
+    observation_of,
+)
+from importers.camtrap_dp.stage import Stage, Staged
+from importers.detectors import Detector
+from importers.entries import Entry, ImportOptions, Ready
+from importers.intake import Intake
+from importers.locations import Locator, by_pattern
+from importers.paths import as_text
+from importers.report import ImportReport
+from importers.root import Root
+from pipeline.errors import SourceError
+from pipeline.store import deployments as stored_deployments
+from pipeline.store.database import Database
+
+
+def _nowhere(name: str) -> None:
+    """No location is read from file names: every medium names its deployment."""
+
+
+def import_camtrap_dp(
+    database: Database,
+    data_dir: Path,
+    package: Path,
+    images: str | None = None,
+    detector: Detector | None = None,
+    *,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import a Camtrap DP package: a folder, or a zip that is read where it lies.
+
+    Photographs are looked for below `images` (a folder or a URL), by their path and then by their file
+    name, else in the package, else at their URL. `detector` looks at those that come without boxes.
+    Rows that break the standard are refused singly. Raises SourceError, before anything is written,
+    where the package, a table or a column is missing or damaged.
+    """
+    options = options or ImportOptions()
+    report = ImportReport(source=as_text(str(package)))
+    root = Root(images) if images is not None else None
+    with opened(package) as source, scratch.opened() as stage:
+        deployments = read(source, stage, report)
+        if not stage.media():
+            raise SourceError(
+                f"{report.source} has no photograph that can be taken{_why(report)}",
+                remedy="correct its table of media",
+            )
+        places = Places(source, stage, root, deployments, report)
+        locate = by_pattern(options.location_pattern) if options.location_pattern else _nowhere
+        intake = Intake(database, data_dir, detector, locate, options, report)
+        with database.write() as conn:
+            stored_deployments.add(conn, (one.record for one in deployments.values()))
+        found = entries(source, stage, places, deployments, locate)
+        return intake.run(found, stage.media(), progress=progress)
+
+
+def read(source: Package, stage: Stage, report: ImportReport) -> dict[str, Deployment]:
+    """Read every table into the scratch tables and join them; returns the deployments by id.
+
+    What is refused goes into `report`. Raises SourceError.
+    """
+    deployments: dict[str, Deployment] = {}
+    for where, row in source.rows("deployments"):
+        try:
+            one = deployment_of(row)
+            if one.record.id in deployments:
+                raise Refused("duplicate", f"deploymentID {one.record.id} is taken")
+            deployments[one.record.id] = one
+        except Refused as exc:
+            report.refuse(where, f"deployment: {exc.kind}", exc.what)
+    for where, medium in stage.add_media(_media(source, deployments, report)):
+        report.refuse(where, "medium: duplicate", f"mediaID {medium.id} is taken")
+    for where, observation in stage.add_observations(_observations(source, deployments, report)):
+        report.refuse(where, "observation: duplicate", f"observationID {observation.id} is taken")
+    stage.join()
+    for where, medium_id in stage.strays():
+        report.refuse(where, "observation: unknown medium", f"there is no mediaID {medium_id}")
+    for what, number in (
+        ("observations of events to which no photograph belongs", stage.empty_events()),
+        ("photographs whose deployment is not in the package", stage.homeless(deployments)),
+        ("deployments without coordinates", sum(_is_nowhere(one) for one in deployments.values())),
+        ("deployments whose times name no zone", sum(one.zone is None for one in deployments.values())),
+    ):
+        if number:
+            report.notes[what] += number
+    return deployments
+
+
+def entries(
+    source: Package,
+    stage: Stage,
+    places: Places,
+    deployments: Mapping[str, Deployment],
+    locate: Locator = _nowhere,
+) -> Iterator[Entry]:
+    """An entry for each medium, in the order of its table, with its labels, boxes and event.
+
+    The location is its deployment's, unless `locate` reads one from its name.
+    """
+    provenance = f"camtrap-dp:{source.name}"
+    for staged in stage:
+        name, path, failure = places.of(staged.medium)
+        deployment = deployments.get(staged.medium.deployment)
+        location = locate(name) or (deployment.record.location if deployment else staged.medium.deployment)
+        one = _entry(staged, provenance, deployment)
+        yield replace(one, file_name=name, path=path, failure=failure, location=location)
+
+
+def _entry(staged: Staged, provenance: str, deployment: Deployment | None) -> Entry:
+    """All of an entry but its place."""
+    medium = staged.medium
+    boxed = [one for one in staged.observations if one.box is not None]
+    plain = [one for one in staged.observations if one.box is None]
+    ready = Ready(detector=provenance, findings=finding_of(boxed, provenance)) if boxed else None
+    return Entry(
+        file_name="",
+        path="",
+        ready=ready,
+        labels=labels_of(plain, provenance),
+        source_id=medium.id,
+        datetime=medium.time,
+        seq_id=medium.event,
+        frame_num=staged.frame,
+        seq_num_frames=staged.frames,
+        deployment_id=deployment.record.id if deployment else None,
+    )
+
+
+def _media(
+    source: Package, deployments: Mapping[str, Deployment], report: ImportReport
+) -> Iterator[tuple[str, Medium]]:
+    for where, row in source.rows("media"):
+        try:
+            yield where, medium_of(row, deployments)
+        except Refused as exc:
+            report.refuse(where, f"medium: {exc.kind}", exc.what)
+
+
+def _observations(
+    source: Package, deployments: Mapping[str, Deployment], report: ImportReport
+) -> Iterator[tuple[str, Observation]]:
+    for where, row in source.rows("observations"):
+        try:
+            yield where, observation_of(row, deployments)
+        except Refused as exc:
+            report.refuse(where, f"observation: {exc.kind}", exc.what)
+
+
+def _is_nowhere(deployment: Deployment) -> bool:
+    return deployment.record.latitude is None or deployment.record.longitude is None
+
+
+def _why(report: ImportReport) -> str:
+    parts: Iterable[str] = (f"{number} x {kind}" for kind, number in report.refused.most_common(5))
+    listed = ", ".join(parts)
+    return f": {listed}" if listed else ""

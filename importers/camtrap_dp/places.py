@@ -1,0 +1,82 @@
+"""Where the photographs of a package lie: in it, below --images, or at their URL."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from importers.camtrap_dp.package import Package, below
+from importers.camtrap_dp.rows import VIDEO, Deployment, Medium
+from importers.camtrap_dp.stage import Stage
+from importers.report import ImportReport
+from importers.root import OUTSIDE, Root, is_outside
+from pipeline import files
+from pipeline.files import is_url
+
+AMBIGUOUS = "photographs whose file name several files have: put them into folders named after deployments"
+REMOTE = ("http://", "https://", "s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
+
+
+class Places:
+    """Finds the file of each medium."""
+
+    def __init__(
+        self,
+        package: Package,
+        stage: Stage,
+        images: Root | None,
+        deployments: Mapping[str, Deployment],
+        report: ImportReport,
+    ) -> None:
+        """Lists the files below `images`, else the package's own where media lie elsewhere."""
+        self._package = package
+        self._stage = stage
+        self._images = images
+        self._deployments = deployments
+        self._report = report
+        if images is not None:
+            stage.add_files(_listed(images))
+        elif stage.has_urls():
+            stage.add_files(package.media())
+
+    def of(self, medium: Medium) -> tuple[str, str, tuple[str, str] | None]:
+        """The name of a medium, the path or URL of its file, and what rules it out, if anything."""
+        given = medium.path if is_url(medium.path) else posixpath.normpath(medium.path.replace("\\", "/"))
+        elsewhere = given.lower().startswith(REMOTE)
+        name = self._found(given, medium)
+        if name is None:
+            name = f"{medium.deployment}/{medium.name or medium.id}" if elsewhere else given
+            path = given if elsewhere else self._package.path_of(name)
+        else:
+            path = self._package.path_of(name) if self._images is None else self._images.path_of(name)
+        if not elsewhere and (is_outside(given) or is_url(given)):
+            return name, path, OUTSIDE
+        return name, path, VIDEO if medium.is_video else None
+
+    def _found(self, given: str, medium: Medium) -> str | None:
+        """The file that is this medium among those listed: by its path, else by its file name."""
+        if self._stage.has_file(given):
+            return given
+        if medium.name is None:
+            return None
+        found = self._stage.files(medium.name)
+        if len(found) == 1 and self._stage.named(medium.name) == 1:
+            return found[0]
+        folders = self._folders(medium.deployment)
+        own = [name for name in found if not folders.isdisjoint(name.split("/")[:-1])]
+        if len(own) == 1:
+            return own[0]
+        if found:
+            self._report.notes[AMBIGUOUS] += 1
+        return None
+
+    def _folders(self, deployment: str) -> frozenset[str]:
+        known = self._deployments.get(deployment)
+        return known.folders if known else frozenset({deployment})
+
+
+def _listed(images: Root) -> Iterable[str]:
+    """Every file below `--images`, by name. Raises SourceError where an object store refuses."""
+    base = images.path_of("").rstrip("/")
+    return files.names(base) if images.is_url else below(Path(base))
