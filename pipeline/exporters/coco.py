@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.exporters.draft import draft_file
+from pipeline.exporters.names import free_name
 from pipeline.exporters.survey import Basis, ExportReport, LabelledImage, Survey
 from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name
 
@@ -30,14 +31,14 @@ def write(out: Path, survey: Survey) -> ExportReport:
     """
     report = ExportReport(path=str(out))
     categories = _Categories(survey.categories)
-    names: set[int] = set()  # hashes: small, and enough to tell names apart
+    names: set[int] = set()
     with draft_file(out) as draft, draft.open("w", encoding="utf-8") as file:
         # The list of annotations follows that of the images, and waits in a file of its own till then.
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
             file.write(f'{{"info": {json.dumps(_info(survey))},\n"images": [')
             images, annotations = JsonList(file), JsonList(spool)
             for one in survey.photographs():
-                name = _free_name(one.image, names, report)
+                name = free_name(one.image, names, report)
                 if name is None:
                     continue
                 images.add(_image(one.image, name))
@@ -91,18 +92,6 @@ def _info(survey: Survey) -> dict[str, Any]:
         "date_created": survey.created.isoformat(timespec="seconds"),
     }
     return info if survey.model_version is None else {**info, "model_version": survey.model_version}
-
-
-def _free_name(image: ImageRecord, taken: set[int], report: ExportReport) -> str | None:
-    """The photograph's file name, its full path where another has that name; None where that is taken too."""
-    for name in (image.file_name, image.path):
-        if hash(name) not in taken:
-            taken.add(hash(name))
-            if name != image.file_name:
-                report.note("photographs named by their full path: another has the same file name")
-            return name
-    report.note("photographs left out: another of the same file name and path is written")
-    return None
 
 
 def _image(image: ImageRecord, name: str) -> dict[str, Any]:

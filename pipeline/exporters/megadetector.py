@@ -1,0 +1,157 @@
+"""MegaDetector results, format 1.6: boxes with classifications, as Timelapse and AddaxAI open them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.exporters.coco import JsonList
+from pipeline.exporters.draft import draft_file
+from pipeline.exporters.names import free_name
+from pipeline.exporters.survey import Answer, Basis, ExportReport, LabelledDetection, LabelledImage, Survey
+from pipeline.records import EMPTY, Box, ImageRecord, category_name
+
+FORMAT_VERSION = "1.6"
+DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # every reader knows these
+DIGITS = 5  # of boxes, in fractions of the frame, and of confidences: as detections are told apart
+NOT_LOOKED_AT = "no detector looked at it"  # the failure of such photographs: [] would say nothing is there
+
+_STEP = 10.0**-DIGITS
+_FROM_RESULTS = "results:"  # how the store names the detector of a results file
+_MACHINE = (Basis.MODEL, Basis.WEAK)
+_V5 = {"typical_detection_threshold": 0.2, "conservative_detection_threshold": 0.05}
+_V1000 = {"typical_detection_threshold": 0.3}
+
+
+def write(out: Path, survey: Survey) -> ExportReport:
+    """Write the survey to the file `out`, which is there whole or not at all. Raises ExportError.
+
+    A box has its answer as its one classification, people's with a confidence of 1; unclassified boxes
+    have none. Photographs that failed, or that no detector looked at, carry a `failure`. Labels of whole
+    photographs have no place in this format, and are counted in the report.
+    """
+    report = ExportReport(path=str(out))
+    images = _Images(survey.categories, report)
+    with draft_file(out) as draft, draft.open("w", encoding="utf-8") as file:
+        # `info` and the categories stand first, but are known last: the images wait in a file of their own.
+        with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
+            listed, names = JsonList(spool), set[int]()
+            for one in survey.photographs():
+                name = free_name(one.image, names, report)
+                if name is not None:
+                    listed.add(images.record(one, name))
+                    report.count(one)
+            head = {
+                "info": _info(survey, images.detectors, report),
+                "detection_categories": {id_: name for name, id_ in images.kinds.items()},
+                "classification_categories": {id_: name for name, id_ in images.classes.items()},
+            }
+            file.write(json.dumps(head, indent=1).removesuffix("\n}") + ',\n "images": [')
+            spool.seek(0)
+            shutil.copyfileobj(spool, file)
+        file.write("\n]}\n")
+    return report
+
+
+class _Images:
+    """Makes the records of `images`, and remembers what they speak of."""
+
+    def __init__(self, categories: Mapping[int, str], report: ExportReport) -> None:
+        self.kinds = dict(DETECTION_CATEGORIES)  # ids by name
+        self.classes = {category_name(name): str(number) for number, name in sorted(categories.items())}
+        self.detectors: set[str] = set()
+        self._report = report
+
+    def record(self, one: LabelledImage, name: str) -> dict[str, Any]:
+        image = one.image
+        self.detectors.update(one.detectors)
+        self.detectors.update(each.record.detector for each in one.detections)
+        record: dict[str, Any] = {"file": name}
+        if image.width and image.height:
+            record |= {"width": image.width, "height": image.height}
+        if image.datetime is not None:
+            moment = image.datetime.isoformat(sep=" ", timespec="seconds")
+            record["datetime"] = moment.replace("-", ":", 2)  # as EXIF has it
+        failure = self._failure(one)
+        if failure is not None:
+            return record | {"failure": failure, "detections": None, **_frames(image)}
+        if any(label.category != EMPTY for label in one.labels):
+            self._report.note("photographs with labels of the whole, for which this format has no place")
+        return record | {"detections": [self._detection(each) for each in one.detections]}
+
+    def _failure(self, one: LabelledImage) -> str | None:
+        if one.image.failure is not None:
+            return ": ".join(part for part in (one.image.failure, one.image.failure_detail) if part)
+        if one.detections or one.detectors:
+            return None
+        if one.labels and all(label.category == EMPTY for label in one.labels):
+            return None
+        self._report.note(f"photographs with the failure {NOT_LOOKED_AT!r}")
+        return NOT_LOOKED_AT
+
+    def _detection(self, each: LabelledDetection) -> dict[str, Any]:
+        record = each.record
+        confidence = 1.0 if record.bbox_confidence is None else record.bbox_confidence
+        detection: dict[str, Any] = {
+            "category": self.kinds.setdefault(record.detector_category, str(len(self.kinds) + 1)),
+            "conf": round(float(confidence), DIGITS),
+            "bbox": _bbox(record.box),
+        }
+        classification = self._classification(each.answer)
+        return detection if classification is None else detection | {"classifications": [classification]}
+
+    def _classification(self, answer: Answer) -> list[Any] | None:
+        if answer.unsure:
+            self._report.note("detections that people are unsure of, without a classification")
+        if answer.category is None:
+            return None
+        name = category_name(answer.category)
+        if name not in self.classes:
+            free = max((int(id_) for id_ in self.classes.values()), default=-1) + 1
+            self.classes[name] = str(free)
+        sure = answer.probability if answer.basis in _MACHINE and answer.probability is not None else 1.0
+        return [self.classes[name], round(float(sure), DIGITS)]
+
+
+def _info(survey: Survey, detectors: set[str], report: ExportReport) -> dict[str, Any]:
+    names = sorted(name.removeprefix(_FROM_RESULTS) for name in detectors)
+    info: dict[str, Any] = {"format_version": FORMAT_VERSION, "detector": ", ".join(names) or "unknown"}
+    metadata = _metadata(names[0]) if len(names) == 1 else None
+    if metadata is not None:
+        info["detector_metadata"] = metadata
+    by = [
+        _classifier(basis, survey) for basis in Basis if basis in report.answers and basis is not Basis.NONE
+    ]
+    if by:
+        info["classifier"] = ", ".join(by)
+        info["classification_completion_time"] = f"{survey.created:%Y-%m-%d %H:%M:%S}"
+    return info
+
+
+def _classifier(basis: Basis, survey: Survey) -> str:
+    named = {Basis.PEOPLE: "people", Basis.SOURCE: "labels of the source", Basis.WEAK: "weak labels"}
+    return survey.model_version or "model" if basis is Basis.MODEL else named[basis]
+
+
+def _metadata(detector: str) -> dict[str, float] | None:
+    """The thresholds that readers start from, for a MegaDetector that its name tells."""
+    if re.search(r"v?1000", detector, re.IGNORECASE):
+        return dict(_V1000)
+    return dict(_V5) if re.search(r"(md|megadetector).*v5", detector, re.IGNORECASE) else None
+
+
+def _bbox(box: Box) -> list[float]:
+    """[x, y, width, height] whose corners are the box's, rounded; never without area."""
+    x1, y1 = (min(round(value, DIGITS), 1.0 - _STEP) for value in (box.x1, box.y1))
+    x2, y2 = max(round(box.x2, DIGITS), x1 + _STEP), max(round(box.y2, DIGITS), y1 + _STEP)
+    return [round(value, DIGITS) for value in (x1, y1, x2 - x1, y2 - y1)]
+
+
+def _frames(image: ImageRecord) -> dict[str, Any]:
+    """What the format demands of a video besides; only videos that failed are in a survey."""
+    return {"frame_rate": -1, "frames_processed": []} if image.failure == "video" else {}
