@@ -100,6 +100,9 @@ class _Reading:
         self._source = file.source
         self._root = root
         self._report = report
+        self._labels: dict[
+            tuple[str, Level, int | None], SourceLabel
+        ] = {}  # people's, over and over the same
         names = sorted(set(file.categories.values()))
         kinds = to_categories(names)
         self._kinds = {name: kind or ANIMAL for name, kind in zip(names, kinds, strict=True)}
@@ -159,20 +162,26 @@ class _Reading:
                 continue
             own = () if one.category in _NO_SPECIES else (self._label(one, Level.BOX),)
             findings.append(Finding(box=box, confidence=1.0, category=self._kinds[one.category], labels=own))
-        for key in _contradicted(labels, has_boxes=bool(findings)):
+        for key in _contradicted(labels, has_boxes=bool(findings)) if labels else ():
             del labels[key]
             self._report.notes["labels `empty` left out, where the same source sees something"] += 1
         return tuple(findings), tuple(labels.values())
 
     def _label(self, one: Annotation, level: Level) -> SourceLabel:
-        return SourceLabel(
-            category=one.category,
-            source=self._source,
-            level=level,
-            weak=one.weak,
-            confidence=one.confidence,
-            count=one.individuals,
-        )
+        key = (one.category, level, one.individuals)
+        label = self._labels.get(key) if not one.weak else None
+        if label is None:
+            label = SourceLabel(
+                category=one.category,
+                source=self._source,
+                level=level,
+                weak=one.weak,
+                confidence=one.confidence,
+                count=one.individuals,
+            )
+            if not one.weak:
+                self._labels[key] = label
+        return label
 
     def _size(self, image: Mapping[str, Any]) -> tuple[int | None, int | None]:
         width, height = self._number(image, "width", 1), self._number(image, "height", 1)
@@ -215,7 +224,9 @@ def parse_time(value: Any) -> dt.datetime | None:
         found = dt.datetime.fromisoformat(value)
     except ValueError:
         return None
-    return found.replace(tzinfo=None) if found.year >= EARLIEST else None
+    if found.year < EARLIEST:
+        return None
+    return found.replace(tzinfo=None) if found.tzinfo is not None else found
 
 
 def _contradicted(

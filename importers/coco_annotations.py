@@ -20,6 +20,7 @@ BATCH = 10_000  # annotations whose photographs are looked up at once
 LARGEST = 2**31 - 1  # of a whole number that every database takes
 MACHINE = frozenset({"model", "weak"})  # of `basis`, which our own exports write beside a machine's answer
 
+_NUMBERS = frozenset({int, float})  # JSON has no infinite ones, and `true` is none
 _LEVELS = (Level.IMAGE, Level.SEQUENCE, Level.BOX)
 _RELATIVE, _WEAK = 4, 8  # beside the place in _LEVELS
 
@@ -141,7 +142,7 @@ def problem(record: Any, categories: Mapping[str, int]) -> str | None:
     box = absolute or relative
     if not box:
         return None
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+    if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
         return "its box is not [x, y, width, height]"
     return None if box[2] > 0 and box[3] > 0 else "its box has no area"
 

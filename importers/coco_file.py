@@ -102,9 +102,9 @@ def image_problem(image: Any) -> str | None:
 
 def id_text(value: Any) -> str | None:
     """An id as text that every database takes; files in the wild have numbers. None where it is none."""
-    if isinstance(value, str):
+    if type(value) is str:
         return (value if value.isascii() and "\x00" not in value else as_text(value)) or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    return str(value) if type(value) is int else None
 
 
 def _outline(path: Path, prefix: str, report: ImportReport) -> CocoFile:
