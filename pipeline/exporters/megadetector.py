@@ -119,7 +119,7 @@ class _Images:
 
 
 def _info(survey: Survey, detectors: set[str], report: ExportReport) -> dict[str, Any]:
-    names = sorted(name.removeprefix(_FROM_RESULTS) for name in detectors)
+    names = sorted({name.removeprefix(_FROM_RESULTS) for name in detectors})
     info: dict[str, Any] = {"format_version": FORMAT_VERSION, "detector": ", ".join(names) or "unknown"}
     metadata = _metadata(names[0]) if len(names) == 1 else None
     if metadata is not None:
