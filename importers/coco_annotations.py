@@ -18,7 +18,7 @@ from pipeline.store.database import chunks
 
 BATCH = 10_000  # annotations whose photographs are looked up at once
 LARGEST = 2**31 - 1  # of a whole number that every database takes
-MACHINE = frozenset({"model", "weak"})  # of `basis`, which our own exports write beside a machine's answer
+MACHINE = ("model", "weak")  # of `basis`, which our own exports write beside a machine's answer
 
 _NUMBERS = frozenset({int, float})  # JSON has no infinite ones, and `true` is none
 _LEVELS = (Level.IMAGE, Level.SEQUENCE, Level.BOX)

@@ -464,13 +464,13 @@ def mutated(chance: random.Random) -> bytes:
             key = chance.choice(list(holder)) if isinstance(holder, dict) else chance.randrange(len(holder))
         act = chance.choice(["odd", "odd", "odd", "remove", "again", "add"])
         if act == "odd":
-            holder[key] = chance.choice(ODD)
+            holder[key] = copy.deepcopy(chance.choice(ODD))
         elif act == "remove":
             del holder[key]
         elif act == "again" and isinstance(holder, list):
             holder.append(copy.deepcopy(holder[key]))
         elif isinstance(holder, dict):
-            holder[chance.choice(KEYS)] = chance.choice(ODD)
+            holder[chance.choice(KEYS)] = copy.deepcopy(chance.choice(ODD))
         if not made:
             break
     data = json.dumps(made).encode()
