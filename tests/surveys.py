@@ -69,13 +69,14 @@ def box(
     confidence: float | None = 0.9,
     kind: str = "animal",
     detector: str = "md_v5a",
+    when: dt.datetime | None = None,
     **answer: Any,
 ) -> LabelledDetection:
-    """A detection with its answer; `answer` are further fields of Answer."""
+    """A detection with its answer, given at the moment `when`; `answer` are further fields of Answer."""
     record = DetectionRecord(
         id="", image_id="", box=at, bbox_confidence=confidence, detector=detector, detector_category=kind
     )
-    return LabelledDetection(record=record, answer=Answer(basis=basis, category=category, **answer))
+    return LabelledDetection(record=record, answer=Answer(basis=basis, category=category, at=when, **answer))
 
 
 def _of(record: DetectionRecord, image: str, number: int) -> DetectionRecord:

@@ -1,0 +1,94 @@
+"""The standard's addresses and columns, and datapackage.json."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.exporters.camtrap_dp.cameras import Camera
+from pipeline.exporters.camtrap_dp.statements import utc
+from pipeline.exporters.survey import Survey
+
+STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
+
+# fmt: off
+COLUMNS = {
+    "deployments": (
+        "deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty",
+        "deploymentStart", "deploymentEnd", "setupBy", "cameraID", "cameraModel", "cameraDelay",
+        "cameraHeight", "cameraDepth", "cameraTilt", "cameraHeading", "detectionDistance",
+        "timestampIssues", "baitUse", "featureType", "habitat", "deploymentGroups", "deploymentTags",
+        "deploymentComments",
+    ),
+    "media": (
+        "mediaID", "deploymentID", "captureMethod", "timestamp", "filePath", "filePublic", "fileName",
+        "fileMediatype", "exifData", "favorite", "mediaComments",
+    ),
+    "observations": (
+        "observationID", "deploymentID", "mediaID", "eventID", "eventStart", "eventEnd",
+        "observationLevel", "observationType", "cameraSetupType", "scientificName", "count", "lifeStage",
+        "sex", "behavior", "individualID", "individualPositionRadius", "individualPositionAngle",
+        "individualSpeed", "bboxX", "bboxY", "bboxWidth", "bboxHeight", "classificationMethod",
+        "classifiedBy", "classificationTimestamp", "classificationProbability", "observationTags",
+        "observationComments",
+    ),
+}
+# fmt: on
+
+
+def descriptor(
+    survey: Survey,
+    cameras: Iterable[Camera],
+    *,
+    title: str,
+    contributor: str,
+    species: Iterable[str],
+    levels: Iterable[str],
+) -> dict[str, Any]:
+    """What datapackage.json holds. `species` are the scientific names, `levels` media and perhaps event."""
+    there = list(cameras)
+    return {
+        "resources": [
+            {
+                "name": table,
+                "path": f"{table}.csv",
+                "profile": "tabular-data-resource",
+                "format": "csv",
+                "mediatype": "text/csv",
+                "encoding": "utf-8",
+                "schema": f"{STANDARD}/{table}-table-schema.json",
+            }
+            for table in COLUMNS
+        ],
+        "profile": f"{STANDARD}/camtrap-dp-profile.json",
+        "name": re.sub(r"[^a-z0-9._]+", "-", title.lower()).strip("-") or "wildloop",
+        "created": utc(survey.created),
+        "title": title,
+        "contributors": [{"title": contributor, "role": "contact"}],
+        "sources": [{"title": "Wildloop"}],
+        "project": {
+            "title": title,
+            "samplingDesign": "opportunistic",
+            "captureMethod": ["activityDetection"],
+            "individualAnimals": False,
+            "observationLevel": list(levels),
+        },
+        "spatial": _spatial(there),
+        "temporal": {
+            "start": min(one.started for one in there).date().isoformat(),
+            "end": max(one.ended for one in there).date().isoformat(),
+        },
+        "taxonomic": [{"scientificName": name} for name in sorted(species)],
+    }
+
+
+def _spatial(cameras: Iterable[Camera]) -> dict[str, Any]:
+    """The box around all cameras, as GeoJSON; their points where they lie on one line."""
+    places = sorted({(one.record.longitude or 0.0, one.record.latitude or 0.0) for one in cameras})
+    west, east = places[0][0], places[-1][0]
+    south, north = min(place[1] for place in places), max(place[1] for place in places)
+    if west == east or south == north:
+        return {"type": "MultiPoint", "coordinates": [list(place) for place in places]}
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}

@@ -1,0 +1,127 @@
+"""What an answer or a label says, in the words of the standard."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.exporters.survey import Answer, Basis, LabelledDetection
+from pipeline.records import EMPTY, SourceLabel, category_name
+
+ANIMAL, HUMAN, VEHICLE, BLANK = "animal", "human", "vehicle", "blank"
+UNKNOWN, UNCLASSIFIED = "unknown", "unclassified"
+
+_HUMANS = frozenset({"human", "person", "people", "homo sapiens"})
+_VEHICLES = frozenset({"vehicle", "car", "truck", "bus", "motorcycle", "bicycle", "boat"})
+_ANIMALS = frozenset({"animal", "unidentified animal", "unknown animal"})  # these name no species
+_OF_DETECTORS = {"person": HUMAN, "vehicle": VEHICLE}
+_PEOPLE = (Basis.PEOPLE, Basis.SOURCE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What was seen, who says so, and how sure they are."""
+
+    kind: str  # observationType
+    species: str | None = None  # scientificName
+    is_machine: bool | None = None  # None: nobody classified it
+    by: tuple[str, ...] = ()
+    at: dt.datetime | None = None  # aware
+    probability: float | None = None  # of a machine
+    count: int | None = None  # individuals
+
+    @property
+    def what(self) -> tuple[str, str]:
+        """What was seen, whoever says so."""
+        return self.kind, self.species or ""
+
+    @property
+    def is_classified(self) -> bool:
+        """Whether anybody could say what it is."""
+        return self.kind not in (UNKNOWN, UNCLASSIFIED)
+
+    def cells(self) -> dict[str, str]:
+        """Its columns of the observations table."""
+        method = None if self.is_machine is None else ("machine" if self.is_machine else "human")
+        return {
+            "observationType": self.kind,
+            "scientificName": self.species or "",
+            "count": str(self.count) if self.count else "",
+            "classificationMethod": method or "",
+            "classifiedBy": ", ".join(self.by),
+            "classificationTimestamp": utc(self.at) if self.at is not None else "",
+            "classificationProbability": number(self.probability) if self.is_machine else "",
+        }
+
+
+class Words:
+    """Categories as scientific names."""
+
+    def __init__(self, taxa: Mapping[str, str] | None) -> None:
+        """`taxa` is category to scientific name; a category that is not in it is its own, capitalised."""
+        self._taxa = {category_name(category): name for category, name in (taxa or {}).items()}
+
+    def of_detection(self, one: LabelledDetection) -> Statement:
+        """What the answer to a detection says of its box."""
+        answer = one.answer
+        if answer.unsure:
+            return Statement(kind=UNKNOWN, is_machine=False, by=answer.by, at=answer.at)
+        if answer.basis is Basis.NONE or answer.category is None:
+            kind = _OF_DETECTORS.get(one.record.detector_category)
+            if kind is None:
+                return Statement(kind=UNCLASSIFIED)
+            found = Answer(
+                basis=Basis.WEAK,
+                category=kind,
+                by=(one.record.detector,),
+                probability=one.record.bbox_confidence,
+            )
+            return self._said(found, count=1)
+        return self._said(answer, count=1)
+
+    def of_label(self, label: SourceLabel) -> Statement:
+        """What a source says of a whole photograph or sequence."""
+        answer = Answer(
+            basis=Basis.WEAK if label.weak else Basis.SOURCE,
+            category=label.category,
+            by=(label.annotator or label.source,),
+            probability=label.confidence,
+            at=label.annotated_at,
+        )
+        return self._said(answer, count=label.count)
+
+    def _said(self, answer: Answer, count: int | None) -> Statement:
+        kind, species = self._named(category_name(answer.category or ""))
+        return Statement(
+            kind=kind,
+            species=species,
+            is_machine=answer.basis not in _PEOPLE,
+            by=answer.by,
+            at=answer.at,
+            probability=answer.probability,
+            count=count if kind in (ANIMAL, HUMAN) else None,
+        )
+
+    def _named(self, category: str) -> tuple[str, str | None]:
+        """The observationType and the scientific name of a category."""
+        name = self._taxa.get(category)
+        if category == EMPTY:
+            return BLANK, None
+        if category in _HUMANS:
+            return HUMAN, name or "Homo sapiens"
+        if category in _VEHICLES:
+            return VEHICLE, name
+        if category in _ANIMALS:
+            return ANIMAL, name
+        return ANIMAL, name or category[:1].upper() + category[1:]
+
+
+def number(value: float | None) -> str:
+    """A number as a cell of a table."""
+    return "" if value is None else f"{value:.10g}"
+
+
+def utc(moment: dt.datetime) -> str:
+    """An aware moment as the standard writes it."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
