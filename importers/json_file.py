@@ -13,6 +13,7 @@ import ijson
 from pipeline.errors import SourceError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LARGEST = 1 << 1000
 
 
 @contextmanager
@@ -51,5 +52,7 @@ def mapping(path: Path, name: str, remedy: str) -> Mapping[str, Any]:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a JSON value is a finite number that a float holds."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) <= _LARGEST
+    return isinstance(value, float) and math.isfinite(value)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.exporters.boxes import DIGITS, rounded
 from pipeline.exporters.coco import JsonList
 from pipeline.exporters.draft import draft_file
 from pipeline.exporters.names import free_name
@@ -18,10 +19,8 @@ from pipeline.records import EMPTY, Box, ImageRecord, category_name
 
 FORMAT_VERSION = "1.6"
 DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # every reader knows these
-DIGITS = 5  # of boxes, in fractions of the frame, and of confidences: as detections are told apart
 NOT_LOOKED_AT = "no detector looked at it"  # the failure of such photographs: [] would say nothing is there
 
-_STEP = 10.0**-DIGITS
 _FROM_RESULTS = "results:"  # how the store names the detector of a results file
 _MACHINE = (Basis.MODEL, Basis.WEAK)
 _V5 = {"typical_detection_threshold": 0.2, "conservative_detection_threshold": 0.05}
@@ -146,10 +145,9 @@ def _metadata(detector: str) -> dict[str, float] | None:
 
 
 def _bbox(box: Box) -> list[float]:
-    """[x, y, width, height] whose corners are the box's, rounded; never without area."""
-    x1, y1 = (min(round(value, DIGITS), 1.0 - _STEP) for value in (box.x1, box.y1))
-    x2, y2 = max(round(box.x2, DIGITS), x1 + _STEP), max(round(box.y2, DIGITS), y1 + _STEP)
-    return [round(value, DIGITS) for value in (x1, y1, x2 - x1, y2 - y1)]
+    """[x, y, width, height] whose corners are the box's, rounded."""
+    x1, y1, x2, y2 = rounded(box)
+    return [x1, y1, round(x2 - x1, DIGITS), round(y2 - y1, DIGITS)]
 
 
 def _frames(image: ImageRecord) -> dict[str, Any]:

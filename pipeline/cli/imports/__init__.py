@@ -10,6 +10,7 @@ SOURCES = {  # name: module:attribute
     "folder": "pipeline.cli.imports.folder:folder_command",
     "coco": "pipeline.cli.imports.coco:coco_command",
     "megadetector": "pipeline.cli.imports.megadetector:megadetector_command",
+    "detections-csv": "pipeline.cli.imports.detections_csv:detections_csv_command",
     "emammal": "pipeline.cli.imports.emammal:emammal_command",
     "camtrap-dp": "pipeline.cli.imports.camtrap_dp:camtrap_dp_command",
     "deployments": "pipeline.cli.imports.deployments:deployments_command",

@@ -1,0 +1,47 @@
+"""`wildloop import detections-csv`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.imports.options import finish, images_option, import_options, read
+
+if TYPE_CHECKING:
+    from importers.detections_rows import AxisOrder
+
+
+@click.command("detections-csv")
+@click.argument("detections", type=click.Path(path_type=Path), metavar="FILE.csv")
+@images_option
+@click.option(
+    "--axis-order",
+    type=click.Choice(["yxyx", "xyxy"]),
+    default="yxyx",
+    show_default=True,
+    help="What a box's four numbers are: ymin, xmin, ymax, xmax, as the ancestor's code wrote them, or xmin, "
+    "ymin, xmax, ymax, as its README has it. Columns named ymin, xmin, ymax and xmax are read by name.",
+)
+@import_options
+def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder, **options: Any) -> None:
+    """Import the photographs of a detections CSV, with its boxes in fractions of the frame.
+
+    A row is a box (name, score and four numbers, with or without a header), or a photograph (image_path,
+    max_confidence, detections: a JSON list of four numbers, confidence and class).
+    """
+    from importers.detections_csv import import_detections
+    from pipeline.wiring import open_house
+
+    house = open_house()
+    report = import_detections(
+        house.database,
+        house.settings.data_dir,
+        detections,
+        images,
+        axis_order=axis_order,
+        options=read(**options),
+        progress=True,
+    )
+    finish(report)
