@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {  # name: module:attribute
     "train": "pipeline.cli.train:train",
     "models": "pipeline.cli.models:models",
     "activate": "pipeline.cli.models:activate",
+    "dataset": "pipeline.cli.dataset:dataset",
     "status": "pipeline.cli.status:status",
     "doctor": "pipeline.cli.doctor:doctor",
     "demo": "pipeline.cli.demo:demo",

@@ -1,0 +1,90 @@
+"""A folder of crops by class, and the COCO Camera Traps files that list its two halves."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+from pipeline.exporters.coco import JsonList
+from pipeline.records import EMPTY
+
+VERSION = "1.0"
+FIELDS = ("location", "datetime", "seq_id", "frame_num", "seq_num_frames")  # of photographs in sequences
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no names on Windows
+_LONGEST = 100  # characters of a folder name
+
+
+def folder_names(categories: Iterable[str]) -> dict[str, str]:
+    """A folder for each category: its name, without what some file system forbids; no two are alike."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in sorted(set(categories)):
+        safe = _UNSAFE.sub("_", name)[:_LONGEST].rstrip(". ")
+        if not safe or safe.startswith(".") or _DEVICES.fullmatch(safe):
+            safe = f"_{safe}"
+        number, folder = 1, safe
+        while folder.casefold() in taken:
+            number += 1
+            folder = f"{safe}_{number}"
+        taken.add(folder.casefold())
+        found[name] = folder
+    return found
+
+
+def crop_name(file_name: str, detection_id: str | None = None) -> str:
+    """The name of a photograph's crop below its class: the photograph's own, as a JPEG has it.
+
+    `detection_id` tells the crops of one photograph apart. Nothing of the name leads out of its folder.
+    """
+    parts = [part for part in file_name.split("/") if part not in ("", ".")]
+    name = "/".join("_" if part == ".." else part for part in parts) or "crop"
+    stem, dot, ending = name.rpartition(".")
+    if not dot or f".{ending.lower()}" not in _JPEG or not stem.rpartition("/")[2]:
+        stem, ending = name, "jpg"
+    return f"{stem}.{ending}" if detection_id is None else f"{stem}_{detection_id}.{ending}"
+
+
+def numbered(categories: Iterable[str]) -> dict[str, int]:
+    """The number of each category in the files: EMPTY is 0 whether or not it is there, the others follow."""
+    return {name: number for number, name in enumerate([EMPTY, *sorted({*categories} - {EMPTY})])}
+
+
+class SplitFile:
+    """Writes one COCO Camera Traps file as a stream of crops."""
+
+    def __init__(
+        self, file: IO[str], waiting: IO[str], description: str, categories: Mapping[str, int]
+    ) -> None:
+        """Begin the document in `file`; annotations wait in `waiting`, a file that can be read back."""
+        self._file, self._waiting = file, waiting
+        self._images, self._annotations = JsonList(file), JsonList(waiting)
+        self._categories = [{"id": number, "name": name} for name, number in categories.items()]
+        file.write(f'{{"info": {json.dumps({"version": VERSION, "description": description})},\n"images": [')
+
+    def add(self, crop: Mapping[str, Any], *, width: int, height: int, category_id: int) -> None:
+        """Write a crop of `width` x `height` pixels and its class.
+
+        `crop` has id, name (its file), image_id and, where they are known, source_id and FIELDS.
+        """
+        image = {
+            "id": crop["id"],
+            "file_name": crop["name"],
+            "width": width,
+            "height": height,
+            "original_key": crop["source_id"] or crop["image_id"],
+        }
+        known = FIELDS if crop["seq_id"] is not None else FIELDS[:2]
+        self._images.add(image | {name: crop[name] for name in known if crop[name] is not None})
+        self._annotations.add({"id": crop["id"], "image_id": crop["id"], "category_id": category_id})
+
+    def end(self) -> None:
+        """Complete the document; both files stay open."""
+        self._file.write('],\n"annotations": [')
+        self._waiting.seek(0)
+        shutil.copyfileobj(self._waiting, self._file)
+        self._file.write(f'],\n"categories": {json.dumps(self._categories)}}}\n')
