@@ -28,7 +28,9 @@ AxisOrder = Literal["yxyx", "xyxy"]
 Row = tuple[float, float, float, float, float, int]  # x1, y1, x2, y2, confidence, index of KINDS
 
 KINDS = (ANIMAL, PERSON, VEHICLE)  # the classes 1, 2 and 3
-_CLASSES = {name: place for place, number in enumerate((1, 2, 3)) for name in (number, str(number))}
+_CLASSES: dict[object, int] = {
+    name: place for place, number in enumerate((1, 2, 3)) for name in (number, str(number))
+}
 
 _NAMES = ("name", "file_name", "filename", "file", "image_path", "image", "path")
 _SCORES = ("score", "confidence", "conf")

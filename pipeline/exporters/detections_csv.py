@@ -23,7 +23,7 @@ def write(out: Path, survey: Survey, *, axis_order: str = "yxyx", header: bool =
     report = ExportReport(path=str(out))
     columns, names = COLUMNS[axis_order], set[int]()
     with draft_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
+        table = csv.writer(file)  # ends lines as RFC 4180 does, or it would leave such letters of names bare
         if header:
             table.writerow(["name", "score", *columns])
         for one in survey.photographs():
