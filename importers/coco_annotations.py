@@ -1,9 +1,10 @@
-"""The annotations of a COCO Camera Traps file, a million in some seventy megabytes, by photograph."""
+"""The annotations of a COCO Camera Traps file, a million in some sixty megabytes, by photograph."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,11 @@ MACHINE = ("model", "weak")  # of `basis`, which our own exports write beside a 
 _NUMBERS = frozenset({int, float})  # JSON has no infinite ones, and `true` is none
 _LEVELS = (Level.IMAGE, Level.SEQUENCE, Level.BOX)
 _RELATIVE, _WEAK = 4, 8  # beside the place in _LEVELS
+_NO_BOX = (0.0, 0.0, 0.0, 0.0)
+_ROW = Struct("=iiiBd4d")
+_FIELDS = np.dtype(
+    [("photograph", "i4"), ("category", "i4"), ("count", "i4"), ("flags", "u1"), ("rest", "f8", (5,))]
+)
 
 
 class Annotation(NamedTuple):
@@ -30,7 +36,7 @@ class Annotation(NamedTuple):
 
     category: str  # lower case
     level: Level
-    bbox: tuple[float, float, float, float] | None  # x, y, width, height, with Level.BOX only
+    bbox: tuple[float, ...] | None  # x, y, width, height, with Level.BOX only
     relative: bool  # the box is in fractions of the frame, not in pixels
     individuals: int | None
     weak: bool  # a machine's
@@ -43,55 +49,50 @@ class Annotations:
     def __init__(self, categories: Sequence[str], photographs: int) -> None:
         """`categories` are the names that `add` numbers."""
         self._names = categories
-        self._starts = array("q", bytes(8 * (photographs + 1)))
-        self._photograph, self._category, self._count = array("i"), array("i"), array("i")
-        self._flags, self._confidence, self._bbox = array("B"), array("d"), array("d")
-
-    def __len__(self) -> int:
-        return len(self._category)
+        self._photographs = photographs
+        self._starts: array[int] = array("q")  # row of each photograph's first annotation
+        self._rows = bytearray()
 
     def add(self, photograph: int, category: int, record: Mapping[str, Any]) -> None:
-        """Take in a record that `problem` found nothing wrong with."""
+        """Take in a record that `identified` found nothing wrong with."""
         relative = record.get("bbox_relative")
         bbox = record.get("bbox") or relative
-        level = 2 if bbox else int(record.get("sequence_level_annotation") is True)
-        weak = record.get("basis") in MACHINE
-        sure, count = record.get("probability"), record.get("count")
-        self._photograph.append(photograph)
-        self._category.append(category)
-        self._flags.append(level | (_RELATIVE if relative else 0) | (_WEAK if weak else 0))
-        self._count.append(-1 if count is None or not is_count(count) else count)
-        self._confidence.append(sure if weak and is_number(sure) and 0.0 <= sure <= 1.0 else -1.0)
-        self._bbox.extend(bbox or (0.0, 0.0, 0.0, 0.0))
+        flags = (2 | _RELATIVE if relative else 2) if bbox else 0
+        if not bbox and record.get("sequence_level_annotation") is True:
+            flags = 1
+        count, sure = record.get("count"), -1.0
+        if record.get("basis") in MACHINE:
+            flags |= _WEAK
+            given = record.get("probability")
+            sure = given if is_number(given) and 0.0 <= given <= 1.0 else -1.0
+        number = -1 if count is None or not is_count(count) else count
+        self._rows += _ROW.pack(photograph, category, number, flags, sure, *(bbox or _NO_BOX))
 
     def sort(self, left_out: Sequence[int]) -> None:
         """Bring them into the order of the photographs, without those that were added as `left_out`."""
-        photograph = np.frombuffer(self._photograph, dtype=np.int32) if len(self) else np.empty(0, np.int32)
-        order = np.argsort(photograph, kind="stable")
-        order = order[~np.isin(order, left_out)]
-        counted = np.bincount(photograph[order], minlength=len(self._starts) - 1)
+        rows = np.frombuffer(bytes(self._rows), dtype=_FIELDS)
+        order = np.argsort(rows["photograph"], kind="stable")
+        rows = rows[order[~np.isin(order, left_out)]]
+        counted = np.bincount(rows["photograph"], minlength=self._photographs)
         self._starts = array("q", np.concatenate([[0], np.cumsum(counted)]).astype(np.int64).tobytes())
-        boxes = np.frombuffer(self._bbox, dtype=np.float64).reshape(-1, 4) if len(self) else np.empty((0, 4))
-        self._bbox = array("d", boxes[order].tobytes())
-        self._category = _taken(self._category, order)
-        self._count = _taken(self._count, order)
-        self._flags = _taken(self._flags, order)
-        self._confidence = _taken(self._confidence, order)
-        self._photograph = array("i")
+        self._rows = bytearray(rows.tobytes())
 
     def of(self, photograph: int) -> list[Annotation]:
         """Those of a photograph, in the order of the file, once they are sorted."""
-        return [self._one(index) for index in range(self._starts[photograph], self._starts[photograph + 1])]
+        start, stop = self._starts[photograph], self._starts[photograph + 1]
+        if start == stop:
+            return []
+        rows = self._rows[start * _ROW.size : stop * _ROW.size]
+        return [self._one(*row) for row in _ROW.iter_unpack(rows)]
 
-    def _one(self, index: int) -> Annotation:
-        flags = self._flags[index]
-        count, sure, first = self._count[index], self._confidence[index], 4 * index
+    def _one(
+        self, photograph: int, category: int, count: int, flags: int, sure: float, *bbox: float
+    ) -> Annotation:
         level = _LEVELS[flags & 3]
-        bbox = self._bbox
         return Annotation(
-            self._names[self._category[index]],
+            self._names[category],
             level,
-            (bbox[first], bbox[first + 1], bbox[first + 2], bbox[first + 3]) if level is Level.BOX else None,
+            bbox if level is Level.BOX else None,
             bool(flags & _RELATIVE),
             None if count < 0 else count,
             bool(flags & _WEAK),
@@ -102,49 +103,55 @@ class Annotations:
 def read_annotations(file: CocoFile, images: Keys, report: ImportReport) -> Annotations:
     """Every annotation of a file whose photographs have the ids `images`.
 
-    Records that are broken, or whose id stood before, are refused in `report`. Raises SourceError where the
-    file is no longer what it was.
+    Records that are broken, or whose id stood before, are refused in `report`.
     """
     numbers = {id_: number for number, id_ in enumerate(file.categories)}
     found = Annotations(list(file.categories.values()), len(images))
     ids = Keys()
     place = -1
     for batch in chunks(file.annotations(), BATCH):
-        mentioned = [id_text(one.get("image_id")) or "" if isinstance(one, Mapping) else "" for one in batch]
+        mentioned = [id_text(one.get("image_id")) or "" if isinstance(one, dict) else "" for one in batch]
         for one, photograph in zip(batch, images.places(mentioned).tolist(), strict=True):
             place += 1
-            wrong = problem(one, numbers)
-            if wrong is None and photograph < 0:
-                wrong = f"there is no image {as_text(str(one.get('image_id')))}"
-            if wrong is not None:
-                report.refuse(_where(file, place, one), "annotation", wrong)
+            try:
+                id_, category = identified(one, numbers)
+                if photograph < 0:
+                    raise ValueError(f"there is no image {as_text(str(one.get('image_id')))}")
+            except ValueError as exc:
+                report.refuse(_where(file, place, one), "annotation", str(exc))
                 continue
             count = one.get("count")
             if count is not None and not is_count(count):
                 report.refuse(_where(file, place, one), "count", f"{str(count)[:40]} is no number of animals")
-            ids.add(id_text(one["id"]))
-            found.add(photograph, numbers[id_text(one["category_id"]) or ""], one)
+            ids.add(id_)
+            found.add(photograph, category, one)
     found.sort(_repeated(file, numbers, images, ids, report))
     return found
 
 
-def problem(record: Any, categories: Mapping[str, int]) -> str | None:
-    """What keeps a record of `annotations` from being one; None where nothing does."""
-    if not isinstance(record, Mapping):
-        return "it is no object"
-    if id_text(record.get("id")) is None:
-        return "it has no `id`"
-    if id_text(record.get("category_id")) not in categories:
-        return f"there is no category {as_text(str(record.get('category_id')))}"
+def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, int]:
+    """The id of a record of `annotations`, and the number of its category.
+
+    Raises ValueError, saying what is wrong, where the record or its box is none.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("it is no object")
+    id_ = id_text(record.get("id"))
+    if id_ is None:
+        raise ValueError("it has no `id`")
+    category = categories.get(id_text(record.get("category_id")) or "")
+    if category is None:
+        raise ValueError(f"there is no category {as_text(str(record.get('category_id')))}")
     absolute, relative = record.get("bbox"), record.get("bbox_relative")
     if absolute and relative:
-        return "it has both `bbox` and `bbox_relative`"
+        raise ValueError("it has both `bbox` and `bbox_relative`")
     box = absolute or relative
-    if not box:
-        return None
-    if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
-        return "its box is not [x, y, width, height]"
-    return None if box[2] > 0 and box[3] > 0 else "its box has no area"
+    if box:
+        if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
+            raise ValueError("its box is not [x, y, width, height]")
+        if box[2] <= 0 or box[3] <= 0:
+            raise ValueError("its box has no area")
+    return id_, category
 
 
 def is_count(value: Any) -> bool:
@@ -163,10 +170,13 @@ def _repeated(
     found: list[int] = []
     taken = -1
     for place, one in enumerate(file.annotations()):
-        if problem(one, numbers) is not None or images.places([id_text(one.get("image_id")) or ""])[0] < 0:
+        try:
+            text, _ = identified(one, numbers)
+        except ValueError:
+            continue
+        if images.places([id_text(one.get("image_id")) or ""])[0] < 0:
             continue
         taken += 1
-        text = id_text(one["id"]) or ""
         if hash(text) not in suspects:
             continue
         if text in seen:
@@ -179,9 +189,3 @@ def _repeated(
 def _where(file: CocoFile, place: int, record: Any) -> str:
     id_ = id_text(record.get("id")) if isinstance(record, Mapping) else None
     return f"{as_text(str(file.path))}: annotation {place}" + (f" ({id_})" if id_ is not None else "")
-
-
-def _taken(values: array[Any], order: Any) -> array[Any]:
-    """The values in another order."""
-    chosen = np.frombuffer(values, dtype=np.dtype(values.typecode))[order] if values else np.empty(0, np.int8)
-    return array(values.typecode, chosen.tobytes())

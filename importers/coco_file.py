@@ -19,7 +19,8 @@ from pipeline.records import EMPTY, category_name
 
 FIELDS = ("info", "images", "annotations", "categories", "licenses")  # the last is COCO's own, never used
 _LISTS = ("images", "annotations", "categories")
-_BULK = ("images.", "annotations.")  # how the places of their records begin
+_BULK = ("images", "annotations")  # too long to be kept
+_DEPTH = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1, "null": 0}
 _REMEDY = "a COCO Camera Traps file has info, images, categories and annotations"
 
 
@@ -92,7 +93,7 @@ def check_images(files: Sequence[CocoFile], report: ImportReport) -> list[Keys]:
 
 def image_problem(image: Any) -> str | None:
     """What keeps a record of `images` from being one; None where nothing does."""
-    if not isinstance(image, Mapping):
+    if not isinstance(image, dict):
         return "it is no object"
     if id_text(image.get("id")) is None:
         return "it has no `id`"
@@ -136,19 +137,24 @@ def _fields(path: Path) -> dict[str, Any]:
     One pass over the whole file: whatever is wrong with its JSON is found here.
     """
     builders: dict[str, ObjectBuilder] = {}
-    builder = ObjectBuilder()
+    name, depth = "", 1
+    builder: ObjectBuilder | None = None  # of the field being read, unless that is a long list
     with opened(path) as file:
-        for place, event, value in ijson.parse(file, use_float=True):
-            if place.startswith(_BULK):
-                continue
-            if place:
+        events = ijson.basic_parse(file, use_float=True)
+        if next(events)[0] != "start_map":
+            raise SourceError(f"{path} is no JSON object", remedy=_REMEDY)
+        for event, value in events:
+            if value is None:
+                depth += _DEPTH[event]
+            if builder is not None and depth and (depth > 1 or event != "map_key"):
                 builder.event(event, value)
-            elif event == "map_key":
-                if value in builders:
-                    raise SourceError(f"{path} has two fields `{as_text(value)}`", remedy="keep one of them")
-                builder = builders[value] = ObjectBuilder()
-            elif event not in ("start_map", "end_map"):
-                raise SourceError(f"{path} is no JSON object", remedy=_REMEDY)
+                if name in _BULK:
+                    builder = None
+            elif depth == 1 and event == "map_key":
+                name = value
+                if name in builders:
+                    raise SourceError(f"{path} has two fields `{as_text(name)}`", remedy="keep one of them")
+                builder = builders[name] = ObjectBuilder()
     return {name: builder.value for name, builder in builders.items()}
 
 
