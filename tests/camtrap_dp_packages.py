@@ -72,6 +72,18 @@ def content(
     described = {
         "name": "sample",
         "profile": f"{BASE}/camtrap-dp-profile.json",
+        "created": "2024-06-01T08:30:00Z",
+        "contributors": [{"title": "Ann Example"}],
+        "project": {
+            "title": "Sample",
+            "samplingDesign": "opportunistic",
+            "captureMethod": ["activityDetection"],
+            "individualAnimals": False,
+            "observationLevel": ["media", "event"],
+        },
+        "spatial": {"type": "MultiPoint", "coordinates": [[4.2, 51.1]]},
+        "temporal": {"start": "2024-05-01", "end": "2024-05-31"},
+        "taxonomic": [{"scientificName": "Vulpes vulpes"}],
         "resources": [
             {
                 "name": name,

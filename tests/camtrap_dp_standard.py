@@ -269,7 +269,10 @@ def problems(package: Path) -> list[str]:
     session.mount("http://", Standard())
     place = package if package.suffix == ".zip" else package / "datapackage.json"
     with frictionless.system.use_context(http_session=session, trusted=True):
-        report = frictionless.Package(str(place)).validate()
+        try:
+            report = frictionless.Package(str(place)).validate()
+        except frictionless.FrictionlessException as exc:
+            return [str(each) for each in (exc.reasons or [exc.error])]
     found = [str(row) for row in report.flatten(["type", "rowNumber", "fieldName", "note"])]
     if package.suffix != ".zip":
         checked = jsonschema.Draft4Validator(PROFILE)

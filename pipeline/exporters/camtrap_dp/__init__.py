@@ -252,4 +252,5 @@ def _id(text: str) -> str:
 def _allowed(name: str) -> str:
     """A file name as the standard's pattern allows it: what it forbids becomes percent signs."""
     quoted = quote(name).replace("..", "%2E%2E")
-    return f"%{ord(quoted[0]):02X}{quoted[1:]}" if quoted[:1] in tuple("./~") else quoted or "_"
+    is_forbidden = name in _MISSING or quoted.startswith((".", "/", "~"))
+    return f"%{ord(quoted[0]):02X}{quoted[1:]}" if quoted and is_forbidden else quoted or "_"
