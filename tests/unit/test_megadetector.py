@@ -1,0 +1,350 @@
+"""What a MegaDetector results file brings besides boxes, what is left of it, and what damage does to it."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from importers import megadetector
+from importers.entries import Entry, ImportOptions
+from importers.megadetector_file import check
+from importers.report import ImportReport
+from importers.root import Root
+from pipeline.cli import wildloop
+from pipeline.errors import SourceError, WildloopError
+from pipeline.records import Level, SourceLabel
+from pipeline.store import images
+from pipeline.store.database import Database
+from tests.photographs import put
+
+BOX = [0.1, 0.2, 0.3, 0.4]
+
+
+def results(path: Path, *listed: Any, **sections: Any) -> Path:
+    table = {
+        "info": {"format_version": "1.5", "detector": "md_v5a.0.0", "classifier": "deepfaune"},
+        "detection_categories": {"1": "animal", "2": "person", "3": "vehicle"},
+        "classification_categories": {"0": "Red Fox", "1": "blank", "2": "unknown"},
+        **sections,
+        "images": listed,
+    }
+    return put(path, json.dumps({name: value for name, value in table.items() if value is not None}).encode())
+
+
+def seen(name: str = "a.jpg", *classified: Any, **fields: Any) -> dict[str, Any]:
+    detection: dict[str, Any] = {"category": "1", "conf": 0.9, "bbox": BOX}
+    if classified:
+        detection["classifications"] = list(classified)
+    return {"file": name, "detections": [detection], **fields}
+
+
+def read(path: Path, threshold: float | None = None) -> tuple[list[Entry], ImportReport]:
+    report = ImportReport(source=str(path))
+    return list(megadetector.entries(check(path, threshold), Root(path.parent), report)), report
+
+
+def labels(path: Path, threshold: float = 0.0) -> list[tuple[SourceLabel, ...]]:
+    found = []
+    for entry in read(path, threshold)[0]:
+        assert entry.ready is not None
+        found.append(entry.ready.findings[0].labels)
+    return found
+
+
+# Classifications
+
+
+def test_the_best_classification_becomes_a_weak_label_with_its_classifier_as_provenance(
+    tmp_path: Path,
+) -> None:
+    path = results(tmp_path / "md.json", seen("a.jpg", ["1", 0.2], ["0", 0.7]), seen("b.jpg"))
+    expected = SourceLabel(
+        category="red fox",
+        source="megadetector:deepfaune",
+        level=Level.BOX,
+        weak=True,
+        confidence=0.7,
+        annotator="deepfaune",
+    )
+    assert labels(path) == [(expected,), ()]
+
+
+def test_classifications_are_not_adopted_unless_asked_for(tmp_path: Path) -> None:
+    (entry,), report = read(results(tmp_path / "md.json", seen("a.jpg", ["0", 0.7])))
+    assert entry.ready is not None
+    assert entry.ready.findings[0].labels == ()
+    (entry,), report = read(results(tmp_path / "md.json", seen("a.jpg", "no classification")))
+    assert report.refused == {}
+
+
+def test_without_a_classifier_the_file_itself_is_the_provenance(tmp_path: Path) -> None:
+    info = {"format_version": "1.5"}
+    path = results(tmp_path / "spring.json", seen("a.jpg", ["0", 0.7]), info=info)
+    (label,) = labels(path)[0]
+    assert (label.source, label.annotator) == ("megadetector:spring", None)
+
+
+def test_blank_means_empty_and_unknown_means_nothing(tmp_path: Path) -> None:
+    path = results(tmp_path / "md.json", seen("a.jpg", ["1", 0.7]), seen("b.jpg", ["2", 0.7]))
+    (blank,), unknown = labels(path)
+    assert blank.category == "empty"
+    assert unknown == ()
+
+
+def test_classifications_below_the_threshold_are_left(tmp_path: Path) -> None:
+    path = results(tmp_path / "md.json", seen("a.jpg", ["0", 0.7]), seen("b.jpg", ["0", 0.8]))
+    assert [len(own) for own in labels(path, 0.75)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "broken", ["0", ["0"], ["9", 0.5], [0, 0.5], ["0", 1.5], ["0", None], [["0"], 0.5], {"0": 0.5}]
+)
+def test_a_broken_classification_costs_its_photograph(tmp_path: Path, broken: Any) -> None:
+    path = results(tmp_path / "md.json", seen("a.jpg", ["0", 0.7], broken), seen("b.jpg"))
+    found, report = read(path, 0.0)
+    assert [entry.file_name for entry in found] == ["b.jpg"]
+    assert report.refused == {"with a broken classification": 1}
+    assert report.examples[0][0] == "image 0 (a.jpg)"
+
+
+def test_a_file_without_classes_has_none_to_adopt(tmp_path: Path) -> None:
+    path = results(tmp_path / "md.json", seen(), classification_categories=None)
+    assert len(read(path)[0]) == 1
+    with pytest.raises(SourceError, match="classification_categories"):
+        read(path, 0.0)
+
+
+# Times, sizes, categories, places
+
+
+@pytest.mark.parametrize(
+    ("given_time", "expected"),
+    [
+        ("2024:05:01 12:00:03", dt.datetime(2024, 5, 1, 12, 0, 3)),
+        ("2024-05-01 12:00:03", dt.datetime(2024, 5, 1, 12, 0, 3)),
+        ("2024-05-01T12:00:03+02:00", dt.datetime(2024, 5, 1, 12, 0, 3)),
+        ("0000:00:00 00:00:00", None),
+        ("1899:12:31 23:59:59", None),
+        ("2024:05:01", None),
+        (20240501, None),
+        ("yesterday", None),
+    ],
+)
+def test_the_time_of_an_image_is_taken_where_it_is_one(
+    tmp_path: Path, given_time: Any, expected: dt.datetime | None
+) -> None:
+    path = results(tmp_path / "md.json", seen(datetime=given_time, width=2048, height=1536))
+    (entry,), report = read(path)
+    assert (entry.datetime, entry.width, entry.height) == (expected, 2048, 1536)
+    assert bool(report.notes) == (expected is None)
+
+
+@pytest.mark.parametrize("width", [0, -1, "2048", 1.5, True, None, 1 << 40])
+def test_a_size_that_is_none_is_not_taken(tmp_path: Path, width: Any) -> None:
+    assert read(results(tmp_path / "md.json", seen(width=width)))[0][0].width is None
+
+
+def test_the_names_of_categories_are_brought_to_animal_person_and_vehicle(tmp_path: Path) -> None:
+    kinds = {"0": "background", "1": "Deer", "2": "human", "3": "Truck"}
+    image = {"file": "a.jpg", "detections": [{"category": id_, "conf": 1, "bbox": BOX} for id_ in kinds]}
+    (entry,), _ = read(results(tmp_path / "md.json", image, detection_categories=kinds))
+    assert entry.ready is not None
+    assert [finding.category for finding in entry.ready.findings] == ["animal", "person", "vehicle"]
+
+
+def test_photographs_may_lie_in_an_object_store(tmp_path: Path) -> None:
+    path = results(tmp_path / "md.json", seen("site\\a.jpg"))
+    (entry,) = megadetector.entries(check(path), Root("s3://bucket/photos/"), ImportReport(source=""))
+    assert (entry.file_name, entry.path) == ("site/a.jpg", "s3://bucket/photos/site/a.jpg")
+
+
+# Repeats
+
+
+def camera(tmp_path: Path, photographs: int = 25) -> Path:
+    """A stump in every photograph of site a, in a few of site b, and an animal that walks through both."""
+    listed = []
+    for site, number in (("a", photographs), ("b", 10)):
+        for place in range(number):
+            image = seen(f"{site}/{place}.jpg")
+            image["detections"] = [
+                {"category": "1", "conf": 0.9, "bbox": [0.02 * place, 0.5, 0.1, 0.2]},
+                {"category": "1", "conf": 0.5, "bbox": [0.7 + 0.0005 * (place % 3), 0.1, 0.2, 0.2]},
+            ]
+            listed.append(image)
+    return results(tmp_path / "md.json", *listed)
+
+
+def run(tmp_path: Path, path: Path, *arguments: str) -> str:
+    environ = {"WILDLOOP_DATA_DIR": str(tmp_path / "data"), "WILDLOOP_DATABASE_URL": ""}
+    command = ["import", "megadetector", str(path), "--images", str(tmp_path), "--rows-only", *arguments]
+    done = CliRunner().invoke(wildloop, command, env=environ)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_boxes_that_stand_still_are_left_out_and_told_in_a_table(tmp_path: Path) -> None:
+    table = tmp_path / "repeats.csv"
+    output = run(tmp_path, camera(tmp_path), "--drop-repeats", "--repeats-report", str(table))
+    assert "35 new photographs, 45 new crops" in output
+    assert "25 repeat detections, boxes that stand still in 1 places at 1 locations, left out" in output
+    with table.open() as file:
+        (row,) = csv.DictReader(file)
+    assert row == {
+        "location": "a",
+        "x": "0.7000",
+        "y": "0.1000",
+        "width": "0.2000",
+        "height": "0.2000",
+        "boxes": "25",
+        "example": "a/0.jpg",
+    }
+
+
+def test_a_report_of_repeats_alone_drops_nothing_and_a_later_import_without_them_keeps_what_is_there(
+    tmp_path: Path,
+) -> None:
+    path = camera(tmp_path)
+    output = run(tmp_path, path, "--repeats-report", str(tmp_path / "repeats.csv"))
+    assert "35 new photographs, 70 new crops" in output
+    assert "25 repeat detections" in output
+    assert "kept" in output
+    assert "0 new crops" in run(tmp_path, path, "--drop-repeats")
+
+
+def test_repeats_that_were_left_out_come_with_a_later_import_that_keeps_them(tmp_path: Path) -> None:
+    path = camera(tmp_path)
+    assert "45 new crops" in run(tmp_path, path, "--drop-repeats")
+    assert "25 new crops" in run(tmp_path, path, "--keep-repeats", "--classifications")
+
+
+def test_what_stands_still_in_20_photographs_stays(tmp_path: Path) -> None:
+    assert "60 new crops" in run(tmp_path, camera(tmp_path, 20), "--drop-repeats")
+
+
+def test_faint_and_large_boxes_and_second_entries_are_no_repeats(tmp_path: Path) -> None:
+    listed = []
+    for place in range(30):
+        image = seen(f"a/{place % 25}.jpg")  # five are listed twice
+        image["detections"] = [
+            {"category": "1", "conf": 0.1, "bbox": [0.1, 0.1, 0.1, 0.1]},
+            {"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.5, 0.5]},
+            {"category": "1", "conf": 0.9, "bbox": [0.3, 0.3, 0.1, 0.1]},
+        ]
+        listed.append(image if place % 2 or place >= 25 else seen(f"a/{place}.jpg"))
+    output = run(tmp_path, results(tmp_path / "md.json", *listed), "--drop-repeats", "--threshold", "0")
+    assert "left out" not in output  # of 25 photographs, 12 or 13 have each box
+
+
+# Damage
+
+GOOD: dict[str, Any] = {
+    "info": {"format_version": "1.4", "detector": "md_v5a", "classifier": "c"},
+    "detection_categories": {"1": "animal", "2": "person"},
+    "classification_categories": {"0": "fox", "1": "deer"},
+    "images": [
+        {"file": "a/1.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": BOX}]},
+        {
+            "file": "a/2.jpg",
+            "width": 640,
+            "height": 480,
+            "datetime": "2024:05:01 12:00:00",
+            "detections": [
+                {"category": "2", "conf": 0.5, "bbox": BOX, "classifications": [["0", 0.9], ["1", 0.1]]}
+            ],
+        },
+        {"file": "a/3.jpg", "failure": "image access failure", "detections": None},
+    ],
+}
+WRONG: list[Any] = [
+    None,
+    True,
+    -1,
+    10**15,
+    1e300,
+    float("nan"),
+    float("inf"),
+    "",
+    "a/1.jpg",
+    "../../etc/passwd",
+    "/x",
+    "a\x00b",
+    "\ud800",
+    "C:\\" + "x" * 400,
+    "back\\slash.jpg",
+    "1850:01:01 00:00:00",
+    "9999",
+    [],
+    {},
+    [[]],
+    [-0.5, 0, 3, 4],
+    [0, 0, 0, 0],
+    {"1": None},
+]
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container within `value` with each of its keys."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in [(value, key), *places(value[key])]]
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    value = copy.deepcopy(GOOD)
+    for _ in range(draw(st.integers(1, 3))):
+        container, key = draw(st.sampled_from(places(value) or [(value, "images")]))
+        action = draw(st.sampled_from(["replace", "remove", "double"]))
+        if action == "replace":
+            container[key] = copy.deepcopy(draw(st.sampled_from(WRONG)))
+        elif action == "remove":
+            container.pop(key, None) if isinstance(container, dict) else container.pop(key)
+        elif isinstance(container, list):
+            container.append(copy.deepcopy(container[key]))
+    data = json.dumps(value).encode()
+    return data[: draw(st.integers(0, len(data)))] if draw(st.integers(0, 4)) == 0 else data
+
+
+def test_no_damage_gives_more_than_an_error_that_names_the_file(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    options = ImportOptions(rows_only=True, threshold=0.0, keep=frozenset({"animal", "person"}))
+
+    @settings(deadline=None, max_examples=400)
+    @given(damaged(), st.booleans(), st.booleans())
+    def damage(content: bytes, classifications: bool, drop_repeats: bool) -> None:
+        path = put(tmp_path / "md.json", content)
+        before = stored(sqlite_database)
+        try:
+            report = megadetector.import_results(
+                sqlite_database,
+                tmp_path / "data",
+                path,
+                tmp_path,
+                options=options,
+                classifications=classifications,
+                drop_repeats=drop_repeats,
+                repeats_report=tmp_path / "repeats.csv",
+            )
+        except WildloopError as exc:
+            told = str(exc)
+            assert stored(sqlite_database) == before
+        else:
+            told = str(report)
+        assert "md.json" in told
+
+    damage()
+
+
+def stored(database: Database) -> str:
+    with database.read() as conn:
+        return json.dumps(images.counts(conn))
