@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 
 from importers.detectors.detector import Finding
 from pipeline.errors import SourceError
@@ -71,5 +72,9 @@ class ImportOptions:
 
         An import with a lower threshold or more categories looks again, and adds what it then keeps.
         """
+        return f"{detector}@{self._kept}"
+
+    @cached_property
+    def _kept(self) -> str:
         kept = [self.threshold, sorted(self.keep), *([self.variant] if self.variant else [])]
-        return f"{detector}@{json_digest(kept, size=4)}"
+        return json_digest(kept, size=4)

@@ -41,6 +41,8 @@ COMMIT_SECONDS = 5.0  # ... and in time
 ROWS = 4_096  # photographs looked up and committed at once where none is read
 IN_FLIGHT = 4  # photographs waiting for each thread
 
+_NOTHING: Counter[str] = Counter()
+
 
 class Intake:
     """One import: a source's entries into one store and data folder."""
@@ -249,10 +251,12 @@ class Intake:
         found: Sequence[Finding] = ready.findings if ready is not None else ()
         if ready is None and photo is not None and self._detector is not None:
             found = self._detector.detect(photo)
-        sure = [finding for finding in found if finding.confidence >= self._options.threshold]
-        kept = [finding for finding in sure if finding.category in self._options.keep]
-        left_out = Counter(finding.category for finding in sure if finding.category not in self._options.keep)
-        return kept, left_out
+        threshold, keep = self._options.threshold, self._options.keep
+        sure = [finding for finding in found if finding.confidence >= threshold]
+        kept = [finding for finding in sure if finding.category in keep]
+        if len(kept) == len(sure):
+            return kept, _NOTHING
+        return kept, Counter(finding.category for finding in sure if finding.category not in keep)
 
     def _commit(self, batch: Sequence[Outcome]) -> None:
         """One transaction for a batch, then the report."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from importers.detectors.categories import ANIMAL, to_categories
-from pipeline.oracle import Entry, current_label
+from pipeline.oracle import CurrentLabel, Entry, current_label
 from pipeline.records import (
     AnnotationRecord,
     DetectionRecord,
@@ -121,20 +122,29 @@ class Labels:
 
 def with_label(box: DetectionRecord, votes: Sequence[AnnotationRecord]) -> DetectionRecord:
     """The detection with the label that follows from its first votes, as `oracle.refresh` would write it."""
-    answer = current_label(
+    said = tuple((vote.source, vote.verdict, vote.label, vote.confidence) for vote in votes)
+    return oracle.labelled(box, _answer(said))
+
+
+@functools.lru_cache(maxsize=4096)
+def _answer(said: tuple[tuple[str, Verdict, int | None, float | None], ...]) -> CurrentLabel:
+    """The rule's answer to votes of several sources, given at once."""
+    return current_label(
         Entry(
-            annotation_uid=vote.annotation_uid,
+            annotation_uid=source,
             revision=1,
-            verdict=vote.verdict,
-            label=vote.label,
-            annotator=vote.annotator,
-            annotated_at=vote.annotated_at,
-            source=vote.source,
-            confidence=vote.confidence,
+            verdict=verdict,
+            label=label,
+            annotator=None,
+            annotated_at=_EPOCH,
+            source=source,
+            confidence=confidence,
         )
-        for vote in votes
+        for source, verdict, label, confidence in said
     )
-    return oracle.labelled(box, answer)
+
+
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)  # any moment: they are all one age
 
 
 def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +26,7 @@ class Outcome:
     box_labels: Mapping[str, tuple[SourceLabel, ...]] = field(default_factory=dict)  # by detection id
     looked: bool = True  # by a detector, or the source brought boxes
     stored: bool = False  # the store has a photograph of this content at this path
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: Mapping[str, int] = field(default_factory=dict)  # findings, by category
     superseded: tuple[str, ...] = ()  # failures of the same file that are no more
     changed: bool = False  # the store has the file with other content
     moved: bool = False  # the store has it at another location, `former`

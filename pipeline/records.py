@@ -245,12 +245,9 @@ def category_name(text: str) -> str:
 
 def digest(*parts: str, size: int = 12) -> str:
     """A stable name for `parts`: `2 * size` hexadecimal digits of BLAKE2b."""
-    hasher = hashlib.blake2b(digest_size=size)
-    for part in parts:
-        data = part.encode("utf-8", "surrogateescape")
-        hasher.update(len(data).to_bytes(8, "little"))
-        hasher.update(data)
-    return hasher.hexdigest()
+    encoded = [part.encode("utf-8", "surrogateescape") for part in parts]
+    framed = b"".join([len(data).to_bytes(8, "little") + data for data in encoded])
+    return hashlib.blake2b(framed, digest_size=size).hexdigest()
 
 
 def json_digest(value: Any, size: int = 12) -> str:

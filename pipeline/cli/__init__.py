@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {  # name: module:attribute
     "models": "pipeline.cli.models:models",
     "activate": "pipeline.cli.models:activate",
     "dataset": "pipeline.cli.dataset:dataset",
+    "export": "pipeline.cli.export:export",
     "status": "pipeline.cli.status:status",
     "doctor": "pipeline.cli.doctor:doctor",
     "demo": "pipeline.cli.demo:demo",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.records import ImageRecord, Role, utc_now
-from pipeline.store.database import IN_ROWS, INSERT_ROWS, chunks, insert_new
+from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import image, scan
 
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
@@ -46,6 +46,18 @@ def add(conn: sa.Connection, records: Iterable[ImageRecord]) -> None:
     """
     latest = {record.id: record for record in records}  # one statement may touch a row only once
     now = utc_now()
+    stored = set()
+    for ids in chunks(latest, IN_ROWS):
+        stored |= set(conn.scalars(sa.select(image.c.id).where(image.c.id.in_(ids))))
+    insert_new(
+        conn, image, ({**vars(latest[id_]), "imported_at": now} for id_ in latest if id_ not in stored)
+    )
+    if stored:
+        known = [{**vars(latest[id_]), "imported_at": now} for id_ in latest if id_ in stored]
+        conn.execute(_upsert(conn), known)
+
+
+def _upsert(conn: sa.Connection) -> Any:
     make = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     statement = make(image)
     new = statement.excluded
@@ -54,13 +66,11 @@ def add(conn: sa.Connection, records: Iterable[ImageRecord]) -> None:
         for name in _FIELDS
         if name not in ("id", "role")  # a photograph stays in its pool
     }
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=[image.c.id],
         set_=changes,
         where=sa.or_(new.failure.is_(None), image.c.failure.is_not(None)),
     )
-    for batch in chunks(latest.values(), INSERT_ROWS):
-        conn.execute(statement, [{**vars(record), "imported_at": now} for record in batch])
 
 
 def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, ImageRecord]:

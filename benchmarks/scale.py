@@ -1,0 +1,179 @@
+"""A million photographs in: a COCO Camera Traps file and a MegaDetector file, no pixel read.
+
+    python benchmarks/scale.py [--images 1000000] [--format coco|megadetector] [--store sqlite|postgresql]
+
+For each format and store: import into an empty store, photographs a second and peak memory of the
+importing process, then the same import again, which finds nothing new. Beside it, in the same run, the
+least that any importer could do: ijson reading the file and nothing else.
+
+PostgreSQL is the one at WILDLOOP_TEST_POSTGRES (127.0.0.1:5432); a database is made and dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import ijson
+import numpy as np
+import sqlalchemy as sa
+
+POSTGRES = os.environ.get("WILDLOOP_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
+BOXES = 1.5  # a photograph
+SPECIES = [f"species {number}" for number in range(48)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--format", choices=["coco", "megadetector"], action="append")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], action="append")
+    parser.add_argument("--one", nargs=4, metavar=("FORMAT", "FILE", "URL", "FOLDER"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        one(*given.one)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print("| format | store | ijson alone | import | photographs/s | of ijson | rerun | peak memory |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        for form in given.format or ["coco", "megadetector"]:
+            path = Path(folder) / f"{form}.json"
+            (write_coco if form == "coco" else write_megadetector)(path, given.images)
+            began = time.monotonic()
+            with path.open("rb") as file:
+                count = sum(1 for _ in ijson.items(file, "images.item", use_float=True))
+            alone = time.monotonic() - began
+            assert count == given.images
+            for store in given.store or ["sqlite", "postgresql"]:
+                first, again, peak = measure(form, path, store, Path(folder))
+                rate = given.images / first
+                print(
+                    f"| {form} | {store} | {alone:.1f} s | {first:.1f} s | {rate:,.0f} | "
+                    f"{first / alone:.1f} x | {again:.1f} s | {peak:.2f} GiB |",
+                    flush=True,
+                )
+
+
+def measure(form: str, path: Path, store: str, folder: Path) -> tuple[float, float, float]:
+    """Seconds of a first and of a second import, and the larger peak of memory in GiB."""
+    if store == "sqlite":
+        database = folder / f"{form}.db"
+        runs = [child(form, path, f"sqlite:///{database}", folder) for _ in range(2)]
+        database.unlink()
+    else:
+        name = f"wildloop_benchmark_{uuid.uuid4().hex[:8]}"
+        admin = sa.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+        with admin.connect() as conn:
+            conn.execute(sa.text(f'CREATE DATABASE "{name}"'))
+        try:
+            url = sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+            runs = [child(form, path, url, folder) for _ in range(2)]
+        finally:
+            with admin.connect() as conn:
+                conn.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    return runs[0][0], runs[1][0], max(runs[0][1], runs[1][1])
+
+
+def child(form: str, path: Path, url: str, folder: Path) -> tuple[float, float]:
+    """One import in a process of its own: seconds, peak memory in GiB."""
+    command = [sys.executable, __file__, "--one", form, str(path), url, str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, peak = done.stdout.split()[-2:]
+    return float(seconds), float(peak)
+
+
+def one(form: str, path: str, url: str, folder: str) -> None:
+    """Import once and print seconds and peak memory in GiB."""
+    from importers.coco import import_coco
+    from importers.entries import ImportOptions
+    from importers.megadetector import import_results
+    from pipeline.store.database import Database
+
+    database = Database(url)
+    database.migrate()
+    options = ImportOptions(rows_only=True)
+    began = time.monotonic()
+    if form == "coco":
+        report = import_coco(database, Path(folder), [Path(path)], "s3://none", None, options=options)
+    else:
+        report = import_results(database, Path(folder), Path(path), "s3://none", options=options)
+    seconds = time.monotonic() - began
+    print(report)
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+
+
+def boxes(rng: np.random.Generator, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many boxes each photograph has, and every box as x, y, width, height."""
+    counts = rng.multinomial(round(images * BOXES), np.full(images, 1 / images))
+    corners = rng.uniform(0.0, 0.6, (counts.sum(), 2))
+    return counts, np.hstack([corners, rng.uniform(0.05, 0.4, corners.shape)]).round(4)
+
+
+def name(number: int) -> str:
+    return f"camera {number // 4000:03}/DCIM/100EK113/IMG_{number:07}.JPG"
+
+
+def write_coco(path: Path, images: int) -> None:
+    rng = np.random.default_rng(0)
+    counts, found = boxes(rng, images)
+    species = rng.integers(1, len(SPECIES) + 1, len(found))
+    with path.open("w") as file:
+        file.write('{"info": {"version": "1", "description": "synthetic"}, "images": [')
+        for number in range(images):
+            image = {
+                "id": f"image-{number:07}",
+                "file_name": name(number),
+                "width": 2048,
+                "height": 1536,
+                "location": f"camera {number // 4000:03}",
+                "datetime": f"2024-{number // 86400 % 12 + 1:02}-01 {number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}",
+                "seq_id": f"seq-{number // 3:07}",
+                "seq_num_frames": 3,
+                "frame_num": number % 3,
+            }
+            file.write(("," if number else "") + json.dumps(image))
+        file.write('], "annotations": [')
+        at = 0
+        for number, count in enumerate(counts):
+            for _ in range(count):
+                x, y, width, height = (float(value) for value in found[at])
+                annotation = {
+                    "id": f"annotation-{at:07}",
+                    "image_id": f"image-{number:07}",
+                    "category_id": int(species[at]),
+                    "bbox": [x * 2048, y * 1536, width * 2048, height * 1536],
+                }
+                file.write(("," if at else "") + json.dumps(annotation))
+                at += 1
+        kinds = [{"id": 0, "name": "empty"}, *({"id": n + 1, "name": one} for n, one in enumerate(SPECIES))]
+        file.write(f'], "categories": {json.dumps(kinds)}}}')
+
+
+def write_megadetector(path: Path, images: int) -> None:
+    rng = np.random.default_rng(0)
+    counts, found = boxes(rng, images)
+    sureness = rng.uniform(0.2, 1.0, len(found)).round(3)
+    at = 0
+    with path.open("w") as file:
+        file.write('{"info": {"format_version": "1.5", "detector": "synthetic"}, ')
+        file.write('"detection_categories": {"1": "animal", "2": "person", "3": "vehicle"}, "images": [')
+        for number, count in enumerate(counts):
+            detections = [
+                {"category": "1", "conf": float(sureness[row]), "bbox": found[row].tolist()}
+                for row in range(at, at + count)
+            ]
+            at += count
+            file.write(("," if number else "") + json.dumps({"file": name(number), "detections": detections}))
+        file.write("]}")
+
+
+if __name__ == "__main__":
+    main()
