@@ -50,8 +50,9 @@ class Annotations:
         """`categories` are the names that `add` numbers."""
         self._names = categories
         self._photographs = photographs
-        self._starts: array[int] = array("q")  # row of each photograph's first annotation
-        self._rows = bytearray()
+        self._starts: array[int] = array("q")  # the sorted row of each photograph's first
+        self._rows = bytearray()  # as they are added
+        self._sorted = memoryview(b"")
 
     def add(self, photograph: int, category: int, record: Mapping[str, Any]) -> None:
         """Take in a record that `identified` found nothing wrong with."""
@@ -70,19 +71,22 @@ class Annotations:
 
     def sort(self, left_out: Sequence[int]) -> None:
         """Bring them into the order of the photographs, without those that were added as `left_out`."""
-        rows = np.frombuffer(bytes(self._rows), dtype=_FIELDS)
+        rows = np.frombuffer(self._rows, dtype=_FIELDS)
         order = np.argsort(rows["photograph"], kind="stable")
-        rows = rows[order[~np.isin(order, left_out)]]
+        if left_out:
+            order = order[~np.isin(order, left_out)]
+        rows = rows[order]
         counted = np.bincount(rows["photograph"], minlength=self._photographs)
         self._starts = array("q", np.concatenate([[0], np.cumsum(counted)]).astype(np.int64).tobytes())
-        self._rows = bytearray(rows.tobytes())
+        self._sorted = rows.view(np.uint8).data
+        self._rows = bytearray()
 
     def of(self, photograph: int) -> list[Annotation]:
         """Those of a photograph, in the order of the file, once they are sorted."""
         start, stop = self._starts[photograph], self._starts[photograph + 1]
         if start == stop:
             return []
-        rows = self._rows[start * _ROW.size : stop * _ROW.size]
+        rows = self._sorted[start * _ROW.size : stop * _ROW.size]
         return [self._one(*row) for row in _ROW.iter_unpack(rows)]
 
     def _one(
