@@ -189,9 +189,12 @@ def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
     assert command is not None
     assert command.help, name
     assert re.search(rf"`?wildloop {name}\b", readme), f"README.md does not name `wildloop {name}`"
-    for below, subcommand in getattr(command, "commands", {}).items():
-        assert subcommand.help, f"{name} {below}"
-        assert f"wildloop {name} {below}" in readme, f"README.md does not name `wildloop {name} {below}`"
+    if isinstance(command, click.Group):
+        for below in command.list_commands(click.Context(command)):
+            subcommand = command.get_command(click.Context(command), below)
+            assert subcommand is not None
+            assert subcommand.help, f"{name} {below}"
+            assert f"`{name} {below}" in readme or f"wildloop {name} {below}" in readme, f"{name} {below}"
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help or option.name == "port", f"{name} --{option.name}"
