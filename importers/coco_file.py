@@ -119,7 +119,7 @@ def _outline(path: Path, prefix: str, report: ImportReport) -> CocoFile:
         if name in fields and not isinstance(fields[name], list):
             raise SourceError(f"{path}: `{name}` is no list", remedy=_REMEDY)
     info = fields.get("info")
-    if "info" in fields and not isinstance(info, Mapping):
+    if info is not None and not isinstance(info, Mapping):
         raise SourceError(f"{path}: `info` is no object", remedy=_REMEDY)
     if info is None:
         report.notes["files without `info`"] += 1

@@ -23,9 +23,9 @@ from pipeline.records import Role
 from pipeline.store import categories
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label, metadata, oracle
+from tests.coco_files import annotation, base, document, mutated
+from tests.coco_files import image as listed
 from tests.photographs import encoded, put, scene
-from tests.unit.test_coco import annotation, base, document, mutated
-from tests.unit.test_coco import image as listed
 
 ROWS_ONLY = ImportOptions(rows_only=True)
 
