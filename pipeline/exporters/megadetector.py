@@ -22,6 +22,8 @@ DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # every r
 NOT_LOOKED_AT = "no detector looked at it"  # the failure of such photographs: [] would say nothing is there
 
 _FROM_RESULTS = "results:"  # how the store names the detector of a results file
+_ADOPTED = "megadetector:"  # how the store names the classifier of a results file
+_MOST_NAMES = 3  # of classifiers or annotators in `info`
 _MACHINE = (Basis.MODEL, Basis.WEAK)
 _V5 = {"typical_detection_threshold": 0.2, "conservative_detection_threshold": 0.05}
 _V1000 = {"typical_detection_threshold": 0.3}
@@ -46,7 +48,7 @@ def write(out: Path, survey: Survey) -> ExportReport:
                     listed.add(images.record(one, name))
                     report.count(one)
             head = {
-                "info": _info(survey, images.detectors, report),
+                "info": _info(survey, images, report),
                 "detection_categories": {id_: name for name, id_ in images.kinds.items()},
                 "classification_categories": {id_: name for name, id_ in images.classes.items()},
             }
@@ -64,6 +66,7 @@ class _Images:
         self.kinds = dict(DETECTION_CATEGORIES)  # ids by name
         self.classes = {category_name(name): str(number) for number, name in sorted(categories.items())}
         self.detectors: set[str] = set()
+        self.sources: dict[Basis, set[str]] = {Basis.SOURCE: set(), Basis.WEAK: set()}
         self._report = report
 
     def record(self, one: LabelledImage, name: str) -> dict[str, Any]:
@@ -109,6 +112,8 @@ class _Images:
             self._report.note("detections that people are unsure of, without a classification")
         if answer.category is None:
             return None
+        if answer.basis in self.sources:
+            self.sources[answer.basis].update(answer.by)
         name = category_name(answer.category)
         if name not in self.classes:
             free = max((int(id_) for id_ in self.classes.values()), default=-1) + 1
@@ -117,14 +122,16 @@ class _Images:
         return [self.classes[name], round(float(sure), DIGITS)]
 
 
-def _info(survey: Survey, detectors: set[str], report: ExportReport) -> dict[str, Any]:
-    names = sorted({name.removeprefix(_FROM_RESULTS) for name in detectors})
+def _info(survey: Survey, images: _Images, report: ExportReport) -> dict[str, Any]:
+    names = sorted({name.removeprefix(_FROM_RESULTS) for name in images.detectors})
     info: dict[str, Any] = {"format_version": FORMAT_VERSION, "detector": ", ".join(names) or "unknown"}
     metadata = _metadata(names[0]) if len(names) == 1 else None
     if metadata is not None:
         info["detector_metadata"] = metadata
     by = [
-        _classifier(basis, survey) for basis in Basis if basis in report.answers and basis is not Basis.NONE
+        _classifier(basis, survey, images)
+        for basis in Basis
+        if basis in report.answers and basis != Basis.NONE
     ]
     if by:
         info["classifier"] = ", ".join(by)
@@ -132,9 +139,11 @@ def _info(survey: Survey, detectors: set[str], report: ExportReport) -> dict[str
     return info
 
 
-def _classifier(basis: Basis, survey: Survey) -> str:
-    named = {Basis.PEOPLE: "people", Basis.SOURCE: "labels of the source", Basis.WEAK: "weak labels"}
-    return survey.model_version or "model" if basis is Basis.MODEL else named[basis]
+def _classifier(basis: Basis, survey: Survey, images: _Images) -> str:
+    if basis is Basis.MODEL:
+        return survey.model_version or basis.value
+    named = sorted(name.removeprefix(_ADOPTED) for name in images.sources.get(basis, ()))
+    return ", ".join(named) if 0 < len(named) <= _MOST_NAMES else basis.value
 
 
 def _metadata(detector: str) -> dict[str, float] | None:

@@ -78,7 +78,7 @@ def test_megadetector_results_go_through_the_store_and_come_out_the_same(
 def labels(database: Database) -> list[tuple[Any, ...]]:
     image, detection, oracle, category = schema.image, schema.detection, schema.oracle, schema.category
     query = (
-        sa.select(image.c.file_name, oracle.c.verdict, category.c.name, oracle.c.confidence)
+        sa.select(image.c.file_name, oracle.c.verdict, category.c.name, oracle.c.confidence, oracle.c.source)
         .join(detection, detection.c.image_id == image.c.id)
         .join(oracle, oracle.c.detection_id == detection.c.id)
         .join(category, category.c.id == oracle.c.label)

@@ -137,6 +137,14 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_classifier_whose_labels_were_adopted_keeps_its_name(tmp_path: Path) -> None:
+    weak = box("red fox", Basis.WEAK, by=("megadetector:deepfaune",), probability=0.7)
+    told = box("roe deer", Basis.SOURCE, by=("coco:ena24",))
+    assert written(tmp_path / "a.json", photograph("1.jpg", weak))["info"]["classifier"] == "deepfaune"
+    info = written(tmp_path / "b.json", photograph("1.jpg", weak, told))["info"]
+    assert info["classifier"] == "coco:ena24, deepfaune"
+
+
 FRACTIONS = st.floats(0, 1)
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\\\x00/:"), min_size=1).filter(
     lambda name: name not in (".", "..") and "." not in name
