@@ -6,13 +6,12 @@ The tables are read once, before anything is written, and joined in scratch tabl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from importers.camtrap_dp import stage as scratch
-from importers.camtrap_dp.labels import finding_of, labels_of
+from importers.camtrap_dp.labels import findings_of, labels_of
 from importers.camtrap_dp.package import Package, opened
-from importers.camtrap_dp.places import Places
+from importers.camtrap_dp.places import Place, Places
 from importers.camtrap_dp.rows import (
     Deployment,
     Medium,
@@ -120,30 +119,31 @@ def entries(
     """
     provenance = f"camtrap-dp:{source.name}"
     for staged in stage:
-        name, path, failure = places.of(staged.medium)
         deployment = deployments.get(staged.medium.deployment)
-        location = locate(name) or (deployment.record.location if deployment else staged.medium.deployment)
-        one = _entry(staged, provenance, deployment)
-        yield replace(one, file_name=name, path=path, failure=failure, location=location)
+        yield _entry(staged, places.of(staged.medium), provenance, deployment, locate)
 
 
-def _entry(staged: Staged, provenance: str, deployment: Deployment | None) -> Entry:
-    """All of an entry but its place."""
+def _entry(
+    staged: Staged, place: Place, provenance: str, deployment: Deployment | None, locate: Locator
+) -> Entry:
     medium = staged.medium
     boxed = [one for one in staged.observations if one.box is not None]
     plain = [one for one in staged.observations if one.box is None]
-    ready = Ready(detector=provenance, findings=finding_of(boxed, provenance)) if boxed else None
+    ready = Ready(detector=provenance, findings=findings_of(boxed, provenance)) if boxed else None
+    known = deployment.record if deployment is not None else None
     return Entry(
-        file_name="",
-        path="",
+        file_name=place.name,
+        path=place.path,
         ready=ready,
         labels=labels_of(plain, provenance),
         source_id=medium.id,
+        failure=place.failure,
+        location=locate(place.name) or (known.location if known is not None else medium.deployment),
         datetime=medium.time,
         seq_id=medium.event,
         frame_num=staged.frame,
         seq_num_frames=staged.frames,
-        deployment_id=deployment.record.id if deployment else None,
+        deployment_id=known.id if known is not None else None,
     )
 
 

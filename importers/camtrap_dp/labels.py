@@ -27,7 +27,7 @@ def labels_of(observations: Iterable[Observation], source: str) -> tuple[SourceL
     )
 
 
-def finding_of(observations: Iterable[Observation], source: str) -> tuple[Finding, ...]:
+def findings_of(observations: Iterable[Observation], source: str) -> tuple[Finding, ...]:
     """The boxes of a photograph: one finding for each, with a label for each classification of it."""
     by_box: dict[Box, list[Observation]] = {}
     for one in observations:

@@ -65,7 +65,9 @@ class Package:
         place = self.tables[table]
         with _undamaged(self.path):
             for line, row in csv_file.rows(place, COLUMNS[table]):
-                given = {name: as_text(value) for name, value in row.items() if value not in _MISSING}
+                given = {name: value for name, value in row.items() if value not in _MISSING}
+                if any("\x00" in value for value in given.values()):  # else UTF-8 has nothing to write out
+                    given = {name: as_text(value) for name, value in given.items()}
                 yield f"{place.name} line {line}", given
 
     def check(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from importers.camtrap_dp.package import Package, below
@@ -16,6 +17,15 @@ from pipeline.files import is_url
 
 AMBIGUOUS = "photographs whose file name several files have: put them into folders named after deployments"
 REMOTE = ("http://", "https://", "s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a medium is."""
+
+    name: str  # below the package or --images; of one that is elsewhere, below its deployment
+    path: str  # a local path, or a URL
+    failure: tuple[str, str] | None  # kind and detail of what rules it out
 
 
 class Places:
@@ -35,13 +45,12 @@ class Places:
         self._images = images
         self._deployments = deployments
         self._report = report
-        if images is not None:
-            stage.add_files(_listed(images))
-        elif stage.has_urls():
-            stage.add_files(package.media())
+        self._has_files = images is not None or stage.has_urls()
+        if self._has_files:
+            stage.add_files(_listed(images) if images is not None else package.media())
 
-    def of(self, medium: Medium) -> tuple[str, str, tuple[str, str] | None]:
-        """The name of a medium, the path or URL of its file, and what rules it out, if anything."""
+    def of(self, medium: Medium) -> Place:
+        """Where a medium is."""
         given = medium.path if is_url(medium.path) else posixpath.normpath(medium.path.replace("\\", "/"))
         elsewhere = given.lower().startswith(REMOTE)
         name = self._found(given, medium)
@@ -51,11 +60,13 @@ class Places:
         else:
             path = self._package.path_of(name) if self._images is None else self._images.path_of(name)
         if not elsewhere and (is_outside(given) or is_url(given)):
-            return name, path, OUTSIDE
-        return name, path, VIDEO if medium.is_video else None
+            return Place(name=name, path=path, failure=OUTSIDE)
+        return Place(name=name, path=path, failure=VIDEO if medium.is_video else None)
 
     def _found(self, given: str, medium: Medium) -> str | None:
         """The file that is this medium among those listed: by its path, else by its file name."""
+        if not self._has_files:
+            return None
         if self._stage.has_file(given):
             return given
         if medium.name is None:
