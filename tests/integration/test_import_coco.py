@@ -25,6 +25,7 @@ from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label, metadata, oracle
 from tests.coco_files import annotation, base, document, mutated
 from tests.coco_files import image as listed
+from tests.coco_rules import assert_valid
 from tests.photographs import encoded, put, scene
 
 ROWS_ONLY = ImportOptions(rows_only=True)
@@ -161,3 +162,30 @@ def test_ena24_is_imported_with_its_species(database: Database, tmp_path: Path, 
     with database.read() as conn:
         assert sorted(categories.names(conn).values())[0] == "american black bear"
         assert len(categories.names(conn)) == 8
+
+
+def test_ena24_goes_out_and_comes_in_again(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shared_data / "ena24"
+    runner = CliRunner()
+    monkeypatch.delenv("WILDLOOP_DATABASE_URL", raising=False)
+    given, species = folder / "coco_annotations.json", []
+    for turn in range(2):
+        monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / f"data {turn}"))
+        command = ["import", "coco", str(given), "--images", str(folder), "--rows-only"]
+        assert "21 new photographs" in runner.invoke(wildloop, command).output
+        given = tmp_path / f"out {turn}.json"
+        result = runner.invoke(wildloop, ["export", "coco", str(given)])
+        assert result.exit_code == 0, result.output
+        made = assert_valid(given)
+        names = {one["id"]: one["name"] for one in made["categories"]}
+        files = {one["id"]: one["file_name"] for one in made["images"]}
+        species.append(
+            sorted(
+                (files[one["image_id"]], names[one["category_id"]], one["bbox"])
+                for one in made["annotations"]
+            )
+        )
+    assert species[0] == species[1]
+    assert len(species[0]) == 21
