@@ -282,8 +282,9 @@ class Intake:
                 for one in batch
                 for box in one.detections
             )
+            stored = [box for one in batch if one.stored for box in one.detections]
+            self._report.cut += detections.set_crops(conn, stored)  # before the new ones join them
             self._report.detections += detections.add(conn, boxes)
-            detections.set_crops(conn, (box for one in batch if one.stored for box in one.detections))
             images.mark_scanned(conn, scans)
             self._report.labels += self._labels.write(conn, labelled, votes)
         for one in batch:
@@ -302,7 +303,8 @@ class Intake:
         if one.known or is_known:
             report.known += 1
             return
-        report.photographs += 1
+        report.photographs += not one.stored
+        report.looked_again += one.stored
         report.changed += one.changed
         report.not_looked_at += not one.looked
         report.without_findings += one.looked and not one.detections

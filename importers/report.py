@@ -14,6 +14,7 @@ class ImportReport:
 
     source: str
     photographs: int = 0  # new in the store
+    looked_again: int = 0  # in the store, but not with what this import brings
     known: int = 0  # looked at by this detector before, with these settings
     changed: int = 0  # of the new ones: the file had other content when it was imported before
     without_findings: int = 0  # of the new ones: nothing was kept
@@ -21,6 +22,7 @@ class ImportReport:
     without_location: int = 0  # of the new ones
     moved: int = 0  # known ones whose location is another now
     detections: int = 0  # new in the store, each with its crop unless photographs were not read
+    cut: int = 0  # crops of detections that were in the store without one
     labels: int = 0  # of boxes, photographs and sequences, new in the store
     other_role: int = 0  # known ones in the other pool, where they stay
     not_looked_at: int = 0  # new ones that came without boxes, and there was no detector
@@ -42,7 +44,7 @@ class ImportReport:
     @property
     def nothing_imported(self) -> bool:
         """Whether no photograph of the source is in the store."""
-        return self.photographs + self.known == 0
+        return self.photographs + self.looked_again + self.known == 0
 
     def refuse(self, where: str, kind: str, what: str) -> None:
         """A record of the source that is not taken: counted by kind, the first few shown with `where`."""
@@ -56,12 +58,14 @@ class ImportReport:
 
     def lines(self) -> list[str]:
         """The report as lines of text: what came in first, then what did not."""
-        rate = (self.photographs + self.known) / self.seconds if self.seconds else 0.0
+        rate = (self.photographs + self.looked_again + self.known) / self.seconds if self.seconds else 0.0
         facts = [
             f"{self.source}: {_of(self.photographs, 'new photograph')}, {_of(self.detections, 'new crop')} "
             f"in {self.seconds:.1f} s ({rate:.0f} photographs/s)",
+            _line(self.looked_again, "known, looked at again with other boxes, labels or settings"),
             _line(self.known, "imported before"),
             _line(self.changed, "changed since an earlier import, kept beside it"),
+            _line(self.cut, "crops cut of boxes known before"),
             _line(self.labels, "new labels from the source"),
             _line(self.not_looked_at, "without boxes: import again with --detector, or detections of them"),
             _line(self.other_role, "known in the other pool (--role), where they stay"),

@@ -17,16 +17,21 @@ def add(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
     return insert_new(conn, detection, map(_row, records))
 
 
-def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> None:
-    """Write the crops of detections that were stored before their photographs were read."""
-    rows = [{"key": one.id, "crop": one.crop_path, "frame": one.frame_path} for one in records]
-    if rows:
+def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
+    """Write the crops of detections that were stored before their photographs were read; how many."""
+    given = {one.id: one for one in records if one.crop_path is not None}
+    lacking: list[str] = []
+    for ids in chunks(given, IN_ROWS):
+        bare = sa.select(detection.c.id).where(detection.c.id.in_(ids), detection.c.crop_path.is_(None))
+        lacking += conn.scalars(bare)
+    if lacking:
         conn.execute(
             sa.update(detection)
-            .where(detection.c.id == sa.bindparam("key"), detection.c.crop_path.is_(None))
+            .where(detection.c.id == sa.bindparam("key"))
             .values(crop_path=sa.bindparam("crop"), frame_path=sa.bindparam("frame")),
-            rows,
+            [{"key": id_, "crop": given[id_].crop_path, "frame": given[id_].frame_path} for id_ in lacking],
         )
+    return len(lacking)
 
 
 def of_images(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[DetectionRecord]]:

@@ -191,7 +191,7 @@ def test_photographs_that_are_not_read_are_rows_and_the_same_import_cuts_their_c
     with database.read() as conn:
         assert detections.counts(conn) == {"detections": 3, "crops": 0}
     read = take(database, photos, *given)
-    assert (read.photographs, read.detections, dict(read.failed)) == (2, 0, {"missing": 1})
+    assert (read.looked_again, read.cut, dict(read.failed)) == (2, 2, {"missing": 1})
     with database.read() as conn:
         assert detections.counts(conn) == {"detections": 3, "crops": 2}
         rows = conn.execute(sa.select(image).where(image.c.failure.is_(None))).all()
