@@ -100,9 +100,7 @@ class _Reading:
         self._source = file.source
         self._root = root
         self._report = report
-        self._labels: dict[
-            tuple[str, Level, int | None], SourceLabel
-        ] = {}  # people's, over and over the same
+        self._labels: dict[tuple[str, Level, int | None], SourceLabel] = {}  # people's, each made once
         names = sorted(set(file.categories.values()))
         kinds = to_categories(names)
         self._kinds = {name: kind or ANIMAL for name, kind in zip(names, kinds, strict=True)}
