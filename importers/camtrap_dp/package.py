@@ -193,7 +193,11 @@ def _table(path: Path, base: Place, descriptor: Mapping[str, Any], table: str) -
             remedy="put the file into the package",
         )
     place = base / name
-    if not place.is_file():
+    try:
+        is_there = place.is_file()
+    except OSError:  # a name that is too long, say
+        is_there = False
+    if not is_there:
         raise SourceError(f"{as_text(str(path))}: {name} is missing", remedy=f"{DESCRIPTOR} names it")
     return place
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -239,10 +240,15 @@ def _boxed(row: Mapping[str, str]) -> tuple[Any, ...]:
 def test_the_photographs_of_the_official_package_are_cut(
     sqlite_database: Database, tmp_path: Path, shared_data: Path
 ) -> None:
-    images = shared_data / "camtrap_dp" / "media"
-    report = import_camtrap_dp(sqlite_database, tmp_path / "data", images.parent, str(images))
-    assert report.photographs == 10
-    assert report.detections == 10
+    official = shared_data / "camtrap_dp"
+    here = [
+        row for row in rows(official, "media") if "://" not in row["filePath"]
+    ]  # no test asks the network
+    ids = {row["mediaID"] for row in here}
+    seen = [row for row in rows(official, "observations") if row["mediaID"] in ids]
+    root = package(tmp_path / "p", rows(official, "deployments"), here, seen)
+    report = import_camtrap_dp(sqlite_database, tmp_path / "data", root, str(official / "media"))
+    assert (report.photographs, report.detections, report.failed) == (10, 10, {})
     assert len(list((tmp_path / "data/crops").rglob("*.jpg"))) == 10
 
 
@@ -426,6 +432,28 @@ def test_a_table_that_is_none_is_refused_as_a_whole(
     with pytest.raises(SourceError, match=r"d\.csv"):
         import_deployments(sqlite_database, path)
     assert deployments_of(sqlite_database) == {}
+
+
+@given(
+    cells=st.lists(ODD | st.text(max_size=8), min_size=6, max_size=8),
+    header=st.permutations(["location", "latitude", "longitude", "timezone", "start", "end", "deploymentID"]),
+    cut=st.floats(0.5, 1),
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_mutated_table_of_deployments_gives_anything_but_rows_or_an_error_of_ours(
+    sqlite_database: Database, tmp_path: Path, cells: list[str], header: list[str], cut: float
+) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([header, cells, ["A", "1", "2"], list(reversed(cells))])
+    data = text.getvalue().encode("utf-8", "surrogatepass")
+    try:
+        import_deployments(sqlite_database, put(tmp_path / "d.csv", data[: int(len(data) * cut)]))
+    except SourceError as exc:
+        if "d.csv" not in str(exc):
+            raise AssertionError("the error does not name the table") from exc
+    for one in deployments_of(sqlite_database).values():
+        assert one.latitude is not None
+        assert -90 <= one.latitude <= 90
 
 
 def test_photographs_without_deployments_are_exported_once_a_table_places_them(

@@ -29,7 +29,9 @@ from tests.photographs import encoded, put, scene
 SOURCE = "camtrap-dp:sample"
 
 
-def taken(path: Path, images: Path | None = None) -> tuple[list[Entry], dict[str, Deployment], ImportReport]:
+def taken(
+    path: Path, images: Path | str | None = None
+) -> tuple[list[Entry], dict[str, Deployment], ImportReport]:
     """The entries and deployments of a package, and what is said of its rows."""
     report = ImportReport(source=str(path))
     with opened(path) as source, scratch.opened() as stage:
@@ -439,6 +441,28 @@ def test_tables_outside_the_package_are_refused(tmp_path: Path, path: Any) -> No
     resources[1]["path"] = path
     with pytest.raises(SourceError, match="resource media"):
         taken(package(tmp_path / "p", resources=resources))
+
+
+def test_a_table_whose_name_no_disk_takes_is_missing(tmp_path: Path) -> None:
+    resources = json.loads(content()["datapackage.json"])["resources"]
+    resources[1]["path"] = "x" * 5_000
+    with pytest.raises(SourceError, match="is missing"):
+        taken(package(tmp_path / "p", resources=resources))
+
+
+def test_photographs_are_looked_for_in_an_object_store(tmp_path: Path) -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    store.pipe("/camtrap-dp-test/roll/m1.jpg", b"x")
+    (one,), _, _ = taken(package(tmp_path), "memory://camtrap-dp-test")
+    assert one.file_name == "roll/m1.jpg"
+    assert files.read(one.path, 10) == b"x"
+
+
+def test_an_object_store_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot be listed"):
+        taken(package(tmp_path), "nowhere://bucket")
 
 
 def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:

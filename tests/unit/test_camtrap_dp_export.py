@@ -23,7 +23,7 @@ from importers.entries import Entry
 from importers.report import ImportReport
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp import RENAMED, read_taxa, write
-from pipeline.exporters.camtrap_dp.cameras import WITHOUT_LOCATION, WITHOUT_TIME, stamp
+from pipeline.exporters.camtrap_dp.cameras import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME, stamp
 from pipeline.exporters.survey import Basis
 from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, zone_of
 from tests.camtrap_dp_packages import boxed, deployment, medium, observation, package
@@ -308,6 +308,27 @@ def test_of_several_deployments_at_a_location_the_one_of_the_time_is_taken(tmp_p
     assert media == {"1.jpg": "spring", "2.jpg": "autumn", "3.jpg": "site a", "4.jpg": "spring"}
 
 
+def test_a_location_called_like_a_deployment_elsewhere_is_not_mixed_up_with_it(tmp_path: Path) -> None:
+    spring = replace(DEPLOYMENT, id="spring", ended_at=NOON - dt.timedelta(days=2))
+    autumn = replace(DEPLOYMENT, id="autumn", started_at=NOON + dt.timedelta(days=2))
+    elsewhere = replace(DEPLOYMENT, id="site a", location="site b", latitude=9.0)
+    write(tmp_path / "p", survey(photograph(), deployments=[spring, autumn, elsewhere]))
+    assert problems(tmp_path / "p") == []
+    (row,) = rows(tmp_path / "p", "deployments")
+    assert cells(row, "deploymentID", "locationName", "latitude") == ("location site a", "site a", "51.1")
+
+
+def test_photographs_outside_the_period_of_their_deployment_are_counted(tmp_path: Path) -> None:
+    late = replace(DEPLOYMENT, started_at=NOON + dt.timedelta(days=1), ended_at=NOON + dt.timedelta(days=2))
+    report = write(tmp_path / "p", survey(photograph(), deployments=[late]))
+    assert report.notes == {OUTSIDE_PERIOD: 1}
+
+
+def test_a_time_zone_in_the_store_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="'Atlantis' is no time zone"):
+        write(tmp_path / "p", survey(photograph(), deployments=[replace(DEPLOYMENT, timezone="Atlantis")]))
+
+
 def test_a_deployment_without_coordinates_takes_those_of_its_location(tmp_path: Path) -> None:
     bare = DeploymentRecord(id="roll 1", location="site a")
     place = replace(DEPLOYMENT, id="site a")
@@ -388,6 +409,12 @@ def test_photographs_elsewhere_keep_their_address(tmp_path: Path) -> None:
         "IMG_1.PNG",
         "image/png",
     )
+    person = photograph("d1/IMG_2.JPG", box("human", Basis.PEOPLE))
+    write(
+        tmp_path / "q",
+        survey(replace(person, image=replace(person.image, path=url)), deployments=[DEPLOYMENT]),
+    )
+    assert rows(tmp_path / "q", "media")[0]["filePublic"] == "false"
 
 
 def test_a_zip_holds_the_same_package(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import ExportError
-from pipeline.exporters.camtrap_dp.cameras import Camera, Cameras
+from pipeline.exporters.camtrap_dp.cameras import OUTSIDE_PERIOD, Camera, Cameras
 from pipeline.exporters.camtrap_dp.descriptor import COLUMNS, descriptor
 from pipeline.exporters.camtrap_dp.observations import Event, event_of, of_medium
-from pipeline.exporters.camtrap_dp.statements import Statement, Words, number
+from pipeline.exporters.camtrap_dp.statements import HUMAN, Statement, Words, number
 from pipeline.exporters.draft import draft_file, draft_folder
 from pipeline.exporters.survey import ExportReport, LabelledImage, Survey
 from pipeline.records import category_name
@@ -170,9 +170,14 @@ class _Package:
                 event = event_of(one, camera, moment)
             if event is not None:
                 event.add(one, moment, self._words)
+            if not camera.was_there(moment):
+                self._report.note(OUTSIDE_PERIOD)
+            observed = list(of_medium(one, self._words))
             medium = self._medium(one, camera, camera.stamp(moment))
+            if any(said.kind == HUMAN for _, said, _ in observed):
+                medium["filePublic"] = "false"
             put_medium(medium)
-            for id_, said, cells in of_medium(one, self._words):
+            for id_, said, cells in observed:
                 row = {
                     "observationID": id_,
                     "mediaID": medium["mediaID"],

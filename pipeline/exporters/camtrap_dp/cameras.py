@@ -13,6 +13,7 @@ from pipeline.records import DeploymentRecord, ImageRecord, zone_of
 NAMED = 10  # locations that an error lists
 
 WITHOUT_TIME = "photographs without a time left out: the standard needs one"
+OUTSIDE_PERIOD = "photographs that were not taken within the period of their deployment"
 WITHOUT_LOCATION = "photographs without a location left out: the standard needs coordinates"
 
 
@@ -34,6 +35,10 @@ class Camera:
     def ended(self) -> dt.datetime:
         """The camera's clock; where the store has no end, the last photograph's."""
         return self.record.ended_at or max(self.last, self.record.started_at or self.last)
+
+    def was_there(self, moment: dt.datetime) -> bool:
+        """Whether the moment is within the deployment's period."""
+        return self.started <= moment <= self.ended
 
     def stamp(self, moment: dt.datetime) -> str:
         """A moment of the camera's clock as the standard writes it: to the second, with its offset."""
@@ -59,10 +64,7 @@ class Cameras:
             self._at[record.location].append(record)
         self._zone = zone
         if zone is not None:
-            try:
-                zone_of(zone)
-            except ValueError as exc:
-                raise ExportError(str(exc), remedy="an IANA name such as Europe/Brussels, or +02:00") from exc
+            _zone_of(zone)
         self.used: dict[str, Camera] = {}
 
     def add(self, image: ImageRecord) -> str | None:
@@ -75,7 +77,7 @@ class Cameras:
         camera = self.used.get(chosen.id)
         if camera is None:
             record = self._completed(chosen)
-            zone = zone_of(record.timezone) if record.timezone is not None else None
+            zone = _zone_of(record.timezone) if record.timezone is not None else None
             self.used[chosen.id] = Camera(record=record, zone=zone, first=image.datetime, last=image.datetime)
         else:
             camera.first = min(camera.first, image.datetime)
@@ -118,8 +120,13 @@ class Cameras:
         if len(there) == 1:
             return there[0]
         covering = (one for one in there if image.datetime is not None and _covers(one, image.datetime))
-        made = DeploymentRecord(id=image.location, location=image.location)
-        return next(covering, self._stored.get(made.id, made))
+        whole = (one for one in there if one.id == image.location)
+        found = next(covering, None) or next(whole, None)
+        if found is not None:
+            return found
+        is_taken = image.location in self._stored  # by a deployment elsewhere
+        made = f"location {image.location}" if is_taken else image.location
+        return DeploymentRecord(id=made, location=image.location)
 
     def _completed(self, record: DeploymentRecord) -> DeploymentRecord:
         """With what it lacks and other deployments of its location have, and the zone of the export."""
@@ -129,6 +136,13 @@ class Cameras:
             if record.timezone is None:
                 record = replace(record, timezone=other.timezone)
         return record if record.timezone is not None else replace(record, timezone=self._zone)
+
+
+def _zone_of(name: str) -> dt.tzinfo:
+    try:
+        return zone_of(name)
+    except ValueError as exc:
+        raise ExportError(str(exc), remedy="an IANA name such as Europe/Brussels, or +02:00") from exc
 
 
 def _covers(record: DeploymentRecord, moment: dt.datetime) -> bool:
