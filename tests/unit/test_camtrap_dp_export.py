@@ -170,6 +170,7 @@ def test_a_label_that_a_box_tells_or_that_people_overruled_is_not_told_again(tmp
         photograph("a/2.jpg", box("red fox", Basis.PEOPLE), labels=[deer]),
         photograph("a/3.jpg", box("red fox", Basis.MODEL), labels=[label("empty")]),
         photograph("a/4.jpg", box(), labels=[deer]),
+        photograph("a/5.jpg", box("red fox", Basis.PEOPLE), labels=[label("human")]),
     )
     assert [(row["scientificName"], row["observationType"]) for row in found] == [
         ("Red fox", "animal"),
@@ -177,6 +178,8 @@ def test_a_label_that_a_box_tells_or_that_people_overruled_is_not_told_again(tmp
         ("Red fox", "animal"),
         ("", "unclassified"),
         ("Roe deer", "animal"),
+        ("Red fox", "animal"),
+        ("Homo sapiens", "human"),
     ]
 
 
@@ -232,6 +235,13 @@ def test_a_sequence_of_which_nothing_is_known_has_no_row(tmp_path: Path) -> None
     assert events(found) == []
     about = json.loads((tmp_path / "package/datapackage.json").read_text())
     assert about["project"]["observationLevel"] == ["media"]
+
+
+def test_a_sequence_is_blank_where_every_box_of_it_is(tmp_path: Path) -> None:
+    nothing = box("empty", Basis.PEOPLE, by=("ann",))
+    found = written(tmp_path / "1", *burst((nothing,), (nothing,), ()))
+    assert [cells(row, *SAID) for row in events(found)] == [("blank", "", "human", "ann")]
+    assert events(written(tmp_path / "2", *burst((nothing,), (box(),)))) == []
 
 
 def test_sequences_of_two_cameras_that_share_an_id_stay_apart(tmp_path: Path) -> None:

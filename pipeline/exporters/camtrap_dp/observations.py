@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.camtrap_dp.cameras import Camera
-from pipeline.exporters.camtrap_dp.statements import BLANK, UNCLASSIFIED, Statement, Words, number
+from pipeline.exporters.camtrap_dp.statements import ANIMAL, BLANK, UNCLASSIFIED, Statement, Words, number
 from pipeline.exporters.survey import Basis, LabelledDetection, LabelledImage
 from pipeline.records import Level, digest
 
 Row = dict[str, str]
 _LEAST_SIDE = 1e-15  # the standard's own minimum
+_OF_ANIMALS = (ANIMAL, BLANK)  # what people say of boxes overrules these; boxes of people may not be kept
 
 
 def of_medium(one: LabelledImage, words: Words) -> Iterator[tuple[str, Statement, Row]]:
@@ -26,17 +27,18 @@ def of_medium(one: LabelledImage, words: Words) -> Iterator[tuple[str, Statement
     told = {statement.what for _, statement, _ in rows}
     labels = [words.of_label(label) for label in one.labels if label.level is Level.IMAGE]
     seen = any(kind not in (BLANK, UNCLASSIFIED) for kind, _ in told | {each.what for each in labels})
-    if not all_by_people(one.detections):
-        for place, label in enumerate(labels):
-            if label.what not in told and not (label.kind == BLANK and seen):
-                rows.append((f"{one.image.id}-{place + 1}", label, {}))
+    by_people = all_by_people(one.detections)
+    for place, label in enumerate(labels):
+        is_outdated = (by_people and label.kind in _OF_ANIMALS) or (seen and label.kind == BLANK)
+        if label.what not in told and not is_outdated:
+            rows.append((f"{one.image.id}-{place + 1}", label, {}))
     if not rows:
         rows.append((f"{one.image.id}-0", _unlabelled(one), {}))
     yield from rows
 
 
 def all_by_people(detections: Iterable[LabelledDetection]) -> bool:
-    """Whether there are boxes and people answered each: what a source said is then outdated."""
+    """Whether there are boxes and people answered each: what a source said of animals is then outdated."""
     bases = [each.answer.basis for each in detections]
     return bool(bases) and all(basis is Basis.PEOPLE for basis in bases)
 
@@ -50,10 +52,11 @@ class Event:
     key: str  # of its first photograph
     start: dt.datetime  # the camera's clock
     end: dt.datetime
-    _labels: dict[tuple[str, str], Statement] = field(default_factory=dict)
-    _answers: dict[tuple[str, str], Statement] = field(default_factory=dict)
-    _by_people: bool = True
-    _boxes: int = 0
+    _labels: dict[tuple[str, str], Statement] = field(default_factory=dict, init=False)
+    _answers: dict[tuple[str, str], Statement] = field(default_factory=dict, init=False)
+    _by_people: bool = field(default=True, init=False)
+    _boxes: int = field(default=0, init=False)
+    _unnamed: int = field(default=0, init=False)  # boxes of which nobody could or did say what they hold
 
     def add(self, one: LabelledImage, moment: dt.datetime, words: Words) -> None:
         """Take the next photograph in."""
@@ -64,6 +67,7 @@ class Event:
         self._boxes += len(one.detections)
         self._by_people &= all(each.answer.basis is Basis.PEOPLE for each in one.detections)
         answered = [each for each in one.detections if each.answer.category is not None]
+        self._unnamed += len(one.detections) - len(answered)
         statements = [words.of_detection(each) for each in answered]
         individuals = Counter(each.what for each in statements)
         for each in statements:
@@ -72,9 +76,11 @@ class Event:
     def rows(self) -> Iterator[tuple[str, Statement]]:
         """An id and what is said, one for each species; a blank one where nothing else was seen."""
         found = dict(self._answers)
-        if not (self._boxes and self._by_people):
-            found.update(self._labels)
-        if any(kind != BLANK for kind, _ in found):
+        by_people = self._boxes > 0 and self._by_people
+        for what, said in self._labels.items():
+            if not (by_people and said.kind in _OF_ANIMALS):
+                found[what] = said
+        if self._unnamed or any(kind != BLANK for kind, _ in found):
             found = {what: said for what, said in found.items() if said.kind != BLANK}
         for place, what in enumerate(sorted(found)):
             yield f"{self.key}-{place}", found[what]
