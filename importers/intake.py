@@ -1,12 +1,13 @@
 """Photographs of any source into the store: read, look, cut, record; in batches, resumable.
 
-Threads read, decode and cut; the main thread alone writes to the store, in the order of the source.
+Threads read, decode and cut; one more writes to the store, in the order of the source.
 Crop files lie on the disk before the rows that name them, so a kill at any moment leaves nothing
 half done: what was not committed is done again, into the same files.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from collections import Counter, deque
@@ -39,6 +40,7 @@ LOOKUP = 256  # photographs asked of the store at once
 COMMIT_PHOTOS = 64  # what a kill costs at most, in photographs ...
 COMMIT_SECONDS = 5.0  # ... and in time
 ROWS = 4_096  # photographs looked up and committed at once where none is read
+GARBAGE = 500_000  # objects made between two looks for garbage
 IN_FLIGHT = 4  # photographs waiting for each thread
 
 _NOTHING: Counter[str] = Counter()
@@ -75,14 +77,29 @@ class Intake:
     def run(self, entries: Iterable[Entry], total: int, *, progress: bool) -> ImportReport:
         """Take every entry in; returns the report. `progress` shows a bar on a terminal."""
         began = time.monotonic()
-        batches = self._row_batches(entries) if self._options.rows_only else _batches(self._outcomes(entries))
-        with tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar:
-            for batch in batches:
-                self._commit(batch)
-                bar.update(len(batch))
+        # Records live for a batch only; to look through them all for garbage at every turn takes a fifth.
+        thresholds = gc.get_threshold()
+        gc.set_threshold(GARBAGE)
+        try:
+            self._take_all(entries, total, progress)
+        finally:
+            gc.set_threshold(*thresholds)
         self._report.sequences = sequences.assign(self._database, self._locations, self._options.gap)
         self._report.seconds = time.monotonic() - began
         return self._report
+
+    def _take_all(self, entries: Iterable[Entry], total: int, progress: bool) -> None:
+        batches = self._row_batches(entries) if self._options.rows_only else _batches(self._outcomes(entries))
+        with tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar:
+            with ThreadPoolExecutor(1, thread_name_prefix="commit") as writer:
+                # One batch is written while the next is made ready.
+                waiting: Future[int] | None = None
+                for batch in batches:
+                    if waiting is not None:
+                        bar.update(waiting.result())
+                    waiting = writer.submit(self._commit, batch)
+                if waiting is not None:
+                    bar.update(waiting.result())
 
     def _outcomes(self, entries: Iterable[Entry]) -> Iterator[Outcome]:
         workers = self._options.workers or usable_cores()
@@ -258,8 +275,8 @@ class Intake:
             return kept, _NOTHING
         return kept, Counter(finding.category for finding in sure if finding.category not in keep)
 
-    def _commit(self, batch: Sequence[Outcome]) -> None:
-        """One transaction for a batch, then the report."""
+    def _commit(self, batch: Sequence[Outcome]) -> int:
+        """One transaction for a batch, then the report; returns how many photographs it had."""
         scans = [(one.record.id, one.scan) for one in batch if one.scan is not None and not one.known]
         labelled = [
             Labelled(
@@ -289,6 +306,7 @@ class Intake:
             self._report.labels += self._labels.write(conn, labelled, votes)
         for one in batch:
             self._count(one, is_known=(one.record.id, one.scan) in already)
+        return len(batch)
 
     def _count(self, one: Outcome, *, is_known: bool) -> None:
         report, record = self._report, one.record

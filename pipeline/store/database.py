@@ -19,6 +19,7 @@ from pipeline.store.bulk import insert_absent
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+CHECKPOINT_PAGES = 16_384  # 64 MiB: pages that are written again and again reach the file once
 CACHE_KIB = 65_536  # of SQLite's pages: keys are digests, so every index is written all over
 IN_ROWS = 500  # keys in one IN list: below every database's limit of parameters
 INSERT_ROWS = 5_000  # rows in one statement batch: bounds memory, not the transaction
@@ -128,6 +129,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     cursor.close()
 
 
