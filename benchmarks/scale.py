@@ -128,13 +128,14 @@ def write_coco(path: Path, images: int) -> None:
     with path.open("w") as file:
         file.write('{"info": {"version": "1", "description": "synthetic"}, "images": [')
         for number in range(images):
+            time_of_day = f"{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}"
             image = {
                 "id": f"image-{number:07}",
                 "file_name": name(number),
                 "width": 2048,
                 "height": 1536,
                 "location": f"camera {number // 4000:03}",
-                "datetime": f"2024-{number // 86400 % 12 + 1:02}-01 {number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}",
+                "datetime": f"2024-{number // 86400 % 12 + 1:02}-01 {time_of_day}",
                 "seq_id": f"seq-{number // 3:07}",
                 "seq_num_frames": 3,
                 "frame_num": number % 3,

@@ -90,16 +90,17 @@ class Intake:
 
     def _take_all(self, entries: Iterable[Entry], total: int, progress: bool) -> None:
         batches = self._row_batches(entries) if self._options.rows_only else _batches(self._outcomes(entries))
-        with tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar:
-            with ThreadPoolExecutor(1, thread_name_prefix="commit") as writer:
-                # One batch is written while the next is made ready.
-                waiting: Future[int] | None = None
-                for batch in batches:
-                    if waiting is not None:
-                        bar.update(waiting.result())
-                    waiting = writer.submit(self._commit, batch)
+        with (
+            tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar,
+            ThreadPoolExecutor(1, thread_name_prefix="commit") as writer,
+        ):
+            waiting: Future[int] | None = None  # one batch is written while the next is made ready
+            for batch in batches:
                 if waiting is not None:
                     bar.update(waiting.result())
+                waiting = writer.submit(self._commit, batch)
+            if waiting is not None:
+                bar.update(waiting.result())
 
     def _outcomes(self, entries: Iterable[Entry]) -> Iterator[Outcome]:
         workers = self._options.workers or usable_cores()

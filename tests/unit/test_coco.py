@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from importers import coco
-from importers.combine import combine
+from importers.coco.combine import combine
+from importers.coco.keys import Keys
 from importers.entries import Entry
-from importers.keys import Keys
 from importers.report import ImportReport
 from importers.root import OUTSIDE, Root
 from pipeline.cli import wildloop

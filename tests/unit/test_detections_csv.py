@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importers.detections_csv import check, entries, import_detections
-from importers.detections_rows import AxisOrder, read_layout
+from importers.detections_csv.rows import AxisOrder, read_layout
 from importers.entries import Entry, ImportOptions
 from importers.report import ImportReport
 from importers.root import Root

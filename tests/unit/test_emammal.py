@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importers import archives, emammal
-from importers.emammal_manifest import Frame, Header, bursts, category, in_order, moment
+from importers import emammal
+from importers.emammal import archives
+from importers.emammal.manifest import Frame, Header, bursts, category, in_order, moment
 from importers.entries import Entry, ImportOptions
 from importers.report import ImportReport
 from pipeline.errors import SourceError, WildloopError

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from importers import megadetector
 from importers.entries import Entry, ImportOptions
-from importers.megadetector_file import check
+from importers.megadetector.file import check
 from importers.report import ImportReport
 from importers.root import Root
 from pipeline.cli import wildloop

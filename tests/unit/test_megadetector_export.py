@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from importers import megadetector as source
 from importers.entries import Entry
-from importers.megadetector_file import check
+from importers.megadetector.file import check
 from importers.report import ImportReport
 from importers.root import Root
 from pipeline.exporters import megadetector

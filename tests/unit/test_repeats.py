@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from importers.repeats import Corners, Numbers, repeated, standing
+from importers.megadetector.still import Corners, Numbers, repeated, standing
 
 
 def boxes(rows: list[tuple[float, float, float, float]]) -> Corners:

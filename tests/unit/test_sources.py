@@ -17,7 +17,7 @@ from importers import megadetector, sequences
 from importers.entries import Entry, ImportOptions
 from importers.folder import walk
 from importers.locations import by_folder, by_pattern
-from importers.megadetector_file import check
+from importers.megadetector.file import check
 from importers.paths import as_text, natural, suffix_of
 from importers.report import ImportReport
 from importers.root import Root

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from importers.coco_annotations import LARGEST, Annotation, Annotations, read_annotations
-from importers.coco_file import CocoFile, check_images, id_text, image_problem, read_outlines
+from importers.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
+from importers.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
 from importers.detectors import Detector, Finding
 from importers.detectors.categories import ANIMAL, to_categories
 from importers.detectors.results import box_of

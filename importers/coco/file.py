@@ -10,8 +10,8 @@ from typing import Any
 import ijson
 from ijson.common import ObjectBuilder
 
+from importers.coco.keys import Keys
 from importers.json_file import items, opened
-from importers.keys import Keys
 from importers.paths import as_text
 from importers.report import ImportReport
 from pipeline.errors import SourceError

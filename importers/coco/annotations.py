@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from importers.coco_file import CocoFile, id_text
+from importers.coco.file import CocoFile, id_text
+from importers.coco.keys import Keys
 from importers.json_file import is_number
-from importers.keys import Keys
 from importers.paths import as_text
 from importers.report import ImportReport
 from pipeline.records import Level

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from importers.coco import check
-from importers.coco_file import CocoFile, id_text
+from importers.coco.file import CocoFile, id_text
 from importers.report import ImportReport
 from pipeline.errors import SourceError
 from pipeline.exporters.coco import VERSION, JsonList

@@ -14,7 +14,7 @@ from importers.detectors.categories import to_categories
 from importers.detectors.detector import Finding
 from importers.detectors.results import box_of
 from importers.json_file import is_number, items, mapping
-from importers.megadetector_classes import Broken, Classes, read_classes, shown
+from importers.megadetector.classes import Broken, Classes, read_classes, shown
 from importers.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.report import ImportReport
 from importers.root import OUTSIDE, Root, is_outside

@@ -15,8 +15,8 @@ from typing import Any
 from importers.detectors.detector import Finding
 from importers.entries import Entry, ImportOptions, Ready
 from importers.intake import Intake
-from importers.megadetector_file import Results, check, records
-from importers.megadetector_repeats import PLACES, find_repeats
+from importers.megadetector.file import Results, check, records
+from importers.megadetector.repeats import PLACES, find_repeats
 from importers.paths import as_text
 from importers.report import ImportReport
 from importers.root import OUTSIDE, Root

@@ -1,4 +1,4 @@
-"""Detections as CSV, in the ancestor's layouts; see `importers.detections_rows` for these.
+"""Detections as CSV, in the ancestor's layouts; see `importers.detections_csv.rows` for these.
 
 Read twice: the first time checks the whole file and keeps its boxes as numbers, the second names the
 photographs. So boxes of one photograph may stand anywhere in the file, and no name is kept.
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from importers.detections_rows import KINDS, AxisOrder, Broken, Layout, Shapes, read_layout
+from importers.detections_csv.rows import KINDS, AxisOrder, Broken, Layout, Shapes, read_layout
 from importers.detectors.detector import Finding
 from importers.entries import Entry, ImportOptions, Ready
 from importers.intake import Intake

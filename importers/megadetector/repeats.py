@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from importers.locations import Locator
-from importers.megadetector_file import Results, records
+from importers.megadetector.file import Results, records
+from importers.megadetector.still import LEAST_CONFIDENCE, MOST_AREA, Corners, Standing, repeated, standing
 from importers.paths import as_text
-from importers.repeats import LEAST_CONFIDENCE, MOST_AREA, Corners, Standing, repeated, standing
 from importers.report import ImportReport
 from importers.root import Root
 from pipeline.exporters.draft import draft_file

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from importers import archives, emammal_manifest
 from importers.detectors import Detector
-from importers.emammal_manifest import Burst, Header
+from importers.emammal import archives
+from importers.emammal import manifest as manifests
+from importers.emammal.manifest import Burst, Header
 from importers.entries import Entry, ImportOptions
 from importers.folder import HIDDEN
 from importers.intake import Intake
@@ -88,7 +89,7 @@ def import_emammal(
         why = "; ".join(f"{name}: {what}" for name, what in report.examples)
         raise SourceError(
             f"there is no deployment to import in {report.source}{f' ({why})' if why else ''}",
-            remedy=f"every deployment has its {emammal_manifest.NAME}",
+            remedy=f"every deployment has its {manifests.NAME}",
         )
     with database.write() as conn:
         deployments.add(conn, [one.record for one in found])
@@ -171,8 +172,8 @@ def entries(deployment: Deployment, report: ImportReport) -> Iterator[Entry]:
     prefix = "" if below == "." else f"{below}/"
     seen: set[str] = set()
     sequences: set[str] = set()
-    manifest = deployment.folder / emammal_manifest.NAME
-    for burst in emammal_manifest.bursts(manifest, Header()):
+    manifest = deployment.folder / manifests.NAME
+    for burst in manifests.bursts(manifest, Header()):
         if not burst.id:
             report.refuse(deployment.id, "sequences", "a sequence without ImageSequenceId")
             continue
@@ -199,7 +200,7 @@ def _frames(
         for name in burst.species
     )
     named = []
-    for frame in emammal_manifest.in_order(burst.frames):
+    for frame in manifests.in_order(burst.frames):
         given = frame.file_name.replace("\\", "/")
         name = listed.get(given) or listed.get(given.casefold(), given)
         if not name:
@@ -212,7 +213,7 @@ def _frames(
             named.append((name, frame))
     seq_id = f"{deployment.id}.seq{burst.id}"
     for number, (name, frame) in enumerate(named):
-        time = emammal_manifest.moment(frame.time)
+        time = manifests.moment(frame.time)
         if frame.time and time is None:
             report.notes["times that cannot be read"] += 1
         yield Entry(
@@ -232,14 +233,14 @@ def _frames(
 
 def _check(place: Place) -> Deployment:
     """Read a manifest to its end. Raises SourceError where it is absent, broken or names no deployment."""
-    manifest = place.folder / emammal_manifest.NAME
+    manifest = place.folder / manifests.NAME
     header, photographs = Header(), 0
     first: dt.datetime | None = None
     last: dt.datetime | None = None
-    for burst in emammal_manifest.bursts(manifest, header):
+    for burst in manifests.bursts(manifest, header):
         photographs += len(burst.frames)
         for frame in burst.frames:
-            time = emammal_manifest.moment(frame.time)
+            time = manifests.moment(frame.time)
             if time is not None:
                 first, last = min(first or time, time), max(last or time, time)
     if not header.project or not header.deployment:
@@ -270,11 +271,11 @@ def _zips(source: Path, aside: Path | None) -> Iterator[Path]:
 def _deployments(place: Place, seen: set[Path], report: ImportReport) -> Iterator[Place]:
     """The folders with a manifest at and below `place`; those of photographs without one are refused."""
     for folder, folders, names in _walk(place.folder, seen, report):
-        if emammal_manifest.NAME in names:
+        if manifests.NAME in names:
             folders.clear()  # what lies below belongs to this deployment
             yield Place(folder=folder, root=place.root)
         elif any(suffix_of(name) in PHOTO_SUFFIXES for name in names):
-            what = f"it has photographs, but no {emammal_manifest.NAME}"
+            what = f"it has photographs, but no {manifests.NAME}"
             report.refuse(as_text(str(folder.relative_to(place.root))), "deployments", what)
 
 
