@@ -24,7 +24,7 @@ from importers.detectors import Detector, Finding
 from importers.entries import Entry, ImportOptions, Ready
 from importers.labels import Labelled, Labels, with_label
 from importers.locations import Locator
-from importers.outcomes import Outcome, failed, labels_of, merged, others, unchanged_of
+from importers.outcomes import Outcome, failed, has_all, labels_of, merged, others, unchanged_of
 from importers.paths import as_text
 from importers.report import ImportReport
 from pipeline import files
@@ -134,12 +134,12 @@ class Intake:
         detector = entry.ready.detector if entry.ready is not None else NOBODY
         scan = self._options.scan(detector)
         same = next((one for one in reversed(known) if one.record.failure is None), None)
-        if same is not None and not same.scans.isdisjoint((scan, ROWS_OF + scan)):
-            done = scan if scan in same.scans else ROWS_OF + scan
-            return self._known(same, record, done, entry, self._kept(entry.ready)[0], detector)
-        if same is not None:
-            record = merged(same.record, record)
         kept, left_out = self._kept(entry.ready)
+        if same is not None:
+            for done in (scan, ROWS_OF + scan):
+                if done in same.scans and has_all(same, detector, kept):
+                    return self._known(same, record, done, entry, kept, detector)
+            record = merged(same.record, record)
         boxes = [recorded(record.id, detector, found) for found in kept]
         return Outcome(
             record=record,
@@ -167,9 +167,11 @@ class Intake:
         detector = self._detector_of(entry)
         scan = self._options.scan(detector)
         found = files.look(entry.path)
-        unchanged = unchanged_of(found, [one for one in readable if scan in one.scans])
+        brought, _ = self._kept(entry.ready)
+        looked = [one for one in readable if scan in one.scans and has_all(one, detector, brought)]
+        unchanged = unchanged_of(found, looked)
         if unchanged is not None:
-            return self._known(unchanged, record, scan, entry, self._kept(entry.ready)[0], detector)
+            return self._known(unchanged, record, scan, entry, brought, detector)
         try:
             data = read_file(entry.path)
             content = hashlib.blake2b(data, digest_size=16).hexdigest()
@@ -178,10 +180,9 @@ class Intake:
             same = next((one for one in readable if one.record.content_hash in (content, None)), None)
             if same is not None:  # imported as part of another folder, perhaps: it keeps its name and pool
                 record = replace(record, file_name=same.record.file_name, role=same.record.role)
-                if scan in same.scans:
+                if same in looked:
                     touched = replace(same, record=replace(same.record, mtime=mtime))
-                    kept = self._kept(entry.ready)[0]
-                    return self._known(touched, record, scan, entry, kept, detector, write=True)
+                    return self._known(touched, record, scan, entry, brought, detector, write=True)
             photo = Photo(data)
             record = replace(
                 record,
@@ -319,7 +320,7 @@ class Intake:
         report.moved += one.moved
         report.other_role += one.record.role is not self._options.role
         report.left_out.update(one.left_out)
-        if one.known or is_known:
+        if one.known or (is_known and not one.stored):
             report.known += 1
             return
         report.photographs += not one.stored

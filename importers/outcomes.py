@@ -9,7 +9,7 @@ from importers.detectors import Finding
 from importers.paths import as_text
 from pipeline.errors import PhotoError
 from pipeline.files import Found
-from pipeline.records import DetectionRecord, ImageRecord, SourceLabel, image_id
+from pipeline.records import DetectionRecord, ImageRecord, SourceLabel, detection_id, image_id
 from pipeline.store.images import Known
 
 
@@ -62,6 +62,11 @@ def unchanged_of(found: Found | None, looked: Sequence[Known]) -> Known | None:
         return looked[-1] if looked else None  # its crops are cut: that the file went away changes nothing
     at = (found.size, found.mtime)
     return next((one for one in looked if (one.record.size, one.record.mtime) == at), None)
+
+
+def has_all(known: Known, detector: str, brought: Iterable[Finding]) -> bool:
+    """Whether the store has every box that the source brings: a corrected source may come again."""
+    return all(detection_id(known.record.id, detector, found.box) in known.boxes for found in brought)
 
 
 def labels_of(

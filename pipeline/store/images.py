@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.records import ImageRecord, Role, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new
-from pipeline.store.schema import image, scan
+from pipeline.store.schema import detection, image, scan
 
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
 # Never emptied by a later import.
@@ -21,10 +21,11 @@ _KEPT = ("frame_num", "seq_id", "seq_num_frames", "deployment_id", "source_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A photograph that the store already has, and the scans that were made of it."""
+    """A photograph that the store already has, the scans that were made of it, and its detections."""
 
     record: ImageRecord
     scans: frozenset[str]
+    boxes: frozenset[str]  # ids of detections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,17 @@ def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[Known]
             from_row(row) for row in conn.execute(sa.select(image).where(image.c.path.in_(batch))).mappings()
         ]
         scans = scans_of(conn, (record.id for record in records))
+        boxes: dict[str, set[str]] = {}
+        for ids in chunks((record.id for record in records), IN_ROWS):
+            query = sa.select(detection.c.image_id, detection.c.id).where(detection.c.image_id.in_(ids))
+            for row in conn.execute(query):
+                boxes.setdefault(row.image_id, set()).add(row.id)
         for record in records:
-            known = Known(record=record, scans=frozenset(scans.get(record.id, ())))
+            known = Known(
+                record=record,
+                scans=frozenset(scans.get(record.id, ())),
+                boxes=frozenset(boxes.get(record.id, ())),
+            )
             found.setdefault(record.path, []).append(known)
     return found
 

@@ -102,6 +102,18 @@ def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) ->
     assert count(database, oracle_table) == 2
 
 
+@pytest.mark.parametrize("rows_only", [True, False])
+def test_a_box_that_a_source_brings_later_is_taken_with_its_label(
+    database: Database, photos: Path, rows_only: bool
+) -> None:
+    take(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)), rows_only=rows_only)
+    corrected = entry(photos, findings=(boxed(label("deer", Level.BOX), box=OTHER),))
+    report = take(database, photos, corrected, rows_only=rows_only)
+    assert (report.known, report.looked_again, report.detections, report.labels) == (0, 1, 1, 1)
+    assert list(current(database)) == [("fox", DetectionKind.USER), ("deer", DetectionKind.USER)]
+    assert take(database, photos, corrected, rows_only=rows_only).known == 1
+
+
 def test_labels_of_a_photograph_reach_boxes_that_come_before_or_after(
     database: Database, photos: Path
 ) -> None:

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.imports.options import finish, images_option, import_options, read
 
 if TYPE_CHECKING:
-    from importers.detections_rows import AxisOrder
+    from importers.detections_csv.rows import AxisOrder
 
 
 @click.command("detections-csv")
