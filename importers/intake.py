@@ -35,6 +35,7 @@ from pipeline.records import NOBODY, ROWS_OF, ImageRecord, image_id
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
 from pipeline.store.images import Known
+from pipeline.store.schema import detection, image, image_label, oracle, scan
 
 LOOKUP = 256  # photographs asked of the store at once
 COMMIT_PHOTOS = 64  # what a kill costs at most, in photographs ...
@@ -95,9 +96,14 @@ class Intake:
             ThreadPoolExecutor(1, thread_name_prefix="commit") as writer,
         ):
             waiting: Future[int] | None = None  # one batch is written while the next is made ready
+            written, analyzed = 0, 0
             for batch in batches:
                 if waiting is not None:
-                    bar.update(waiting.result())
+                    written += waiting.result()
+                    bar.update(written - bar.n)
+                    if written >= 2 * analyzed + ROWS:
+                        self._database.analyze(image, scan, detection, image_label, oracle)
+                        analyzed = written
                 waiting = writer.submit(self._commit, batch)
             if waiting is not None:
                 bar.update(waiting.result())

@@ -80,6 +80,16 @@ class Database:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
 
+    def analyze(self, *tables: sa.Table) -> None:
+        """Tell PostgreSQL's planner how large these tables are now.
+
+        Its own daemon comes too late for tables that grow by the million: until then it reads them whole
+        for every list of keys. SQLite needs no telling.
+        """
+        if not self.is_sqlite:
+            with self.write() as conn:
+                conn.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in tables)}")
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
