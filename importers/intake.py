@@ -24,7 +24,7 @@ from importers.detectors import Detector, Finding
 from importers.entries import Entry, ImportOptions, Ready
 from importers.labels import Labelled, Labels, with_label
 from importers.locations import Locator
-from importers.outcomes import Outcome, failed, has_all, labels_of, merged, others, unchanged_of
+from importers.outcomes import Outcome, failed, has_all, labels_left, labels_of, merged, others, unchanged_of
 from importers.paths import as_text
 from importers.report import ImportReport
 from pipeline import files
@@ -43,8 +43,6 @@ COMMIT_SECONDS = 5.0  # ... and in time
 ROWS = 4_096  # photographs looked up and committed at once where none is read
 GARBAGE = 500_000  # objects made between two looks for garbage
 IN_FLIGHT = 4  # photographs waiting for each thread
-
-_NOTHING: Counter[str] = Counter()
 
 
 class Intake:
@@ -140,22 +138,22 @@ class Intake:
         detector = entry.ready.detector if entry.ready is not None else NOBODY
         scan = self._options.scan(detector)
         same = next((one for one in reversed(known) if one.record.failure is None), None)
-        kept, left_out = self._kept(entry.ready)
+        kept, left = self._kept(entry.ready)
         if same is not None:
             for done in (scan, ROWS_OF + scan):
                 if done in same.scans and has_all(same, detector, kept):
-                    return self._known(same, record, done, entry, kept, detector)
-            record = merged(same.record, record)
+                    return self._known(same, record, done, entry, detector)
+            record = merged(same.record, record, is_told=self._is_told(entry))
         boxes = [recorded(record.id, detector, found) for found in kept]
         return Outcome(
             record=record,
             scan=ROWS_OF + scan,
             detections=tuple(boxes),
-            labels=entry.labels,
+            labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(boxes, kept),
             looked=detector != NOBODY,
             stored=same is not None,
-            left_out=left_out,
+            left_out=_counted(left),
             superseded=tuple(failures),
         )
 
@@ -173,31 +171,34 @@ class Intake:
         detector = self._detector_of(entry)
         scan = self._options.scan(detector)
         found = files.look(entry.path)
-        brought, _ = self._kept(entry.ready)
+        brought, left = self._kept(entry.ready)
         looked = [one for one in readable if scan in one.scans and has_all(one, detector, brought)]
         unchanged = unchanged_of(found, looked)
         if unchanged is not None:
-            return self._known(unchanged, record, scan, entry, brought, detector)
+            return self._known(unchanged, record, scan, entry, detector, newest=unchanged is readable[-1])
         try:
             data = read_file(entry.path)
             content = hashlib.blake2b(data, digest_size=16).hexdigest()
             mtime = found.mtime if found is not None else None
-            record = replace(record, content_hash=content, size=len(data), mtime=mtime)
             same = next((one for one in readable if one.record.content_hash in (content, None)), None)
-            if same is not None:  # imported as part of another folder, perhaps: it keeps its name and pool
-                record = replace(record, file_name=same.record.file_name, role=same.record.role)
-                if same in looked:
-                    touched = replace(same, record=replace(same.record, mtime=mtime))
-                    return self._known(touched, record, scan, entry, brought, detector, write=True)
+            if same is not None and same in looked:
+                touched = replace(same, record=replace(same.record, mtime=mtime))
+                return self._known(touched, record, scan, entry, detector, newest=False)
             photo = Photo(data)
+            if same is not None:  # imported as part of another folder, perhaps: it keeps its name and pool
+                record = merged(same.record, record, is_told=self._is_told(entry))
+            else:
+                record = replace(record, id=image_id(name, content))
             record = replace(
                 record,
-                id=same.record.id if same is not None else image_id(name, content),
+                content_hash=content,
+                size=len(data),
+                mtime=mtime,
                 width=photo.width,
                 height=photo.height,
                 datetime=record.datetime or (photo.taken_at if self._options.exif_time else None),
             )
-            kept, left_out = self._kept(entry.ready, photo)
+            kept, left = (brought, left) if entry.ready is not None else self._found(photo)
             cuttings = cut(photo, record.id, detector, kept, self._data_dir, self._options)
         except PhotoError as exc:
             return failed(record, exc, failures)
@@ -205,11 +206,11 @@ class Intake:
             record=record,
             scan=scan,
             detections=tuple(cuttings),
-            labels=entry.labels,
+            labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(cuttings, kept),
             looked=detector != NOBODY,
             stored=same is not None,
-            left_out=left_out,
+            left_out=_counted(left),
             superseded=others([*failures, image_id(name, None)], record.id),
             changed=same is None and any(one.record.file_name == name for one in readable),
         )
@@ -244,44 +245,49 @@ class Intake:
         new: ImageRecord,
         scan: str,
         entry: Entry,
-        kept: Sequence[Finding],
         detector: str,
         *,
-        write: bool = False,
+        newest: bool = True,
     ) -> Outcome:
-        """A photograph that needs no look; a better rule for locations moves it, and labels may come."""
-        record, former = known.record, known.record.location
-        moved = record.file_name == new.file_name and former != new.location
-        if moved:
-            record = replace(record, location=new.location)
+        """A photograph that needs no look. What the source says of it may be new, and so may its labels.
+
+        `newest`: no other content of the file came after it; otherwise the row is written again, so that
+        the store knows which content lies there now.
+        """
+        record = merged(known.record, new, is_told=self._is_told(entry))
+        kept, left = self._kept(entry.ready)
         labelled = [found for found in kept if found.labels]
         boxes = [recorded(record.id, detector, found) for found in labelled]
         return Outcome(
             record=record,
             known=True,
-            write=write or moved,
+            write=not newest or record != known.record,
             scan=scan,
-            labels=entry.labels,
+            labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(boxes, labelled),
             stored=True,
-            moved=moved,
-            former=former,
+            moved=record.location != known.record.location,
+            former=known.record.location,
         )
 
-    def _kept(self, ready: Ready | None, photo: Photo | None = None) -> tuple[list[Finding], Counter[str]]:
-        """The findings that are sure enough and of a kept category, and the other sure ones by category.
+    def _is_told(self, entry: Entry) -> bool:
+        """Whether the location of the entry is more than a guess by the folder's name."""
+        return entry.location is not None or self._options.location_pattern is not None
 
-        What the source brings, else what the detector finds on `photo`.
-        """
-        found: Sequence[Finding] = ready.findings if ready is not None else ()
-        if ready is None and photo is not None and self._detector is not None:
-            found = self._detector.detect(photo)
+    def _found(self, photo: Photo) -> tuple[list[Finding], list[Finding]]:
+        """What the detector finds, as `_kept` answers."""
+        return self._sorted(self._detector.detect(photo) if self._detector is not None else ())
+
+    def _kept(self, ready: Ready | None) -> tuple[list[Finding], list[Finding]]:
+        """The findings of a source that are sure enough: of a kept category, and the others."""
+        return self._sorted(ready.findings if ready is not None else ())
+
+    def _sorted(self, found: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
         threshold, keep = self._options.threshold, self._options.keep
         sure = [finding for finding in found if finding.confidence >= threshold]
         kept = [finding for finding in sure if finding.category in keep]
-        if len(kept) == len(sure):
-            return kept, _NOTHING
-        return kept, Counter(finding.category for finding in sure if finding.category not in keep)
+        left = [finding for finding in sure if finding.category not in keep] if len(kept) < len(sure) else []
+        return kept, left
 
     def _commit(self, batch: Sequence[Outcome]) -> int:
         """One transaction for a batch, then the report; returns how many photographs it had."""
@@ -332,10 +338,14 @@ class Intake:
         report.photographs += not one.stored
         report.looked_again += one.stored
         report.changed += one.changed
-        report.not_looked_at += not one.looked
+        report.not_looked_at += not one.looked and not one.stored
         report.without_findings += one.looked and not one.detections
         report.without_time += record.datetime is None
         report.without_location += record.location is None
+
+
+def _counted(left: Sequence[Finding]) -> Counter[str] | dict[str, int]:
+    return Counter(finding.category for finding in left) if left else {}
 
 
 def _batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:

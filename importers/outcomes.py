@@ -9,7 +9,7 @@ from importers.detectors import Finding
 from importers.paths import as_text
 from pipeline.errors import PhotoError
 from pipeline.files import Found
-from pipeline.records import DetectionRecord, ImageRecord, SourceLabel, detection_id, image_id
+from pipeline.records import DetectionRecord, ImageRecord, Level, SourceLabel, detection_id, image_id
 from pipeline.store.images import Known
 
 
@@ -33,19 +33,23 @@ class Outcome:
     former: str | None = None
 
 
-def merged(old: ImageRecord, new: ImageRecord) -> ImageRecord:
-    """What another source says of a photograph in the store; what it leaves open stays."""
+def merged(old: ImageRecord, new: ImageRecord, *, is_told: bool) -> ImageRecord:
+    """A photograph in the store with what a source says of it now; what the source leaves open stays.
+
+    `is_told`: the source, or a rule of the user's, names the location; a folder's name is but a guess.
+    """
+    sequence = new if new.seq_id is not None else old
     return replace(
-        new,
-        id=old.id,
-        file_name=old.file_name,
-        role=old.role,
+        old,
         width=new.width or old.width,
         height=new.height or old.height,
+        location=new.location if is_told or old.location is None else old.location,
         datetime=new.datetime or old.datetime,
-        content_hash=old.content_hash,
-        size=old.size,
-        mtime=old.mtime,
+        seq_id=sequence.seq_id,
+        frame_num=sequence.frame_num,
+        seq_num_frames=sequence.seq_num_frames,
+        deployment_id=new.deployment_id or old.deployment_id,
+        source_id=new.source_id or old.source_id,
     )
 
 
@@ -75,6 +79,18 @@ def labels_of(
     """The labels of the findings by detection id."""
     labels = {one.box: one.labels for one in found if one.labels}
     return {box.id: labels[box.box] for box in boxes if box.box in labels} if labels else {}
+
+
+def labels_left(found: Iterable[Finding], detector: str) -> tuple[SourceLabel, ...]:
+    """What findings that are not kept say of the whole photograph: somebody is there, it is not empty."""
+    labels: dict[tuple[str, str | None], SourceLabel] = {}
+    for one in found:
+        plain = SourceLabel(
+            category=one.category, source=detector, weak=True, confidence=one.confidence, annotator=detector
+        )
+        for label in one.labels or (plain,):
+            labels.setdefault((label.source, label.category), replace(label, level=Level.IMAGE))
+    return tuple(labels.values())
 
 
 def others(ids: Iterable[str], own: str) -> tuple[str, ...]:

@@ -105,6 +105,8 @@ class StoreSurvey:
             return Answer(basis=basis, category=name, by=_by(current.by, current.source), at=current.at)
         if current.verdict is Verdict.UNSURE:
             return Answer(basis=basis, unsure=True, by=current.by, at=current.at)
+        if current.disputed:  # people have spoken, and not as one: no machine settles that
+            return Answer(basis=Basis.NONE)
         predicted = self._answers.of(box.id) if self._answers is not None else None
         if predicted is not None and predicted[1] >= self._threshold and self._answers is not None:
             return Answer(

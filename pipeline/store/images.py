@@ -16,7 +16,8 @@ from pipeline.store.schema import detection, image, scan
 
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
 # Never emptied by a later import.
-_KEPT = ("frame_num", "seq_id", "seq_num_frames", "deployment_id", "source_id")
+_KEPT = ("width", "height", "location", "datetime", "deployment_id", "source_id")
+_SEQUENCE = ("seq_id", "frame_num", "seq_num_frames")  # one fact, which a source tells whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +63,14 @@ def _upsert(conn: sa.Connection) -> Any:
     make = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     statement = make(image)
     new = statement.excluded
-    changes = {
-        name: sa.func.coalesce(new[name], image.c[name]) if name in _KEPT else new[name]
-        for name in _FIELDS
-        if name not in ("id", "role")  # a photograph stays in its pool
-    }
+    changes: dict[str, Any] = {"imported_at": new.imported_at}
+    for name in _FIELDS:
+        if name in _SEQUENCE:
+            changes[name] = sa.case((new.seq_id.is_not(None), new[name]), else_=image.c[name])
+        elif name in _KEPT:
+            changes[name] = sa.func.coalesce(new[name], image.c[name])
+        elif name not in ("id", "role"):  # a photograph stays in its pool
+            changes[name] = new[name]
     return statement.on_conflict_do_update(
         index_elements=[image.c.id],
         set_=changes,

@@ -50,6 +50,7 @@ def _superseded() -> sa.ColumnElement[bool]:
     return sa.exists().where(
         other.c.path == image.c.path,
         other.c.id != image.c.id,
+        other.c.role == image.c.role,
         other.c.failure.is_(None),
         sa.or_(
             image.c.failure.is_not(None),
