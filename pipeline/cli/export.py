@@ -23,7 +23,7 @@ _OPTIONS = (
         type=click.FloatRange(0.0, 1.0),
         default=0.9,
         show_default=True,
-        help="Least calibrated probability of a label by the current version; the rest is unclassified.",
+        help="Least calibrated probability of a label by the current version.",
     ),
     click.option(
         "--role",
@@ -47,8 +47,8 @@ _out = click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 
 @click.group("export", context_settings={"help_option_names": ["-h", "--help"]})
 def export() -> None:
-    """Write the labels of every detection: by people where there are some, else by the current version
-    where it is sure enough, else unclassified.
+    """Write the labels of every detection: by people where there are some, else by the source, else by
+    the current version where it is sure enough, else a weak label of the source, else unclassified.
 
     A file is there whole or not at all: it is written under another name and moved.
     """

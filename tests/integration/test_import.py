@@ -484,7 +484,7 @@ def test_the_command_prints_what_it_did(tmp_path: Path) -> None:
     root = study(tmp_path / "photos")
     done = command(tmp_path, "folder", str(root), "--detector", "whole-frame", "--crop-size", "64")
     assert done.exit_code == 0, done.output
-    assert "6 new photographs, 6 new crops" in done.output
+    assert "6 new photographs, 6 new detections" in done.output
     crop = next((tmp_path / "data" / "crops").rglob("*.jpg"))
     assert Image.open(crop).size == (64, 64)
 
@@ -504,7 +504,7 @@ def test_the_command_imports_results(tmp_path: Path) -> None:
     listed = results(tmp_path / "md.json", seen("site 0/DCIM/100EK113/IMG_0.JPG", BOX))
     done = command(tmp_path, "megadetector", str(listed), "--images", str(root), "--no-exif-time")
     assert done.exit_code == 0, done.output
-    assert "1 new photograph, 1 new crop" in done.output
+    assert "1 new photograph, 1 new detection" in done.output
     assert "1 without a time, so in no sequence" in done.output
 
 

@@ -121,7 +121,7 @@ def test_the_command_imports_several_files_under_prefixes(
     command = ["import", "coco", str(first), str(second), "--images", str(tmp_path / "photos")]
     result = CliRunner().invoke(wildloop, command)
     assert result.exit_code == 0, result.output
-    assert "4 new photographs, 1 new crop" in result.output
+    assert "4 new photographs, 1 new detection" in result.output
     store = Database(sqlite_url)
     found = rows(store, image.c.source_id, image.c.location)
     assert ("ds000_id of a.jpg", "ds000_cam 1") in found

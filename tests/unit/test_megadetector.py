@@ -195,7 +195,7 @@ def run(tmp_path: Path, path: Path, *arguments: str) -> str:
 def test_boxes_that_stand_still_are_left_out_and_told_in_a_table(tmp_path: Path) -> None:
     table = tmp_path / "repeats.csv"
     output = run(tmp_path, camera(tmp_path), "--drop-repeats", "--repeats-report", str(table))
-    assert "35 new photographs, 45 new crops" in output
+    assert "35 new photographs, 45 new detections" in output
     assert "25 repeat detections, boxes that stand still in 1 places at 1 locations, left out" in output
     with table.open() as file:
         (row,) = csv.DictReader(file)
@@ -215,20 +215,20 @@ def test_a_report_of_repeats_alone_drops_nothing_and_a_later_import_without_them
 ) -> None:
     path = camera(tmp_path)
     output = run(tmp_path, path, "--repeats-report", str(tmp_path / "repeats.csv"))
-    assert "35 new photographs, 70 new crops" in output
+    assert "35 new photographs, 70 new detections" in output
     assert "25 repeat detections" in output
     assert "kept" in output
-    assert "0 new crops" in run(tmp_path, path, "--drop-repeats")
+    assert "0 new detections" in run(tmp_path, path, "--drop-repeats")
 
 
 def test_repeats_that_were_left_out_come_with_a_later_import_that_keeps_them(tmp_path: Path) -> None:
     path = camera(tmp_path)
-    assert "45 new crops" in run(tmp_path, path, "--drop-repeats")
-    assert "25 new crops" in run(tmp_path, path, "--keep-repeats", "--classifications")
+    assert "45 new detections" in run(tmp_path, path, "--drop-repeats")
+    assert "25 new detections" in run(tmp_path, path, "--keep-repeats", "--classifications")
 
 
 def test_what_stands_still_in_20_photographs_stays(tmp_path: Path) -> None:
-    assert "60 new crops" in run(tmp_path, camera(tmp_path, 20), "--drop-repeats")
+    assert "60 new detections" in run(tmp_path, camera(tmp_path, 20), "--drop-repeats")
 
 
 def test_faint_and_large_boxes_and_second_entries_are_no_repeats(tmp_path: Path) -> None:
