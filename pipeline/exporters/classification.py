@@ -17,6 +17,7 @@ _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no names on Windows
 _LONGEST = 100  # characters of a folder name
+_LONGEST_FILE = 255 - 16  # bytes of a file name, with room for the temporary one
 
 
 def folder_names(categories: Iterable[str]) -> dict[str, str]:
@@ -46,7 +47,10 @@ def crop_name(file_name: str, detection_id: str | None = None) -> str:
     stem, dot, ending = name.rpartition(".")
     if not dot or f".{ending.lower()}" not in _JPEG or not stem.rpartition("/")[2]:
         stem, ending = name, "jpg"
-    return f"{stem}.{ending}" if detection_id is None else f"{stem}_{detection_id}.{ending}"
+    ending = f".{ending}" if detection_id is None else f"_{detection_id}.{ending}"
+    above, slash, last = stem.rpartition("/")
+    room = _LONGEST_FILE - len(ending.encode())
+    return f"{above}{slash}{last.encode()[:room].decode(errors='ignore')}{ending}"
 
 
 def numbered(categories: Iterable[str]) -> dict[str, int]:

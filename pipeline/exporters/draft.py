@@ -15,15 +15,19 @@ from pipeline.errors import ExportError
 def draft_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; moved there when the block ends well, else removed.
 
-    Raises ExportError where the disk refuses.
+    What a link leads to is replaced, not the link. Raises ExportError where the disk refuses, or a folder
+    or device lies at `path`.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise ExportError(f"{path} is there and no file", remedy="name a file")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         draft.replace(path)
     except OSError as exc:
-        raise _refused(path, exc) from exc
+        raise refused(path, exc) from exc
     finally:
         draft.unlink(missing_ok=True)
 
@@ -39,12 +43,13 @@ def draft_folder(path: Path) -> Iterator[Path]:
         yield draft
         draft.replace(path)
     except OSError as exc:
-        raise _refused(path, exc) from exc
+        raise refused(path, exc) from exc
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _refused(path: Path, exc: OSError) -> ExportError:
+def refused(path: Path, exc: OSError) -> ExportError:
+    """The error that tells why `path` cannot be written."""
     return ExportError(
         f"{path} cannot be written: {exc.strerror or exc}", remedy="is there room, and may we write there?"
     )

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pipeline import files
 from pipeline.errors import ExportError, PhotoError
 from pipeline.exporters.classification import SplitFile, crop_name, folder_names, numbered
-from pipeline.exporters.draft import draft_file
+from pipeline.exporters.draft import draft_file, refused
 from pipeline.images import Photo, read_file
 from pipeline.records import Role, digest
 from pipeline.splits import Bools, held_out
@@ -119,7 +119,7 @@ def make(
             tested = chosen.tested(selection)
             _write(chosen, tested, data_dir, out, report, progress=progress)
     except OSError as exc:
-        raise _refused(out, exc) from exc
+        raise refused(out, exc) from exc
     return report
 
 
@@ -214,7 +214,7 @@ def _copy(data: bytes, source: Path, target: Path) -> bool:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as exc:
-        raise _refused(target, exc) from exc
+        raise refused(target, exc) from exc
     return True
 
 
@@ -224,12 +224,6 @@ def _is_there(target: Path, source: Path, size: int) -> bool:
     if there is None or now is None or there.mtime is None or now.mtime is None:
         return False
     return there.size == size and there.mtime >= now.mtime
-
-
-def _refused(path: Path, exc: OSError) -> ExportError:
-    return ExportError(
-        f"{path} cannot be written: {exc.strerror or exc}", remedy="is there room, and may we write there?"
-    )
 
 
 def _crops_in(out: Path) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -29,20 +29,13 @@ class Stored:
 def stream(conn: sa.Connection, role: Role) -> Iterator[Stored]:
     """Every photograph of the pool by location, sequence, frame, file name and id.
 
-    Of a file that changed the newest content; a failure only where the file was never read. No two have
-    one file name: those of several folders that share it have their paths instead.
+    Of a file that changed the newest content; a failure only where the file was never read.
     """
-    mine = sa.and_(image.c.role == role, ~_superseded())
-    shared = sa.select(image.c.file_name).where(mine).group_by(image.c.file_name).having(sa.func.count() > 1)
-    ambiguous = set(conn.scalars(shared))
     keys = (image.c.location, image.c.seq_id, image.c.frame_num, image.c.file_name, image.c.id)
-    query = sa.select(image).where(mine).order_by(*keys)
+    query = sa.select(image).where(image.c.role == role, ~_superseded()).order_by(*keys)
     result = conn.execution_options(yield_per=PAGE).execute(query).mappings()
     for page in result.partitions():
-        records = [images.from_row(row) for row in page]
-        yield from _page(
-            conn, [replace(one, file_name=one.path) if one.file_name in ambiguous else one for one in records]
-        )
+        yield from _page(conn, [images.from_row(row) for row in page])
 
 
 def _superseded() -> sa.ColumnElement[bool]:
