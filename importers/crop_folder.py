@@ -103,7 +103,9 @@ def _boxes(entry: Entry) -> tuple[Finding, ...]:
 
 def _crop(entry: Entry) -> Entry:
     """The entry with the whole frame as its one box, which carries the labels."""
-    labels = tuple(replace(label, level=Level.BOX) for label in entry.labels if category_name(label.category))
+    labels = tuple(
+        replace(label, level=Level.BOX) for label in entry.labels if category_name(label.category or "")
+    )
     found = Finding(box=WHOLE_FRAME, confidence=1.0, category=WholeFrame.categories[0], labels=labels)
     return replace(entry, labels=(), ready=Ready(detector=WholeFrame.id, findings=(found,)))
 

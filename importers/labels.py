@@ -86,7 +86,8 @@ class Labels:
         """One vote for each source and detection: the box's own label, else the photograph's only one."""
         now = utc_now()
         for detection, own in box_labels.items():
-            for label in {label.source: label for label in reversed(own)}.values():
+            named = [label for label in own if label.category is not None]
+            for label in {label.source: label for label in reversed(named)}.values():
                 yield self._vote(detection, label, now)
         if not labels:
             return
@@ -97,6 +98,7 @@ class Labels:
                     yield self._vote(box.id, label, now)
 
     def _vote(self, detection_id: str, label: SourceLabel, now: dt.datetime) -> AnnotationRecord:
+        """What a label that names something says of a detection."""
         return AnnotationRecord(
             project_id=None,
             detection_id=detection_id,
@@ -104,7 +106,7 @@ class Labels:
             annotation_id=None,
             task_id=None,
             verdict=Verdict.WEAK if label.weak else Verdict.LABEL,
-            label=self._numbers[label.category],
+            label=self._numbers[label.category or ""],
             annotator=label.annotator,
             annotated_at=label.annotated_at or now,
             source=label.source,
@@ -114,7 +116,7 @@ class Labels:
     def _learn(self, conn: sa.Connection, batch: Iterable[Labelled]) -> None:
         met = {label.category for one in batch for label in one.labels}
         met |= {label.category for one in batch for own in one.box_labels.values() for label in own}
-        unknown = sorted(met - self._numbers.keys())
+        unknown = sorted(name for name in met if name is not None and name not in self._numbers)
         if unknown:
             numbers = categories.ensure(conn, unknown)
             self._numbers |= {name: numbers[category_name(name)] for name in unknown}
@@ -150,16 +152,17 @@ _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)  # any moment: they are all one ag
 def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
     """Of each source the one label that a box of this kind (animal, person, vehicle) can carry.
 
-    None where a source names several species of the kind. What it says of the photograph goes before
-    what it says of the sequence. `empty` speaks of animals: there are none.
+    None where a source names several species of the kind, or saw animals that it cannot name. What it
+    says of the photograph goes before what it says of the sequence. `empty` speaks of animals: there are
+    none.
     """
     by_source: dict[str, list[SourceLabel]] = {}
     for label in labels:
-        if (to_categories([label.category])[0] or ANIMAL) == kind:
+        if not label.is_unclassified and (to_categories([label.category or ANIMAL])[0] or ANIMAL) == kind:
             by_source.setdefault(label.source, []).append(label)
     found = []
     for own in by_source.values():
         near = [label for label in own if label.level is not Level.SEQUENCE] or own
-        if len({category_name(label.category) for label in near}) == 1:
-            found.append(near[0])
+        if len({category_name(label.category or "") for label in near}) == 1 and near[0].category is not None:
+            found.append(min(near, key=lambda label: label.weak))  # people before machines
     return found

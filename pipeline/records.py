@@ -16,6 +16,8 @@ EMPTY = "empty"  # the category 0: nothing to see in the crop
 NOBODY = "nobody"  # begins the scan of a photograph that came without boxes and that no detector saw
 ROWS_OF = "rows:"  # begins a scan whose boxes are stored and whose crops are not cut
 UNSURE = "unsure"  # no category: somebody looked and cannot tell
+UNCLASSIFIED = "unclassified"  # no category: nobody looked yet
+OBSERVATION_TYPE = "observationType"  # Camtrap DP's, among the details of a label without a category
 
 
 class DetectionKind(IntEnum):
@@ -140,7 +142,7 @@ class DeploymentRecord:
 class SourceLabel:
     """A label that came with the photographs: of a box, a whole photograph or a whole sequence."""
 
-    category: str  # in any case; EMPTY where there is nothing to see
+    category: str | None  # in any case; EMPTY where there is nothing to see; None: who looked cannot tell
     source: str  # provenance, such as coco:ena24; never oracle.PEOPLE
     level: Level = Level.IMAGE
     weak: bool = False  # a machine's
@@ -148,6 +150,13 @@ class SourceLabel:
     annotator: str | None = None  # the person or model that the source names
     annotated_at: dt.datetime | None = None  # aware
     count: int | None = None  # individuals
+    key: str = ""  # tells apart two observations of one species: the source's id of it
+    details: Mapping[str, str] | None = field(default=None, hash=False)  # what else it says, by its columns
+
+    @property
+    def is_unclassified(self) -> bool:
+        """Whether the source says that nobody named it yet, rather than that who looked cannot tell."""
+        return self.category is None and (self.details or {}).get(OBSERVATION_TYPE) == UNCLASSIFIED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 from importers.camtrap_dp.rows import Observation
 from importers.detectors.categories import ANIMAL, PERSON, VEHICLE
 from importers.detectors.detector import Finding
-from pipeline.records import Box, Level, SourceLabel, category_name
+from pipeline.records import Box, Level, SourceLabel
 
 _KINDS = {"human": PERSON, "vehicle": VEHICLE}  # every other box is taken for an animal's
-_LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def labels_of(observations: Iterable[Observation], source: str) -> tuple[SourceLabel, ...]:
-    """One label for each species of a photograph, and one for each of its event.
+    """A label for each observation of a photograph without a box, and for each of its event.
 
-    Rows of one classifier that name a species again are further individuals, of another sex or age, and
-    their counts add up. Where several classified the same, people go before machines, then the latest.
+    Those of one species differ in sex, age or behaviour, or in who classified. That nobody looked at a
+    photograph yet is no label: it is so without one.
     """
-    named = sorted((one for one in observations if one.category is not None), key=_species)
     return tuple(
-        _label(_standing(list(same)), level, source) for (level, _), same in groupby(named, key=_species)
+        _label(one, Level.IMAGE if one.medium is not None else Level.SEQUENCE, source, one.id)
+        for one in observations
+        if one.medium is None or one.kind != "unclassified"
     )
 
 
@@ -37,8 +35,8 @@ def findings_of(observations: Iterable[Observation], source: str) -> tuple[Findi
 
 
 def _finding(box: Box, observations: Sequence[Observation], source: str) -> Finding:
-    named = [one for one in observations if one.category is not None]
-    labels = (_label([one], Level.BOX, source) for one in named)
+    told = (one for one in observations if one.category is not None or one.kind == "unknown")
+    labels = (_label(one, Level.BOX, source) for one in told)
     kinds = [_KINDS[one.kind] for one in observations if one.kind in _KINDS]
     return Finding(
         box=box,
@@ -60,34 +58,16 @@ def _sureness(one: Observation) -> float:
     return 1.0
 
 
-def _species(one: Observation) -> tuple[Level, str]:
-    return Level.SEQUENCE if one.medium is None else Level.IMAGE, category_name(one.category or "")
-
-
-def _standing(observations: Sequence[Observation]) -> list[Observation]:
-    """Of several that name a species, those of the classifier that counts."""
-    by_classifier: dict[tuple[bool, str | None], list[Observation]] = {}
-    for one in observations:
-        by_classifier.setdefault((one.is_machine, one.by), []).append(one)
-    return max(by_classifier.values(), key=lambda same: (not same[0].is_machine, _latest(same)))
-
-
-def _latest(observations: Iterable[Observation]) -> dt.datetime:
-    return max((one.at for one in observations if one.at is not None), default=_LONG_AGO)
-
-
-def _label(same: Sequence[Observation], level: Level, source: str) -> SourceLabel:
-    """The label that rows of one classifier make together."""
-    first = same[0]
-    counts = [one.count for one in same if one.count is not None]
-    latest = _latest(same)
+def _label(one: Observation, level: Level, source: str, key: str = "") -> SourceLabel:
     return SourceLabel(
-        category=first.category or "",
+        category=one.category,
         source=source,
         level=level,
-        weak=first.is_machine,
-        confidence=first.probability if first.is_machine else None,
-        annotator=first.by,
-        annotated_at=None if latest == _LONG_AGO else latest,
-        count=sum(counts) if counts else None,
+        weak=one.is_machine,
+        confidence=one.probability if one.is_machine else None,
+        annotator=one.by,
+        annotated_at=one.at,
+        count=one.count,
+        key=key,
+        details=one.details if key else None,
     )

@@ -10,12 +10,24 @@ from dataclasses import dataclass
 from importers.clocks import on_clock, zone_name
 from importers.detectors.results import box_of
 from importers.paths import VIDEO_SUFFIXES, as_text, suffix_of
-from pipeline.records import EMPTY, Box, DeploymentRecord
+from pipeline.records import EMPTY, OBSERVATION_TYPE, Box, DeploymentRecord
 
 TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
 LEVELS = ("media", "event")
 VIDEO = ("video", "only photographs are imported; extract frames of it")
 BOX_CONFIDENCE = "bboxConfidence"  # the key under which our exports keep it among the tags
+DETAILS = (  # columns that are kept as they are
+    "cameraSetupType",
+    "lifeStage",
+    "sex",
+    "behavior",
+    "individualID",
+    "individualPositionRadius",
+    "individualPositionAngle",
+    "individualSpeed",
+    "observationTags",
+    "observationComments",
+)
 _SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
 _MOST_COUNT = 2_147_483_647  # what a column of integers holds
 
@@ -72,6 +84,7 @@ class Observation:
     at: dt.datetime | None  # aware
     probability: float | None
     sureness: float | None  # of the box, where one of our exports keeps it
+    details: Mapping[str, str] | None  # what else it says, by column
 
 
 def deployment_of(row: Row) -> Deployment:
@@ -133,6 +146,7 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
     method = row.get("classificationMethod")
     if method not in (None, "human", "machine"):
         raise Refused("method", f"classificationMethod {method!r} is neither human nor machine")
+    category = _category(kind, row.get("scientificName"))
     return Observation(
         id=id_,
         deployment=deployment,
@@ -141,7 +155,7 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
         start=start,
         end=end,
         kind=kind,
-        category=_category(kind, row.get("scientificName")),
+        category=category,
         count=_count(row),
         box=None if of_event else _box(row),
         is_machine=method == "machine",
@@ -149,6 +163,7 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
         at=_in_utc(_moment(row, "classificationTimestamp")),
         probability=_number(row, "classificationProbability", 0.0, 1.0),
         sureness=_sureness(row.get("observationTags", "")),
+        details=_details(row, kind, category),
     )
 
 
@@ -156,6 +171,17 @@ def _category(kind: str, species: str | None) -> str | None:
     if kind == "animal":
         return species
     return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
+
+
+def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None:
+    """What the row says beyond its label. The type and the name stand here where no label tells them."""
+    found = {column: row[column] for column in DETAILS if column in row}
+    if category is None and kind != "unknown":
+        found[OBSERVATION_TYPE] = kind
+    name = row.get("scientificName")
+    if name is not None and kind != "animal" and (kind, name) != ("human", "Homo sapiens"):
+        found["scientificName"] = name
+    return found or None
 
 
 def _needed(row: Row, column: str) -> str:

@@ -6,6 +6,7 @@ A scratch database of SQLite that no file name leads to, gone with the process t
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sqlite3
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ CREATE TABLE medium (
 CREATE TABLE observation (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, place TEXT, deployment TEXT, medium TEXT, event TEXT,
     start TEXT, end TEXT, kind TEXT, category TEXT, count INTEGER, x1 REAL, y1 REAL, x2 REAL, y2 REAL,
-    is_machine INTEGER, person TEXT, at TEXT, probability REAL, sureness REAL
+    is_machine INTEGER, person TEXT, at TEXT, probability REAL, sureness REAL, details TEXT
 );
 CREATE TABLE member (medium INTEGER, observation INTEGER, PRIMARY KEY (medium, observation)) WITHOUT ROWID;
 CREATE TABLE file (path TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
@@ -105,13 +106,13 @@ class Stage:
         self, observations: Iterable[tuple[str, Observation]]
     ) -> Iterator[tuple[str, Observation]]:
         """Keep the observations, each with where it stands; yields those whose id is taken."""
-        statement = f"INSERT OR IGNORE INTO observation VALUES (NULL{', ?' * 19})"
+        statement = f"INSERT OR IGNORE INTO observation VALUES (NULL{', ?' * 20})"
         for where, one in observations:
             box = (one.box.x1, one.box.y1, one.box.x2, one.box.y2) if one.box else (None,) * 4
             values = (
                 *(one.id, where, one.deployment, one.medium, one.event, _text(one.start), _text(one.end)),
                 *(one.kind, one.category, one.count, *box, one.is_machine, one.by, _text(one.at)),
-                *(one.probability, one.sureness),
+                *(one.probability, one.sureness, json.dumps(one.details) if one.details else None),
             )
             if not self._connection.execute(statement, values).rowcount:
                 yield where, one
@@ -206,7 +207,7 @@ class Stage:
 
 _OBSERVED = (
     "SELECT id, deployment, medium, event, kind, category, count, x1, y1, x2, y2, is_machine, person, at, "
-    "probability, sureness FROM observation"
+    "probability, sureness, details FROM observation"
 )
 
 
@@ -246,6 +247,7 @@ def _observation(row: tuple[Any, ...]) -> Observation:
         at=None if row[13] is None else dt.datetime.fromisoformat(row[13]),
         probability=None if row[14] is None else float(row[14]),
         sureness=None if row[15] is None else float(row[15]),
+        details=None if row[16] is None else json.loads(row[16]),
     )
 
 

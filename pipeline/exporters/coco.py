@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -132,17 +133,20 @@ def _annotations(
             **(_by_machine(answer.basis, answer.probability) if answer.category else {}),
         }
     answered = any(each.answer.category is not None for each in one.detections)
-    labels = [] if answered else _labels(one, has_boxes=bool(shown))
-    for number, label in enumerate(labels):
+    unnamed = 0 if answered else sum(_is_unnamed(label) for label in one.labels)
+    if unnamed:
+        report.note("labels of photographs that nobody could name, left out", unnamed)
+    labels = [] if answered else _labels(one, is_seen=bool(shown or unnamed))
+    for number, (name, label) in enumerate(labels):
         yield {
             "id": f"{one.image.id}-{number}",
             "image_id": one.image.id,
-            "category_id": categories.number(label.category),
+            "category_id": categories.number(name),
             **({"count": label.count} if label.count is not None else {}),
             **({"sequence_level_annotation": True} if label.level is Level.SEQUENCE else {}),
             **(_by_machine(Basis.WEAK, label.confidence) if label.weak else {}),
         }
-    if not shown and not labels and (one.detections or one.detectors):
+    if not shown and not labels and not unnamed and (one.detections or one.detectors):
         # A detector that found nothing is a machine too; of several answers a person's counts.
         bases = [each.answer.basis for each in one.detections] or [Basis.WEAK]
         yield {
@@ -153,17 +157,31 @@ def _annotations(
         }
 
 
-def _labels(one: LabelledImage, *, has_boxes: bool) -> list[SourceLabel]:
+def _labels(one: LabelledImage, *, is_seen: bool) -> list[tuple[str, SourceLabel]]:
     """What the sources say of the whole photograph: each species once, people before machines.
 
-    A photograph before its sequence. `empty` only where nothing else is said or drawn.
+    A photograph before its sequence. `empty` only where nothing else is said and `is_seen` is false.
+    Several observations of one species by one classifier are one, of all their individuals.
     """
     found: dict[str, SourceLabel] = {}
     for label in sorted(one.labels, key=lambda label: (label.level is Level.SEQUENCE, label.weak)):
-        found.setdefault(category_name(label.category), label)
-    if has_boxes or len(found) > 1:
+        if label.category is None:
+            continue
+        first = found.setdefault(category_name(label.category), label)
+        if label is not first and label.count is not None and _classifier(label) == _classifier(first):
+            together = replace(first, count=(first.count or 0) + label.count)
+            found[category_name(label.category)] = together
+    if is_seen or len(found) > 1:
         found.pop(EMPTY, None)
-    return list(found.values())
+    return list(found.items())
+
+
+def _classifier(label: SourceLabel) -> tuple[object, ...]:
+    return label.level, label.source, label.weak, label.annotator
+
+
+def _is_unnamed(label: SourceLabel) -> bool:
+    return label.category is None and not label.is_unclassified
 
 
 def _bbox(box: Box, image: ImageRecord) -> dict[str, list[float]]:

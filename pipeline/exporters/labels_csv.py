@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.exporters.draft import draft_file
 from pipeline.exporters.survey import Answer, Basis, ExportReport, LabelledDetection, LabelledImage, Survey
-from pipeline.records import EMPTY, SourceLabel, category_name
+from pipeline.records import EMPTY, UNCLASSIFIED, UNSURE, SourceLabel, category_name
 
 COLUMNS = (
     "image_id",
@@ -39,7 +39,7 @@ COLUMNS = (
     "probability",
     "labelled_at",  # UTC
     "unsure",
-    "source_labels",  # of the photograph: category (level, source)
+    "source_labels",  # of the photograph: category, unsure or unclassified (level, source)
     "failure",  # of the photograph
 )
 DETECTOR = "detector"
@@ -102,20 +102,28 @@ def _answer(answer: Answer) -> list[object]:
 def _whole(one: LabelledImage) -> list[object]:
     """What a photograph without detections is called: by its source, else by the detectors that looked."""
     for weak, basis in ((False, Basis.SOURCE), (True, Basis.WEAK)):
-        labels = [label for label in one.labels if label.weak is weak]
-        names = {category_name(label.category) for label in labels}
+        labels = [label for label in one.labels if label.weak is weak and not label.is_unclassified]
+        names = {None if label.category is None else _name(label) for label in labels}
         if len(names) == 1:
             sources = tuple(dict.fromkeys(label.source for label in labels))
             sure = labels[0].confidence if len(labels) == 1 else None
-            return _answer(Answer(basis=basis, category=names.pop(), by=sources, probability=sure))
-    if one.detectors and not one.labels and one.image.failure is None:
+            name = names.pop()
+            unsure = name is None
+            return _answer(Answer(basis=basis, category=name, unsure=unsure, by=sources, probability=sure))
+    if one.detectors and all(label.is_unclassified for label in one.labels) and one.image.failure is None:
         return [EMPTY, DETECTOR, safe(BETWEEN.join(one.detectors)), None, None, 0]
     return _answer(Answer(basis=Basis.NONE))
 
 
 def _said(label: SourceLabel) -> str:
     kind = "machine, " if label.weak else ""
-    return f"{category_name(label.category)} ({kind}{label.level.value}, {label.source})"
+    return f"{_name(label)} ({kind}{label.level.value}, {label.source})"
+
+
+def _name(label: SourceLabel) -> str:
+    if label.category is None:
+        return UNCLASSIFIED if label.is_unclassified else UNSURE
+    return category_name(label.category)
 
 
 def safe(text: str | None) -> str | None:

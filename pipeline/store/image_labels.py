@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Level, SourceLabel
+from pipeline.records import Level, SourceLabel, category_name, digest
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import category, image_label
 
@@ -15,19 +15,23 @@ from pipeline.store.schema import category, image_label
 def add(conn: sa.Connection, labels: Iterable[tuple[str, SourceLabel]], numbers: Mapping[str, int]) -> int:
     """Insert the labels, pairs of image id and label, that are not there yet; returns how many were.
 
-    `numbers` is the category of each label's name as it stands in the label.
+    There is one of each photograph, source, level, category and key. `numbers` is the category of each
+    label's name as it stands in the label.
     """
     rows = (
         {
+            "id": _id(image_id, label),
             "image_id": image_id,
             "source": label.source,
             "level": label.level.value,
-            "category_id": numbers[label.category],
+            "category_id": None if label.category is None else numbers[label.category],
+            "key": label.key,
             "weak": label.weak,
             "confidence": label.confidence,
             "annotator": label.annotator,
             "annotated_at": label.annotated_at,
             "count": label.count,
+            "details": label.details,
         }
         for image_id, label in labels
     )
@@ -39,15 +43,23 @@ def of(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLa
     found: dict[str, list[SourceLabel]] = {}
     query = (
         sa.select(image_label, category.c.name)
-        .join(category, category.c.id == image_label.c.category_id)
+        .outerjoin(category, category.c.id == image_label.c.category_id)
         .order_by(
-            image_label.c.image_id, image_label.c.source, image_label.c.level, image_label.c.category_id
+            image_label.c.image_id,
+            image_label.c.source,
+            image_label.c.level,
+            sa.func.coalesce(image_label.c.category_id, -1),  # each database has a place of its own for NULL
+            image_label.c.key,
         )
     )
     for ids in chunks(image_ids, IN_ROWS):
         for row in conn.execute(query.where(image_label.c.image_id.in_(ids))).mappings():
             found.setdefault(row["image_id"], []).append(_label(row))
     return found
+
+
+def _id(image_id: str, label: SourceLabel) -> str:
+    return digest(image_id, label.source, label.level.value, category_name(label.category or ""), label.key)
 
 
 def _label(row: Mapping[Any, Any]) -> SourceLabel:
@@ -60,4 +72,6 @@ def _label(row: Mapping[Any, Any]) -> SourceLabel:
         annotator=row["annotator"],
         annotated_at=row["annotated_at"],
         count=row["count"],
+        key=row["key"],
+        details=row["details"],
     )

@@ -113,15 +113,18 @@ detection = sa.Table(
 image_label = sa.Table(
     "image_label",
     metadata,
-    sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), primary_key=True),
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("level", sa.Text, primary_key=True),  # records.Level
-    sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id"), primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),  # a digest of the image, source, level, category and key
+    sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), nullable=False, index=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),  # records.Level
+    sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id")),  # NULL: who looked cannot tell
+    sa.Column("key", sa.Text, nullable=False),  # the source's id, where it tells a species several times
     sa.Column("weak", sa.Boolean, nullable=False),
     sa.Column("confidence", sa.Float),
     sa.Column("annotator", sa.Text),
     sa.Column("annotated_at", UtcDateTime),
     sa.Column("count", sa.Integer),
+    sa.Column("details", sa.JSON(none_as_null=True)),  # what else the source says: text by column
 )
 
 embedder = sa.Table(

@@ -111,11 +111,11 @@ def test_times_without_a_zone_stand_as_they_are_and_are_counted(tmp_path: Path) 
     ("columns", "category"),
     [
         ({}, "Vulpes vulpes"),
-        ({"scientificName": ""}, None),
+        ({"scientificName": ""}, "None as animal"),
         ({"observationType": "human", "scientificName": "Homo sapiens"}, "human"),
         ({"observationType": "vehicle", "scientificName": ""}, "vehicle"),
         ({"observationType": "blank", "scientificName": ""}, "empty"),
-        ({"observationType": "unknown"}, None),
+        ({"observationType": "unknown"}, "None"),
         ({"observationType": "unclassified"}, None),
     ],
 )
@@ -123,7 +123,9 @@ def test_an_observation_becomes_the_label_of_its_type(
     tmp_path: Path, columns: dict[str, str], category: str | None
 ) -> None:
     (one,), _, _ = taken(package(tmp_path, [deployment()], [medium()], [observation(**columns)]))
-    assert [label.category for label in one.labels] == ([category] if category else [])
+    kinds = [(label.category, (label.details or {}).get("observationType")) for label in one.labels]
+    told = [f"{name} as {kind}" if kind else str(name) for name, kind in kinds]
+    assert told == ([category] if category else [])
 
 
 def test_a_label_tells_who_gave_it_when_and_how_sure_a_machine_was(tmp_path: Path) -> None:
@@ -143,22 +145,48 @@ def test_a_label_tells_who_gave_it_when_and_how_sure_a_machine_was(tmp_path: Pat
             annotator="Ann",
             annotated_at=dt.datetime(2024, 6, 1, 10, 0, tzinfo=dt.UTC),
             count=2,
+            key="o1",
         ),
-        SourceLabel(category="Meles meles", source=SOURCE, weak=True, confidence=0.75, annotator="Model 1"),
+        SourceLabel(
+            category="Meles meles",
+            source=SOURCE,
+            weak=True,
+            confidence=0.75,
+            annotator="Model 1",
+            key="o2",
+        ),
     }
 
 
-def test_individuals_of_one_species_in_several_rows_add_up(tmp_path: Path) -> None:
-    rows = [observation("o1", sex="male", count=1), observation("o2", sex="female", count=3)]
+def test_observations_of_one_species_that_differ_are_labels_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        observation("o1", sex="male", lifeStage="adult", count=1, observationComments="limps"),
+        observation("o2", sex="female", count=3),
+    ]
     (one,), _, _ = taken(package(tmp_path, [deployment()], [medium()], rows))
-    assert [(label.category, label.count) for label in one.labels] == [("Vulpes vulpes", 4)]
+    assert [(label.key, label.category, label.count, label.details) for label in one.labels] == [
+        (
+            "o1",
+            "Vulpes vulpes",
+            1,
+            {"sex": "male", "lifeStage": "adult", "observationComments": "limps"},
+        ),
+        ("o2", "Vulpes vulpes", 3, {"sex": "female"}),
+    ]
 
 
-def test_a_person_and_a_machine_that_name_the_same_species_are_not_counted_twice(tmp_path: Path) -> None:
+def test_an_event_that_nobody_classified_is_a_label_that_says_so(tmp_path: Path) -> None:
+    row = observation("o1", **EVENT, eventID="e1", observationType="unclassified", scientificName="")
+    (one,), _, _ = taken(package(tmp_path, [deployment()], [medium()], [row]))
+    (label,) = one.labels
+    assert (label.category, label.is_unclassified, label.level) == (None, True, Level.SEQUENCE)
+
+
+def test_a_person_and_a_machine_that_name_the_same_species_are_both_told(tmp_path: Path) -> None:
     machine = observation("o1", classificationMethod="machine", count=5)
     person = observation("o2", scientificName="vulpes vulpes", count=2)
     (one,), _, _ = taken(package(tmp_path, [deployment()], [medium()], [machine, person]))
-    assert [(label.weak, label.count) for label in one.labels] == [(False, 2)]
+    assert [(label.weak, label.count) for label in one.labels] == [(True, 5), (False, 2)]
 
 
 def test_boxes_become_findings_with_their_labels(tmp_path: Path) -> None:

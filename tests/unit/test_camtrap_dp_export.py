@@ -57,7 +57,7 @@ def cells(row: dict[str, str], *columns: str) -> tuple[str, ...]:
 SAID = ("observationType", "scientificName", "classificationMethod", "classifiedBy")
 
 
-def label(category: str = "roe deer", level: Level = Level.IMAGE, **others: Any) -> SourceLabel:
+def label(category: str | None = "roe deer", level: Level = Level.IMAGE, **others: Any) -> SourceLabel:
     return SourceLabel(category=category, source="coco:old", level=level, **others)
 
 
@@ -222,6 +222,77 @@ def test_what_a_source_said_of_a_sequence_is_kept_once(tmp_path: Path) -> None:
     said = [label(level=Level.SEQUENCE, count=4, annotator="eve"), label("empty", Level.SEQUENCE)]
     (row,) = events(written(tmp_path, *burst((), (), (), labels=said)))
     assert cells(row, *SAID, "count") == ("animal", "Roe deer", "human", "eve", "4")
+
+
+def test_each_observation_of_a_source_is_a_row_with_what_else_it_told(tmp_path: Path) -> None:
+    male = label(key="o1", count=1, annotator="eve", details={"sex": "male", "lifeStage": "adult"})
+    female = label(key="o2", count=2, details={"sex": "female", "behavior": "foraging"})
+    unknown = label(None, key="o3")
+    nameless = label(None, key="o4", details={"observationType": "animal", "individualSpeed": "1.5"})
+    found = written(tmp_path, photograph("a/1.jpg", labels=[male, female, unknown, nameless]))
+    columns = ("observationID", "observationType", "scientificName", "count", "sex", "lifeStage", "behavior")
+    assert [cells(row, *columns) for row in found] == [
+        ("o1", "animal", "Roe deer", "1", "male", "adult", ""),
+        ("o2", "animal", "Roe deer", "2", "female", "", "foraging"),
+        ("o3", "unknown", "", "", "", "", ""),
+        ("o4", "animal", "", "", "", "", ""),
+    ]
+    assert found[3]["individualSpeed"] == "1.5"
+
+
+def test_each_observation_of_a_sequence_is_one_row_for_all_its_photographs(tmp_path: Path) -> None:
+    said = [
+        label(level=Level.SEQUENCE, key="o1", count=1, details={"sex": "male"}),
+        label(level=Level.SEQUENCE, key="o2", count=3, details={"sex": "female"}),
+        label("empty", Level.SEQUENCE, key="o3", weak=True),
+        label(None, Level.SEQUENCE, key="o4", details={"observationType": "unclassified"}),
+    ]
+    found = events(written(tmp_path / "1", *burst((), (), (), labels=said)))
+    columns = ("observationID", "observationType", "count", "sex")
+    assert {cells(row, *columns) for row in found} == {
+        ("o1", "animal", "1", "male"),
+        ("o2", "animal", "3", "female"),
+        ("o3", "blank", "", ""),
+        ("o4", "unclassified", "", ""),
+    }
+    assert len(found) == 4
+    fox = box("red fox", Basis.MODEL, by=("v1",), probability=0.95)
+    found = events(written(tmp_path / "2", *burst((fox,), (), labels=said)))
+    assert sorted(row["scientificName"] for row in found) == ["Red fox", "Roe deer", "Roe deer"]
+    people = box("red fox", Basis.PEOPLE)
+    (row,) = events(written(tmp_path / "3", *burst((people,), (people,), labels=said)))
+    assert row["scientificName"] == "Red fox"
+
+
+def test_a_box_tells_a_sources_observation_unless_the_source_drew_it(tmp_path: Path) -> None:
+    deer = label(key="o1")
+    found = written(tmp_path, photograph("a/1.jpg", box("roe deer", Basis.SOURCE), labels=[deer]))
+    assert [row["bboxX"] for row in found] == ["0.25"]
+    own = box("roe deer", Basis.SOURCE, detector=deer.source)
+    found = written(tmp_path / "2", photograph("a/1.jpg", own, labels=[deer]))
+    assert [row["bboxX"] for row in found] == ["0.25", ""]
+
+
+def test_details_that_the_standard_does_not_take_are_left_out(tmp_path: Path) -> None:
+    odd = {
+        "sex": "both",
+        "lifeStage": "pup",
+        "cameraSetupType": "x",
+        "individualPositionAngle": "91",
+        "individualSpeed": "inf",
+        "individualPositionRadius": "far",
+        "colour": "red",
+        "observationComments": "kept",
+    }
+    (row,) = written(tmp_path, photograph("a/1.jpg", labels=[label(key="NaN", details=odd)]))
+    assert cells(row, *list(odd)[:6]) == ("",) * 6
+    assert cells(row, "observationID", "observationComments") == ("_NaN", "kept")
+
+
+def test_ids_of_observations_that_two_sources_share_are_told_apart(tmp_path: Path) -> None:
+    given = [label(key="o1"), replace(label(key="o1", count=2), source="coco:other")]
+    found = written(tmp_path, photograph("a/1.jpg", labels=given))
+    assert [cells(row, "observationID", "count") for row in found] == [("o1", ""), ("o1_", "2")]
 
 
 def test_what_a_source_said_of_a_sequence_falls_where_people_labelled_all_of_it(tmp_path: Path) -> None:

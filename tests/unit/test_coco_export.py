@@ -18,12 +18,13 @@ from importers.root import Root
 from pipeline.errors import ExportError
 from pipeline.exporters.coco import UNCLASSIFIED, write
 from pipeline.exporters.survey import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Box, Level, SourceLabel
+from pipeline.records import Box, Level, SourceLabel, category_name
 from tests.coco_rules import assert_valid
 from tests.surveys import FixedSurvey, box, photograph, survey
 
 LYNX = SourceLabel(category="Lynx", source="coco:old", count=2)
 EMPTY = SourceLabel(category="empty", source="coco:old")
+UNKNOWN = SourceLabel(category=None, source="coco:old")
 
 
 def exported(folder: Path, *images: LabelledImage, **others: Any) -> dict[str, Any]:
@@ -129,6 +130,10 @@ def test_what_nobody_answered_or_is_sure_of_is_unclassified(tmp_path: Path) -> N
         ([], [replace(LYNX, weak=True), replace(LYNX, source="x")], [], [("lynx", None)]),
         ([], [replace(LYNX, weak=True)], [], [("lynx", "weak")]),
         ([], [], ["md"], [("empty", "weak")]),
+        ([], [UNKNOWN], ["md"], []),
+        ([], [UNKNOWN, EMPTY], ["md"], []),
+        ([], [UNKNOWN, LYNX], ["md"], [("lynx", None)]),
+        ([("empty", Basis.PEOPLE)], [UNKNOWN], ["md"], [("empty", None)]),
         ([], [], [], []),
     ],
 )
@@ -149,6 +154,16 @@ def test_labels_of_the_photograph_keep_their_level_and_count(tmp_path: Path) -> 
         {"category": "lynx", "count": 2},
         {"category": "roe deer", "sequence_level_annotation": True},
     ]
+
+
+def test_observations_of_one_species_are_one_annotation_of_all_their_individuals(tmp_path: Path) -> None:
+    both = [replace(LYNX, key="o1"), replace(LYNX, key="o2", count=3), replace(LYNX, key="o3", weak=True)]
+    assert said(tmp_path, photograph("a.jpg", labels=both)) == [{"category": "lynx", "count": 5}]
+
+
+def test_what_nobody_could_name_is_left_out_and_counted(tmp_path: Path) -> None:
+    report = write(tmp_path / "out.json", survey(photograph("a.jpg", labels=[UNKNOWN])))
+    assert report.notes == {"labels of photographs that nobody could name, left out": 1}
 
 
 def test_failed_photographs_are_corrupt_and_say_nothing(tmp_path: Path) -> None:
@@ -277,7 +292,7 @@ def _assert_boxes(one: LabelledImage, entry: Entry) -> None:
 
 def _assert_labels(one: LabelledImage, entry: Entry) -> None:
     answered = [each.answer.category for each in one.detections if each.answer.category is not None]
-    wanted = {" ".join(label.category.split()).lower() for label in one.labels} if not answered else set()
+    wanted = {category_name(label.category or "") for label in one.labels} if not answered else set()
     if not wanted and all(each == "empty" for each in answered) and len(answered) == len(one.detections):
         wanted = {"empty"} if one.detections or one.detectors else set()
     assert {label.category for label in entry.labels} == wanted

@@ -82,7 +82,7 @@ def test_people_who_cannot_tell_are_told_apart_from_nobody(tmp_path: Path) -> No
 
 
 def test_a_photograph_without_detections_says_what_is_known_of_the_whole(tmp_path: Path) -> None:
-    def label(category: str, **fields: object) -> SourceLabel:
+    def label(category: str | None, **fields: object) -> SourceLabel:
         return SourceLabel(category=category, source="coco:x", **fields)  # type: ignore[arg-type]
 
     rows = table(
@@ -91,6 +91,8 @@ def test_a_photograph_without_detections_says_what_is_known_of_the_whole(tmp_pat
         photograph("blank.jpg", labels=[label("Empty")], detectors=["md_v5a"]),
         photograph("two.jpg", labels=[label("fox"), label("deer")], detectors=["md_v5a"]),
         photograph("weak.jpg", labels=[label("fox", weak=True, confidence=0.8)]),
+        photograph("unknown.jpg", labels=[label(None)], detectors=["md_v5a"]),
+        photograph("open.jpg", labels=[label(None, details={"observationType": "unclassified"})]),
         photograph("broken.jpg", detectors=["md_v5a"], failure="truncated"),
     )
     known = {row["file_name"]: (row["category"], row["basis"], row["by"], row["probability"]) for row in rows}
@@ -99,10 +101,17 @@ def test_a_photograph_without_detections_says_what_is_known_of_the_whole(tmp_pat
         "blank.jpg": ("empty", "source", "coco:x", ""),
         "two.jpg": ("", "none", "", ""),
         "weak.jpg": ("fox", "weak", "coco:x", "0.8"),
+        "unknown.jpg": ("", "source", "coco:x", ""),
+        "open.jpg": ("", "none", "", ""),
         "broken.jpg": ("", "none", "", ""),
     }
     assert rows[-1]["failure"] == "truncated"
-    assert rows[3]["source_labels"] == "fox (machine, image, coco:x)"
+    assert [row["source_labels"] for row in rows[3:6]] == [
+        "fox (machine, image, coco:x)",
+        "unsure (image, coco:x)",
+        "unclassified (image, coco:x)",
+    ]
+    assert [row["unsure"] for row in rows[3:6]] == ["0", "1", "0"]
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ class _Package:
         self._own_ids = own_ids
         self._report = report
         self._species: set[str] = set()
+        self._taken: set[int] = set()  # hashes of the ids of observations without a box
         self._has_events = False
 
     def write(self, folder: Path, *, title: str, contributor: str) -> None:
@@ -179,7 +180,7 @@ class _Package:
             put_medium(medium)
             for id_, said, cells in observed:
                 row = {
-                    "observationID": id_,
+                    "observationID": id_ if "bboxX" in cells else self._free(said.key or id_),
                     "mediaID": medium["mediaID"],
                     "eventStart": medium["timestamp"],
                     "eventEnd": medium["timestamp"],
@@ -194,13 +195,21 @@ class _Package:
             return
         for id_, said in event.rows():
             row = {
-                "observationID": id_,
+                "observationID": self._free(said.key or id_),
                 "eventStart": event.camera.stamp(event.start),
                 "eventEnd": event.camera.stamp(event.end),
                 "observationLevel": "event",
             }
             put(self._row(row, said, event.camera, event.id))
             self._has_events = True
+
+    def _free(self, id_: str) -> str:
+        """The id, made longer where another observation has it already."""
+        id_ = _id(id_)
+        while hash(id_) in self._taken:
+            id_ += "_"
+        self._taken.add(hash(id_))
+        return id_
 
     def _row(
         self, row: Mapping[str, str], said: Statement, camera: Camera, event: str | None

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.camtrap_dp.cameras import Camera
-from pipeline.exporters.camtrap_dp.statements import ANIMAL, BLANK, UNCLASSIFIED, Statement, Words, number
+from pipeline.exporters.camtrap_dp.statements import ANIMAL, BLANK, UNKNOWN, Statement, Words, number
 from pipeline.exporters.survey import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Level, digest
+from pipeline.records import UNCLASSIFIED, Level, digest
 
 Row = dict[str, str]
+_Said = dict[tuple[str, str], Statement]  # by what is said, or by source and key
 _LEAST_SIDE = 1e-15  # the standard's own minimum
-_OF_ANIMALS = (ANIMAL, BLANK)  # what people say of boxes overrules these; boxes of people may not be kept
+# What people say of boxes overrules these; boxes of people may not be kept.
+_OF_ANIMALS = (ANIMAL, BLANK, UNKNOWN, UNCLASSIFIED)
 
 
 def of_medium(one: LabelledImage, words: Words) -> Iterator[tuple[str, Statement, Row]]:
@@ -24,17 +26,27 @@ def of_medium(one: LabelledImage, words: Words) -> Iterator[tuple[str, Statement
     that nobody looked.
     """
     rows = [(each.record.id, words.of_detection(each), _box(each)) for each in one.detections]
-    told = {statement.what for _, statement, _ in rows}
-    labels = [words.of_label(label) for label in one.labels if label.level is Level.IMAGE]
-    seen = any(kind not in (BLANK, UNCLASSIFIED) for kind, _ in told | {each.what for each in labels})
+    boxes = [
+        (said.what, each.record.detector) for (_, said, _), each in zip(rows, one.detections, strict=True)
+    ]
+    labels = [(label.source, words.of_label(label)) for label in one.labels if label.level is Level.IMAGE]
+    seen = is_something(said for _, said, _ in rows)
+    labelled = is_something(said for _, said in labels)
     by_people = all_by_people(one.detections)
-    for place, label in enumerate(labels):
-        is_outdated = (by_people and label.kind in _OF_ANIMALS) or (seen and label.kind == BLANK)
-        if label.what not in told and not is_outdated:
-            rows.append((f"{one.image.id}-{place + 1}", label, {}))
+    for place, (source, said) in enumerate(labels):
+        # A source that tells boxes and observations without one means others by the latter.
+        is_told = any(what == said.what and not (said.key and by == source) for what, by in boxes)
+        is_blank = said.kind == BLANK and (seen or (labelled and not said.key))
+        if not (is_told or is_blank or (by_people and said.kind in _OF_ANIMALS)):
+            rows.append((f"{one.image.id}-{place + 1}", said, {}))
     if not rows:
         rows.append((f"{one.image.id}-0", _unlabelled(one), {}))
     yield from rows
+
+
+def is_something(statements: Iterable[Statement]) -> bool:
+    """Whether any says that there is something to see."""
+    return any(said.kind not in (BLANK, UNCLASSIFIED) for said in statements)
 
 
 def all_by_people(detections: Iterable[LabelledDetection]) -> bool:
@@ -52,8 +64,8 @@ class Event:
     key: str  # of its first photograph
     start: dt.datetime  # the camera's clock
     end: dt.datetime
-    _labels: dict[tuple[str, str], Statement] = field(default_factory=dict, init=False)
-    _answers: dict[tuple[str, str], Statement] = field(default_factory=dict, init=False)
+    _labels: _Said = field(default_factory=dict, init=False)
+    _answers: _Said = field(default_factory=dict, init=False)
     _by_people: bool = field(default=True, init=False)
     _boxes: int = field(default=0, init=False)
     _unnamed: int = field(default=0, init=False)  # boxes of which nobody could or did say what they hold
@@ -62,8 +74,12 @@ class Event:
         """Take the next photograph in."""
         self.start, self.end = min(self.start, moment), max(self.end, moment)
         for label in one.labels:
-            if label.level is Level.SEQUENCE:
+            if label.level is not Level.SEQUENCE:
+                continue
+            if not label.key:
                 _join(self._labels, words.of_label(label))
+            elif (label.source, label.key) not in self._labels:  # it comes again with every photograph
+                self._labels[label.source, label.key] = words.of_label(label)
         self._boxes += len(one.detections)
         self._by_people &= all(each.answer.basis is Basis.PEOPLE for each in one.detections)
         answered = [each for each in one.detections if each.answer.category is not None]
@@ -74,16 +90,25 @@ class Event:
             _join(self._answers, replace(each, count=individuals[each.what] if each.count else None))
 
     def rows(self) -> Iterator[tuple[str, Statement]]:
-        """An id and what is said, one for each species; a blank one where nothing else was seen."""
-        found = dict(self._answers)
+        """An id and what is said: one for each observation of a source, else for each species.
+
+        A blank one where nothing else was seen, or where a source says so among others.
+        """
         by_people = self._boxes > 0 and self._by_people
-        for what, said in self._labels.items():
-            if not (by_people and said.kind in _OF_ANIMALS):
-                found[what] = said
-        if self._unnamed or any(kind != BLANK for kind, _ in found):
-            found = {what: said for what, said in found.items() if said.kind != BLANK}
-        for place, what in enumerate(sorted(found)):
-            yield f"{self.key}-{place}", found[what]
+        labels = [said for said in self._labels.values() if not (by_people and said.kind in _OF_ANIMALS)]
+        if self._answers:
+            labels = [said for said in labels if said.kind != UNCLASSIFIED]
+        told = {said.what for said in labels}
+        answers = [said for what, said in self._answers.items() if what not in told]
+        seen = self._unnamed > 0 or is_something(answers)
+        labelled = is_something(labels)
+        found = [
+            said
+            for said in (*answers, *labels)
+            if said.kind != BLANK or not (seen or (labelled and not said.key))
+        ]
+        for place, said in enumerate(sorted(found, key=lambda said: (said.what, said.key))):
+            yield f"{self.key}-{place}", said
 
 
 def event_of(one: LabelledImage, camera: Camera, moment: dt.datetime) -> Event | None:
@@ -94,7 +119,7 @@ def event_of(one: LabelledImage, camera: Camera, moment: dt.datetime) -> Event |
     return Event(id=one.image.seq_id, camera=camera, key=key, start=moment, end=moment)
 
 
-def _join(found: dict[tuple[str, str], Statement], new: Statement) -> None:
+def _join(found: _Said, new: Statement) -> None:
     """Two photographs of an event say the same: people before machines, the most individuals, the latest."""
     old = found.get(new.what)
     if old is None:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.survey import Answer, Basis, LabelledDetection
-from pipeline.records import EMPTY, SourceLabel, category_name
+from pipeline.records import EMPTY, OBSERVATION_TYPE, UNCLASSIFIED, SourceLabel, category_name
 
 ANIMAL, HUMAN, VEHICLE, BLANK = "animal", "human", "vehicle", "blank"
-UNKNOWN, UNCLASSIFIED = "unknown", "unclassified"
+UNKNOWN = "unknown"
 
 _HUMANS = frozenset({"human", "person", "people", "homo sapiens"})
 _VEHICLES = frozenset({"vehicle", "car", "truck", "bus", "motorcycle", "bicycle", "boat"})
 _ANIMALS = frozenset({"animal", "unidentified animal", "unknown animal"})  # these name no species
 _OF_DETECTORS = {"person": HUMAN, "vehicle": VEHICLE}
+_UNNAMED = (ANIMAL, HUMAN, VEHICLE, UNCLASSIFIED)  # types that a label without a category may have
+_CHOICES = {
+    "cameraSetupType": ("setup", "calibration"),
+    "lifeStage": ("adult", "subadult", "juvenile"),
+    "sex": ("female", "male"),
+}
+_RANGES = {
+    "individualPositionRadius": (0.0, math.inf),
+    "individualPositionAngle": (-90.0, 90.0),
+    "individualSpeed": (0.0, math.inf),
+}
+_TEXTS = ("scientificName", "behavior", "individualID", "observationTags", "observationComments")
 _PEOPLE = (Basis.PEOPLE, Basis.SOURCE)
 
 
@@ -30,6 +43,8 @@ class Statement:
     at: dt.datetime | None = None  # aware
     probability: float | None = None  # of a machine
     count: int | None = None  # individuals
+    details: Mapping[str, str] = field(default_factory=dict)  # further columns, as a source filled them
+    key: str = ""  # the source's id of this observation
 
     @property
     def what(self) -> tuple[str, str]:
@@ -52,6 +67,7 @@ class Statement:
             "classifiedBy": ", ".join(self.by),
             "classificationTimestamp": utc(self.at) if self.at is not None else "",
             "classificationProbability": number(self.probability) if self.is_machine else "",
+            **self.details,
         }
 
 
@@ -89,7 +105,17 @@ class Words:
             probability=label.confidence,
             at=label.annotated_at,
         )
-        return self._said(answer, count=label.count)
+        said = self._said(answer, count=None)
+        details = label.details or {}
+        if label.category is None:
+            kind = details.get(OBSERVATION_TYPE)
+            said = replace(said, kind=kind if kind in _UNNAMED else UNKNOWN, species=None)
+        return replace(
+            said,
+            count=label.count if said.kind != BLANK else None,
+            details={column: value for column, value in details.items() if _is_allowed(column, value)},
+            key=label.key,
+        )
 
     def _said(self, answer: Answer, count: int | None) -> Statement:
         kind, species = self._named(category_name(answer.category or ""))
@@ -115,6 +141,19 @@ class Words:
         if category in _ANIMALS:
             return ANIMAL, name
         return ANIMAL, name or category[:1].upper() + category[1:]
+
+
+def _is_allowed(column: str, value: str) -> bool:
+    """Whether the standard has this column for it, and takes the value."""
+    if column in _CHOICES:
+        return value in _CHOICES[column]
+    if column in _RANGES:
+        least, most = _RANGES[column]
+        try:
+            return math.isfinite(float(value)) and least <= float(value) <= most
+        except ValueError:
+            return False
+    return column in _TEXTS
 
 
 def number(value: float | None) -> str:
