@@ -17,7 +17,7 @@ from importers.locations import by_folder
 from importers.report import ImportReport
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
 from pipeline.steps.record import record
-from pipeline.store import categories, detections, embeddings, images, oracle, tasks
+from pipeline.store import categories, detections, embeddings, image_labels, images, oracle, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table
@@ -28,10 +28,22 @@ OTHER = Box(x1=0.6, y1=0.5, x2=0.9, y2=0.9)
 
 
 def label(
-    category: str, level: Level = Level.IMAGE, *, source: str = "coco:t", weak: bool = False
+    category: str | None,
+    level: Level = Level.IMAGE,
+    *,
+    source: str = "coco:t",
+    weak: bool = False,
+    key: str = "",
+    **details: str,
 ) -> SourceLabel:
     return SourceLabel(
-        category=category, source=source, level=level, weak=weak, confidence=0.7 if weak else None
+        category=category,
+        source=source,
+        level=level,
+        weak=weak,
+        confidence=0.7 if weak else None,
+        key=key,
+        details=details or None,
     )
 
 
@@ -135,6 +147,55 @@ def test_a_photograph_of_several_species_labels_no_box(database: Database, photo
     )
     assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
     assert count(database, image_label) == 2
+
+
+def labels_of(database: Database) -> list[SourceLabel]:
+    with database.read() as conn:
+        ids = conn.scalars(sa.select(image.c.id)).all()
+        return [label for found in image_labels.of(conn, ids).values() for label in found]
+
+
+def test_observations_of_one_species_are_kept_apart_and_label_a_box_together(
+    database: Database, photos: Path
+) -> None:
+    labels = (label("deer", key="o1", weak=True, sex="male"), label("Deer", key="o2", sex="female"))
+    given = entry(photos, labels=labels, findings=(boxed(),))
+    take(database, photos, given)
+    assert labels_of(database) == [replace(one, category="deer") for one in labels]
+    assert list(current(database)) == [("deer", DetectionKind.USER)]
+    assert take(database, photos, given).labels == 0
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_what_nobody_could_name_is_kept_and_labels_no_box(
+    database: Database, photos: Path, later: bool
+) -> None:
+    unknown, deer = label(None, key="o1", behavior='a\tb\\ "é"'), label("deer", key="o2")
+    given = entry(photos, 0, labels=(unknown,), findings=None if later else (boxed(),))
+    both = entry(photos, 1, labels=(unknown, deer), findings=None if later else (boxed(),))
+    take(database, photos, given, both)
+    take(
+        database,
+        photos,
+        *(replace(one, ready=entry(photos, findings=(boxed(),)).ready) for one in (given, both)),
+    )
+    assert [one.category for one in sorted(labels_of(database), key=lambda one: one.key)] == [
+        None,
+        None,
+        "deer",
+    ]
+    assert labels_of(database).count(unknown) == 2
+    assert list(current(database)) == [(None, DetectionKind.ACTIVE)] * 2
+
+
+def test_that_nobody_looked_yet_does_not_hold_a_label_back_but_a_doubt_does(
+    database: Database, photos: Path
+) -> None:
+    nobody = label(None, Level.SEQUENCE, key="o1", observationType="unclassified")
+    labels = (nobody, label("deer", Level.SEQUENCE, key="o2"))
+    doubted = boxed(label(None, Level.BOX), box=OTHER)
+    take(database, photos, entry(photos, labels=labels, findings=(boxed(), doubted)))
+    assert list(current(database)) == [("deer", DetectionKind.USER), (None, DetectionKind.ACTIVE)]
 
 
 def test_a_label_of_people_does_not_reach_the_animal_beside_them(database: Database, photos: Path) -> None:
