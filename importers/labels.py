@@ -58,13 +58,18 @@ class Labels:
 
         `first` is what `settle` answered.
         """
+        known = [one for one in batch if not one.is_new]
+        image_labels.forget_others(conn, {one.image_id: one.labels for one in known if one.labels})
         given = ((one.image_id, label) for one in batch for label in one.labels)
         new = image_labels.add(conn, given, self._numbers)
         voted = oracle.add_first(conn, (vote for votes in first.values() for vote in votes))
-        return new + voted + self._spread(conn, [one for one in batch if not one.is_new])
+        return new + voted + self._spread(conn, known)
 
     def _spread(self, conn: sa.Connection, known: Sequence[Labelled]) -> int:
-        """Votes for photographs that were in the store: labels may have come before boxes, or after."""
+        """Votes for photographs that were in the store: labels may have come before boxes, or after.
+
+        What followed from something else that a source said before is taken back.
+        """
         stored = image_labels.of(conn, (one.image_id for one in known))
         boxes = detections.of_images(conn, stored)
         self._numbers |= {name: number for number, name in categories.names(conn).items()} if stored else {}
@@ -72,6 +77,14 @@ class Labels:
         for one in known:
             drawn = boxes.get(one.image_id, one.detections)
             votes += self._votes(drawn, stored.get(one.image_id, ()), one.box_labels)
+        voted = {vote.annotation_uid for vote in votes}
+        votes += [
+            _taken_back(box.id, source)
+            for one in known
+            for source in {label.source for label in one.labels}
+            for box in boxes.get(one.image_id, ())
+            if _uid(source, box.id) not in voted
+        ]
         new = oracle.append(conn, votes) if votes else 0
         if new:
             oracle.refresh(conn, {vote.detection_id for vote in votes})
@@ -102,7 +115,7 @@ class Labels:
         return AnnotationRecord(
             project_id=None,
             detection_id=detection_id,
-            annotation_uid=digest(label.source, detection_id),
+            annotation_uid=_uid(label.source, detection_id),
             annotation_id=None,
             task_id=None,
             verdict=Verdict.WEAK if label.weak else Verdict.LABEL,
@@ -120,6 +133,26 @@ class Labels:
         if unknown:
             numbers = categories.ensure(conn, unknown)
             self._numbers |= {name: numbers[category_name(name)] for name in unknown}
+
+
+def _taken_back(detection_id: str, source: str) -> AnnotationRecord:
+    """That a source says nothing of a detection any more; no news where it never did."""
+    return AnnotationRecord(
+        project_id=None,
+        detection_id=detection_id,
+        annotation_uid=_uid(source, detection_id),
+        annotation_id=None,
+        task_id=None,
+        verdict=Verdict.DELETED,
+        label=None,
+        annotator=None,
+        annotated_at=utc_now(),
+        source=source,
+    )
+
+
+def _uid(source: str, detection_id: str) -> str:
+    return digest(source, detection_id)
 
 
 def with_label(box: DetectionRecord, votes: Sequence[AnnotationRecord]) -> DetectionRecord:

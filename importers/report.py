@@ -60,8 +60,8 @@ class ImportReport:
         """The report as lines of text: what came in first, then what did not."""
         rate = (self.photographs + self.looked_again + self.known) / self.seconds if self.seconds else 0.0
         facts = [
-            f"{self.source}: {_of(self.photographs, 'new photograph')}, {_of(self.detections, 'new detection')} "
-            f"in {self.seconds:.1f} s ({rate:.0f} photographs/s)",
+            f"{self.source}: {_of(self.photographs, 'new photograph')}, "
+            f"{_of(self.detections, 'new detection')} in {self.seconds:.1f} s ({rate:.0f} photographs/s)",
             _line(self.looked_again, "known, looked at again with other boxes, labels or settings"),
             _line(self.known, "imported before"),
             _line(self.changed, "changed since an earlier import, kept beside it"),

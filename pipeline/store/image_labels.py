@@ -38,6 +38,23 @@ def add(conn: sa.Connection, labels: Iterable[tuple[str, SourceLabel]], numbers:
     return insert_new(conn, image_label, rows)
 
 
+def forget_others(conn: sa.Connection, said: Mapping[str, Iterable[SourceLabel]]) -> None:
+    """Remove what a source said of these photographs, by id, and does not say now.
+
+    Sources that say nothing now keep what they said.
+    """
+    given = {_id(image_id, label) for image_id, labels in said.items() for label in labels}
+    sources = {image_id: {label.source for label in labels} for image_id, labels in said.items()}
+    stale: list[str] = []
+    for ids in chunks(said, IN_ROWS):
+        query = sa.select(image_label.c.id, image_label.c.image_id, image_label.c.source)
+        for row in conn.execute(query.where(image_label.c.image_id.in_(ids))):
+            if row.source in sources[row.image_id] and row.id not in given:
+                stale.append(row.id)
+    for keys in chunks(stale, IN_ROWS):
+        conn.execute(sa.delete(image_label).where(image_label.c.id.in_(keys)))
+
+
 def of(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLabel]]:
     """The labels of these photographs, each list in a fixed order; one without has no entry."""
     found: dict[str, list[SourceLabel]] = {}

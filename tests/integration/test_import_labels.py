@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from importers.intake import Intake
 from importers.locations import by_folder
 from importers.report import ImportReport
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
+from pipeline.steps.export import StoreSurvey
 from pipeline.steps.record import record
 from pipeline.store import categories, detections, embeddings, image_labels, images, oracle, tasks
 from pipeline.store.database import Database
@@ -313,3 +316,79 @@ def test_photographs_are_read_from_an_object_store(database: Database, tmp_path:
     assert take(database, tmp_path, there, detector=WholeFrame()).known == 1
     with database.read() as conn:
         assert images.counts(conn)["photographs"] == 1
+
+
+def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
+    database: Database, photos: Path
+) -> None:
+    people = boxed(label("Hiker", Level.BOX), category="person")
+    take(
+        database,
+        photos,
+        entry(photos, 0, findings=(people,)),
+        entry(photos, 1, findings=(boxed(category="person"),)),
+    )
+    told = {
+        one.image.file_name: [(label.category, label.weak, label.source) for label in one.labels]
+        for one in StoreSurvey(database, photos, None).photographs()
+    }
+    assert told == {"A/0.jpg": [("hiker", False, "coco:t")], "A/1.jpg": [("person", True, "coco:t")]}
+
+
+@pytest.mark.parametrize("rows_only", [True, False])
+def test_a_second_source_leaves_the_time_and_place_that_the_first_gave(
+    database: Database, photos: Path, rows_only: bool
+) -> None:
+    noon = dt.datetime(2024, 5, 1, 12)
+    told = entry(photos, labels=(label("fox"),), location="SITE9", datetime=noon, seq_id="s1", frame_num=2)
+    take(database, photos, told, rows_only=rows_only)
+    take(database, photos, entry(photos, findings=(boxed(),)), rows_only=rows_only)
+    with database.read() as conn:
+        row = conn.execute(sa.select(image)).one()
+    assert (row.location, row.datetime, row.seq_id, row.frame_num) == ("SITE9", noon, "s1", 2)
+
+
+@pytest.mark.parametrize("rows_only", [True, False])
+def test_what_a_corrected_source_says_of_a_photograph_is_taken(
+    database: Database, photos: Path, rows_only: bool
+) -> None:
+    for hour, sequence, frame in ((11, "old", 4), (12, "new", None)):
+        moment = dt.datetime(2024, 5, 1, hour)
+        told = entry(photos, labels=(label("fox"),), datetime=moment, seq_id=sequence, frame_num=frame)
+        take(database, photos, told, rows_only=rows_only)
+    with database.read() as conn:
+        row = conn.execute(sa.select(image)).one()
+    assert (row.datetime.hour, row.seq_id, row.frame_num) == (12, "new", None)
+
+
+def test_a_file_that_changed_and_changed_back_is_told_as_it_is_now(database: Database, photos: Path) -> None:
+    path = photos / "A" / "0.jpg"
+    first = path.read_bytes()
+    for content in (first, encoded(scene(seed=9)), first):
+        path.write_bytes(content)
+        take(database, photos, entry(photos), detector=WholeFrame())
+    (one,) = StoreSurvey(database, photos, None).photographs()
+    assert one.image.content_hash == hashlib.blake2b(first, digest_size=16).hexdigest()
+
+
+def test_a_photograph_of_one_pool_never_hides_one_of_the_other(database: Database, photos: Path) -> None:
+    path = photos / "A" / "0.jpg"
+    take(database, photos, entry(photos), detector=WholeFrame())
+    path.write_bytes(encoded(scene(seed=9)))
+    take(database, photos, entry(photos), detector=WholeFrame(), role=Role.PRETRAINING)
+    assert len(list(StoreSurvey(database, photos, None).photographs())) == 1
+
+
+def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_boxes(
+    database: Database, photos: Path
+) -> None:
+    take(database, photos, entry(photos, findings=(boxed(),), labels=(label("deer"),)))
+    take(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"),)))
+    assert [name for name, _ in current(database)] == ["fox"]
+    assert count(database, image_label) == 1
+    take(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"), label("deer"))))
+    assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
+    other = label("badger", source="coco:other")
+    take(database, photos, entry(photos, findings=(boxed(),), labels=(other,)))
+    assert [name for name, _ in current(database)] == ["badger"]
+    assert count(database, image_label) == 3
