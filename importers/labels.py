@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from importers.detectors.categories import ANIMAL, to_categories
 from pipeline.oracle import CurrentLabel, Entry, current_label
 from pipeline.records import (
+    ANIMAL,
     AnnotationRecord,
     DetectionRecord,
     Level,
@@ -19,6 +19,7 @@ from pipeline.records import (
     Verdict,
     category_name,
     digest,
+    kind_of,
     utc_now,
 )
 from pipeline.store import categories, detections, image_labels, oracle
@@ -191,7 +192,7 @@ def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
     """
     by_source: dict[str, list[SourceLabel]] = {}
     for label in labels:
-        if not label.is_unclassified and (to_categories([label.category or ANIMAL])[0] or ANIMAL) == kind:
+        if not label.is_unclassified and kind_of(label.category or ANIMAL) == kind:
             by_source.setdefault(label.source, []).append(label)
     found = []
     for own in by_source.values():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from importers.camtrap_dp.rows import Observation
-from importers.detectors.categories import ANIMAL, PERSON, VEHICLE
 from importers.detectors.detector import Finding
-from pipeline.records import Box, Level, SourceLabel
+from pipeline.records import ANIMAL, PERSON, VEHICLE, Box, Level, SourceLabel
 
 _KINDS = {"human": PERSON, "vehicle": VEHICLE}  # every other box is taken for an animal's
 

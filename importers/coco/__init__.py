@@ -15,7 +15,7 @@ from typing import Any
 from importers.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
 from importers.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
 from importers.detectors import Detector, Finding
-from importers.detectors.categories import ANIMAL, to_categories
+from importers.detectors.categories import to_categories
 from importers.detectors.results import box_of
 from importers.entries import Entry, ImportOptions, Ready
 from importers.intake import Intake
@@ -24,7 +24,7 @@ from importers.report import ImportReport
 from importers.root import OUTSIDE, Root, is_outside
 from pipeline.errors import SourceError
 from pipeline.exporters.coco import UNCLASSIFIED
-from pipeline.records import EMPTY, Level, SourceLabel
+from pipeline.records import ANIMAL, EMPTY, Level, SourceLabel
 from pipeline.store.database import Database
 
 EARLIEST = 1900  # the year: what is before comes from cameras whose clock was never set

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from importers.csv_file import lines
-from importers.detectors.categories import ANIMAL, PERSON, VEHICLE
 from importers.json_file import is_number
 from pipeline.errors import SourceError
+from pipeline.records import ANIMAL, PERSON, VEHICLE
 
 AxisOrder = Literal["yxyx", "xyxy"]
 Row = tuple[float, float, float, float, float, int]  # x1, y1, x2, y2, confidence, index of KINDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-ANIMAL, PERSON, VEHICLE = "animal", "person", "vehicle"
+from pipeline.records import ANIMAL, PERSON, VEHICLE, kind_of
 
 # The 80 classes of COCO detection in the order of YOLO models (cocodataset.org).
 # fmt: off
@@ -20,10 +20,7 @@ COCO = [
     "refrigerator", "book", "clock", "vase", "scissors", "teddy_bear", "hair_drier", "toothbrush",
 ]
 # fmt: on
-_COCO_VEHICLES = frozenset(COCO[1:9])  # bicycle to boat
 _COCO_ANIMALS = frozenset(COCO[14:24])  # bird to giraffe
-_PEOPLE = frozenset({"person", "human", "people", "homo_sapiens"})
-_VEHICLES = _COCO_VEHICLES | {"vehicle"}
 _NOTHING = frozenset({"__background__", "background", "n/a", "blank", "empty"})
 
 
@@ -46,10 +43,6 @@ def to_categories(names: Sequence[str]) -> list[str | None]:
 
 
 def _category(name: str, is_coco: bool) -> str | None:
-    if name in _PEOPLE:
-        return PERSON
-    if name in _VEHICLES:
-        return VEHICLE
-    if name in _NOTHING or (is_coco and name not in _COCO_ANIMALS):
-        return None
-    return ANIMAL
+    kind = kind_of(name)
+    is_nothing = name in _NOTHING or (is_coco and name not in _COCO_ANIMALS)
+    return None if kind == ANIMAL and is_nothing else kind

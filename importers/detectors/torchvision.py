@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image
 
 from importers.detectors.boxes import findings
-from importers.detectors.categories import ANIMAL, class_names, to_categories
+from importers.detectors.categories import class_names, to_categories
 from importers.detectors.detector import LOWEST_CONFIDENCE, Finding, file_digest
 from pipeline.errors import DetectorError, PhotoError
 from pipeline.images import REDUCING_GAP, Photo
+from pipeline.records import ANIMAL
 
 MAX_SIDE = 1333  # pixels: torchvision's own networks shrink what is larger (GeneralizedRCNNTransform)
 COCO_CLASSES = 91  # of COCO's own numbering, 0 the background

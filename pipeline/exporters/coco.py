@@ -13,7 +13,7 @@ from typing import IO, Any
 from pipeline.exporters.draft import draft_file
 from pipeline.exporters.names import free_name
 from pipeline.exporters.survey import Basis, ExportReport, LabelledImage, Survey
-from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name
+from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name, kind_of
 
 VERSION = "1.0"
 UNCLASSIFIED = "unclassified"  # the category of boxes without an answer
@@ -132,11 +132,17 @@ def _annotations(
             **_bbox(each.record.box, one.image),
             **(_by_machine(answer.basis, answer.probability) if answer.category else {}),
         }
-    answered = any(each.answer.category is not None for each in one.detections)
+    # Where boxes of a kind (animals, people, vehicles) have answers, these tell what there is of the kind.
+    told = {each.record.detector_category for each in one.detections if each.answer.category is not None}
+    answered = bool(told)
     unnamed = 0 if answered else sum(_is_unnamed(label) for label in one.labels)
     if unnamed:
         report.note("labels of photographs that nobody could name, left out", unnamed)
-    labels = [] if answered else _labels(one, is_seen=bool(shown or unnamed))
+    labels = [
+        (name, label)
+        for name, label in _labels(one, is_seen=bool(shown or unnamed))
+        if kind_of(name) not in told
+    ]
     for number, (name, label) in enumerate(labels):
         yield {
             "id": f"{one.image.id}-{number}",

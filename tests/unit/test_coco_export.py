@@ -296,3 +296,11 @@ def _assert_labels(one: LabelledImage, entry: Entry) -> None:
     if not wanted and all(each == "empty" for each in answered) and len(answered) == len(one.detections):
         wanted = {"empty"} if one.detections or one.detectors else set()
     assert {label.category for label in entry.labels} == wanted
+
+
+def test_a_species_that_no_box_tells_stays_beside_the_boxes_of_people(tmp_path: Path) -> None:
+    person = box("human", Basis.PEOPLE)
+    person = replace(person, record=replace(person.record, detector_category="person"))
+    labels = [SourceLabel(category=name, source="coco:x") for name in ("human", "deer")]
+    told = said(tmp_path, photograph("a.jpg", person, labels=labels))
+    assert sorted((one["category"], "bbox" in one) for one in told) == [("deer", False), ("human", True)]

@@ -156,7 +156,7 @@ class _Package:
             levels=["media", "event"] if self._has_events else ["media"],
         )
         (folder / "datapackage.json").write_text(
-            json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8"
+            json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace"
         )
 
     def _write_media(self, put_medium: Put, put_observation: Put) -> None:

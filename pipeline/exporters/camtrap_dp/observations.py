@@ -85,7 +85,13 @@ class Event:
         answered = [each for each in one.detections if each.answer.category is not None]
         self._unnamed += len(one.detections) - len(answered)
         statements = [words.of_detection(each) for each in answered]
-        individuals = Counter(each.what for each in statements)
+        # Several detectors may have boxed one animal: the one that found most counts.
+        boxed = Counter(
+            (each.what, box.record.detector) for each, box in zip(statements, answered, strict=True)
+        )
+        individuals: Counter[tuple[str, str]] = Counter()
+        for (what, _), found in boxed.items():
+            individuals[what] = max(individuals[what], found)
         for each in statements:
             _join(self._answers, replace(each, count=individuals[each.what] if each.count else None))
 

@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.survey import Answer, Basis, LabelledDetection
-from pipeline.records import EMPTY, OBSERVATION_TYPE, UNCLASSIFIED, SourceLabel, category_name
+from pipeline.records import (
+    EMPTY,
+    OBSERVATION_TYPE,
+    PEOPLE_NAMES,
+    UNCLASSIFIED,
+    VEHICLE_NAMES,
+    SourceLabel,
+    category_name,
+)
 
 ANIMAL, HUMAN, VEHICLE, BLANK = "animal", "human", "vehicle", "blank"
 UNKNOWN = "unknown"
 
-_HUMANS = frozenset({"human", "person", "people", "homo sapiens"})
-_VEHICLES = frozenset({"vehicle", "car", "truck", "bus", "motorcycle", "bicycle", "boat"})
 _ANIMALS = frozenset({"animal", "unidentified animal", "unknown animal"})  # these name no species
 _OF_DETECTORS = {"person": HUMAN, "vehicle": VEHICLE}
 _UNNAMED = (ANIMAL, HUMAN, VEHICLE, UNCLASSIFIED)  # types that a label without a category may have
@@ -50,11 +56,6 @@ class Statement:
     def what(self) -> tuple[str, str]:
         """What was seen, whoever says so."""
         return self.kind, self.species or ""
-
-    @property
-    def is_classified(self) -> bool:
-        """Whether anybody could say what it is."""
-        return self.kind not in (UNKNOWN, UNCLASSIFIED)
 
     def cells(self) -> dict[str, str]:
         """Its columns of the observations table."""
@@ -134,9 +135,9 @@ class Words:
         name = self._taxa.get(category)
         if category == EMPTY:
             return BLANK, None
-        if category in _HUMANS:
+        if category in PEOPLE_NAMES:
             return HUMAN, name or "Homo sapiens"
-        if category in _VEHICLES:
+        if category in VEHICLE_NAMES:
             return VEHICLE, name
         if category in _ANIMALS:
             return ANIMAL, name
