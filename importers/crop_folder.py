@@ -5,7 +5,6 @@ Every crop is one detection that fills it; its class is the label of that box.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from importers import coco
 from importers.detectors.detector import Finding
 from importers.detectors.whole_frame import WholeFrame
 from importers.entries import Entry, ImportOptions, Ready
-from importers.folder import walk
 from importers.intake import Intake
 from importers.locations import by_pattern
 from importers.paths import PHOTO_SUFFIXES, as_text
@@ -30,14 +28,14 @@ SETS = ("train.json", "test.json")  # of a classification set, in the folder of 
 def import_crops(
     database: Database,
     data_dir: Path,
-    root: Path,
+    root: str | Path,
     files: Sequence[Path] = (),
     *,
     labels: bool = True,
     options: ImportOptions | None = None,
     progress: bool = False,
 ) -> ImportReport:
-    """Import crops from below `root`, each with its class as a label unless `labels` is False.
+    """Import crops from below `root`, a folder or a URL, each with its class as a label if `labels`.
 
     `files` are COCO files whose file names are below `root`; without any, train.json and test.json in
     `root` are read where they are there. Else every photograph is taken, and the first folder below
@@ -48,18 +46,18 @@ def import_crops(
     # The one box of a crop is kept, whatever is kept of detectors.
     options = replace(options, keep=frozenset(WholeFrame.categories), threshold=0.0)
     locate = by_pattern(options.location_pattern) if options.location_pattern else _nowhere
-    root = root.expanduser().resolve()
-    if not root.is_dir():
-        raise SourceError(f"{as_text(str(root))} is no folder", remedy="name a folder of crops")
-    report = ImportReport(source=as_text(str(root)))
-    files = list(files) or [root / name for name in SETS if (root / name).is_file()]
+    place = Root(root)
+    report = ImportReport(source=str(place))
+    files = list(files)
+    if not files and not place.is_url:
+        files = [path for path in (Path(place.path_of(name)) for name in SETS) if path.is_file()]
     if files:
         sources = [source for file in files for source in coco.check([file.expanduser()], report)]
         total = sum(source.images for source in sources)
-        entries = _of_sets(sources, root, report)
+        entries = _of_sets(sources, place, report)
     else:
-        total = sum(1 for _ in walk(root, data_dir, report))
-        entries = _of_folders(root, data_dir)
+        total = sum(1 for _ in place.photographs(data_dir, report))
+        entries = _of_folders(place, data_dir)
     if total == 0:
         raise SourceError(
             f"there is no crop in {report.source}",
@@ -69,21 +67,20 @@ def import_crops(
     return Intake(database, data_dir, None, locate, options, report).run(crops, total, progress=progress)
 
 
-def _of_folders(root: Path, data_dir: Path) -> Iterator[Entry]:
-    source = source_name(root)
-    for name in walk(root, data_dir, ImportReport(source=source)):
+def _of_folders(place: Root, data_dir: Path) -> Iterator[Entry]:
+    source = source_name(place)
+    for name in place.photographs(data_dir, ImportReport(source=source)):
         folder, slash, _ = name.partition("/")
         labels = (SourceLabel(category=as_text(folder), source=source),) if slash else ()
-        path = os.path.join(root, name)  # noqa: PTH118 - a tenth of Path's cost
-        yield Entry(file_name=name, path=path, labels=labels)
+        yield Entry(file_name=name, path=place.path_of(name), labels=labels)
 
 
-def _of_sets(sources: Sequence[coco.Source], root: Path, report: ImportReport) -> Iterator[Entry]:
+def _of_sets(sources: Sequence[coco.Source], place: Root, report: ImportReport) -> Iterator[Entry]:
     """The images of every file; one that a file before named is left out."""
-    source = source_name(root)
+    source = source_name(place)
     seen: set[str] = set()
     for file in sources:
-        for entry in coco.entries([file], Root(root), report):
+        for entry in coco.entries([file], place, report):
             if entry.file_name in seen:
                 report.duplicates += 1
                 report.complain(as_text(entry.file_name), "listed a second time; the first entry is used")
@@ -110,9 +107,9 @@ def _crop(entry: Entry) -> Entry:
     return replace(entry, labels=(), ready=Ready(detector=WholeFrame.id, findings=(found,)))
 
 
-def source_name(root: Path) -> str:
+def source_name(place: Root) -> str:
     """The provenance of the labels of this folder."""
-    return f"crops:{as_text(root.name)}"
+    return f"crops:{as_text(place.name)}"
 
 
 def _nowhere(_: str) -> None:

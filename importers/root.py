@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from importers.folder import walk
 from importers.locations import Locator, by_folder, by_pattern
-from importers.paths import as_text
+from importers.paths import PHOTO_SUFFIXES, as_text, natural, suffix_of
+from importers.report import ImportReport
 from pipeline import files
 from pipeline.errors import SourceError
 
@@ -34,6 +37,18 @@ class Root:
 
     def __str__(self) -> str:
         return as_text(self._base)
+
+    @property
+    def name(self) -> str:
+        """The last part of where it is."""
+        return self._base.rpartition("/")[2]
+
+    def photographs(self, data_dir: Path, report: ImportReport) -> Iterator[str]:
+        """The names of every photograph below it: of a folder as `folder.walk` tells, of a URL in order."""
+        if not self.is_url:
+            return walk(Path(self._base), data_dir, report)
+        names = sorted(files.names(self._base), key=natural)
+        return (name for name in names if suffix_of(name) in PHOTO_SUFFIXES)
 
     def locator(self, pattern: str | None) -> Locator:
         """How locations are read from file names: by `pattern`, else by folder."""

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -204,3 +205,13 @@ def test_no_file_however_mangled_ends_in_a_traceback(
     except WildloopError:
         pass
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+def test_crops_are_read_from_an_object_store(sqlite_database: Database, tmp_path: Path) -> None:
+    for name in ("fox/2.jpg", "fox/10.jpg", "hare/1.jpg", "fox/readme.txt"):
+        with fsspec.open(f"memory://pool/{name}", "wb") as file:
+            file.write(encoded(scene()))
+    report = import_crops(sqlite_database, tmp_path / "data", "memory://pool")
+    assert (report.photographs, report.detections, report.labels) == (3, 3, 3)
+    with pytest.raises(SourceError, match="no crop"):
+        import_crops(sqlite_database, tmp_path / "data", "memory://nothing")

@@ -11,7 +11,7 @@ from pipeline.cli.imports.options import finish, import_options, read
 
 
 @click.command("crops")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", metavar="DIR")
 @click.option(
     "--labels/--no-labels",
     default=True,
@@ -27,11 +27,11 @@ from pipeline.cli.imports.options import finish, import_options, read
     "several times. [default: train.json and test.json in DIR, where they are there]",
 )
 @import_options
-def crops_command(folder: Path, labels: bool, files: tuple[Path, ...], **options: Any) -> None:
+def crops_command(folder: str, labels: bool, files: tuple[Path, ...], **options: Any) -> None:
     """Import crops as they are: DIR has a folder for each class, or a JSON file, or no classes at all.
 
-    The first folder below DIR is the class; crops that lie in DIR itself have none. Every crop is kept,
-    whatever --keep and --threshold say.
+    DIR may be a URL that fsspec reads. The first folder below DIR is the class; crops that lie in DIR
+    itself have none. Every crop is kept, whatever --keep and --threshold say.
     """
     from importers.crop_folder import import_crops
     from pipeline.wiring import open_house
