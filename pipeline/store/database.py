@@ -19,7 +19,7 @@ from pipeline.store.bulk import insert_absent
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
-CHECKPOINT_PAGES = 16_384  # 64 MiB: pages that are written again and again reach the file once
+CHECKPOINT_PAGES = 65_536  # 256 MiB of log: pages written again and again reach the file once
 CACHE_KIB = 65_536  # of SQLite's pages: keys are digests, so every index is written all over
 IN_ROWS = 500  # keys in one IN list: below every database's limit of parameters
 INSERT_ROWS = 5_000  # rows in one statement batch: bounds memory, not the transaction
