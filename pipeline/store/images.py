@@ -88,12 +88,11 @@ def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, ImageRecord]:
 
 
 def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[Known]]:
-    """What the store has of the files at these paths: several where a file changed since."""
+    """What the store has of the files at these paths: several where a file changed since, newest last."""
     found: dict[str, list[Known]] = {}
+    query = sa.select(image).order_by(image.c.imported_at, image.c.id)
     for batch in chunks(paths, IN_ROWS):
-        records = [
-            from_row(row) for row in conn.execute(sa.select(image).where(image.c.path.in_(batch))).mappings()
-        ]
+        records = [from_row(row) for row in conn.execute(query.where(image.c.path.in_(batch))).mappings()]
         scans = scans_of(conn, (record.id for record in records))
         boxes: dict[str, set[str]] = {}
         for ids in chunks((record.id for record in records), IN_ROWS):

@@ -76,7 +76,7 @@ image = sa.Table(
     sa.Column("mtime", sa.Double),
     sa.Column("failure", sa.Text, index=True),
     sa.Column("failure_detail", sa.Text),
-    sa.Column("imported_at", UtcDateTime, nullable=False),
+    sa.Column("imported_at", UtcDateTime, nullable=False),  # last: tells which content of a file is newer
     sa.Index("ix_image_location_datetime", "location", "datetime"),
 )
 
