@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -68,16 +66,13 @@ def demo(annotator: str | None, labels: int, **options: Any) -> None:
         raise click.UsageError("--detections and --detector are about photographs: name them with --photos")
     if options["detections"] and options["detector"]:
         raise click.UsageError("--detections and --detector exclude each other")
+    from pipeline.demo import interrupt
     from pipeline.demo.run import DemoOptions, run
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt.listen()
     try:
         run(DemoOptions(labels=labels if annotator else None, **options), say=click.echo)
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         if options["leave"]:
             sys.exit(130)  # what was asked for did not come about
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

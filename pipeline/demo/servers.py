@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from pipeline.demo import interrupt
 from pipeline.errors import WildloopError
 
 PATIENCE = 10.0  # seconds between asking a server to stop and making it
@@ -89,7 +90,8 @@ class Servers:
         self.check()  # that what answers is ours
 
     def check(self) -> None:
-        """Raise ServerError, with its last log lines, if a server has ended."""
+        """Raise ServerError, with its last log lines, if a server has ended; KeyboardInterrupt if told to."""
+        interrupt.check()
         for server in self._servers:
             status = server.process.poll()
             if status is not None:

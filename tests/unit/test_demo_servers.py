@@ -131,3 +131,25 @@ def test_a_taken_port_is_not_given_again() -> None:
             assert free_port(port) != port
         finally:
             server.terminate()
+
+
+def test_an_interrupt_that_python_drops_is_raised_at_the_next_look(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, weakref\n"
+        "from pathlib import Path\n"
+        "from pipeline.demo import interrupt\n"
+        "from pipeline.demo.servers import Servers\n"
+        "interrupt.listen()\n"
+        "class Thing: pass\n"
+        "thing = Thing()\n"
+        "seen = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+        "del thing\n"
+        "print('dropped', flush=True)\n"
+        f"with Servers(Path({str(tmp_path)!r})) as servers:\n"
+        "    try:\n"
+        "        servers.check()\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('raised')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["dropped", "raised"]
