@@ -96,8 +96,8 @@ def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[Known]
         scans = scans_of(conn, (record.id for record in records))
         boxes: dict[str, set[str]] = {}
         for ids in chunks((record.id for record in records), IN_ROWS):
-            query = sa.select(detection.c.image_id, detection.c.id).where(detection.c.image_id.in_(ids))
-            for row in conn.execute(query):
+            own = sa.select(detection.c.image_id, detection.c.id).where(detection.c.image_id.in_(ids))
+            for row in conn.execute(own):
                 boxes.setdefault(row.image_id, set()).add(row.id)
         for record in records:
             known = Known(

@@ -392,3 +392,15 @@ def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_b
     take(database, photos, entry(photos, findings=(boxed(),), labels=(other,)))
     assert [name for name, _ in current(database)] == ["badger"]
     assert count(database, image_label) == 3
+
+
+def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database, photos: Path) -> None:
+    given = [
+        entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), labels=(label("fox"),))
+        for number in range(1_300)
+    ]
+    assert take(database, photos, *given, rows_only=True).photographs == 1_300
+    again = take(database, photos, *given, rows_only=True)
+    assert (again.known, again.photographs, again.detections, again.labels) == (1_300, 0, 0, 0)
+    assert sum(1 for _ in StoreSurvey(database, photos, None).photographs()) == 1_300
+    assert set(current(database)) == {("fox", DetectionKind.USER)}
