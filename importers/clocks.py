@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+EARLIEST_YEAR = 1900  # what is before comes from cameras whose clock was never set
+
 
 def on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
     """The moment without a zone, as a clock in `zone` showed it; as it stands where either has none.

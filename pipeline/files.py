@@ -55,7 +55,7 @@ def read(path: str | Path, most: int) -> bytes:
     except FileNotFoundError as exc:
         raise PhotoError("missing", "no such file") from exc
     except (OSError, ValueError) as exc:
-        raise PhotoError("unreadable", _reason(exc)) from exc
+        raise PhotoError("unreadable", reason(exc)) from exc
 
 
 def names(url: str) -> list[str]:
@@ -64,7 +64,7 @@ def names(url: str) -> list[str]:
         system, base = _filesystem(url)
         found: list[str] = system.find(base)
     except Exception as exc:  # each object store raises errors of its own
-        raise SourceError(f"{url} cannot be listed: {_reason(exc)}", remedy="check the URL") from exc
+        raise SourceError(f"{url} cannot be listed: {reason(exc)}", remedy="check the URL") from exc
     above = base.rstrip("/") + "/"
     return [name.removeprefix(above) for name in found]
 
@@ -80,7 +80,7 @@ def _fetched(url: str, most: int) -> bytes:
     except FileNotFoundError as exc:
         raise PhotoError("missing", "no such object") from exc
     except Exception as exc:  # each object store raises errors of its own
-        raise PhotoError("unreadable", _reason(exc)) from exc
+        raise PhotoError("unreadable", reason(exc)) from exc
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
@@ -107,6 +107,7 @@ def _limit(size: int, most: int) -> None:
         raise PhotoError("too_large", f"{size} bytes; at most {most} are read")
 
 
-def _reason(exc: BaseException) -> str:
+def reason(exc: BaseException) -> str:
+    """What went wrong in one line: the system's own words where it has some."""
     text = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
     return " ".join(text.split())[:200] or type(exc).__name__

@@ -135,9 +135,9 @@ class Photo:
         except UnidentifiedImageError as exc:
             raise PhotoError("not_an_image", "no image format begins like this file") from exc
         except Image.DecompressionBombError as exc:
-            raise PhotoError("too_large", _reason(exc)) from exc
+            raise PhotoError("too_large", files.reason(exc)) from exc
         except DECODE_ERRORS as exc:
-            raise PhotoError("corrupt", _reason(exc)) from exc
+            raise PhotoError("corrupt", files.reason(exc)) from exc
 
     def _decode(self, scale: float) -> tuple[Image.Image, float]:
         with self._open() as image:
@@ -149,7 +149,7 @@ class Photo:
                 upright = _rgb(image)
             except DECODE_ERRORS as exc:
                 kind = "truncated" if "truncated" in str(exc).lower() else "corrupt"
-                raise PhotoError(kind, _reason(exc)) from exc
+                raise PhotoError(kind, files.reason(exc)) from exc
         # A JPEG drawn at 1/2, 1/4 or 1/8 has its size rounded up; so has this scale, by a hair.
         decoded = min(1.0, upright.width / whole[0], upright.height / whole[1])
         return (upright if self._turn is None else upright.transpose(self._turn)), max(decoded, scale)
@@ -248,7 +248,7 @@ def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise StoreError(
-            f"{path} cannot be written: {_reason(exc)}", remedy="is there room, and may we write there?"
+            f"{path} cannot be written: {files.reason(exc)}", remedy="is there room, and may we write there?"
         ) from exc
 
 
@@ -316,8 +316,3 @@ def _taken_at(exif: dict[Any, Any]) -> dt.datetime | None:
             except ValueError:
                 continue  # a clock that was never set says 0000:00:00
     return None
-
-
-def _reason(exc: BaseException) -> str:
-    text = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-    return " ".join(text.split())[:200] or type(exc).__name__

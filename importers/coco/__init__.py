@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from importers.clocks import EARLIEST_YEAR
 from importers.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
 from importers.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
 from importers.detectors import Detector, Finding
@@ -27,7 +28,6 @@ from pipeline.exporters.coco import UNCLASSIFIED
 from pipeline.records import ANIMAL, EMPTY, Level, SourceLabel
 from pipeline.store.database import Database
 
-EARLIEST = 1900  # the year: what is before comes from cameras whose clock was never set
 _NO_SPECIES = frozenset({ANIMAL, UNCLASSIFIED})  # of a box: that there is something, not what
 
 
@@ -201,7 +201,7 @@ class _Reading:
             return None
         found = parse_time(value)
         if found is None:
-            self._refuse(image, "datetime", f"datetime {_short(value)} is no time since {EARLIEST}")
+            self._refuse(image, "datetime", f"datetime {_short(value)} is no time since {EARLIEST_YEAR}")
         return found
 
     def _refuse(self, image: Mapping[str, Any], kind: str, what: str) -> None:
@@ -222,7 +222,7 @@ def parse_time(value: Any) -> dt.datetime | None:
         found = dt.datetime.fromisoformat(value)
     except ValueError:
         return None
-    if found.year < EARLIEST:
+    if found.year < EARLIEST_YEAR:
         return None
     return found.replace(tzinfo=None) if found.tzinfo is not None else found
 

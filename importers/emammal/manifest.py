@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
+from importers.clocks import EARLIEST_YEAR
 from importers.paths import as_text
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, category_name
@@ -22,7 +23,6 @@ HUMAN = "human"
 MOST_TEXT = 64 * 1024  # characters in one field
 MOST_DEPTH = 64
 MOST_FRAMES = 100_000  # photographs in one sequence
-FIRST_YEAR = 1900  # an earlier time is a clock that was never set
 
 # Tags of eMammal's list that name no animal, punctuation aside, with the misspellings that occur.
 _PEOPLE = frozenset(
@@ -95,7 +95,7 @@ def moment(text: str) -> dt.datetime | None:
             found = dt.datetime.strptime(text.strip(), form)
         except ValueError:
             continue
-        return found if found.year >= FIRST_YEAR else None
+        return found if found.year >= EARLIEST_YEAR else None
     return None
 
 

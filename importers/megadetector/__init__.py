@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from importers.clocks import EARLIEST_YEAR
 from importers.detectors.detector import Finding
 from importers.entries import Entry, ImportOptions, Ready
 from importers.intake import Intake
@@ -22,8 +23,6 @@ from importers.report import ImportReport
 from importers.root import OUTSIDE, Root
 from pipeline.errors import SourceError
 from pipeline.store.database import Database
-
-_EARLIEST = dt.datetime(1900, 1, 1)  # what is before is no photograph of a camera trap
 
 
 def import_results(
@@ -124,7 +123,7 @@ def _moment(given: Any, report: ImportReport) -> dt.datetime | None:
     try:
         text = given.strip()
         found = dt.datetime.fromisoformat(text[:10].replace(":", "-") + text[10:]).replace(tzinfo=None)
-        if len(text) > 10 and found >= _EARLIEST:
+        if len(text) > 10 and found.year >= EARLIEST_YEAR:
             return found
     except (AttributeError, ValueError):
         pass
