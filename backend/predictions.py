@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from backend.newcomers import Newcomers
 from backend.payloads import project_number
 from pipeline import registry
-from pipeline.acquisition import margin
+from pipeline.acquisition.measures import margin
 from pipeline.heads import LinearHead
 from pipeline.label_studio.results import choice_result
 from pipeline.records import ModelRecord, PredictionRecord
-from pipeline.store import categories, detections, embeddings, models, predictions, projects, tasks
+from pipeline.store import categories, detections, embeddings, models, predictions, projects, reviews, tasks
 from pipeline.wiring import House
 
 NO_VERSION = "none"
@@ -79,6 +79,8 @@ class Predictor:
     def _of_project(self, project_id: int, asked: Sequence[Task]) -> list[Prediction]:
         with self._house.database.read() as conn:
             shows = _shows(conn, project_id, asked)
+            numbers = [number for task in asked if isinstance(number := _field(task, "id"), int)]
+            asked_again = reviews.by_task(conn, project_id, numbers)
         if None in shows:
             deadline = time.monotonic() + PATIENCE
             shows = [
@@ -95,7 +97,12 @@ class Predictor:
                 found = {one: _placed(current, [], queue.get(one), LAST) for one in wanted}
             else:
                 found = self._scored(conn, current, wanted, queue)
-        return [found.get(one, dict(UNANSWERED)) if one else dict(UNANSWERED) for one in shows]
+        answers = [found.get(one, dict(UNANSWERED)) if one else dict(UNANSWERED) for one in shows]
+        for place, task in enumerate(asked):
+            review = asked_again.get(number) if isinstance(number := _field(task, "id"), int) else None
+            if review is not None:  # the second look is a fresh one: no answer, before the queue
+                answers[place] = {"result": [], "score": review.score, "model_version": current.version}
+        return answers
 
     def _scored(
         self,
@@ -113,10 +120,12 @@ class Predictor:
         likeliest, margins = probabilities.argmax(axis=1), margin(probabilities)
         found = {}
         for row, detection in enumerate(vectors):
+            queued = queue.get(detection)
             category = names[head.classes[int(likeliest[row])]]
             result = choice_result(category, float(probabilities[row, likeliest[row]]))
-            behind = BEHIND + float(margins[row])
-            found[detection] = _placed(current, result, queue.get(detection), behind)
+            if queued is not None and queued.category_id is None:  # people shall label it without being told
+                result = []
+            found[detection] = _placed(current, result, queued, BEHIND + float(margins[row]))
         return found
 
     def _head(self, current: ModelRecord) -> LinearHead:

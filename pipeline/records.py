@@ -202,8 +202,11 @@ class PredictionRecord:
     detection_id: str
     rank: int  # 0 comes first
     score: float  # Label Studio's order: lowest first
-    category_id: int | None  # None where the version has no head yet
+    # None where nothing is pre-selected: the version has no head yet, the crop is an audit crop, which people
+    # label without being told, or it is novel.
+    category_id: int | None
     probability: float | None  # calibrated
+    novel: bool = False  # far from everything labelled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,8 @@ def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
                 bias=arrays["bias"],
                 temperature=float(arrays["temperature"]),
                 penalty=manifest["penalty"],
+                shrinkage=manifest.get("shrinkage"),
+                share=manifest.get("share"),
             )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
         raise ModelError(f"{weights} cannot be read: {exc}", remedy=_REMEDY) from exc
@@ -114,6 +116,8 @@ def _manifest(
         "classes": [{"id": one, "name": names.get(one, str(one))} for one in head.classes],
         "temperature": head.temperature,
         "penalty": head.penalty,
+        "shrinkage": head.shrinkage,
+        "share": head.share,
         "labels": record.labels,
         "digest": record.digest,
         "parent": record.parent,

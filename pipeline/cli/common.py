@@ -44,3 +44,23 @@ def chosen_project(house: House, project: int | None) -> ProjectRecord:
     if project not in known:
         raise StoreError(f"the store knows no project {project}, only {there}", remedy="see --project")
     return known[project]
+
+
+def refill(house: House, project_id: int, version: str) -> None:
+    """Make the version current with a queue of what waits now, and push that."""
+    from pipeline.steps.activate import activate
+    from pipeline.steps.push import push
+    from pipeline.steps.train import queue_length
+    from pipeline.store import oracle
+    from pipeline.wiring import label_studio
+
+    settings = house.settings
+    with house.database.read() as conn:
+        labels = oracle.label_count(conn, project_id)
+    length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
+    activate(house.database, settings.data_dir, project_id, version, top_k=length)
+    if settings.label_studio_api_key is None:
+        click.echo("its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set")
+        return
+    push(house.database, label_studio(settings), project_id)
+    click.echo("its queue is pushed")

@@ -21,9 +21,8 @@ _OPTIONS = (
     click.option(
         "--threshold",
         type=click.FloatRange(0.0, 1.0),
-        default=0.9,
-        show_default=True,
-        help="Least calibrated probability of a label by the current version.",
+        help="Least calibrated probability of a label by the current version. [default: what `wildloop "
+        "accept` found for its species; 0.9 where nothing was accepted]",
     ),
     click.option(
         "--role",
@@ -151,7 +150,22 @@ def _survey(*, project: int | None, role: str, **options: Any) -> StoreSurvey:
     with house.database.read() as conn:
         has_project = bool(projects.all(conn))
     chosen = chosen_project(house, project) if has_project or project is not None else None
-    return StoreSurvey(house.database, house.settings.data_dir, chosen, role=Role(role), **options)
+    survey = StoreSurvey(house.database, house.settings.data_dir, chosen, role=Role(role), **options)
+    if survey.model_version is not None and options["threshold"] is None:
+        click.echo(_basis(survey), err=True)
+    return survey
+
+
+def _basis(survey: StoreSurvey) -> str:
+    if survey.accepted is None:
+        return (
+            f"answers of {survey.model_version} count from a probability of 0.9 on; `wildloop accept` finds "
+            "from where they keep a precision"
+        )
+    return (
+        f"answers of {survey.model_version} count as accepted: with a precision of "
+        f"{survey.accepted.precision:.0%} at a confidence of {survey.accepted.confidence:.0%}"
+    )
 
 
 def _tell(report: ExportReport) -> None:

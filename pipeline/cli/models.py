@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.common import chosen_project, project_option, refill
 
 
 @click.command()
@@ -37,20 +37,11 @@ def models(project: int | None) -> None:
 @click.argument("version")
 def activate(version: str) -> None:
     """Go back, or forward, to a model version: its queue is made anew and pushed."""
-    from pipeline.steps.activate import activate as activate_version
-    from pipeline.steps.push import push
-    from pipeline.steps.train import queue_length
     from pipeline.store import models as store
-    from pipeline.store import oracle
-    from pipeline.wiring import label_studio, open_house
+    from pipeline.wiring import open_house
 
     house = open_house()
-    settings = house.settings
     with house.database.read() as conn:
         record = store.get(conn, version)
-        labels = oracle.label_count(conn, record.project_id)
-    length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
-    activate_version(house.database, settings.data_dir, record.project_id, version, top_k=length)
     click.echo(f"{version} is current in project {record.project_id}")
-    push(house.database, label_studio(settings), record.project_id)
-    click.echo("its queue is pushed")
+    refill(house, record.project_id, version)

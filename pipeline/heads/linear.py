@@ -28,7 +28,10 @@ class LinearHead:
     weights: Floats  # (C, D)
     bias: Floats  # (C,)
     temperature: float  # above 1 where the plain logits are too sure of themselves
-    penalty: float | None  # chosen by cross-validation; None where there was nothing to choose
+    # Chosen by cross-validation; None where there was nothing to choose.
+    penalty: float | None  # of the logistic regression
+    shrinkage: float | None  # of the discriminant
+    share: float | None  # of the logistic regression in the logits; the rest is the discriminant's
 
     @property
     def dimension(self) -> int:

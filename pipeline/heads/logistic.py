@@ -50,7 +50,7 @@ def path(
     count = len(x)
     centre = x.mean(axis=0)
     centred = x - centre
-    eigenvalues, basis = _span(centred)
+    eigenvalues, basis = span(centred)
     rotated = centred @ basis  # (N, R)
     rank = basis.shape[1]
     target = np.zeros((count, classes), np.float32)
@@ -94,8 +94,8 @@ def path(
         yield Affine(weights=weights, bias=bias - weights @ centre)
 
 
-def _span(centred: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues (R,) and eigenvectors (D, R) of the rows' covariance, without its null space."""
+def span(centred: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues (R,) and eigenvectors (D, R) of the covariance of centred rows, without its null space."""
     count, dimension = centred.shape
     if count < dimension:
         # The Gram matrix of the rows is smaller and has the same eigenvalues.

@@ -7,8 +7,9 @@ from pathlib import Path
 from pipeline import registry
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord
-from pipeline.steps.score import covering_queue, learning_queue, settle, waiting_rows
-from pipeline.store import candidates, models, projects
+from pipeline.steps.score import queue, settle
+from pipeline.steps.standing import standing
+from pipeline.store import models, projects
 from pipeline.store.database import Database
 from pipeline.store.pool import open_pool
 
@@ -23,14 +24,12 @@ def activate(database: Database, data_dir: Path, project_id: int, version: str, 
     with database.read() as conn:
         project = projects.get(conn, project_id)
         record = models.get(conn, version)
-        waiting = candidates.waiting(conn, project_id)
     if record.project_id != project_id:
         raise ModelError(f"{version} belongs to project {record.project_id}, not {project_id}")
     pool = open_pool(database, data_dir, project.embedder)
-    rows = waiting_rows(pool, waiting)
-    seed = int(record.digest[:8], 16)
-    if record.path is None:
-        return settle(database, record, covering_queue(pool, rows, top_k, seed))
-    head = registry.load_head(data_dir, record)
-    head.require(project.embedder, pool.vectors.shape[1])
-    return settle(database, record, learning_queue(database, pool, rows, head, top_k, seed))
+    head = None
+    if record.path is not None:
+        head = registry.load_head(data_dir, record)
+        head.require(project.embedder, pool.vectors.shape[1])
+    state = standing(database, pool, project_id, top_k=top_k)
+    return settle(database, record, queue(database, state, project_id, head, version, top_k))

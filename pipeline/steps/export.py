@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline import registry
 from pipeline.exporters.survey import Answer, Basis, LabelledDetection, LabelledImage
-from pipeline.heads.linear import BLOCK
 from pipeline.oracle import PEOPLE, Entry, current_label
 from pipeline.records import (
     DeploymentRecord,
@@ -23,12 +22,15 @@ from pipeline.records import (
     detector_of,
     utc_now,
 )
-from pipeline.store import categories, deployments, models
+from pipeline.steps.answers import answer
+from pipeline.steps.standing import familiar
+from pipeline.store import acceptances, categories, deployments, models
+from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
 from pipeline.store.pool import Pool, open_pool
 from pipeline.store.survey import Stored, stream
 
-THRESHOLD = 0.9  # least calibrated probability of an answer by the current version
+THRESHOLD = 0.9  # least calibrated probability of an answer by a version that nothing was accepted of
 
 
 class StoreSurvey:
@@ -40,27 +42,33 @@ class StoreSurvey:
         data_dir: Path,
         project: ProjectRecord | None,
         *,
-        threshold: float = THRESHOLD,
+        threshold: float | None = None,
         role: Role = Role.TARGET,
         detector: str | None = None,
         title: str = "Wildloop",
     ) -> None:
         """The version current in `project` answers where no person did; None: only labels count.
 
-        `detector` leaves out the boxes of every other one. Raises ModelError where the version's files
-        are lost.
+        Its answer needs a probability of `threshold`; without one, of what `wildloop accept` found for the
+        category, or 0.9 where nothing of the version was accepted. It never answers for a novel crop.
+        `detector` leaves out the boxes of every other one. Raises ModelError where the version's files are
+        lost.
         """
         self._database = database
         self._role = role
         self._detector = detector
-        self._threshold = threshold
         self.title = project.title if project is not None else title
         self.created = utc_now()
         with database.read() as conn:
             self._names = categories.names(conn)
             self._deployments = deployments.all(conn)
             model = models.current(conn, project.id) if project is not None else None
-        self._answers = None if model is None or model.path is None else _Answers(database, data_dir, model)
+            accepted = None if model is None else acceptances.of(conn, model.version)
+        self.accepted = accepted if threshold is None else None  # the promise that the answers keep
+        self._answers = None
+        if model is not None and model.path is not None:
+            least = THRESHOLD if threshold is None else threshold
+            self._answers = _Answers(database, data_dir, model, self.accepted, least)
 
     @property
     def model_version(self) -> str | None:
@@ -108,7 +116,7 @@ class StoreSurvey:
         if current.disputed:  # people have spoken, and not as one: no machine settles that
             return Answer(basis=Basis.NONE)
         predicted = self._answers.of(box.id) if self._answers is not None else None
-        if predicted is not None and predicted[1] >= self._threshold and self._answers is not None:
+        if predicted is not None and self._answers is not None:
             return Answer(
                 basis=Basis.MODEL,
                 category=self._names[predicted[0]],
@@ -128,26 +136,35 @@ class StoreSurvey:
 
 
 class _Answers:
-    """What one version says of every embedded detection: its surest class, and how sure it is."""
+    """What one version says of every embedded detection, where it is sure enough."""
 
-    def __init__(self, database: Database, data_dir: Path, model: ModelRecord) -> None:
+    def __init__(
+        self,
+        database: Database,
+        data_dir: Path,
+        model: ModelRecord,
+        accepted: Acceptance | None,
+        threshold: float,
+    ) -> None:
+        """Sure enough is what was accepted; where nothing was, a probability of `threshold`."""
         self.version = model.version
         self.created_at: dt.datetime | None = model.created_at
-        head = registry.load_head(data_dir, model)
         self._pool: Pool = open_pool(database, data_dir, model.embedder)
-        classes = np.array(head.classes)
-        self._best: npt.NDArray[np.int64] = np.empty(len(self._pool), np.int64)
-        self._sure: npt.NDArray[np.float32] = np.empty(len(self._pool), np.float32)
-        for start in range(0, len(self._pool), BLOCK):
-            rows = slice(start, start + BLOCK)
-            chances = head.probabilities(self._pool.vectors[rows])
-            self._best[rows] = classes[chances.argmax(axis=1)]
-            self._sure[rows] = chances.max(axis=1)
+        head = registry.load_head(data_dir, model)
+        known = familiar(database, self._pool, model.project_id)
+        self._answers = answer(head, known, self._pool.vectors, np.arange(len(self._pool)))
+        self._least = {
+            one: threshold if accepted is None else accepted.thresholds.get(one, math.inf)
+            for one in head.classes
+        }
 
     def of(self, detection_id: str) -> tuple[int, float] | None:
-        """Category and calibrated probability; None where the detection is not embedded."""
+        """Category and calibrated probability; None where it is not embedded, novel, or in doubt."""
         row = self._pool.index.get(detection_id)
-        return None if row is None else (int(self._best[row]), float(self._sure[row]))
+        if row is None or self._answers.novel[row]:
+            return None
+        said, probability = int(self._answers.said[row]), float(self._answers.probability[row])
+        return (said, probability) if probability >= self._least[said] else None
 
 
 def _by(names: tuple[str, ...], source: str | None) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, digest, utc_now
-from pipeline.steps.score import covering_queue, settle, waiting_rows
-from pipeline.store import candidates, models, projects
+from pipeline.steps.score import queue, settle
+from pipeline.steps.standing import standing
+from pipeline.store import models, projects
 from pipeline.store.database import Database
 from pipeline.store.pool import open_pool
 
@@ -20,15 +21,15 @@ def cover(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
     """
     with database.read() as conn:
         project = projects.get(conn, project_id)
-        waiting = candidates.waiting(conn, project_id)
     pool = open_pool(database, data_dir, project.embedder)
-    rows = waiting_rows(pool, waiting)
-    if not len(rows):
+    state = standing(database, pool, project_id, top_k=top_k)
+    ids = [*(pool.ids[row] for row in state.waiting), *state.audit.asked, *state.audit.waiting]
+    if not ids:
         raise ModelError(
             f"project {project_id} has no published crop that is embedded by {project.embedder}",
             remedy="run `wildloop embed` and `wildloop publish`",
         )
-    inputs = digest("cover", str(project_id), project.embedder, *(pool.ids[row] for row in rows))
+    inputs = digest("cover", str(project_id), project.embedder, *sorted(ids))
     with database.read() as conn:
         record = models.by_digest(conn, project_id, inputs)
         current = models.current(conn, project_id)
@@ -41,7 +42,7 @@ def cover(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
             labels=0,
             path=None,
             parent=None if current is None else current.version,
-            metrics={"labels_known": 0, "pool": len(rows)},
+            metrics={"labels_known": 0, "pool": len(ids)},
             created_at=utc_now(),
         )
-    return settle(database, record, covering_queue(pool, rows, top_k, seed=int(inputs[:8], 16)))
+    return settle(database, record, queue(database, state, project_id, None, record.version, top_k))

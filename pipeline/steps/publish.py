@@ -12,7 +12,7 @@ from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.files import ServedFiles
 from pipeline.records import TaskRecord
 from pipeline.steps.record import forget_tasks
-from pipeline.store import detections, projects, tasks
+from pipeline.store import detections, projects, reviews, tasks
 from pipeline.store.database import Database
 from pipeline.store.tasks import Unpublished
 
@@ -98,7 +98,7 @@ def _reconcile(database: Database, client: LabelStudio, project_id: int) -> tupl
     """Make the store's tasks Label Studio's where their numbers differ: how many came and went."""
     with database.read() as conn:
         projects.get(conn, project_id)
-        known = set(tasks.ids(conn, project_id))
+        known = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
     if client.task_count(project_id) == len(known):
         return 0, 0
     claims: dict[int, str] = {}
@@ -106,7 +106,7 @@ def _reconcile(database: Database, client: LabelStudio, project_id: int) -> tupl
     for task in client.tasks(project_id):
         number, claim = int(task["id"]), task["data"].get("detection_id")
         present.add(number)
-        if number not in known and isinstance(claim, str):
+        if number not in known and isinstance(claim, str) and not task["data"].get(reviews.MARK):
             claims[number] = claim
     vanished = known - present
     if vanished:

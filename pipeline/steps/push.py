@@ -12,8 +12,9 @@ from pipeline.errors import StoreError
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.results import choice_result
 from pipeline.records import PredictionRecord, utc_now
-from pipeline.store import categories, models, predictions, projects, tasks
+from pipeline.store import categories, models, predictions, projects, reviews, tasks
 from pipeline.store.database import Database, chunks
+from pipeline.store.reviews import Review
 
 CALL_PREDICTIONS = 1_000
 # Label Studio refuses an annotation whose prediction is gone, so those of a version that was replaced
@@ -36,9 +37,9 @@ def push(
 ) -> PushReport:
     """Make Label Studio's queue that of the project's current version. Rerunning changes nothing more.
 
-    Sends what of the queue is not there yet, points the project at the version, and removes the
-    predictions of versions replaced at least `open_task` ago. Versions that are not Wildloop's are left
-    alone. Raises LabelStudioError; the next push begins where this one ended.
+    Sends what of the queue is not there yet, and the reviews that wait before it, points the project at
+    the version, and removes the predictions of versions replaced at least `open_task` ago. Versions that
+    are not Wildloop's are left alone. Raises LabelStudioError; the next push begins where this one ended.
     """
     with database.read() as conn:
         version = projects.get(conn, project_id).current_model
@@ -47,16 +48,17 @@ def push(
                 f"project {project_id} has no model version yet", remedy="run `wildloop publish`"
             )
         waiting = predictions.unpushed(conn, version)
+        asked_again = reviews.unanswered(conn, project_id)
         ours = {record.version for record in models.all(conn, project_id)}
     pushed = missing = 0
     stored = client.prediction_versions(project_id)
-    if waiting:
+    if waiting or (asked_again and version not in stored):
         if version in stored:
             # A push was cut short, or the version was current before: its order is made anew.
             client.delete_version(project_id, version)
             with database.read() as conn:
                 waiting = predictions.of(conn, version)
-        pushed = _send(database, client, project_id, version, waiting)
+        pushed = _send(database, client, project_id, version, waiting, asked_again)
         missing = len(waiting) - pushed
         stored = client.prediction_versions(project_id)
     wanted = version if version in stored else ""
@@ -75,20 +77,27 @@ def _send(
     project_id: int,
     version: str,
     queue: Sequence[PredictionRecord],
+    asked_again: Sequence[Review],
 ) -> int:
-    """Import the queue's predictions of tasks that Label Studio still has; returns how many."""
+    """Import the predictions of tasks that Label Studio still has; returns how many of the queue."""
     with database.read() as conn:
         task_of = tasks.by_detection(conn, project_id, (record.detection_id for record in queue))
         names = categories.names(conn)
-    present = client.existing_tasks(project_id, task_of.values())
+    present = client.existing_tasks(project_id, [*task_of.values(), *(one.task_id for one in asked_again)])
+    first = [review_row(one, version) for one in asked_again if one.task_id in present]
     rows = [
         _row(task_of[record.detection_id], version, record, names)
         for record in queue
         if task_of.get(record.detection_id) in present
     ]
-    for batch in chunks(rows, CALL_PREDICTIONS):
+    for batch in chunks(first + rows, CALL_PREDICTIONS):
         client.import_predictions(project_id, batch)
     return len(rows)
+
+
+def review_row(review: Review, version: str) -> dict[str, Any]:
+    """The prediction that puts a review before the queue; without an answer, so that the look is fresh."""
+    return {"task": review.task_id, "model_version": version, "score": review.score, "result": []}
 
 
 def _row(task_id: int, version: str, record: PredictionRecord, names: Mapping[int, str]) -> dict[str, Any]:

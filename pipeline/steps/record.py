@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation
 from pipeline.records import AnnotationRecord, Verdict, utc_now
-from pipeline.store import categories, detections, oracle, tasks
+from pipeline.store import categories, detections, oracle, reviews, tasks
 from pipeline.store.database import Database
 from pipeline.store.oracle import LastState
 
@@ -85,6 +85,7 @@ def forget_tasks(
         gone = oracle.standing(conn, project_id, task_ids=ids)
         retracted = _append(conn, [_retraction(state) for state in gone], fetched_at)
         tasks.remove(conn, project_id, ids)
+        reviews.remove(conn, project_id, ids)
         return retracted
 
 

@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.acquisition import REACH, margin, margin_with_diversity, typical_cover
+from pipeline.acquisition import audit, coverage
+from pipeline.acquisition.measures import rarity_weighted_gini
 from pipeline.heads import LinearHead
+from pipeline.heads.linear import BLOCK
 from pipeline.records import ModelRecord, PredictionRecord
-from pipeline.store import candidates, models, predictions
+from pipeline.steps.standing import Rows, Standing, familiar, sequences_of
+from pipeline.store import acceptances, models, predictions
 from pipeline.store.database import Database
-from pipeline.store.pool import Pool
 
-BLOCK = 16_384  # rows scored at a time
-
-Rows = npt.NDArray[np.intp]
+Thresholds = Mapping[int, float]  # by category: from which probability on an answer stands without a person
 
 
-def waiting_rows(pool: Pool, waiting: Iterable[str]) -> Rows:
-    """The pool's rows of these detections, ascending; one that is not embedded yet has none."""
-    index = pool.index
-    return np.sort(np.fromiter((index[one] for one in waiting if one in index), np.intp))
-
-
-def covering_queue(pool: Pool, rows: Rows, top_k: int, seed: int) -> list[PredictionRecord]:
-    """The first `top_k` of `rows` in an order that covers them, with no answer yet."""
-    order = typical_cover(pool.vectors, top_k, np.random.default_rng(seed), rows=rows)
-    return [
-        PredictionRecord(
-            detection_id=pool.ids[row],
-            rank=rank,
-            score=queue_score(rank, len(order)),
-            category_id=None,
-            probability=None,
-        )
-        for rank, row in enumerate(order)
-    ]
-
-
-def learning_queue(
-    database: Database, pool: Pool, rows: Rows, head: LinearHead, top_k: int, seed: int
+def queue(
+    database: Database, state: Standing, project_id: int, head: LinearHead | None, version: str, top_k: int
 ) -> list[PredictionRecord]:
-    """The `top_k` of `rows` whose labels should teach the head most, with its answers.
+    """The next `top_k` crops: by `acquisition.coverage`, with the audit crops among them.
 
-    A head of one class doubts everything alike: the order then is one that covers the rows.
+    Crops that the version's answers settle (`wildloop accept`) are left out. Audit crops that were asked
+    for come before all, and beyond `top_k`. Audit and novel crops come without an answer: a person shall
+    look at them with open eyes. The same version and the same standing give the same queue.
     """
-    if len(head.classes) == 1:
-        order = typical_cover(pool.vectors, top_k, np.random.default_rng(seed), rows=rows)
-    else:
-        order = _doubtful(database, pool, rows, head, top_k, seed)
-    answers = head.probabilities(pool.vectors[order])
-    best = answers.argmax(axis=1)
-    return [
-        PredictionRecord(
-            detection_id=pool.ids[row],
-            rank=rank,
-            score=queue_score(rank, len(order)),
-            category_id=head.classes[best[rank]],
-            probability=float(answers[rank, best[rank]]),
+    pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
+    with database.read() as conn:
+        accepted = acceptances.of(conn, version)
+    waiting, value = _open(state, head, {} if accepted is None else accepted.thresholds)
+    chosen: Rows = np.zeros(0, np.intp)
+    if len(waiting):
+        sample, weights = coverage.shortlist(value, coverage.SHORTLIST, rng)
+        sequences = sequences_of(database, pool, waiting[sample])
+        order = coverage.greedy(
+            pool.vectors[waiting[sample]], pool.vectors[state.seen], weights, sequences, top_k
         )
-        for rank, row in enumerate(order)
-    ]
+        chosen = waiting[coverage.filled(sample[order], value, top_k, rng)]
+    index = pool.index
+    first, among = (
+        np.array([index[one] for one in drawn if one in index], np.intp)
+        for drawn in (state.audit.asked, state.audit.waiting)
+    )
+    rows = np.concatenate([first, audit.interleaved(chosen, among)[:top_k]])
+    hidden = np.isin(rows, first) | np.isin(rows, among)
+    novel = familiar(database, pool, project_id).novel(pool.vectors[rows])
+    return _records([pool.ids[row] for row in rows], pool.vectors[rows], head, hidden | novel, novel)
 
 
 def queue_score(rank: int, length: int) -> float:
@@ -85,25 +72,49 @@ def settle(database: Database, record: ModelRecord, queue: Sequence[PredictionRe
         return models.get(conn, record.version)
 
 
-def _doubtful(database: Database, pool: Pool, rows: Rows, head: LinearHead, top_k: int, seed: int) -> Rows:
-    doubt = np.empty(len(rows), np.float32)
+def _open(state: Standing, head: LinearHead | None, accepted: Thresholds) -> tuple[Rows, coverage.Worth]:
+    """The waiting rows that no accepted answer settles, and what the label of each may teach."""
+    rows = state.waiting
+    if head is None:
+        return rows, coverage.worth(None, np.zeros(0, np.intp), len(rows))
+    column = {category: at for at, category in enumerate(head.classes)}
+    labels = np.array([column.get(one, len(column)) for one in state.labels.values()], np.intp)
+    needed = np.array([accepted.get(one, np.inf) for one in head.classes])
+    value: coverage.Worth = np.empty(len(rows))
+    left = np.empty(len(rows), np.bool_)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
-        doubt[part] = margin(head.probabilities(pool.vectors[rows[part]]))
-    order = rows[np.argsort(doubt, kind="stable")]
-    # Sequences are looked up only as far down the margins as the choice reaches.
-    wanted = REACH * top_k
-    reach = 2 * wanted
-    while True:
-        near = order[:reach]
-        ids = [pool.ids[row] for row in near]
-        with database.read() as conn:
-            places = candidates.places(conn, ids)
-        sequences = [places[one].sequence for one in ids]
-        if reach >= len(order) or len(set(sequences)) >= wanted:
-            break
-        reach *= 2
-    vectors = pool.vectors[near]
-    rng = np.random.default_rng(seed)
-    picks = margin_with_diversity(head.probabilities(vectors), vectors, sequences, top_k, rng)
-    return near[picks]
+        probabilities = head.probabilities(state.pool.vectors[rows[part]])
+        value[part] = rarity_weighted_gini(probabilities, labels)
+        left[part] = probabilities.max(axis=1) < needed[probabilities.argmax(axis=1)]
+    rows, value = rows[left], value[left]
+    return rows, value if value.sum() > 0 else np.ones(len(rows))
+
+
+def _records(
+    ids: Sequence[str],
+    vectors: npt.NDArray[np.float16],
+    head: LinearHead | None,
+    hidden: npt.NDArray[np.bool_],
+    novel: npt.NDArray[np.bool_],
+) -> list[PredictionRecord]:
+    """The queue's rows, with the head's answer where it is not `hidden` (K,)."""
+    answers: list[tuple[int, float] | None] = [None] * len(ids)
+    if head is not None:
+        probabilities = head.probabilities(vectors)
+        best = probabilities.argmax(axis=1)
+        answers = [
+            None if hidden[rank] else (head.classes[best[rank]], float(probabilities[rank, best[rank]]))
+            for rank in range(len(ids))
+        ]
+    return [
+        PredictionRecord(
+            detection_id=one,
+            rank=rank,
+            score=queue_score(rank, len(ids)),
+            category_id=None if answer is None else answer[0],
+            probability=None if answer is None else answer[1],
+            novel=bool(novel[rank]),
+        )
+        for rank, (one, answer) in enumerate(zip(ids, answers, strict=True))
+    ]

@@ -18,7 +18,7 @@ from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import utc_now
 from pipeline.steps.record import forget_tasks, record_heard
-from pipeline.store import categories, oracle, projects, tasks
+from pipeline.store import categories, oracle, projects, reviews, tasks
 from pipeline.store.database import Database, chunks
 from pipeline.store.oracle import LastState
 
@@ -68,7 +68,7 @@ def sync(database: Database, client: Source, project_id: int, *, full: bool = Fa
     began = utc_now()
     with database.read() as conn:
         project = projects.get(conn, project_id)
-        ours = set(tasks.ids(conn, project_id))
+        ours = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
     since = None if full or project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()
     watermark = project.watermark

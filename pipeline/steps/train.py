@@ -10,21 +10,22 @@ from pathlib import Path
 from pipeline import heads, registry
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, ProjectRecord, json_digest, utc_now
-from pipeline.steps.score import learning_queue, settle, waiting_rows
+from pipeline.steps.score import queue, settle
+from pipeline.steps.standing import learned, standing
 from pipeline.store import candidates, categories, models, oracle, projects
 from pipeline.store.candidates import Place
 from pipeline.store.database import Database
 from pipeline.store.pool import Pool, open_pool
 
-RECIPE = 1  # of the training: another number makes another version of the same labels
+RECIPE = 2  # of the training: another number makes another version of the same labels
 GROWTH = 0.2  # of the labels that the newest version knew: so many new ones make the next worth while
-TOO_FEW = "no labelled crop is embedded yet"
+TOO_FEW = "no labelled crop is embedded yet, beside those of the audit"
 
 log = logging.getLogger(__name__)
 
 
 def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) -> ModelRecord | None:
-    """Learn from every current label, make that version current and refill its queue.
+    """Learn from every current label but the audit's, make that version current and refill its queue.
 
     The same labels give the version that they gave before: no new one, and nothing changes unless its
     queue does. None, for the reason `TOO_FEW`, where there is nothing to learn from. Until the end
@@ -32,19 +33,18 @@ def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
     """
     with database.read() as conn:
         project = projects.get(conn, project_id)
-        labels = oracle.labels(conn, project_id)
+        labels = learned(conn, project_id)
+        known = oracle.label_count(conn, project_id)
         names = categories.names(conn)
-        waiting = candidates.waiting(conn, project_id)
     pool = open_pool(database, data_dir, project.embedder)
     labelled = sorted(one for one in labels if one in pool.index)
     if not labelled:
         return None
     with database.read() as conn:
         places = candidates.places(conn, labelled)
-    record, head = _version(database, data_dir, project, pool, labels, places, names)
-    seed = int(record.digest[:8], 16)
-    queue = learning_queue(database, pool, waiting_rows(pool, waiting), head, top_k, seed)
-    return settle(database, record, queue)
+    record, head = _version(database, data_dir, project, pool, labels, places, names, known)
+    state = standing(database, pool, project_id, top_k=top_k)
+    return settle(database, record, queue(database, state, project_id, head, record.version, top_k))
 
 
 def next_training(newest: ModelRecord | None, retrain_every: int) -> int:
@@ -64,7 +64,7 @@ def new_labels_wanted(known: int, retrain_every: int) -> int:
 
 
 def labels_known(record: ModelRecord | None) -> int:
-    """Labels that the oracle held when the version was made, those not embedded yet among them."""
+    """Labels that the oracle held when the version was made, also those that it did not learn from."""
     return 0 if record is None else int(record.metrics.get("labels_known", record.labels))
 
 
@@ -76,6 +76,7 @@ def _version(
     labels: Mapping[str, int],
     places: Mapping[str, Place],
     names: Mapping[int, str],
+    known: int,
 ) -> tuple[ModelRecord, heads.LinearHead]:
     """The version of these labels, with its files written: the stored one, or a new one."""
     inputs = json_digest(
@@ -119,7 +120,7 @@ def _version(
             labels=len(ids),
             path=f"models/{project.id}/{version}",
             parent=None if current is None else current.version,
-            metrics=fitted.metrics | {"labels_known": len(labels), "pool": len(pool)},
+            metrics=fitted.metrics | {"labels_known": known, "pool": len(pool)},
             created_at=utc_now(),
         )
     registry.save(data_dir, record, fitted.head, names=names)

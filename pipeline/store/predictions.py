@@ -62,6 +62,7 @@ def _row(version: str, record: PredictionRecord) -> dict[str, Any]:
         "score": record.score,
         "category_id": record.category_id,
         "probability": record.probability,
+        "novel": record.novel,
         "pushed_at": None,
     }
 
@@ -73,4 +74,5 @@ def _record(row: Mapping[Any, Any]) -> PredictionRecord:
         score=row["score"],
         category_id=row["category_id"],
         probability=row["probability"],
+        novel=row["novel"],
     )

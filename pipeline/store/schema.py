@@ -220,7 +220,42 @@ prediction = sa.Table(
     sa.Column("score", sa.Float, nullable=False),
     sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id")),
     sa.Column("probability", sa.Float),
+    sa.Column("novel", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("pushed_at", UtcDateTime),
+)
+
+# Crops drawn at random, to judge every version by: no version ever learns from them.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("project_id", sa.Integer, sa.ForeignKey("project.id"), primary_key=True),
+    sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), primary_key=True),
+    sa.Column("asked", sa.Boolean, nullable=False),  # by `wildloop audit`: comes before the queue
+    sa.Column("drawn_at", UtcDateTime, nullable=False),
+)
+
+# From which probability on a version's answers stand without a person.
+acceptance = sa.Table(
+    "acceptance",
+    metadata,
+    sa.Column("model_version", sa.Text, sa.ForeignKey("model.version"), primary_key=True),
+    sa.Column("precision", sa.Float, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("thresholds", sa.JSON, nullable=False),  # by category id; those left to people are absent
+    sa.Column("audited", sa.Integer, nullable=False),  # audit labels that the promise rests on
+    sa.Column("accepted_at", UtcDateTime, nullable=False),
+)
+
+# Further tasks of labelled detections, whose labels look wrong.
+review = sa.Table(
+    "review",
+    metadata,
+    sa.Column("project_id", sa.Integer, sa.ForeignKey("project.id"), primary_key=True),
+    sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False, index=True),
+    sa.Column("label", sa.Integer, sa.ForeignKey("category.id"), nullable=False),  # that looks wrong
+    sa.Column("quality", sa.Float, nullable=False),  # 0 to 1: how likely the label is right
+    sa.Column("requested_at", UtcDateTime, nullable=False),
 )
 
 run = sa.Table(

@@ -60,12 +60,17 @@ def species(number: int) -> str:
     return SPECIES[(number // BURST) % len(SPECIES)]
 
 
-def populate(database: Database, crops: int = 120, *, first: int = 0) -> None:
-    """Crops `first` up to `crops`, in bursts at four places, published in project 4 and embedded."""
+def populate(database: Database, crops: int = 120, *, first: int = 0, strange: bool = False) -> None:
+    """Crops `first` up to `crops`, in bursts at four places, published in project 4 and embedded.
+
+    `strange` ones resemble no crop that is not.
+    """
     numbers = range(first, crops)
     rng = np.random.default_rng(first)
     centres = 3 * np.eye(len(SPECIES), Embedder().dimension)
     vectors = np.array([centres[SPECIES.index(species(one))] + rng.normal(size=8) for one in numbers])
+    if strange:
+        vectors = 0.3 * rng.normal(size=vectors.shape) - 9 * np.eye(Embedder().dimension)[-1]
     with database.write() as conn:
         images.add(
             conn,

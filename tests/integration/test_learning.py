@@ -107,7 +107,8 @@ def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_
 def test_the_top_of_the_queue_holds_one_crop_of_a_burst(pool: Database, tmp_path: Path) -> None:
     label(pool, range(30))
     trained(pool, tmp_path)
-    bursts = [int(one.detection_id[1:]) // 3 for one in queue(pool)]
+    bursts = [int(one.detection_id[1:]) // 3 for one in queue(pool) if one.category_id is not None]
+    assert len(bursts) == 18  # the others are audit crops, which fall where they fall
     assert len(set(bursts)) == len(bursts)  # 30 bursts wait for 20 places
 
 
@@ -155,9 +156,9 @@ def test_a_label_or_two_are_enough_to_begin(pool: Database, tmp_path: Path, numb
     record = trained(pool, tmp_path)
     assert record.labels == len(numbers)
     assert len(queue(pool)) == 20
-    for one in queue(pool):
-        assert one.probability is not None
-        assert 0 < one.probability < 1
+    told = [one.probability for one in queue(pool) if one.probability is not None]
+    assert len(told) == 18  # audit crops are shown without an answer
+    assert all(0 < one < 1 for one in told)
 
 
 def test_when_everything_is_labelled_the_queue_is_empty(pool: Database, tmp_path: Path) -> None:

@@ -120,6 +120,8 @@ def activate(house: House, version: str = "v1", queue: tuple[PredictionRecord, .
         bias=np.zeros(2, np.float32),
         temperature=1.0,
         penalty=None,
+        shrinkage=None,
+        share=None,
     )
     record = ModelRecord(
         version=version,

@@ -26,6 +26,8 @@ def head() -> LinearHead:
         bias=rng.normal(size=3).astype(np.float32),
         temperature=1.25,
         penalty=0.01,
+        shrinkage=0.3,
+        share=0.75,
     )
 
 
@@ -50,7 +52,8 @@ def test_a_saved_head_gives_the_same_answers_when_it_is_read(
     read = registry.load_head(tmp_path, record)
     embeddings = np.random.default_rng(1).normal(size=(20, 5))
     assert np.array_equal(read.probabilities(embeddings), head.probabilities(embeddings))
-    assert (read.classes, read.embedder, read.penalty) == (head.classes, head.embedder, head.penalty)
+    chosen = [(one.classes, one.embedder, one.penalty, one.shrinkage, one.share) for one in (read, head)]
+    assert chosen[0] == chosen[1]
 
 
 def test_the_manifest_names_everything_that_a_reader_needs(

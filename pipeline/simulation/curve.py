@@ -1,0 +1,103 @@
+"""What a strategy had reached after each round of labels, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.simulation.split import Ints
+
+COLUMNS = ("strategy", "seed", "labels", "accuracy", "macro_f1", "rare_recall", "classes_seen")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """How well a head does on the test part; each from 0 to 1."""
+
+    accuracy: float  # of every crop; one of a species that no open crop shows cannot be right
+    macro_f1: float  # mean F1 of the judged species
+    rare_recall: float  # mean recall of the rare ones among them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The state after one round."""
+
+    labels: int
+    figures: Figures
+    classes_seen: int  # species labelled so far
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One strategy on one split."""
+
+    strategy: str
+    seed: int
+    points: tuple[Point, ...]  # at least one, by ascending labels
+    open_species: int  # how many there are to see
+
+    @property
+    def labels(self) -> list[int]:
+        return [point.labels for point in self.points]
+
+    def values(self, name: str) -> list[float]:
+        """A figure, or `classes_seen`, after each round."""
+        if name == "classes_seen":
+            return [float(point.classes_seen) for point in self.points]
+        return [float(getattr(point.figures, name)) for point in self.points]
+
+    def at(self, labels: int, name: str = "macro_f1") -> float | None:
+        """A figure at this number of labels, on the straight line between rounds; None outside them."""
+        if not self.labels[0] <= labels <= self.labels[-1]:
+            return None
+        return float(np.interp(labels, self.labels, self.values(name)))
+
+    @property
+    def area(self) -> float:
+        """Mean macro-F1 over the labels from the first round to the last (trapezoids)."""
+        labels, values = np.array(self.labels, np.float64), np.array(self.values("macro_f1"))
+        if len(labels) == 1:
+            return float(values[0])
+        return float(np.sum(np.diff(labels) * (values[1:] + values[:-1]) / 2) / (labels[-1] - labels[0]))
+
+    def labels_to_reach(self, macro_f1: float) -> int | None:
+        """Labels at the first round with at least this macro-F1."""
+        reached = (point.labels for point in self.points if point.figures.macro_f1 >= macro_f1)
+        return next(reached, None)
+
+    @property
+    def labels_to_see_all(self) -> int | None:
+        """Labels at the first round that has seen every species of the open crops."""
+        seen = (point.labels for point in self.points if point.classes_seen == self.open_species)
+        return next(seen, None)
+
+
+def judge(truth: Ints, said: Ints, judged: Ints, rare: Ints) -> Figures:
+    """The figures of species `said` (T,) against the `truth` (T,)."""
+    classes = int(max(truth.max(), said.max())) + 1
+    there, named = np.bincount(truth, minlength=classes), np.bincount(said, minlength=classes)
+    hits = np.bincount(truth[truth == said], minlength=classes)
+    return Figures(
+        accuracy=float(np.mean(truth == said)),
+        macro_f1=float(np.mean(2 * hits[judged] / (there[judged] + named[judged]))),
+        rare_recall=float(np.mean(hits[rare] / there[rare])),
+    )
+
+
+def table(curves: Iterable[Curve]) -> Iterator[tuple[str | int | float, ...]]:
+    """A row of `COLUMNS` for each round of each curve."""
+    for curve in curves:
+        for point in curve.points:
+            figures = point.figures
+            yield (
+                curve.strategy,
+                curve.seed,
+                point.labels,
+                round(figures.accuracy, 6),
+                round(figures.macro_f1, 6),
+                round(figures.rare_recall, 6),
+                point.classes_seen,
+            )

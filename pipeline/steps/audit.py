@@ -1,0 +1,123 @@
+"""Audit labels + model versions -> how good the machine's labels are, and what more labels would bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import registry, stopping
+from pipeline.errors import ModelError
+from pipeline.heads import LinearHead
+from pipeline.records import ModelRecord, ProjectRecord
+from pipeline.store import audits, candidates, categories, models, oracle
+from pipeline.store.database import Database
+from pipeline.store.pool import Pool, open_pool
+
+TARGET = 0.95  # accuracy that the forecast asks for
+
+Ints = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AuditLabels:
+    """The audit crops that have a label and a vector, row by row."""
+
+    truth: Ints  # (N,) category ids, by people
+    rows: Ints  # (N,) of the pool
+    sequences: tuple[str, ...]  # (N,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the audit says of the project's current version."""
+
+    version: str
+    waiting: int  # crops that nobody has labelled: what the figures speak of
+    labelled: int  # audit crops with a label
+    open: int  # audit crops that wait for a person
+    unanswered: int  # audit crops that people passed, are unsure of or disagree on: left out of the figures
+    estimates: stopping.Estimates
+    forecast: stopping.Forecast | None
+
+
+def draw(database: Database, data_dir: Path, project: ProjectRecord, count: int) -> int:
+    """Ask for `count` more audit crops, which come before the queue; returns how many there were to draw."""
+    pool = open_pool(database, data_dir, project.embedder)
+    with database.write() as conn:
+        waiting = [one for one in candidates.waiting(conn, project.id) if one in pool.index]
+        return audits.draw(conn, project.id, waiting, count, asked=True)
+
+
+def judge(
+    database: Database, data_dir: Path, project: ProjectRecord, *, target: float = TARGET
+) -> Judgement | None:
+    """Estimates for the current version and a forecast from all versions; None before the first head.
+
+    Raises ModelError where the current version's files are lost.
+    """
+    with database.read() as conn:
+        current = models.current(conn, project.id)
+        sample = audits.sample(conn, project.id)
+        waiting = len(candidates.waiting(conn, project.id))
+        names = categories.names(conn)
+        versions = models.all(conn, project.id)
+    if current is None or current.path is None:
+        return None
+    pool = open_pool(database, data_dir, project.embedder)
+    audit = audit_labels(database, pool, project.id)
+    said = _said(registry.load_head(data_dir, current), pool, audit)
+    return Judgement(
+        version=current.version,
+        waiting=waiting,
+        labelled=len(audit.truth),
+        open=len(sample.asked) + len(sample.waiting),
+        unanswered=sample.unanswered,
+        estimates=stopping.estimate(audit.truth, said, audit.sequences, names),
+        forecast=_forecast(data_dir, pool, audit, versions, project.embedder, target),
+    )
+
+
+def audit_labels(database: Database, pool: Pool, project_id: int) -> AuditLabels:
+    """Those of the project: a sample of its crops that no version has learned from."""
+    with database.read() as conn:
+        ids = [one for one in audits.sample(conn, project_id).labelled if one in pool.index]
+        labels = oracle.labels(conn, project_id)
+        places = candidates.places(conn, ids)
+    return AuditLabels(
+        truth=np.array([labels[one] for one in ids], np.intp),
+        rows=np.array([pool.index[one] for one in ids], np.intp),
+        sequences=tuple(places[one].sequence for one in ids),
+    )
+
+
+def _forecast(
+    data_dir: Path, pool: Pool, audit: AuditLabels, versions: list[ModelRecord], embedder: str, target: float
+) -> stopping.Forecast | None:
+    """From every version of this embedder whose files are there."""
+    labels, correct = [], []
+    for one in versions:
+        head = _head(data_dir, one) if one.embedder == embedder else None
+        if head is not None:
+            labels.append(one.labels)
+            correct.append(_said(head, pool, audit) == audit.truth)
+    if not labels:
+        return None
+    return stopping.forecast(np.array(labels, np.intp), np.array(correct), audit.sequences, target=target)
+
+
+def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
+    said: Ints = np.array(head.classes, np.intp)[head.probabilities(pool.vectors[audit.rows]).argmax(axis=1)]
+    return said
+
+
+def _head(data_dir: Path, record: ModelRecord) -> LinearHead | None:
+    """The version's head; None where it never had one, or its files are lost."""
+    if record.path is None:
+        return None
+    try:
+        return registry.load_head(data_dir, record)
+    except ModelError:
+        return None

@@ -1,0 +1,130 @@
+"""What more labels would bring, from the learning curve of a head's versions on one audit sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.heads.logistic import Ints
+
+Doubles = npt.NDArray[np.float64]
+
+FEWEST_VERSIONS = 3  # of different numbers of labels: a curve has as many parameters
+FEWEST_CROPS = 20
+MORE = 1.5  # half as many labels again
+LITTLE = 0.01
+FARTHEST = 1000  # times the labels there are; beyond it a curve forecasts nothing
+POWERS = np.linspace(0.05, 2.0, 40)
+DRAWS = 500
+TAIL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A forecast and its limits at 90%; None stands for labels without end."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """From `labels`, the most that a version had: how many more the `target` accuracy needs, how much
+    accuracy (`gain`) half as many labels again bring, and whether that is too little to go on (`stop`).
+    """
+
+    labels: int
+    target: float
+    needed: Range
+    gain: Range
+    stop: bool
+
+
+def forecast(
+    labels: Ints,
+    correct: npt.NDArray[np.bool_],
+    sequences: Sequence[str],
+    *,
+    target: float,
+    seed: int = 0,
+) -> Forecast | None:
+    """The learning curve of V versions trained on `labels` (V,) labels, each at least 1, drawn further.
+
+    `correct` (V, N) says which of the same N audit crops each version gets right, `sequences` (N,) which
+    crops are one burst. The error is an inverse power law of the labels, floor + scale * n**-power, by
+    weighted least squares (Figueroa et al., BMC Medical Informatics and Decision Making 12:8, 2012); its
+    limits are of 500 bootstrap samples of bursts, in which all versions keep their common crops. None
+    with fewer than 3 different numbers of labels or fewer than 20 crops.
+
+    `needed` is None where the floor, or a thousand times the labels, does not reach `target`. `stop` says
+    that the upper limit of `gain` is under 0.01. In 1000 simulated audits of 8 versions and 100 crops
+    that stopped all flat curves, one in 8 of those that gain 0.011, and one in 50 that gain 0.015; with
+    25 crops, 9 in 10, one in 5 and one in 10. The limits held the true number of labels in 83 to 99% and
+    the true gain in 71 to 97% of them: where the floor is truly 0, the forecast gain is a little low.
+    """
+    if len(np.unique(labels)) < FEWEST_VERSIONS or correct.shape[1] < FEWEST_CROPS:
+        return None
+    now = int(labels.max())
+    errors = _errors(labels, ~correct, sequences, np.random.default_rng(seed))
+    share = (np.sum(~correct, axis=1) + 1) / (correct.shape[1] + 2)
+    floor, scale, power = _curves(labels / now, errors, 1 / (share * (1 - share)))
+    gain = scale * (1 - MORE**-power)
+    room = 1 - target - floor
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        times = np.where(scale <= room, 1.0, np.where(room > 0, (scale / room) ** (1 / power), np.inf))
+    needed = np.where(times <= FARTHEST, np.ceil(now * (times - 1)), np.inf)
+    return Forecast(
+        labels=now,
+        target=target,
+        needed=_range(needed),
+        gain=_range(gain),
+        stop=bool(_limits(gain)[1] < LITTLE),
+    )
+
+
+def _errors(
+    labels: Ints, wrong: npt.NDArray[np.bool_], sequences: Sequence[str], rng: np.random.Generator
+) -> Doubles:
+    """The error of each version, (1 + DRAWS, V): in the audit, then in samples of its bursts."""
+    bursts = np.unique(np.asarray(sequences, dtype=object).astype(str), return_inverse=True)[1]
+    sizes = np.bincount(bursts)
+    sums = np.stack([np.bincount(bursts, weights=row) for row in wrong], axis=1)
+    times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), DRAWS)
+    # One made-up crop, which versions come to know or to forget at some point: without it, a few crops
+    # on which no two versions differ would leave no doubt at all.
+    made_up = (labels < rng.choice(labels, (DRAWS, 1))) ^ (rng.random((DRAWS, 1)) < 0.5)
+    drawn = (times @ sums + made_up) / (times @ sizes + 1)[:, None]
+    return np.vstack([wrong.mean(axis=1), drawn])
+
+
+def _curves(share: Doubles, errors: Doubles, weights: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """The best `floor` + `scale` * `share` (V,) ** -`power` of each row of `errors` (D, V): three (D,).
+
+    Floor and scale are at least 0; for each of `POWERS` they have a closed form.
+    """
+    weights = weights / weights.sum()
+    x = share ** -POWERS[:, None]
+    mean_x, mean_y = x @ weights, (errors @ weights)[:, None]
+    apart = x - mean_x[:, None]
+    free = ((errors - mean_y) * weights) @ apart.T / (apart**2 @ weights)
+    floorless = (errors * weights) @ x.T / (x**2 @ weights)
+    scale = np.where(free * mean_x > mean_y, floorless, np.maximum(0, free))
+    floor = np.maximum(0, mean_y - scale * mean_x)
+    residuals = errors[:, None] - floor[:, :, None] - scale[:, :, None] * x
+    best = (residuals**2 @ weights).argmin(axis=1)
+    each = np.arange(len(errors))
+    return floor[each, best], scale[each, best], POWERS[best]
+
+
+def _limits(values: Doubles) -> Doubles:
+    """The limits (2,) of a forecast, of the draws after its first value."""
+    return np.asarray(np.quantile(values[1:], [TAIL, 1 - TAIL], method="inverted_cdf"), np.float64)
+
+
+def _range(values: Doubles) -> Range:
+    value, low, high = (float(one) if np.isfinite(one) else None for one in (values[0], *_limits(values)))
+    return Range(value=value, low=low, high=high)

@@ -1,0 +1,295 @@
+"""Audit crops: drawn at random, shown without an answer, never learned from, and what they then tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pipeline import heads, wiring
+from pipeline.cli import wildloop
+from pipeline.exporters.survey import Basis
+from pipeline.records import ModelRecord, PredictionRecord, ProjectRecord, Verdict
+from pipeline.steps.accept import accept
+from pipeline.steps.activate import activate
+from pipeline.steps.audit import draw, judge
+from pipeline.steps.export import StoreSurvey
+from pipeline.steps.order import cover
+from pipeline.steps.train import train
+from pipeline.store import acceptances, audits, candidates, predictions, projects
+from pipeline.store.database import Database
+from tests.integration.labelled_house import (
+    PROJECT,
+    TakingLabelStudio,
+    detection,
+    label,
+    populate,
+)
+
+
+@pytest.fixture
+def pool(database: Database) -> Database:
+    populate(database, 400)
+    return database
+
+
+def number(detection_id: str) -> int:
+    return int(detection_id[1:])
+
+
+def project(database: Database) -> ProjectRecord:
+    with database.read() as conn:
+        return projects.get(conn, PROJECT)
+
+
+def queue(database: Database) -> list[PredictionRecord]:
+    version = project(database).current_model
+    assert version is not None
+    with database.read() as conn:
+        return predictions.of(conn, version)
+
+
+def sample(database: Database) -> audits.AuditSample:
+    with database.read() as conn:
+        return audits.sample(conn, PROJECT)
+
+
+def trained(database: Database, data_dir: Path, top_k: int = 100) -> ModelRecord:
+    record = train(database, data_dir, PROJECT, top_k=top_k)
+    assert record is not None
+    return record
+
+
+def label_queue(database: Database, count: int) -> None:
+    """People label the first crops of the queue."""
+    label(database, [number(one.detection_id) for one in queue(database)[:count]])
+
+
+def test_every_tenth_crop_of_the_first_queue_is_an_audit_crop(pool: Database, tmp_path: Path) -> None:
+    cover(pool, tmp_path, PROJECT, top_k=100)
+    drawn = sample(pool).waiting
+    assert len(drawn) == 10
+    assert {one.rank for one in queue(pool) if one.detection_id in drawn} == set(range(9, 100, 10))
+
+
+def test_audit_crops_come_without_an_answer_and_no_version_learns_from_them(
+    pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[int] = []
+    fit = heads.fit
+
+    def spy(examples: heads.Examples, *, embedder: str, seed: int) -> heads.Fitted:
+        learned.append(len(examples.labels))
+        return fit(examples, embedder=embedder, seed=seed)
+
+    monkeypatch.setattr(heads, "fit", spy)
+    cover(pool, tmp_path, PROJECT, top_k=100)
+    label_queue(pool, 40)
+    record = trained(pool, tmp_path)
+    assert learned == [36]
+    assert (record.labels, record.metrics["labels_known"]) == (36, 40)
+    assert len(sample(pool).labelled) == 4
+    drawn = sample(pool).waiting
+    assert len(drawn) == 10  # as many as the new queue has room for
+    assert all(one.category_id is None for one in queue(pool) if one.detection_id in drawn)
+    told = [one for one in queue(pool) if one.detection_id not in drawn]
+    assert all((one.category_id is None) == one.novel for one in told)
+
+
+def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
+    """Three species and four sites in equal shares, whatever the order of the ids."""
+    with pool.write() as conn:
+        waiting = candidates.waiting(conn, PROJECT)
+        assert audits.draw(conn, PROJECT, waiting, 200) == 200
+        assert audits.draw(conn, PROJECT, waiting, 300) == 200  # the rest
+        drawn = audits.sample(conn, PROJECT).waiting
+    shares = np.bincount([number(one) // 3 % 3 for one in drawn[:200]], minlength=3) / 200
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.1)
+    assert abs(np.mean([number(one) for one in drawn[:200]]) - 199.5) < 25
+
+
+def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Database) -> None:
+    with pool.write() as conn:
+        audits.draw(conn, PROJECT, candidates.waiting(conn, PROJECT), 40)
+    populate(pool, 800, first=400)
+    with pool.write() as conn:
+        audits.draw(conn, PROJECT, candidates.waiting(conn, PROJECT), 40)
+    late = [one for one in sample(pool).waiting if number(one) >= 400]
+    assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
+
+
+def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp_path: Path) -> None:
+    cover(pool, tmp_path, PROJECT, top_k=100)
+    first = sample(pool).waiting
+    label(pool, [number(first[0])], verdict=Verdict.SKIPPED)
+    label(pool, [number(first[1])], verdict=Verdict.UNSURE)
+    label(pool, range(20))
+    trained(pool, tmp_path)
+    after = sample(pool)
+    assert after.unanswered == 2
+    assert len(after.waiting) == 10
+    assert first[0] not in {one.detection_id for one in queue(pool)}
+
+
+def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_path: Path) -> None:
+    cover(pool, tmp_path, PROJECT, top_k=50)
+    label_queue(pool, 30)
+    record = trained(pool, tmp_path, top_k=50)
+    assert draw(pool, tmp_path, project(pool), 25) == 25
+    activate(pool, tmp_path, PROJECT, record.version, top_k=50)
+    asked = sample(pool).asked
+    assert len(asked) == 25
+    assert [one.detection_id for one in queue(pool)[:25]] == list(asked)
+    assert all(one.category_id is None for one in queue(pool)[:25])
+    assert len(queue(pool)) == 75
+
+
+def audited(database: Database, data_dir: Path, size: int) -> ModelRecord:
+    """A version of 60 labels, and an audit of `size` that people have labelled."""
+    cover(database, data_dir, PROJECT, top_k=100)
+    label_queue(database, 60)
+    record = trained(database, data_dir)
+    draw(database, data_dir, project(database), size)
+    label(database, [number(one) for one in sample(database).asked])
+    return record
+
+
+def test_the_figures_are_those_of_the_audit_and_hold_the_truth(pool: Database, tmp_path: Path) -> None:
+    record = audited(pool, tmp_path, 100)
+    judgement = judge(pool, tmp_path, project(pool))
+    assert judgement is not None
+    assert judgement.version == record.version
+    assert judgement.labelled == 106  # six came with the queue
+    assert judgement.waiting == 400 - 60 - 100
+    accuracy = judgement.estimates.accuracy
+    assert accuracy is not None
+    assert accuracy.low > 0.8
+    assert {one.name for one in judgement.estimates.classes.values()} == {"deer", "fox", "boar"}
+    assert judgement.forecast is None  # one version makes no curve
+
+
+def test_three_versions_make_a_forecast(pool: Database, tmp_path: Path) -> None:
+    audited(pool, tmp_path, 60)
+    for _ in range(2):
+        label_queue(pool, 40)
+        trained(pool, tmp_path)
+    judgement = judge(pool, tmp_path, project(pool))
+    assert judgement is not None
+    assert judgement.forecast is not None
+    assert judgement.forecast.target == 0.95
+
+
+def test_before_the_first_head_there_is_nothing_to_judge(pool: Database, tmp_path: Path) -> None:
+    cover(pool, tmp_path, PROJECT, top_k=100)
+    assert judge(pool, tmp_path, project(pool)) is None
+
+
+def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, tmp_path: Path) -> None:
+    record = audited(pool, tmp_path, 150)
+    report = accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    assert report.version == record.version
+    assert report.audited == 156
+    assert 0 < report.settled <= report.waiting == 190
+    assert sum(group.settled for group in report.groups) == report.settled
+    survey = StoreSurvey(pool, tmp_path, project(pool))
+    assert survey.accepted is not None
+    answers = [
+        one.answer
+        for photo in survey.photographs()
+        for one in photo.detections
+        if one.answer.basis is Basis.MODEL
+    ]
+    assert len(answers) == report.settled
+    explicit = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0)
+    assert explicit.accepted is None
+
+
+def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
+    record = audited(pool, tmp_path, 150)
+    report = accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    activate(pool, tmp_path, PROJECT, record.version, top_k=500)
+    assert len(queue(pool)) <= report.waiting - report.settled + len(sample(pool).waiting)
+    with pool.read() as conn:
+        accepted = acceptances.of(conn, record.version)
+    assert accepted is not None
+    for one in queue(pool):
+        if one.category_id is not None and one.probability is not None:
+            assert one.probability < accepted.thresholds.get(one.category_id, 2.0)
+
+
+def test_what_too_small_an_audit_cannot_promise_stays_with_people(pool: Database, tmp_path: Path) -> None:
+    audited(pool, tmp_path, 10)
+    report = accept(pool, tmp_path, project(pool), precision=0.95, confidence=0.9)
+    assert report.settled == 0
+    answers = [
+        one.answer.basis
+        for photo in StoreSurvey(pool, tmp_path, project(pool)).photographs()
+        for one in photo.detections
+    ]
+    assert Basis.MODEL not in answers
+
+
+@pytest.fixture
+def typed(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    populate(sqlite_database, 400)
+    monkeypatch.setattr(wiring, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    return sqlite_database
+
+
+def say(*words: str) -> str:
+    result = CliRunner().invoke(wildloop, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path) -> None:
+    say("train")
+    assert "no version answers yet" in say("audit")
+    label_queue(typed, 60)
+    say("train")
+    told = say("audit", "--size", "150")
+    assert "150 audit crops drawn" in told
+    assert "its queue is pushed" in told
+    assert "6 audit labels" in told
+    label(typed, [number(one) for one in sample(typed).asked])
+    told = say("audit")
+    assert "156 audit labels" in told
+    assert "macro recall" in told
+    assert "deer" in told
+    told = say("accept", "--precision", "0.9", "--confidence", "0.8")
+    assert "crops are settled" in told
+    assert "right" in told
+    out = tmp_path / "labels.csv"
+    assert "count as accepted" in say("export", "csv", str(out))
+    assert "0.9 on" not in say("export", "csv", str(out), "--threshold", "0.5")
+
+
+def test_novel_crops_come_early_without_an_answer_and_are_exported_without_one(
+    pool: Database, tmp_path: Path
+) -> None:
+    label(pool, range(60))
+    populate(pool, 430, first=400, strange=True)
+    trained(pool, tmp_path)
+    strange = {detection(one) for one in range(400, 430)}
+    novel = [one for one in queue(pool) if one.novel]
+    assert {one.detection_id for one in queue(pool)} & strange <= {one.detection_id for one in novel}
+    assert len({one.detection_id for one in novel} - strange) <= 10  # of a queue of 100 that seeks the odd
+    assert min(one.rank for one in novel if one.detection_id in strange) < 10  # 30 wait among 370
+    assert all(one.category_id is None for one in novel)
+    sure = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0)
+    answered = {
+        one.record.id
+        for photo in sure.photographs()
+        for one in photo.detections
+        if one.answer.basis is Basis.MODEL
+    }
+    assert not answered & strange
+    assert len(answered) > 300

@@ -1,0 +1,448 @@
+"""Labels that look wrong, on both databases: listed, put before people again, and settled by their votes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from backend.predictions import Predictor
+from backend.webhook import receive
+from pipeline import wiring
+from pipeline.cli import wildloop
+from pipeline.errors import StoreError
+from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.files import ServedFiles
+from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
+from pipeline.steps.publish import publish
+from pipeline.steps.push import push
+from pipeline.steps.record import record
+from pipeline.steps.review import AskReport, Suspect, ask_again, review
+from pipeline.steps.sync import sync
+from pipeline.store import categories, models, oracle, projects, reviews, tasks
+from pipeline.store.database import Database
+from pipeline.store.schema import detection as detection_table
+from pipeline.wiring import House
+from tests.integration import labelled_house
+from tests.integration.labelled_house import PROJECT, SPECIES, detection, species
+from tests.integration.scripted_label_studio import ScriptedLabelStudio
+from tests.label_studio_double import LabelStudioDouble
+
+CROPS = 90
+WRONG = (4, 13, 31, 47, 62, 71)  # crops that annotator "1" called by another species than theirs
+
+
+class Server(LabelStudioDouble):
+    """A Label Studio that has the crops of the house, and in which people annotate."""
+
+    def __init__(self, crops: Iterable[int]) -> None:
+        super().__init__(PROJECT, SPECIES)
+        self._numbers = itertools.count(1001)
+        self.data = {one + 1: {"detection_id": detection(one)} for one in crops}
+        self.scripted = ScriptedLabelStudio(PROJECT, {})
+
+    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
+        gone = set(task_ids)
+        self.predictions = [one for one in self.predictions if one["task"] not in gone]
+
+    def reviews(self) -> list[int]:
+        return [number for number, data in self.data.items() if data.get("review")]
+
+    def vote(self, task: int, choice: str | None, *, by: int) -> None:
+        """An annotation that no webhook tells of; None skips."""
+        shows = self.data[task]["detection_id"]
+        if task not in self.scripted.tasks:
+            self.scripted.tasks |= ScriptedLabelStudio(PROJECT, {task: shows}).tasks
+        self.scripted.annotate(task, choice, by=by, skip=choice is None)
+
+    # What `sync` asks.
+
+    def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Any:
+        return self.scripted.tasks_updated_since(project_id, moment)
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Any:
+        return self.scripted.exported_tasks(project_id, task_ids)
+
+    def task_ids(self, project_id: int) -> list[int]:
+        return sorted(self.data)
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    """Ninety crops with a label each, six of them wrong."""
+    labelled_house.populate(database, CROPS)
+    with database.write() as conn:
+        conn.execute(sa.update(detection_table).values(crop_path="crops/a.jpg"))
+        before = labelled_house.START - dt.timedelta(days=1)
+        projects.set_watermark(conn, PROJECT, before, synced_at=before)  # the first labels are synced
+    labelled_house.label(database, [one for one in range(CROPS) if one not in WRONG])
+    made = labelled_house.make_house(database, tmp_path)
+    for one in WRONG:
+        say(made, one, wrong(one), at=labelled_house.START + dt.timedelta(seconds=one))
+    return made
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server(range(CROPS))
+
+
+def wrong(number: int) -> str:
+    return SPECIES[(SPECIES.index(species(number)) + 1) % len(SPECIES)]
+
+
+def say(house: House, number: int, choice: str, *, at: dt.datetime, **more: Any) -> None:
+    """Annotator "1" speaks of a crop on its first task."""
+    with house.database.read() as conn:
+        label = {name: key for key, name in categories.names(conn).items()}[choice]
+    fields: dict[str, Any] = {
+        "annotation_uid": f"uid {number}",
+        "annotation_id": number + 1,
+        "task_id": number + 1,
+        "annotator": "1",
+    }
+    record(
+        house.database,
+        [
+            AnnotationRecord(
+                project_id=PROJECT,
+                detection_id=detection(number),
+                verdict=Verdict.LABEL,
+                label=label,
+                annotated_at=at,
+                **(fields | more),
+            )
+        ],
+    )
+
+
+def activate(house: House, version: str, queue: Sequence[int] = ()) -> None:
+    record = ModelRecord(
+        version=version,
+        project_id=PROJECT,
+        embedder="made-up",
+        digest=version,
+        labels=5,
+        path=None,
+        created_at=utc_now(),
+    )
+    rows = [
+        PredictionRecord(
+            detection_id=detection(one), rank=rank, score=rank / 100, category_id=1, probability=0.5
+        )
+        for rank, one in enumerate(queue)
+    ]
+    with house.database.write() as conn:
+        models.activate(conn, record, rows)
+
+
+def listed(house: House) -> tuple[Suspect, ...]:
+    return review(house.database, house.settings.data_dir, PROJECT).suspects
+
+
+def asked(house: House, server: Server, limit: int = 50) -> AskReport:
+    served = ServedFiles(root=house.settings.data_dir, below="data")
+    client = cast(LabelStudio, server)
+    return ask_again(house.database, client, PROJECT, served, listed(house), limit=limit)
+
+
+def pushed(house: House, server: Server) -> None:
+    push(house.database, cast(LabelStudio, server), PROJECT)
+
+
+def synced(house: House, server: Server) -> None:
+    sync(house.database, server, PROJECT)
+
+
+def review_task(server: Server, number: int) -> int:
+    [task] = [one for one in server.reviews() if server.data[one]["detection_id"] == detection(number)]
+    return task
+
+
+def label_of(house: House, number: int) -> str | None:
+    with house.database.read() as conn:
+        label = oracle.labels(conn, PROJECT).get(detection(number))
+        return None if label is None else categories.names(conn)[label]
+
+
+def waiting(house: House) -> list[str]:
+    with house.database.read() as conn:
+        return [one.detection_id for one in reviews.unanswered(conn, PROJECT)]
+
+
+@pytest.fixture
+def out(house: House, server: Server) -> Server:
+    """The wrong labels are before people again, and version v1 has a queue."""
+    activate(house, "v1", [0, 1])
+    pushed(house, server)
+    asked(house, server)
+    return server
+
+
+def test_wrong_labels_are_listed_with_what_the_head_says(house: House) -> None:
+    report = review(house.database, house.settings.data_dir, PROJECT)
+    assert (report.labels, report.waiting) == (CROPS, 0)
+    found = {one.detection_id: one for one in report.suspects}
+    true = [one for one in WRONG if detection(one) in found]
+    assert 4 in true
+    assert len(true) >= 4
+    assert len(found) <= len(true) + 1
+    for number in true:
+        one = found[detection(number)]
+        assert (one.given, one.says, one.by) == (wrong(number), species(number), ("1",))
+        assert (one.task_id, one.file_name) == (number + 1, f"{number}.jpg")
+        assert 0 <= one.quality < 0.5 < one.probability <= 1
+    assert [one.quality for one in report.suspects] == sorted(one.quality for one in report.suspects)
+
+
+def test_a_label_of_a_source_is_listed_under_its_name(house: House) -> None:
+    nobody = {"annotation_uid": "s", "annotation_id": None, "task_id": None, "annotator": None}
+    say(house, 4, wrong(4), at=utc_now(), source="coco:x", **nobody)
+    receive(house, _payload("ANNOTATIONS_DELETED", annotations=[{"id": 5}]), lambda _: None)
+    [one] = [one for one in listed(house) if one.detection_id == detection(4)]
+    assert (one.by, one.given) == (("coco:x",), wrong(4))
+
+
+def test_labels_marked_as_ground_truth_are_not_listed(house: House) -> None:
+    say(house, 4, wrong(4), at=utc_now(), ground_truth=True)
+    assert detection(4) not in {one.detection_id for one in listed(house)}
+
+
+def test_without_labels_or_with_one_species_nothing_is_listed(database: Database, tmp_path: Path) -> None:
+    labelled_house.populate(database, 12)
+    made = labelled_house.make_house(database, tmp_path)
+    assert review(database, tmp_path, PROJECT).labels == 0
+    labelled_house.label(database, [0, 1, 2])
+    report = review(database, tmp_path, PROJECT)
+    assert (report.labels, report.suspects) == (3, ())
+    assert waiting(made) == []
+
+
+def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(house: House, out: Server) -> None:
+    count = len(waiting(house))
+    assert count >= 4
+    assert len(out.reviews()) == count
+    queue = out.queue()
+    assert [one for one, _ in queue[:count]] == waiting(house)
+    assert [one for one, _ in queue[count:]] == [detection(0), detection(1)]
+    assert all(-2 <= score < -1 for _, score in queue[:count])
+    first = [one for one in out.predictions if one["task"] in out.reviews()]
+    assert [one["result"] for one in first] == [[]] * count
+    data = out.data[review_task(out, 4)]
+    assert (data["detection_id"], data["file_name"]) == (detection(4), "4.jpg")
+
+
+def test_rerunning_changes_nothing(house: House, out: Server) -> None:
+    data, predictions, open_reviews = dict(out.data), list(out.predictions), waiting(house)
+    assert listed(house) == ()
+    report = asked(house, out)
+    assert (report.asked, report.recovered, report.waiting) == (0, 0, len(open_reviews))
+    assert (out.data, out.predictions, waiting(house)) == (data, predictions, open_reviews)
+    pushed(house, out)
+    assert out.predictions == predictions
+
+
+def test_at_most_the_limit_waits_and_the_worst_go_first(house: House, server: Server) -> None:
+    activate(house, "v1")
+    worst = listed(house)[:2]
+    assert asked(house, server, 2).asked == 2
+    assert waiting(house) == [one.detection_id for one in worst]
+    assert asked(house, server, 2).asked == 0
+    server.vote(server.reviews()[0], worst[0].given, by=1)
+    synced(house, server)
+    assert asked(house, server, 2).asked == 1
+
+
+def test_a_second_vote_of_the_same_annotator_changes_their_label(house: House, out: Server) -> None:
+    out.vote(review_task(out, 4), species(4), by=1)
+    synced(house, out)
+    assert label_of(house, 4) == species(4)
+    assert detection(4) not in waiting(house)
+    assert detection(4) not in {one.detection_id for one in listed(house)}
+
+
+def test_a_vote_told_by_webhook_counts_as_well(house: House, out: Server) -> None:
+    task = review_task(out, 4)
+    annotation = {
+        "id": 900,
+        "unique_id": str(uuid.uuid4()),
+        "task": task,
+        "result": ScriptedLabelStudio.result(species(4)),
+        "was_cancelled": False,
+        "ground_truth": False,
+        "completed_by": 1,
+        "created_at": "2024-06-01T00:00:00Z",
+        "updated_at": "2024-06-01T00:00:00Z",
+    }
+    told = {"id": task, "data": out.data[task]}
+    payload = _payload("ANNOTATION_CREATED", annotation=annotation, task=told)
+    assert receive(house, payload, lambda _: None)["new"] == 1
+    assert label_of(house, 4) == species(4)
+    assert detection(4) not in waiting(house)
+    deletion = _payload("ANNOTATIONS_DELETED", annotations=[{"id": 900}])
+    receive(house, deletion, lambda _: None)
+    assert label_of(house, 4) == wrong(4)
+    assert detection(4) in waiting(house)
+
+
+def test_another_annotator_who_disagrees_makes_it_disputed(house: House, out: Server) -> None:
+    out.vote(review_task(out, 4), species(4), by=2)
+    synced(house, out)
+    assert label_of(house, 4) is None
+    with house.database.read() as conn:
+        assert oracle.disputed(conn, PROJECT) == {detection(4)}
+    assert detection(4) not in waiting(house)
+
+
+@pytest.mark.parametrize("annotator", [1, 2])
+def test_a_confirmed_label_is_not_listed_again(house: House, out: Server, annotator: int) -> None:
+    out.vote(review_task(out, 4), wrong(4), by=annotator)
+    synced(house, out)
+    assert label_of(house, 4) == wrong(4)
+    assert detection(4) not in waiting(house)
+    assert detection(4) not in {one.detection_id for one in listed(house)}
+    assert asked(house, out).asked == 0
+
+
+def test_a_skip_answers_nothing(house: House, out: Server) -> None:
+    out.vote(review_task(out, 4), None, by=1)
+    synced(house, out)
+    assert label_of(house, 4) == wrong(4)
+    assert detection(4) in waiting(house)
+
+
+def test_a_label_that_changed_elsewhere_may_be_asked_about_anew(house: House, out: Server) -> None:
+    third = ({*SPECIES} - {wrong(4), species(4)}).pop()
+    say(house, 4, third, at=utc_now())
+    assert detection(4) not in waiting(house)
+    [one] = [one for one in listed(house) if one.detection_id == detection(4)]
+    assert (one.given, one.says) == (third, species(4))
+    assert asked(house, out).asked >= 1
+    assert detection(4) in waiting(house)
+
+
+def test_a_new_version_brings_the_open_reviews_along(house: House, out: Server) -> None:
+    out.vote(review_task(out, 4), species(4), by=1)
+    synced(house, out)
+    activate(house, "v2", [2, 3])
+    pushed(house, out)
+    names = [one for one, _ in out.queue()]
+    assert names == [*waiting(house), detection(2), detection(3)]
+    assert detection(4) not in names
+    pushed(house, out)
+    assert [one for one, _ in out.queue()] == names
+
+
+def test_a_version_without_queue_brings_the_open_reviews_along(house: House, out: Server) -> None:
+    activate(house, "v2")
+    pushed(house, out)
+    assert out.fields["model_version"] == "v2"
+    assert [one for one, _ in out.queue()] == waiting(house)
+
+
+def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_again(
+    house: House, out: Server
+) -> None:
+    count = len(waiting(house))
+    del out.data[review_task(out, 4)]
+    out.predictions = [one for one in out.predictions if one["task"] in out.data]
+    activate(house, "v2", [2])
+    pushed(house, out)
+    assert len(out.queue()) == count
+    asked(house, out)  # finds that it is gone
+    assert asked(house, out).asked == 1
+    assert out.queue()[: count + 1].count((detection(4), _score(house, 4))) == 1
+
+
+def test_a_kill_between_label_studios_import_and_our_note_asks_nothing_twice(
+    house: House, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activate(house, "v1", [0])
+    with monkeypatch.context() as patch:
+        patch.setattr(reviews, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            asked(house, server)
+    made = server.reviews()
+    report = asked(house, server)
+    assert (report.asked, report.recovered, report.waiting) == (0, len(made), len(made))
+    assert server.reviews() == made
+    assert [one for one, _ in server.queue()] == [*waiting(house), detection(0)]
+
+
+def test_before_the_first_version_nothing_is_put_before_people(house: House, server: Server) -> None:
+    with pytest.raises(StoreError, match="no model version yet"):
+        asked(house, server)
+    assert server.reviews() == []
+
+
+def test_the_backend_answers_a_review_task_with_nothing_chosen(house: House, out: Server) -> None:
+    task = review_task(out, 4)
+    asked_for = {"id": task, "project": PROJECT, "data": out.data[task]}
+    [answer] = Predictor(house).answer([asked_for])
+    assert answer == {"result": [], "score": _score(house, 4), "model_version": "v1"}
+    assert answer["score"] < -1
+
+
+def test_the_command_lists_pushes_and_hints(
+    house: House, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "open_house", lambda: house)
+    monkeypatch.setattr(wiring, "label_studio", lambda _: server)
+    monkeypatch.setattr(ServedFiles, "of", lambda settings: ServedFiles(root=settings.data_dir, below="x"))
+    activate(house, "v1", [0])
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(wildloop, ["review", *arguments], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    said = run("--limit", "2")
+    count = len(listed(house))
+    assert f"{count} of 90 labels look wrong" in said
+    assert len([line for line in said.splitlines() if ".jpg" in line]) == 2
+    assert f"{count - 2} more: see --limit" in said
+    assert "wildloop review --push" in said
+    assert server.reviews() == []
+    assert f"{count} labels put before people again; {count} now wait" in run("--push")
+    said = run()
+    assert "0 of 90 labels look wrong" in said
+    assert f"{count} more labels wait for a second look already" in said
+
+
+def _score(house: House, number: int) -> float:
+    with house.database.read() as conn:
+        [one] = [one for one in reviews.unanswered(conn, PROJECT) if one.detection_id == detection(number)]
+        return one.score
+
+
+def _payload(action: str, **more: Any) -> dict[str, Any]:
+    return {"action": action, "project": {"id": PROJECT}, **more}
+
+
+def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(house: House, out: Server) -> None:
+    task = review_task(out, 4)
+    out.vote(task, species(4), by=1)
+    synced(house, out)
+    del out.data[task], out.scripted.tasks[task]  # and the webhook that tells of it is lost
+    report = sync(house.database, out, PROJECT)
+    assert (report.tasks_deleted, report.new) == (1, 1)
+    assert label_of(house, 4) == wrong(4)
+    assert detection(4) in {one.detection_id for one in listed(house)}
+
+
+def test_publishing_takes_no_review_task_for_a_crops_first_one(house: House, out: Server) -> None:
+    task = review_task(out, 4)
+    del out.data[5]  # the crop's first task, in Label Studio
+    report = publish(
+        house.database, cast(LabelStudio, out), PROJECT, ServedFiles(root=house.settings.data_dir, below="x")
+    )
+    assert (report.recovered, report.vanished, report.published) == (0, 1, 1)
+    with house.database.read() as conn:
+        assert tasks.by_detection(conn, PROJECT, [detection(4)])[detection(4)] not in (5, task)
