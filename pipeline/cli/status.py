@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.figures import audit
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -70,10 +72,20 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
     yield "  published", f"{project.published:,}"
     yield "  labelled", f"{project.labelled:,}{share}" + (f"  and {', '.join(aside)}" if aside else "")
     yield "  version", "none yet" if project.model is None else _version(project.model)
+    yield "  audit", _audit(project)
+    if project.accepted is not None:
+        precision, confidence = project.accepted.precision, project.accepted.confidence
+        yield "  accepted", f"answers of a precision of {precision:.0%}, at a confidence of {confidence:.0%}"
     yield "  versions trained", str(project.versions)
     yield "  next training", f"after {project.labels_until_training} more labels"
     yield "  runs", f"{project.queued} queued, {project.running} running"
     yield "  synced", _time(project.synced_at)
+
+
+def _audit(project: ProjectStatus) -> str:
+    counts = f"{project.audit_labels} labelled, {project.audit_waiting} waiting"
+    metrics = project.model.metrics if project.model is not None else {}
+    return f"{counts}; {audit(metrics)}" if audit(metrics) else counts
 
 
 def _version(model: ModelStatus) -> str:

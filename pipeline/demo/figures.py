@@ -1,4 +1,4 @@
-"""How good a version is: on what was held out from it, and on all that nobody has labelled yet."""
+"""How good a version is: on what was held out from it, on all that has no label yet, and by the audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from pipeline import registry
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord
-from pipeline.store import candidates, categories, detections, images
+from pipeline.steps.audit import judge
+from pipeline.store import candidates, categories, detections, images, projects
 from pipeline.store.pool import open_pool
 from pipeline.wiring import House
 
@@ -52,7 +53,7 @@ def rest(house: House, model: ModelRecord, truth: Truth) -> Rest:
 
 def heading() -> str:
     """What `line` aligns with."""
-    return _row("version", "labels", "held-out accuracy", "macro F1", "right on the unlabelled rest")
+    return _row("version", "learned", "held-out accuracy", "macro F1", "right on the unlabelled rest")
 
 
 def line(model: ModelRecord, rest: Rest | None) -> str:
@@ -65,6 +66,20 @@ def line(model: ModelRecord, rest: Rest | None) -> str:
     if rest is not None and rest.accuracy is not None:
         unlabelled = f"{rest.accuracy:.1%} of {rest.compared}"
     return _row(model.version, str(model.labels), held_out, macro, unlabelled)
+
+
+def audited(house: House, project_id: int) -> str | None:
+    """What the audit says of the current version; None before the first audit label or head."""
+    with house.database.read() as conn:
+        project = projects.get(conn, project_id)
+    told = judge(house.database, house.settings.data_dir, project)
+    if told is None or told.estimates.accuracy is None:
+        return None
+    share = told.estimates.accuracy
+    return (
+        f"judged by {told.labelled} audit labels, it is right on {share.value:.0%} "
+        f"({share.low:.0%} to {share.high:.0%}) of what has no label yet"
+    )
 
 
 def _row(first: str, *others: str) -> str:

@@ -12,8 +12,9 @@ from pipeline.demo.folder import DemoError
 from pipeline.demo.servers import Servers
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunState
-from pipeline.steps.train import labels_known
-from pipeline.store import candidates, models, oracle, predictions, runs
+from pipeline.steps.standing import learned
+from pipeline.store import candidates, models, oracle, predictions, projects, runs
+from pipeline.store.pool import open_pool
 from pipeline.wiring import House
 
 RUN_SECONDS = 600.0  # for one run of the worker
@@ -61,8 +62,9 @@ def play(
     waited for before the next.
     """
     say(
-        f"the annotator begins: {labels} labels. Held-out figures are of the labelled crops, which the queue "
-        "chose because they are hard; the last column is of all the others."
+        f"the annotator begins: {labels} labels. Every tenth crop is an audit crop: drawn at random, shown "
+        "without an answer, and no version learns from it. Held-out figures are of the crops learned from, "
+        "which the queue chose because they are hard; the last column is of all that have no label."
     )
     for number in range(labels):
         servers.check()
@@ -81,7 +83,7 @@ def settle(
     watch: NewVersions,
     say: Say,
 ) -> None:
-    """Return once every label is trained on and Label Studio serves the queue of that version.
+    """Return once every label but the audit's is trained on and Label Studio serves that version's queue.
 
     Raises DemoError, with the reason, where that does not come about.
     """
@@ -89,17 +91,33 @@ def settle(
     _await_trainings(house, servers, project_id)
     with house.database.read() as conn:
         labels = oracle.label_count(conn, project_id)
-        behind = labels_known(models.current(conn, project_id)) < labels
+        current = models.current(conn, project_id)
     if labels < annotator.given:
         raise DemoError(f"only {labels} of the {annotator.given} labels given are in the oracle")
-    if behind:
+    lessons = _lessons(house, project_id)
+    if current is None or current.labels < lessons:
         _perform(house, servers, project_id, TRAIN)
     watch.look()
     model = _current(house, project_id)
-    if labels_known(model) < labels:
-        raise DemoError(f"{model.version} knows {labels_known(model)} of {labels} labels")
+    if model.labels < lessons:
+        raise DemoError(f"{model.version} learned from {model.labels} of {lessons} labels")
     _check_queue(house, annotator, model)
-    say(f"all {labels} labels are in {model.version}, and Label Studio serves its queue")
+    say(
+        f"all {labels} labels arrived: {model.version} learned from {model.labels} of them, and Label Studio "
+        "serves its queue"
+    )
+    audited = figures.audited(house, project_id)
+    if audited is not None:
+        say(audited)
+
+
+def _lessons(house: House, project_id: int) -> int:
+    """How many labels there are to learn from: those of embedded crops, without the audit's."""
+    with house.database.read() as conn:
+        project = projects.get(conn, project_id)
+        ids = learned(conn, project_id)
+    pool = open_pool(house.database, house.settings.data_dir, project.embedder)
+    return sum(one in pool.index for one in ids)
 
 
 def _check_queue(house: House, annotator: PlayedAnnotator, model: ModelRecord) -> None:

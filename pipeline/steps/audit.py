@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,8 +79,24 @@ def judge(
         open=len(sample.asked) + len(sample.waiting),
         unanswered=sample.unanswered,
         estimates=stopping.estimate(audit.truth, said, audit.sequences, names),
-        forecast=_forecast(data_dir, pool, audit, versions, project.embedder, target),
+        forecast=_forecast(pool, audit, _heads(data_dir, versions, project.embedder), target),
     )
+
+
+def figures(
+    database: Database, data_dir: Path, pool: Pool, project: ProjectRecord, head: LinearHead, labels: int
+) -> dict[str, Any] | None:
+    """What the audit says of a new version of so many labels, ready for JSON; None without audit labels."""
+    audit = audit_labels(database, pool, project.id)
+    if not len(audit.truth):
+        return None
+    with database.read() as conn:
+        names = categories.names(conn)
+        versions = models.all(conn, project.id)
+    told = stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names)
+    known = [*_heads(data_dir, versions, project.embedder), (labels, head)]
+    ahead = _forecast(pool, audit, known, TARGET)
+    return told.as_figures() | {"forecast": None if ahead is None else asdict(ahead)}
 
 
 def audit_labels(database: Database, pool: Pool, project_id: int) -> AuditLabels:
@@ -94,18 +113,14 @@ def audit_labels(database: Database, pool: Pool, project_id: int) -> AuditLabels
 
 
 def _forecast(
-    data_dir: Path, pool: Pool, audit: AuditLabels, versions: list[ModelRecord], embedder: str, target: float
+    pool: Pool, audit: AuditLabels, known: Sequence[tuple[int, LinearHead]], target: float
 ) -> stopping.Forecast | None:
-    """From every version of this embedder whose files are there."""
-    labels, correct = [], []
-    for one in versions:
-        head = _head(data_dir, one) if one.embedder == embedder else None
-        if head is not None:
-            labels.append(one.labels)
-            correct.append(_said(head, pool, audit) == audit.truth)
-    if not labels:
+    """From versions, each with the number of its labels."""
+    if not known:
         return None
-    return stopping.forecast(np.array(labels, np.intp), np.array(correct), audit.sequences, target=target)
+    labels = np.array([labels for labels, _ in known], np.intp)
+    correct = np.array([_said(head, pool, audit) == audit.truth for _, head in known])
+    return stopping.forecast(labels, correct, audit.sequences, target=target)
 
 
 def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
@@ -113,11 +128,11 @@ def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
     return said
 
 
-def _head(data_dir: Path, record: ModelRecord) -> LinearHead | None:
-    """The version's head; None where it never had one, or its files are lost."""
-    if record.path is None:
-        return None
-    try:
-        return registry.load_head(data_dir, record)
-    except ModelError:
-        return None
+def _heads(data_dir: Path, versions: Sequence[ModelRecord], embedder: str) -> list[tuple[int, LinearHead]]:
+    """Labels and head of every version of this embedder that has one, but those whose files are lost."""
+    found = []
+    for one in versions:
+        if one.path is not None and one.embedder == embedder:
+            with suppress(ModelError):
+                found.append((one.labels, registry.load_head(data_dir, one)))
+    return found

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from pipeline.oracle import current_label
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
-from pipeline.store import detections, images, models, oracle, overview, projects, tasks
+from pipeline.store import acceptances, audits, detections, images, models, oracle, overview, projects, tasks
+from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
 
 ERRORS = 5  # of each kind that are told
@@ -39,6 +40,9 @@ class ProjectStatus:
     unsure: int  # people looked and cannot tell
     skipped: int  # everybody who saw them passed
     disputed: int  # labels tie: somebody has to settle them
+    audit_labels: int  # of crops drawn at random, that no version learns from
+    audit_waiting: int  # audit crops that nobody has labelled
+    accepted: Acceptance | None  # what `wildloop accept` found for the version
     versions: int  # trained so far
     model: ModelStatus | None  # None before the first order
     labels_until_training: int
@@ -104,6 +108,8 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
     undecided = oracle.histories(conn, overview.undecided(conn, project.id)).values()
     answers = [current_label(history) for history in undecided]
     labelled = oracle.label_count(conn, project.id)
+    sample = audits.sample(conn, project.id)
+    current = models.current(conn, project.id)
     runs = overview.runs_by_state(conn, project.id)
     wanted = next_training(models.newest(conn, project.id), retrain_every)
     return ProjectStatus(
@@ -115,8 +121,11 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         unsure=overview.unsure(conn, project.id),
         skipped=sum(answer.verdict is Verdict.SKIPPED for answer in answers),
         disputed=sum(answer.disputed for answer in answers),
+        audit_labels=len(sample.labelled),
+        audit_waiting=len(sample.asked) + len(sample.waiting),
+        accepted=None if current is None else acceptances.of(conn, current.version),
         versions=overview.trained(conn, project.id),
-        model=_model(models.current(conn, project.id)),
+        model=_model(current),
         labels_until_training=max(0, wanted - labelled),
         queued=runs.get(RunState.QUEUED, 0),
         running=runs.get(RunState.RUNNING, 0),

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline import heads, registry
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, ProjectRecord, json_digest, utc_now
+from pipeline.steps import audit
 from pipeline.steps.score import queue, settle
 from pipeline.steps.standing import learned, standing
 from pipeline.store import candidates, categories, models, oracle, projects
@@ -120,7 +121,12 @@ def _version(
             labels=len(ids),
             path=f"models/{project.id}/{version}",
             parent=None if current is None else current.version,
-            metrics=fitted.metrics | {"labels_known": known, "pool": len(pool)},
+            metrics=fitted.metrics
+            | {
+                "labels_known": known,
+                "pool": len(pool),
+                "audit": audit.figures(database, data_dir, pool, project, fitted.head, len(ids)),
+            },
             created_at=utc_now(),
         )
     registry.save(data_dir, record, fitted.head, names=names)

@@ -70,7 +70,7 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
     centres = 3 * np.eye(len(SPECIES), Embedder().dimension)
     vectors = np.array([centres[SPECIES.index(species(one))] + rng.normal(size=8) for one in numbers])
     if strange:
-        vectors = 0.3 * rng.normal(size=vectors.shape) - 9 * np.eye(Embedder().dimension)[-1]
+        vectors = 0.3 * rng.normal(size=vectors.shape) - centres.sum(axis=0)
     with database.write() as conn:
         images.add(
             conn,

@@ -281,7 +281,7 @@ def test_novel_crops_come_early_without_an_answer_and_are_exported_without_one(
     strange = {detection(one) for one in range(400, 430)}
     novel = [one for one in queue(pool) if one.novel]
     assert {one.detection_id for one in queue(pool)} & strange <= {one.detection_id for one in novel}
-    assert len({one.detection_id for one in novel} - strange) <= 10  # of a queue of 100 that seeks the odd
+    assert len({one.detection_id for one in novel} - strange) <= 25  # of a queue of 100 that seeks the odd
     assert min(one.rank for one in novel if one.detection_id in strange) < 10  # 30 wait among 370
     assert all(one.category_id is None for one in novel)
     sure = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0)

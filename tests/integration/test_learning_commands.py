@@ -11,9 +11,9 @@ from pipeline import wiring
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
 from pipeline.records import ProjectRecord
-from pipeline.store import projects
+from pipeline.store import audits, projects
 from pipeline.store.database import Database
-from tests.integration.labelled_house import PROJECT, TakingLabelStudio, label, populate
+from tests.integration.labelled_house import PROJECT, TakingLabelStudio, detection, label, populate
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ def store(
     populate(sqlite_database)
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
     monkeypatch.delenv("REDIS_URL", raising=False)
     return sqlite_database
 
@@ -43,9 +44,12 @@ def say(*words: str) -> str:
 @pytest.mark.usefixtures("server")
 def test_train_orders_the_pool_first_and_learns_later(store: Database) -> None:
     assert "an order that covers 120 crops" in say("train")
+    with store.read() as conn:
+        audited = audits.ids(conn, PROJECT)
     label(store, range(30))
     told = say("train")
-    assert "30 labels of 3 species" in told
+    learned = 30 - len(audited & {detection(one) for one in range(30)})
+    assert f"{learned} labels of 3 species" in told
     assert "each location of 4 held out once" in told
     assert "deer" in told
     assert "knew these labels already" in say("train")
