@@ -21,7 +21,17 @@ from pipeline.acquisition.measures import margin
 from pipeline.heads import LinearHead
 from pipeline.label_studio.results import choice_result
 from pipeline.records import ModelRecord, PredictionRecord
-from pipeline.store import categories, detections, embeddings, models, predictions, projects, reviews, tasks
+from pipeline.store import (
+    audits,
+    categories,
+    detections,
+    embeddings,
+    models,
+    predictions,
+    projects,
+    reviews,
+    tasks,
+)
 from pipeline.wiring import House
 
 NO_VERSION = "none"
@@ -115,6 +125,7 @@ class Predictor:
         if not vectors:
             return {}
         names = categories.names(conn)
+        audited = audits.among(conn, current.project_id, wanted)
         head = self._head(current)
         probabilities = head.probabilities(np.stack(list(vectors.values())))
         likeliest, margins = probabilities.argmax(axis=1), margin(probabilities)
@@ -123,8 +134,8 @@ class Predictor:
             queued = queue.get(detection)
             category = names[head.classes[int(likeliest[row])]]
             result = choice_result(category, float(probabilities[row, likeliest[row]]))
-            if queued is not None and queued.category_id is None:  # people shall label it without being told
-                result = []
+            if detection in audited or (queued is not None and queued.novel):
+                result = []  # people shall look at it without being told
             found[detection] = _placed(current, result, queued, BEHIND + float(margins[row]))
         return found
 

@@ -1,17 +1,19 @@
-"""A whole round on a synthetic pool: fit, score, choose; seconds of each, and the peak of memory.
+"""A whole round on a synthetic pool: fit, score, choose, compare; seconds and memory of each step.
 
-    python benchmarks/round.py [--rows 1000000] [--dimension 512] [--labels 1000] [--classes 50]
+    python benchmarks/round.py [--rows 1000000] [--dimension 512] [--labels 1000] [--classes 50] [--queue 400]
+    python benchmarks/round.py --rows 250000 500000 1000000   # does it grow with the pool?
+    python benchmarks/round.py --rival                        # beside scikit-activeml, at 100,000 rows
 
-The pool is a memory map of float16 in a temporary folder, as in operation. Peak memory counts the
-pages of the map that were read, so it is given beside the process's own (anonymous) memory. On a busy
-machine the seconds of processors say more than those of the clock.
+The pool is a memory map of float16 in a temporary folder, as in operation; memory is the highest of the
+process's own during a step, without pages of the map. On a busy machine the seconds of processors say
+more than those of the clock.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import heads
-from pipeline.acquisition import REACH, margin, margin_with_diversity, typical_cover
+from pipeline.acquisition import Round, coverage
+from pipeline.acquisition.measures import rarity_weighted_gini
+from pipeline.acquisition.novelty import Familiar
+from pipeline.acquisition.round import Embeddings, Ints
+from pipeline.heads.linear import BLOCK
 
-BLOCK = 16_384
-TOP_K = 400  # what 1,000 labels queue: twice a fifth of them
+RIVAL_ROWS = 100_000
+RIVAL_QUEUE = 100
+SLOW = "skactiveml-typiclust"  # minutes: only with --slow
+TOO_LARGE = "skactiveml-badge"  # its gradients alone are rows x classes x dimension float64: 20 GB
 
 
 def synthetic(
@@ -45,57 +53,143 @@ def synthetic(
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
+    """Print what a step took."""
+    highest, done = [own_memory()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            highest[0] = max(highest[0], own_memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     began, worked = time.perf_counter(), time.process_time()
-    yield
-    wall, processor = time.perf_counter() - began, time.process_time() - worked
-    memory = own_memory()
-    print(f"{what:34} {wall:7.2f} s  {processor:7.2f} s of processors  {memory:5.2f} GiB own", flush=True)
+    try:
+        yield
+    finally:
+        wall, processor = time.perf_counter() - began, time.process_time() - worked
+        done.set()
+        watcher.join()
+    print(f"  {what:38} {wall:8.2f} s {processor:8.2f} CPU s {highest[0]:6.2f} GiB own", flush=True)
 
 
 def own_memory() -> float:
-    """The process's anonymous memory, without pages of mapped files."""
+    """The process's anonymous memory in GiB, without pages of mapped files."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 2**20
 
 
+def fit(pool: Embeddings, y: Ints, labelled: Ints) -> heads.Fitted:
+    """A head of bursts of three, at a hundred places."""
+    return heads.fit(
+        heads.Examples(
+            embeddings=pool[labelled],
+            labels=y[labelled].tolist(),
+            sequences=(labelled // 3).astype(str).tolist(),
+            locations=(labelled // (len(pool) // 100)).astype(str).tolist(),
+        ),
+        embedder="synthetic",
+    )
+
+
+def worth(pool: Embeddings, head: heads.LinearHead, waiting: Ints, labels: Ints) -> coverage.Worth:
+    """What the label of each waiting row may teach, a block at a time, as `pipeline.steps.score` does."""
+    value: coverage.Worth = np.empty(len(waiting))
+    for start in range(0, len(waiting), BLOCK):
+        part = slice(start, start + BLOCK)
+        value[part] = rarity_weighted_gini(head.probabilities(pool[waiting[part]]), labels)
+    return value
+
+
+def choose(
+    pool: Embeddings, value: coverage.Worth, waiting: Ints, labelled: Ints, k: int, rng: np.random.Generator
+) -> Ints:
+    """The next `k` rows, as `pipeline.steps.score` chooses them."""
+    sample, weights = coverage.shortlist(value, coverage.SHORTLIST, rng)
+    rows = waiting[sample]
+    order = coverage.greedy(pool[rows], pool[labelled], weights, rows // 3, k)
+    chosen: Ints = waiting[coverage.filled(sample[order], value, k, rng)]
+    return chosen
+
+
+def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
+    """Print the steps of a round with `labels` labels and a queue of `k`."""
+    rng = np.random.default_rng(1)
+    everyone = np.arange(len(pool))
+    print(f"{len(pool):,} x {pool.shape[1]}, {labels:,} labels, a queue of {k}")
+    with timed("before any label: choose"):
+        choose(pool, np.ones(len(pool)), everyone, everyone[:0], k, rng)
+    labelled = np.sort(rng.choice(len(pool), labels, replace=False))
+    waiting = np.setdiff1d(everyone, labelled)
+    began, worked = time.perf_counter(), time.process_time()
+    with timed("fit, calibrate, evaluate"):
+        fitted = fit(pool, y, labelled)
+    with timed("score the pool"):
+        known = np.searchsorted(fitted.head.classes, y[labelled])
+        value = worth(pool, fitted.head, waiting, known)
+    with timed("choose: shortlist, greedy"):
+        queue = choose(pool, value, waiting, labelled, k, rng)
+    with timed("novelty of the queue"):
+        novel = Familiar(pool[labelled], labelled // 3).novel(pool[queue])
+    wall, processor = time.perf_counter() - began, time.process_time() - worked
+    print(f"  {'a round':38} {wall:8.2f} s {processor:8.2f} CPU s")
+    species = len(np.unique(y[queue]))
+    print(f"  {novel.sum()} of {len(queue)} novel, {species} species in the queue\n", flush=True)
+
+
+def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
+    """Print seconds of selection, ours and scikit-activeml's, with the same head."""
+    from rivals import RIVALS
+
+    rng = np.random.default_rng(1)
+    labelled = np.sort(rng.choice(len(pool), labels, replace=False))
+    waiting = np.setdiff1d(np.arange(len(pool)), labelled)
+    head = fit(pool, y, labelled).head
+    known = np.searchsorted(head.classes, y[labelled])
+
+    state = Round(
+        embeddings=pool,
+        candidates=waiting,
+        labelled=labelled,
+        labels=known,
+        sequences=waiting // 3,
+        locations=np.zeros(len(waiting), np.intp),
+        answer=head.probabilities,
+    )
+    print(
+        f"{len(pool):,} x {pool.shape[1]}, {labels:,} labels: {RIVAL_QUEUE} chosen by a head that is fitted"
+    )
+    began = time.process_time()
+    with timed("ours"):
+        choose(pool, worth(pool, head, waiting, known), waiting, labelled, RIVAL_QUEUE, rng)
+    least = time.process_time() - began
+    for name in RIVALS:
+        if name == TOO_LARGE or (name == SLOW and not slow):
+            why = "out of memory, its gradients alone are 20 GB" if name == TOO_LARGE else "minutes; --slow"
+            print(f"  {name:38} not run: {why}")
+            continue
+        began = time.process_time()
+        with timed(name):
+            RIVALS[name](state, RIVAL_QUEUE, rng)
+        print(f"  {'':38} {(time.process_time() - began) / least:.2f} times ours", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--labels", type=int, default=1_000)
     parser.add_argument("--classes", type=int, default=50)
+    parser.add_argument("--queue", type=int, default=400, help="what 1,000 labels queue: twice a fifth")
+    parser.add_argument("--rival", action="store_true", help="scikit-activeml at 100,000 rows, instead")
+    parser.add_argument("--slow", action="store_true", help="TypiClust too: minutes")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        pool, y = synthetic(Path(folder) / "pool", arguments.rows, arguments.dimension, arguments.classes)
-        rng = np.random.default_rng(1)
-        sequences = np.arange(len(pool)) // 3
-        with timed("cover before any label, k = 100"):
-            typical_cover(pool, 100, rng)
-        began = time.perf_counter()
-        labelled = np.sort(rng.choice(len(pool), arguments.labels, replace=False))
-        names = sequences[labelled].astype(str).tolist()
-        examples = heads.Examples(
-            embeddings=pool[labelled],
-            labels=y[labelled].tolist(),
-            sequences=names,
-            locations=[str(row // (len(pool) // 100)) for row in labelled],
-        )
-        with timed(f"fit, calibrate, evaluate {arguments.labels}"):
-            fitted = heads.fit(examples, embedder="synthetic")
-        with timed("score the pool, keep margins"):
-            doubt = np.empty(len(pool), np.float32)
-            for start in range(0, len(pool), BLOCK):
-                part = slice(start, start + BLOCK)
-                doubt[part] = margin(fitted.head.probabilities(pool[part]))
-        with timed(f"choose {TOP_K} with diversity"):
-            near = np.argsort(doubt, kind="stable")[: 2 * int(REACH) * TOP_K]
-            vectors = pool[near]
-            picks = margin_with_diversity(
-                fitted.head.probabilities(vectors), vectors, sequences[near], TOP_K, rng
-            )
-        print(f"{'the round without the cover':34} {time.perf_counter() - began:7.2f} s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{len(picks)} picked; held-out accuracy {fitted.metrics['accuracy']:.3f}; peak {peak:.2f} GiB")
+    for rows in [RIVAL_ROWS] if arguments.rival else arguments.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            pool, y = synthetic(Path(folder) / "pool", rows, arguments.dimension, arguments.classes)
+            if arguments.rival:
+                beside_rivals(pool, y, arguments.labels, arguments.slow)
+            else:
+                measure(pool, y, arguments.labels, arguments.queue)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ class Round:
     labelled: Ints  # (L,) rows that people have looked at
     labels: Ints  # (L,) their classes: columns of `probabilities`, or C where it has none of that class
     sequences: Ints  # (M,) of each candidate: equal numbers are of one burst
-    locations: Ints  # (M,) of each candidate: equal numbers are of one place
     probabilities: Floats | None = None  # (M, C) calibrated, of each candidate; None before any head
     answer: Callable[[Embeddings], Floats] | None = None  # the head: probabilities (B, C) of rows (B, D)
 

@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.heads.logistic import Floats, Ints
 
 LOWEST, HIGHEST = 0.05, 20.0
-WILDEST = 1_000.0  # of a discriminant in hundreds of dimensions
+TYPICAL, WILDEST = 50.0, 1_000.0  # of a discriminant of few labels in hundreds of dimensions
+SCALE_SPREAD = 1.0
 RESOLUTION = 0.01  # of the logarithm of a temperature
 PRIOR_SPREAD = 0.5  # of the logarithm of a temperature about 0: what a handful of rows cannot outvote
 BINS = 15
@@ -19,22 +20,25 @@ def temperature(logits: Floats, y: Ints) -> float:
     Between 0.05 and 20, drawn towards 1 by a log-normal prior worth a few rows; 1 where there are no
     rows. A class that `y` lacks does no harm.
     """
-    return _coolest(logits, y, LOWEST, HIGHEST, 1 / PRIOR_SPREAD)
+    return _coolest(logits, y, (LOWEST, HIGHEST), 1.0, PRIOR_SPREAD)
 
 
 def scale(logits: Floats, y: Ints) -> float:
-    """As `temperature`, for logits of any unit: between 1 and 1,000, and no value is likelier before."""
-    return _coolest(logits, y, 1.0, WILDEST, 0.0)
+    """As `temperature`, for the logits of a discriminant: between 1 and 1,000, drawn towards 50."""
+    return _coolest(logits, y, (1.0, WILDEST), TYPICAL, SCALE_SPREAD)
 
 
-def _coolest(logits: Floats, y: Ints, lowest: float, highest: float, pull: float) -> float:
+def _coolest(logits: Floats, y: Ints, bounds: tuple[float, float], typical: float, spread: float) -> float:
     if not len(y):
-        return 1.0
+        return typical
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(
-        lambda log: log_loss(logits / np.float32(np.exp(log)), y) + (log * pull) ** 2 / (2 * len(y)),
-        bounds=(np.log(lowest), np.log(highest)),
+        lambda log: (
+            log_loss(logits / np.float32(np.exp(log)), y)
+            + ((log - np.log(typical)) / spread) ** 2 / (2 * len(y))
+        ),
+        bounds=np.log(bounds),
         method="bounded",
         options={"xatol": RESOLUTION},
     )

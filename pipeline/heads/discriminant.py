@@ -8,29 +8,38 @@ import numpy as np
 
 from pipeline.heads.logistic import Affine, Floats, Ints, span
 
+PRIOR_ROWS = 10  # what the variance over all classes counts against rows, where classes have one row each
+
 
 def path(x: Floats, y: Ints, classes: int, shrinkages: Sequence[float]) -> Iterator[Affine]:
     """The discriminant for each shrinkage s, above 0 and up to 1, in the order given.
 
     Logits are log prior + log density of Gaussian classes that share the covariance (1 - s) W + s v I,
-    where W is the scatter within classes and v its mean diagonal (Friedman, JASA 84, 1989; Ledoit and
-    Wolf, 2004, for the target). `x` (N, D) float32, `y` (N,) in 0..classes-1, each with a row. Where no
-    class has two rows that differ, v is that of all rows; far from the data the logits are much too
-    sure, which is for the temperature to mend.
+    with v the mean diagonal of W (Friedman, JASA 84, 1989). W is the scatter of `x` (N, D) float32
+    within the classes `y` (N,), in 0..classes-1, each with a row, over N - classes degrees of freedom;
+    ten more come from the variance over all classes, without which W would be noise, or nothing, where
+    most classes have a single row. Far from the data the logits are much too sure, which is for a
+    temperature to mend.
     """
+    count, dimension = x.shape
     counts = np.bincount(y, minlength=classes)
-    sums = np.zeros((classes, x.shape[1]), np.float32)
+    sums = np.zeros((classes, dimension), np.float32)
     np.add.at(sums, y, x)
     means: Floats = (sums / counts[:, None]).astype(np.float32)
     eigenvalues, basis = span(x - means[y])
-    variance = float(eigenvalues.sum()) / x.shape[1] or float(x.var(axis=0).mean()) or 1.0
+    freedom = count - classes + PRIOR_ROWS
+    beyond = PRIOR_ROWS / freedom * (float(x.var(axis=0).mean()) or 1.0)  # W where no class scatters
+    scatter = eigenvalues * np.float32(count / freedom) + np.float32(beyond)
+    variance = (float(scatter.sum()) + (dimension - len(scatter)) * beyond) / dimension
     centre = x.mean(axis=0)
     shifted = means - centre
-    inside = shifted @ basis  # (C, R): the rest of each mean lies where the classes do not scatter
+    inside = shifted @ basis  # (C, R)
     outside = shifted - inside @ basis.T
-    prior = np.log(counts / len(y)).astype(np.float32)
+    prior = np.log(counts / count).astype(np.float32)
     for shrinkage in shrinkages:
         floor = np.float32(shrinkage * variance)
-        weights = (inside / ((1 - np.float32(shrinkage)) * eigenvalues + floor)) @ basis.T + outside / floor
+        kept = np.float32(1 - shrinkage)
+        weights = (inside / (kept * scatter + floor)) @ basis.T
+        weights += outside / (kept * np.float32(beyond) + floor)
         bias = prior - 0.5 * np.einsum("ij,ij->i", shifted, weights)
         yield Affine(weights=weights, bias=bias - weights @ centre)

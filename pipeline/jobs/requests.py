@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.jobs import redis_queue
 from pipeline.records import RunRecord, RunState, utc_now
-from pipeline.store import candidates, embeddings, models, oracle, projects, runs, tasks
+from pipeline.store import audits, candidates, embeddings, models, oracle, projects, runs, tasks
 from pipeline.wiring import House
 
 TRAIN = "train"
@@ -49,12 +49,14 @@ def train_if_due(house: House, project_id: int) -> int | None:
 
 def is_due(conn: sa.Connection, house: House, project_id: int) -> bool:
     """Whether enough is new for a training."""
-    from pipeline.steps.train import GROWTH, next_training
+    from pipeline.steps.train import GROWTH, labels_known, next_training
 
     newest = models.newest(conn, project_id)
     labels = oracle.label_count(conn, project_id)
     if newest is not None and labels >= next_training(newest, house.settings.retrain_every):
-        return True
+        news = labels - labels_known(newest)
+        audited = audits.label_count(conn, project_id) - int(newest.metrics.get("audit_known", 0))
+        return news > audited  # from audit labels alone there is nothing to learn
     if newest is not None and newest.labels:
         return False
     embedder = projects.get(conn, project_id).embedder

@@ -102,7 +102,6 @@ class _Replay:
                 labelled=self.learned,
                 labels=labels,
                 sequences=self.sequences[candidates],
-                locations=self.locations[candidates],
                 probabilities=probabilities,
                 answer=answer,
             ),

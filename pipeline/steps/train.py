@@ -13,7 +13,7 @@ from pipeline.records import ModelRecord, ProjectRecord, json_digest, utc_now
 from pipeline.steps import audit
 from pipeline.steps.score import queue, settle
 from pipeline.steps.standing import learned, standing
-from pipeline.store import candidates, categories, models, oracle, projects
+from pipeline.store import audits, candidates, categories, models, oracle, projects
 from pipeline.store.candidates import Place
 from pipeline.store.database import Database
 from pipeline.store.pool import Pool, open_pool
@@ -35,7 +35,10 @@ def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
     with database.read() as conn:
         project = projects.get(conn, project_id)
         labels = learned(conn, project_id)
-        known = oracle.label_count(conn, project_id)
+        known = {
+            "labels_known": oracle.label_count(conn, project_id),
+            "audit_known": audits.label_count(conn, project_id),
+        }
         names = categories.names(conn)
     pool = open_pool(database, data_dir, project.embedder)
     labelled = sorted(one for one in labels if one in pool.index)
@@ -77,7 +80,7 @@ def _version(
     labels: Mapping[str, int],
     places: Mapping[str, Place],
     names: Mapping[int, str],
-    known: int,
+    known: Mapping[str, int],
 ) -> tuple[ModelRecord, heads.LinearHead]:
     """The version of these labels, with its files written: the stored one, or a new one."""
     inputs = json_digest(
@@ -123,7 +126,7 @@ def _version(
             parent=None if current is None else current.version,
             metrics=fitted.metrics
             | {
-                "labels_known": known,
+                **known,
                 "pool": len(pool),
                 "audit": audit.figures(database, data_dir, pool, project, fitted.head, len(ids)),
             },

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.oracle import current_label
 from pipeline.records import Verdict, digest, utc_now
 from pipeline.store import oracle
-from pipeline.store.database import insert_new
+from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import audit, detection
 
 
@@ -52,6 +52,29 @@ def draw(
 def ids(conn: sa.Connection, project_id: int) -> set[str]:
     """Every crop that was ever drawn for the project: no version learns from it."""
     return set(conn.scalars(sa.select(audit.c.detection_id).where(audit.c.project_id == project_id)))
+
+
+def among(conn: sa.Connection, project_id: int, detection_ids: Iterable[str]) -> set[str]:
+    """Which of these detections were ever drawn for the project."""
+    found: set[str] = set()
+    mine = sa.select(audit.c.detection_id).where(audit.c.project_id == project_id)
+    for batch in chunks(detection_ids, IN_ROWS):
+        found.update(conn.scalars(mine.where(audit.c.detection_id.in_(batch))))
+    return found
+
+
+def label_count(conn: sa.Connection, project_id: int) -> int:
+    """How many crops of the sample have a label."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(audit.join(detection, detection.c.id == audit.c.detection_id))
+        .where(
+            audit.c.project_id == project_id,
+            detection.c.kind.in_(oracle.RESOLVED),
+            detection.c.category_id.is_not(None),
+        )
+    )
+    return int(conn.execute(query).scalar_one())
 
 
 def sample(conn: sa.Connection, project_id: int) -> AuditSample:

@@ -28,7 +28,7 @@ from pipeline.label_studio.connection import Connection
 from pipeline.label_studio.results import choice_result, read_verdict
 from pipeline.records import Verdict
 from pipeline.settings import Settings
-from pipeline.store import categories, oracle, projects
+from pipeline.store import audits, categories, oracle, predictions, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import run
 from tests.acceptance.conftest import LabelStudioServer, free_port
@@ -259,11 +259,22 @@ def test_predictions_are_there_right_after_a_restart_and_within_milliseconds(her
         version = projects.get(conn, here.project).current_model
     here.stop()
     here.serve()
-    asked = [here.api.get("reading a task", f"api/tasks/{task}/") for task in here.tasks[:20]]
-    body = {"tasks": asked, "project": f"{here.project}.1700000000", "label_config": None, "params": {}}
+    asked = [here.api.get("reading a task", f"api/tasks/{task}/") for task in here.tasks]
+    body: dict[str, Any] = {
+        "tasks": asked,
+        "project": f"{here.project}.1700000000",
+        "label_config": None,
+        "params": {},
+    }
     first = here.ask("/predict", body)
-    assert [answer["model_version"] for answer in first["results"]] == [version] * 20
-    assert all(answer["result"] for answer in first["results"])
+    assert [answer["model_version"] for answer in first["results"]] == [version] * len(asked)
+    without = {
+        task for task, answer in zip(here.tasks, first["results"], strict=True) if not answer["result"]
+    }
+    audited, novel = audited_and_novel(here)
+    assert audited
+    assert without == audited | novel
+    assert without < set(here.tasks)
     one = body | {"tasks": asked[:1]}
     times = []
     for _ in range(50):
@@ -276,7 +287,9 @@ def test_predictions_are_there_right_after_a_restart_and_within_milliseconds(her
 
 
 def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: Installation) -> None:
-    chosen = here.tasks[:8]
+    audited, novel = audited_and_novel(here)
+    ordinary = [task for task in here.tasks if task not in audited | novel]
+    chosen = [*sorted(audited)[:2], *ordinary[:6]]
     LabelStudio(here.settings.label_studio_url, here.settings.label_studio_api_key).delete_predictions(
         here.project, chosen
     )
@@ -289,7 +302,9 @@ def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: 
         [answer] = here.ask("/predict", {"tasks": [told], "project": f"{here.project}.17"})["results"]
         assert stored["model_version"] == answer["model_version"]
         assert read_verdict(stored["result"], False) == read_verdict(answer["result"], False)
-        assert stored["result"][0]["score"] == pytest.approx(answer["result"][0]["score"])
+        assert (stored["result"] == []) == (task in audited)
+        if stored["result"]:
+            assert stored["result"][0]["score"] == pytest.approx(answer["result"][0]["score"])
         assert stored["score"] == pytest.approx(answer["score"])
 
 
@@ -335,3 +350,16 @@ def test_files_of_label_studio_come_with_the_token_and_a_limit(here: Installatio
 def species_of(here: Installation, task: int) -> str:
     told = here.api.get("reading a task", f"api/tasks/{task}/")
     return str(told["data"]["file_name"]).rsplit("/", 1)[-1].split("-")[0]
+
+
+def audited_and_novel(here: Installation) -> tuple[set[int], set[int]]:
+    """Unused tasks to be labelled without being told: drawn for the audit, or unlike all that is labelled."""
+    with here.database.read() as conn:
+        version = projects.get(conn, here.project).current_model
+        assert version is not None
+        sample = audits.sample(conn, here.project)
+        novel = [one.detection_id for one in predictions.of(conn, version) if one.novel]
+        task_of = tasks.by_detection(conn, here.project, {*sample.asked, *sample.waiting, *novel})
+    unused = set(here.tasks)
+    audited = {task_of[one] for one in (*sample.asked, *sample.waiting)} & unused
+    return audited, ({task_of[one] for one in novel} & unused) - audited

@@ -135,7 +135,8 @@ def test_the_played_labels_train_versions_one_after_another(played: Played) -> N
     (project,) = read["projects"]
     assert project["versions"] >= 2
     assert project["labelled"] == 60
-    assert project["model"]["labels"] == 60
+    assert project["audit_labels"] == 6  # every tenth crop, and no version learns from it
+    assert project["model"]["labels"] == 54
     assert read["photographs"] == 300
     assert read["crops"] == read["detections"] == project["published"]
     assert read["failed_runs"] == []
@@ -147,6 +148,22 @@ def test_more_labels_make_better_answers_on_the_unlabelled_rest(played: Played) 
     assert len(figures) >= 2, played.output
     assert figures[-1] > figures[0]
     assert figures[-1] > 50
+
+
+def test_at_its_end_the_demo_says_what_was_learned_and_what_the_audit_says(played: Played) -> None:
+    last = played.output.splitlines()[-2:]
+    assert re.fullmatch(
+        r"all 60 labels arrived: v\d+-\w+ learned from 54 of them, and Label Studio serves its queue", last[0]
+    )
+    told = re.fullmatch(
+        r"judged by 6 audit labels, it is right on (\d+)% \((\d+)% to (\d+)%\) of what has no label yet",
+        last[1],
+    )
+    assert told is not None, last[1]
+    value, low, high = map(int, told.groups())
+    assert low <= value <= high
+    right = re.findall(r"^v\d+-\S+ .*?([\d.]+)% of \d+$", played.output, re.M)
+    assert low <= float(right[-1]) <= high
 
 
 def test_a_second_start_goes_on_and_ctrl_c_leaves_nobody(played: Played) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from pipeline.images import write_jpeg
@@ -24,21 +26,44 @@ from pipeline.records import (
 from pipeline.steps.create_project import create_project
 from pipeline.steps.publish import publish
 from pipeline.steps.push import PushReport, push
-from pipeline.store import categories, detections, images, models, tasks
+from pipeline.store import (
+    audits,
+    categories,
+    detections,
+    embeddings,
+    images,
+    models,
+    predictions,
+    projects,
+    tasks,
+)
 from tests import photographs
 from tests.acceptance.conftest import Installation
+from tests.acceptance.label_stream import Stream
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Response
+    from playwright.sync_api import Page
 
 SPECIES = ("badger", "deer", "fox", "hare", "lynx", "owl", "pig", "rat", "wolf", "wren", "yak")
 BOX = Box(x1=0.3, y1=0.3, x2=0.7, y2=0.8)
 
 
-class Park:
-    """A project of sixteen published crops, without an ML backend."""
+@dataclass(frozen=True, kw_only=True)
+class Embedder:
+    """Stands in the store's books; the vectors are made up here."""
 
-    def __init__(self, installation: Installation) -> None:
+    id: str = "e"
+    dimension: int = 8
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def embed(self, images: Sequence[Any]) -> Any:
+        raise NotImplementedError
+
+
+class Park:
+    """A project of published crops, sixteen if not told otherwise, without an ML backend."""
+
+    def __init__(self, installation: Installation, crops: int = 16) -> None:
         self.installation = installation
         self.database, self.client = installation.house.database, installation.client
         settings = installation.house.settings
@@ -48,14 +73,14 @@ class Park:
             settings,
             title=installation.folder.name,
             species=SPECIES,
-            embedder_id="e",
+            embedder_id=Embedder().id,
             connect_backend=False,
         )
         self.id = project.id
-        self.ids = [f"d{number:02}" for number in range(16)]
+        self.ids = [f"d{number:02}" for number in range(crops)]
         with self.database.write() as conn:
-            images.add(conn, [self._image(number) for number in range(16)])
-            detections.add(conn, [self._detection(number, settings.data_dir) for number in range(16)])
+            images.add(conn, [self._image(number) for number in range(crops)])
+            detections.add(conn, [self._detection(number, settings.data_dir) for number in range(crops)])
         publish(self.database, self.client, self.id, ServedFiles.of(settings))
         with self.database.read() as conn:
             self.task_of = tasks.by_detection(conn, self.id, self.ids)
@@ -66,7 +91,7 @@ class Park:
         record = ModelRecord(
             version=version,
             project_id=self.id,
-            embedder="e",
+            embedder=Embedder().id,
             digest=version,
             labels=0,
             path=None,
@@ -99,6 +124,35 @@ class Park:
         if task["predictions"]:
             body["parent_prediction"] = task["predictions"][0]["id"]
         self.client._connection.send("label", "POST", f"api/tasks/{task['id']}/annotations/", body)
+
+    def learn(self, count: int) -> None:
+        """Embed every crop, label as many as the stream serves first, and train."""
+        rng = np.random.default_rng(0)
+        vectors = [5 * np.eye(8)[number % 2] + rng.normal(size=8) for number in range(len(self.ids))]
+        with self.database.write() as conn:
+            embeddings.register(conn, Embedder())
+            embeddings.append(conn, Embedder().id, self.ids, np.array(vectors))
+        self.installation.wildloop("train")  # the order before any label
+        for _ in range(count):
+            task = self.next_task()
+            self.label(task, SPECIES[int(task["data"]["detection_id"][1:]) % 2])
+        self.installation.wildloop("sync")
+        assert "trained" in self.installation.wildloop("train")
+
+    def queue(self) -> dict[str, str | None]:
+        """The current version's queue in its order: what it says of each crop."""
+        names = {number: name for name, number in self.categories.items()}
+        with self.database.read() as conn:
+            version = projects.get(conn, self.id).current_model
+            assert version is not None
+            return {
+                one.detection_id: None if one.category_id is None else names[one.category_id]
+                for one in predictions.of(conn, version)
+            }
+
+    def audit(self) -> audits.AuditSample:
+        with self.database.read() as conn:
+            return audits.sample(conn, self.id)
 
     def labels(self) -> dict[str, tuple[Verdict, str | None]]:
         """What was submitted, by detection."""
@@ -181,7 +235,7 @@ def test_ten_crops_are_labelled_by_hotkey_in_the_order_of_the_queue_with_its_ans
 
     wishes = ["badger", "deer", "owl", "empty", "unsure", "badger", "wren", "fox", "hare", "yak"]
     keys = {"owl": "6", "wren": "q", "yak": "w", "empty": "0", "unsure": "-"}
-    stream = Stream(page, park)
+    stream = Stream(page, park.client.url, park.id)
     shown = stream.open()
     for turn, wish in enumerate(wishes):
         assert shown == queue[turn]
@@ -203,10 +257,72 @@ def test_ten_crops_are_labelled_by_hotkey_in_the_order_of_the_queue_with_its_ans
     }
 
 
+def test_audit_crops_that_are_asked_for_come_before_the_queue_and_no_version_learns_from_them(
+    installation: Installation,
+) -> None:
+    park = Park(installation, crops=24)
+    park.learn(10)
+    (tenth,) = park.audit().labelled  # every tenth crop of a queue is one anyway
+    before = park.queue()
+    assert tenth not in before
+
+    said = installation.wildloop("audit", "--size", "3")
+    assert "3 audit crops drawn; they come before the queue" in said
+    assert "judged by 1 audit labels (4 audit crops still wait)" in said
+    asked = park.audit().asked
+    assert len(asked) == 3
+
+    queue = park.queue()
+    assert set(queue) == set(before)
+    served = []
+    for _ in asked:
+        task = park.next_task()
+        served.append(task["data"]["detection_id"])
+        assert [each["result"] for each in task["predictions"]] == [[]]
+        park.label(task, SPECIES[int(served[-1][1:]) % 2])
+    assert served == list(queue)[:3]
+    assert set(served) == set(asked)
+    task = park.next_task()
+    fourth = list(queue)[3]
+    assert task["data"]["detection_id"] == fourth
+    assert [read_verdict(each["result"], False)[1] for each in task["predictions"]] == [queue[fourth]]
+
+    installation.wildloop("sync")
+    assert "knew these labels already" in installation.wildloop("train")
+    assert "judged by 4 audit labels (1 audit crops still wait)" in installation.wildloop("audit")
+
+
+def test_an_audit_crop_has_no_species_chosen_and_the_next_of_the_queue_the_predicted_one(
+    installation: Installation, page: Page
+) -> None:
+    park = Park(installation, crops=24)
+    park.learn(10)
+    installation.wildloop("audit", "--size", "1")
+    (asked,) = park.audit().asked
+    (tenth,) = park.audit().waiting
+    queue = park.queue()
+    assert next(iter(queue)) == asked
+    answered = [one for one, answer in queue.items() if answer is not None]
+    assert set(queue) - set(answered) == {asked, tenth}  # too few labels to tell what is novel
+
+    stream = Stream(page, park.client.url, park.id)
+    assert stream.open() == asked
+    assert stream.chosen() == []
+    page.keyboard.press("2")
+    assert stream.chosen() == [SPECIES[1]]
+    shown = stream.submit()
+    assert shown == answered[0]
+    assert stream.chosen() == [queue[shown]]
+
+    for one in (tenth, answered[-1], answered[1]):
+        stream.view(park.task_of[one])
+        assert stream.chosen() == ([] if one == tenth else [queue[one]])
+
+
 def test_the_screen_shows_crop_photo_facts_and_every_choice_without_scrolling(park: Park, page: Page) -> None:
     park.activate("v0", ["d04"], [None])
     park.push()
-    stream = Stream(page, park)
+    stream = Stream(page, park.client.url, park.id)
     assert stream.open() == "d04"
     assert stream.chosen() == []  # nothing is pre-selected where the version has no head
 
@@ -234,52 +350,10 @@ def test_the_screen_shows_crop_photo_facts_and_every_choice_without_scrolling(pa
 def test_a_crop_without_a_choice_is_not_submitted(park: Park, page: Page) -> None:
     park.activate("v1", ["d04", "d05"], ["fox", "deer"])
     park.push()
-    stream = Stream(page, park)
+    stream = Stream(page, park.client.url, park.id)
     stream.open()
     page.keyboard.press("3")  # the key of what is chosen takes it back
     assert stream.chosen() == []
     page.keyboard.press("Control+Enter")
     page.get_by_text("Choose a species, empty or unsure").wait_for()
     assert park.labels() == {}
-
-
-class Stream:
-    """The label stream in a browser."""
-
-    def __init__(self, page: Page, park: Park) -> None:
-        self._page, self._park = page, park
-
-    def open(self) -> str:
-        """Press "Label All Tasks"; returns the detection that is shown first."""
-        self._page.goto(f"{self._park.client.url}/projects/{self._park.id}/data")
-        button = self._page.get_by_role("button", name="Label All Tasks")
-        button.wait_for(timeout=120_000)
-        return self._after(button.click)
-
-    def submit(self) -> str:
-        """Submit by hotkey; returns the detection that is shown next."""
-        return self._after(lambda: self._page.keyboard.press("Control+Enter"))
-
-    def chosen(self) -> list[str]:
-        """The names of the chosen choices."""
-        names: list[str] = self._page.evaluate(
-            "[...document.querySelectorAll('.ant-radio-wrapper-checked input')].map(one => one.name)"
-        )
-        return names
-
-    def _after(self, act: Any) -> str:
-        def serves(response: Response) -> bool:
-            return "id=next_task" in response.url
-
-        with self._page.expect_response(serves, timeout=120_000) as answer:
-            act()
-        task = answer.value.json()
-        self._page.wait_for_function(
-            "id => document.querySelector('.lsf-current-task')?.innerText.startsWith(id)",
-            arg=str(task["id"]),
-            timeout=60_000,
-        )
-        self._page.wait_for_selector(".wildloop .lsf-choice", timeout=60_000)
-        self._page.wait_for_timeout(300)  # hotkeys are bound a moment after the choices are drawn
-        detection: str = task["data"]["detection_id"]
-        return detection

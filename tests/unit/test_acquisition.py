@@ -57,7 +57,6 @@ def pool(
         labelled=np.array(labelled, np.intp),
         labels=np.array(labels, np.intp),
         sequences=own[candidates],
-        locations=own[candidates],
         probabilities=None if probabilities is None else probabilities[candidates],
     )
 
@@ -227,7 +226,6 @@ def test_only_candidates_are_asked_for() -> None:
         labelled=np.array([1, 2]),
         labels=np.array([0, 1]),
         sequences=np.arange(5),
-        locations=np.arange(5),
     )
     assert sorted(facility_location(state, 10, rng())) == [3, 5, 8, 13, 21]
 

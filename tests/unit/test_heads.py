@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline import heads
 from pipeline.errors import EmbedderError, ModelError
-from pipeline.heads.calibration import calibration_error, log_loss, temperature
+from pipeline.heads import discriminant
+from pipeline.heads.calibration import calibration_error, log_loss, scale, temperature
 from pipeline.heads.evaluation import effective_size, evaluate, wilson
 from pipeline.heads.folds import grouped
 from pipeline.heads.linear import normalised, softmax
@@ -59,6 +60,72 @@ def test_the_minimiser_is_that_of_scikit_learn(rows: int, dimension: int) -> Non
     for penalty, affine in zip(penalties, path(x, y, 4, penalties), strict=True):
         rival = LogisticRegression(C=1 / (penalty * variance * rows), tol=1e-6, max_iter=5000).fit(x, y)
         np.testing.assert_allclose(softmax(affine(x)), rival.predict_proba(x), atol=5e-3)
+
+
+@pytest.mark.parametrize(("rows", "dimension"), [(300, 12), (40, 64), (8, 64)])
+def test_the_discriminant_is_that_of_its_formula(rows: int, dimension: int) -> None:
+    examples = labelled(rows, dimension=dimension)
+    x = normalised(examples.embeddings).astype(np.float64)
+    classes, y = np.unique(examples.labels, return_inverse=True)
+    means = np.array([x[y == one].mean(axis=0) for one in range(len(classes))])
+    within = (x - means[y]).T @ (x - means[y]) + 10 * x.var(axis=0).mean() * np.eye(dimension)
+    within /= rows - len(classes) + 10
+    for shrinkage in (0.9, 0.3, 0.1):
+        mixed = (1 - shrinkage) * within + shrinkage * np.trace(within) / dimension * np.eye(dimension)
+        away = x[:, None] - means
+        expected = np.log(np.bincount(y) / rows) - 0.5 * np.einsum(
+            "ijk,ijk->ij", away, np.linalg.solve(mixed, away.reshape(-1, dimension).T).T.reshape(away.shape)
+        )
+        affine = next(discriminant.path(x.astype(np.float32), y, len(classes), [shrinkage]))
+        found = affine(x.astype(np.float32))
+        np.testing.assert_allclose(
+            found - found.mean(axis=1, keepdims=True),
+            expected - expected.mean(axis=1, keepdims=True),
+            rtol=2e-3,
+            atol=2e-2,
+        )
+
+
+def test_with_many_labels_the_discriminant_is_that_of_scikit_learn() -> None:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    examples = labelled(2000, dimension=12, spread=2.0)
+    x, y = normalised(examples.embeddings), np.array(examples.labels) // 10
+    rival = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(x, y)
+    ours = softmax(next(discriminant.path(x, y, 4, [0.3]))(x))
+    np.testing.assert_allclose(ours, rival.predict_proba(x), atol=0.02)
+
+
+def test_a_discriminant_of_one_row_a_class_says_the_nearest() -> None:
+    x = np.eye(3, 8, dtype=np.float32)
+    logits = next(discriminant.path(x, np.arange(3), 3, [0.9]))(x + np.float32(0.1))
+    assert logits.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_the_head_is_the_blend_that_its_recipe_says() -> None:
+    examples = labelled(200, spread=3.0)
+    fitted = heads.fit(examples, embedder="e")
+    head, x = fitted.head, normalised(examples.embeddings)
+    y = np.array(examples.labels) // 10
+    assert head.penalty is not None
+    assert head.shrinkage is not None
+    sharp = next(path(x, y, 4, [head.penalty]))(x)
+    broad = next(discriminant.path(x, y, 4, [head.shrinkage]))(x)
+    mixed = (x @ head.weights.T + head.bias).astype(np.float64)
+    columns = np.stack([sharp.ravel(), broad.ravel()], axis=1)
+    share, rest = np.linalg.lstsq(columns, mixed.ravel(), rcond=None)[0]
+    assert share == pytest.approx(head.share, abs=1e-3)
+    assert rest >= 0
+
+
+def test_held_out_answers_are_of_folds_that_had_not_seen_the_row() -> None:
+    examples = labelled(90, spread=2.0)
+    fitted = heads.fit(examples, embedder="e")
+    assert fitted.held_out is not None
+    assert fitted.held_out.shape == (90, 4)
+    np.testing.assert_allclose(fitted.held_out.sum(axis=1), 1, atol=1e-5)
+    said = np.array(fitted.head.classes)[fitted.held_out.argmax(axis=1)]
+    assert (said == examples.labels).mean() == pytest.approx(fitted.metrics["accuracy"])
 
 
 def test_it_learns_what_can_be_learned() -> None:
@@ -252,6 +319,13 @@ def test_calibration_lowers_the_log_loss_of_overconfident_logits() -> None:
 def test_a_handful_of_rows_does_not_make_the_head_sure_of_itself() -> None:
     logits = np.array([[1, 0], [0, 1], [1, 0]], np.float32)
     assert 0.5 < temperature(logits, np.array([0, 1, 0])) < 1
+
+
+def test_logits_of_a_foreign_unit_are_scaled_to_what_they_are_worth() -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.normal(size=(2000, 5)).astype(np.float32)
+    y = (honest + rng.gumbel(size=honest.shape)).argmax(axis=1)
+    assert scale(300 * honest, y) == pytest.approx(300, rel=0.15)
 
 
 def test_a_class_that_calibration_rows_lack_does_no_harm() -> None:

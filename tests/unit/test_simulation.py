@@ -293,7 +293,6 @@ def test_a_strategy_is_told_of_open_crops_alone_and_of_labels_as_columns() -> No
         assert not set(state.candidates) & set(state.labelled)
         assert len(state.candidates) + len(state.labelled) == len(part.open)
         assert np.array_equal(state.sequences, pool.sequences[part.open][state.candidates])
-        assert np.array_equal(state.locations, pool.locations[part.open][state.candidates])
     assert len(third.labelled) == 40
 
 

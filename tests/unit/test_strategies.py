@@ -56,7 +56,6 @@ def pool(embeddings: Embeddings, labelled: list[int] | None = None, **more: Any)
         "labelled": known,
         "labels": known % 4,
         "sequences": candidates,
-        "locations": candidates,
         "probabilities": head(embeddings[candidates]),
         "answer": head,
     }

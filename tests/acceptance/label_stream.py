@@ -1,0 +1,61 @@
+"""The screen that people label on, in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Response
+
+
+class Stream:
+    """The label stream of a project, and the quick view of its tasks."""
+
+    def __init__(self, page: Page, url: str, project_id: int) -> None:
+        self._page, self._address = page, f"{url}/projects/{project_id}/data"
+
+    def open(self) -> str:
+        """Press "Label All Tasks"; returns the detection that is shown first."""
+        self._page.goto(self._address)
+        button = self._page.get_by_role("button", name="Label All Tasks")
+        button.wait_for(timeout=120_000)
+        return self._after(button.click)
+
+    def submit(self) -> str:
+        """Submit by hotkey; returns the detection that is shown next."""
+        return self._after(lambda: self._page.keyboard.press("Control+Enter"))
+
+    def view(self, task_id: int) -> None:
+        """Open one task from the list, outside the stream."""
+        self._page.goto(f"{self._address}?task={task_id}")
+        self._await(task_id)
+        self._page.wait_for_load_state("networkidle")
+        self._page.wait_for_timeout(1_000)  # the answer is chosen a moment after the task is drawn
+
+    def chosen(self) -> list[str]:
+        """The names of the chosen choices."""
+        names: list[str] = self._page.evaluate(
+            "[...document.querySelectorAll('.ant-radio-wrapper-checked input')].map(one => one.name)"
+        )
+        return names
+
+    def _after(self, act: Callable[[], None]) -> str:
+        def serves(response: Response) -> bool:
+            return "id=next_task" in response.url
+
+        with self._page.expect_response(serves, timeout=120_000) as answer:
+            act()
+        task = answer.value.json()
+        self._await(task["id"])
+        detection: str = task["data"]["detection_id"]
+        return detection
+
+    def _await(self, task_id: int) -> None:
+        self._page.wait_for_function(
+            "id => document.querySelector('.lsf-current-task')?.innerText.startsWith(id)",
+            arg=str(task_id),
+            timeout=60_000,
+        )
+        self._page.wait_for_selector(".wildloop .lsf-choice", timeout=60_000)
+        self._page.wait_for_timeout(300)  # hotkeys are bound a moment after the choices are drawn
