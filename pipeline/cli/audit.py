@@ -59,6 +59,9 @@ def lines(judgement: Judgement) -> Iterator[str]:
         yield "nothing can be said before the first audit label"
         return
     yield f"  of the {judgement.waiting:,} waiting crops it names rightly  {interval(estimates.accuracy)}"
+    pooled = judgement.pooled.accuracy
+    if pooled is not None and pooled.value > estimates.accuracy.value:
+        yield f"  with `wildloop export --pool-sequences`  {interval(pooled)}"
     yield f"  macro recall, over the species that the audit met  {interval(estimates.macro_recall)}"
     width = max(len(one.name) for one in estimates.classes.values())
     for one in sorted(estimates.classes.values(), key=lambda one: (-one.labels, one.name)):

@@ -25,6 +25,12 @@ _OPTIONS = (
         "accept` found for its species; 0.9 where nothing was accepted]",
     ),
     click.option(
+        "--pool-sequences",
+        is_flag=True,
+        help="Let the crops of a sequence answer together: better where a sequence shows one species, which "
+        "`wildloop audit` tells. What was accepted does not count then.",
+    ),
+    click.option(
         "--role",
         type=click.Choice(["target", "pretraining"]),
         default="target",

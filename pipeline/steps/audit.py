@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pipeline import registry, stopping
 from pipeline.errors import ModelError
 from pipeline.heads import LinearHead
+from pipeline.heads.pooling import pooled
 from pipeline.records import ModelRecord, ProjectRecord
 from pipeline.store import audits, candidates, categories, models, oracle
 from pipeline.store.database import Database
@@ -43,6 +44,7 @@ class Judgement:
     open: int  # audit crops that wait for a person
     unanswered: int  # audit crops that people passed, are unsure of or disagree on: left out of the figures
     estimates: stopping.Estimates
+    pooled: stopping.Estimates  # where the crops of a sequence answer together
     forecast: stopping.Forecast | None
 
 
@@ -71,14 +73,16 @@ def judge(
         return None
     pool = open_pool(database, data_dir, project.embedder)
     audit = audit_labels(database, pool, project.id)
-    said = _said(registry.load_head(data_dir, current), pool, audit)
+    head = registry.load_head(data_dir, current)
+    together = _said_together(database, head, pool, audit)
     return Judgement(
         version=current.version,
         waiting=waiting,
         labelled=len(audit.truth),
         open=len(sample.asked) + len(sample.waiting),
         unanswered=sample.unanswered,
-        estimates=stopping.estimate(audit.truth, said, audit.sequences, names),
+        estimates=stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names),
+        pooled=stopping.estimate(audit.truth, together, audit.sequences, names),
         forecast=_forecast(pool, audit, _heads(data_dir, versions, project.embedder), target),
     )
 
@@ -125,6 +129,20 @@ def _forecast(
 
 def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
     said: Ints = np.array(head.classes, np.intp)[head.probabilities(pool.vectors[audit.rows]).argmax(axis=1)]
+    return said
+
+
+def _said_together(database: Database, head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
+    """As `_said`, with the audit crop's whole sequence, as far as it is embedded, answering for it."""
+    with database.read() as conn:
+        found = candidates.of_sequences(conn, set(audit.sequences))
+    ids = [one for one in found if one in pool.index]
+    rows = np.array([pool.index[one] for one in ids], np.intp)
+    sequences = np.unique([found[one] for one in ids], return_inverse=True)[1].astype(np.intp)
+    together = pooled(head.probabilities(pool.vectors[rows]), sequences)
+    order = np.argsort(rows)
+    at = order[np.searchsorted(rows, audit.rows, sorter=order)]
+    said: Ints = np.array(head.classes, np.intp)[together[at].argmax(axis=1)]
     return said
 
 

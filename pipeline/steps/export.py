@@ -23,7 +23,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.steps.answers import answer
-from pipeline.steps.standing import familiar
+from pipeline.steps.standing import familiar, sequences_of
 from pipeline.store import acceptances, categories, deployments, models
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
@@ -43,6 +43,7 @@ class StoreSurvey:
         project: ProjectRecord | None,
         *,
         threshold: float | None = None,
+        pool_sequences: bool = False,
         role: Role = Role.TARGET,
         detector: str | None = None,
         title: str = "Wildloop",
@@ -51,8 +52,9 @@ class StoreSurvey:
 
         Its answer needs a probability of `threshold`; without one, of what `wildloop accept` found for the
         category, or 0.9 where nothing of the version was accepted. It never answers for a novel crop.
-        `detector` leaves out the boxes of every other one. Raises ModelError where the version's files are
-        lost.
+        With `pool_sequences` the crops of a sequence answer together; what was accepted speaks of single
+        crops and does not count then. `detector` leaves out the boxes of every other one. Raises
+        ModelError where the version's files are lost.
         """
         self._database = database
         self._role = role
@@ -64,11 +66,12 @@ class StoreSurvey:
             self._deployments = deployments.all(conn)
             model = models.current(conn, project.id) if project is not None else None
             accepted = None if model is None else acceptances.of(conn, model.version)
-        self.accepted = accepted if threshold is None else None  # the promise that the answers keep
+        single = threshold is None and not pool_sequences
+        self.accepted = accepted if single else None  # the promise that the answers keep
         self._answers = None
         if model is not None and model.path is not None:
             least = THRESHOLD if threshold is None else threshold
-            self._answers = _Answers(database, data_dir, model, self.accepted, least)
+            self._answers = _Answers(database, data_dir, model, self.accepted, least, pool_sequences)
 
     @property
     def model_version(self) -> str | None:
@@ -145,6 +148,7 @@ class _Answers:
         model: ModelRecord,
         accepted: Acceptance | None,
         threshold: float,
+        pool_sequences: bool,
     ) -> None:
         """Sure enough is what was accepted; where nothing was, a probability of `threshold`."""
         self.version = model.version
@@ -152,7 +156,9 @@ class _Answers:
         self._pool: Pool = open_pool(database, data_dir, model.embedder)
         head = registry.load_head(data_dir, model)
         known = familiar(database, self._pool, model.project_id)
-        self._answers = answer(head, known, self._pool.vectors, np.arange(len(self._pool)))
+        rows = np.arange(len(self._pool))
+        sequences = sequences_of(database, self._pool, rows) if pool_sequences else None
+        self._answers = answer(head, known, self._pool.vectors, rows, sequences)
         self._least = {
             one: threshold if accepted is None else accepted.thresholds.get(one, math.inf)
             for one in head.classes

@@ -41,6 +41,21 @@ def embedded_count(conn: sa.Connection, project_id: int, embedder: str) -> int:
     return int(conn.execute(query).scalar_one())
 
 
+def of_sequences(conn: sa.Connection, sequences: Iterable[str]) -> dict[str, str]:
+    """Every detection on the photographs of these sequences, with its sequence.
+
+    A photograph that is in no sequence is one by itself, named as in `Place`.
+    """
+    found: dict[str, str] = {}
+    name = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
+    query = sa.select(detection.c.id, name).join(image, image.c.id == detection.c.image_id)
+    for some in chunks(sequences, IN_ROWS):
+        alone = sa.and_(image.c.seq_id.is_(None), image.c.id.in_(some))
+        for row in conn.execute(query.where(sa.or_(image.c.seq_id.in_(some), alone))):
+            found[row.id] = row.sequence
+    return found
+
+
 def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Place]:
     """The place of each of these detections; an unknown id has no entry."""
     found: dict[str, Place] = {}

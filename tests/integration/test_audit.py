@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from pipeline import heads, wiring
 from pipeline.cli import wildloop
 from pipeline.exporters.survey import Basis
+from pipeline.jobs.requests import is_due
 from pipeline.records import ModelRecord, PredictionRecord, ProjectRecord, Verdict
 from pipeline.steps.accept import accept
 from pipeline.steps.activate import activate
@@ -25,6 +26,7 @@ from tests.integration.labelled_house import (
     TakingLabelStudio,
     detection,
     label,
+    make_house,
     populate,
 )
 
@@ -229,6 +231,37 @@ def test_what_too_small_an_audit_cannot_promise_stays_with_people(pool: Database
         for one in photo.detections
     ]
     assert Basis.MODEL not in answers
+
+
+def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path) -> None:
+    house = make_house(pool, tmp_path)
+    cover(pool, tmp_path, PROJECT, top_k=100)
+    label_queue(pool, 40)
+    trained(pool, tmp_path)
+    draw(pool, tmp_path, project(pool), 40)
+    label(pool, [number(one) for one in sample(pool).asked])
+    with pool.read() as conn:
+        assert not is_due(conn, house, PROJECT)
+    label_queue(pool, 3)
+    with pool.read() as conn:
+        assert is_due(conn, house, PROJECT)
+
+
+def test_a_burst_that_answers_together_has_one_answer(pool: Database, tmp_path: Path) -> None:
+    audited(pool, tmp_path, 60)
+    survey = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0, pool_sequences=True)
+    said: dict[int, set[str | None]] = {}
+    for photo in survey.photographs():
+        for one in photo.detections:
+            if one.answer.basis is Basis.MODEL:
+                said.setdefault(number(one.record.id) // 3, set()).add(one.answer.category)
+    assert len(said) > 50
+    assert all(len(names) == 1 for names in said.values())
+    judgement = judge(pool, tmp_path, project(pool))
+    assert judgement is not None
+    assert judgement.pooled.accuracy is not None
+    assert judgement.estimates.accuracy is not None
+    assert judgement.pooled.accuracy.value >= judgement.estimates.accuracy.value  # bursts show one species
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pipeline.heads.evaluation import effective_size, evaluate, wilson
 from pipeline.heads.folds import grouped
 from pipeline.heads.linear import normalised, softmax
 from pipeline.heads.logistic import path
+from pipeline.heads.pooling import pooled
 
 
 def labelled(
@@ -356,6 +357,25 @@ def test_a_burst_that_agrees_with_itself_counts_once() -> None:
     assert effective_size(correct, bursts) == pytest.approx(8, abs=1)
     assert effective_size(correct, [str(row) for row in range(40)]) == pytest.approx(40, abs=1.1)
     assert effective_size(np.ones(40, np.bool_), bursts) == 8
+
+
+def test_a_burst_answers_with_the_mean_of_its_log_probabilities() -> None:
+    single = np.array([[0.8, 0.2], [0.2, 0.8], [0.5, 0.5], [0.9, 0.1]], np.float32)
+    together = pooled(single, np.array([7, 3, 7, 3]))
+    seven = np.sqrt([0.8 * 0.5, 0.2 * 0.5])
+    three = np.sqrt([0.2 * 0.9, 0.8 * 0.1])
+    np.testing.assert_allclose(together[0], seven / seven.sum(), rtol=1e-5)
+    np.testing.assert_allclose(together[1], three / three.sum(), rtol=1e-5)
+    assert np.array_equal(together[[0, 1]], together[[2, 3]])
+
+
+def test_a_crop_alone_in_its_burst_says_what_it_said() -> None:
+    single = np.random.default_rng(0).dirichlet(np.ones(3), 5).astype(np.float32)
+    np.testing.assert_allclose(pooled(single, np.arange(5)), single, atol=1e-6)
+    certain = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+    np.testing.assert_allclose(pooled(certain, np.zeros(2, np.intp))[0], [0.5, 0.5, 0], atol=1e-6)
+    alone = np.array([[0.75]], np.float32)
+    assert pooled(alone, np.zeros(1, np.intp))[0, 0] == np.float32(0.75)
 
 
 def test_training_imports_no_torch() -> None:
