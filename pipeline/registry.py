@@ -14,7 +14,7 @@ import platform
 import secrets
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,11 +30,19 @@ WEIGHTS = "head.npz"
 MANIFEST = "manifest.json"
 
 
-def save(data_dir: Path, record: ModelRecord, head: LinearHead, *, names: Mapping[int, str]) -> None:
+def save(
+    data_dir: Path,
+    record: ModelRecord,
+    head: LinearHead,
+    *,
+    names: Mapping[int, str],
+    learned: Sequence[str] = (),
+) -> None:
     """Write the head and all that `record` says of it to `record.path` below the data folder.
 
-    `names` are those of the head's classes. A whole version that lies there already, left by a process
-    that was killed before it could activate it, is taken as it is. Raises ModelError.
+    `names` are those of the head's classes, `learned` the detections whose labels it was fitted on. A
+    whole version that lies there already, left by a process that was killed before it could activate it,
+    is taken as it is. Raises ModelError.
     """
     folder = _folder(data_dir, record)
     if folder.exists() and _is_whole(data_dir, record):
@@ -42,7 +50,7 @@ def save(data_dir: Path, record: ModelRecord, head: LinearHead, *, names: Mappin
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         draft.mkdir(parents=True)
-        _write_weights(draft / WEIGHTS, head)
+        _write_weights(draft / WEIGHTS, head, learned)
         _write_manifest(draft / MANIFEST, _manifest(record, head, names, _sha256(draft / WEIGHTS)))
         if folder.exists():
             shutil.rmtree(folder)
@@ -83,6 +91,16 @@ def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
             )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
         raise ModelError(f"{weights} cannot be read: {exc}", remedy=_REMEDY) from exc
+
+
+def learned(data_dir: Path, record: ModelRecord) -> list[str]:
+    """The detections that the version was fitted on; none where it was saved before they were kept.
+
+    Raises ModelError as `load_head`.
+    """
+    load_head(data_dir, record)
+    with np.load(_folder(data_dir, record) / WEIGHTS, allow_pickle=False) as arrays:
+        return [str(one) for one in arrays["learned"]] if "learned" in arrays else []
 
 
 _REMEDY = "restore the folder from a backup, activate another version, or train again"
@@ -128,7 +146,7 @@ def _manifest(
     }
 
 
-def _write_weights(path: Path, head: LinearHead) -> None:
+def _write_weights(path: Path, head: LinearHead, learned: Sequence[str]) -> None:
     with path.open("wb") as file:
         np.savez(
             file,
@@ -136,6 +154,7 @@ def _write_weights(path: Path, head: LinearHead) -> None:
             bias=head.bias.astype(np.float32),
             classes=np.array(head.classes, np.int64),
             temperature=np.float64(head.temperature),
+            learned=np.array(learned, np.str_),
         )
         _sync(file)
 

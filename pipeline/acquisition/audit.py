@@ -12,16 +12,11 @@ EVERY = 10  # of ten crops in a queue, the last is an audit crop
 def interleaved(chosen: Ints, audit: Ints) -> Ints:
     """`chosen` in its order with one of `audit` at every tenth place; no row is in both.
 
-    The audit rows keep their order; those that find no place among the chosen are left out, but for one
-    at the end of fewer than nine. Without any chosen row, all of the audit.
+    The audit rows keep their order; those that find no place among the chosen come after them.
     """
-    if not len(chosen):
-        return audit
-    taken = audit[: (len(chosen) + EVERY - 2) // (EVERY - 1)]
-    length = len(chosen) + len(taken)
-    places = np.minimum(EVERY * np.arange(1, len(taken) + 1), length) - 1
-    result = np.empty(length, np.intp)
-    audited = np.zeros(length, np.bool_)
-    audited[places] = True
+    taken = audit[: len(chosen) // (EVERY - 1)]
+    result = np.empty(len(chosen) + len(taken), np.intp)
+    audited = np.zeros(len(result), np.bool_)
+    audited[EVERY * np.arange(1, len(taken) + 1) - 1] = True
     result[audited], result[~audited] = taken, chosen
-    return result
+    return np.concatenate([result, audit[len(taken) :]])

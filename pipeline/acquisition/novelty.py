@@ -11,8 +11,8 @@ from pipeline.acquisition.round import Embeddings, Floats, Ints
 # Of labelled crops that lie nearer to another one than what counts as far. With one species left out of
 # 300 labels of fish, 0.99 flags 19% of its crops, 0.95 35%, 0.9 47%, beside 2, 5 and 12% of the others.
 QUANTILE = 0.95
-LEAST_LABELS = 20  # below, everything is far
-MOST_LABELS = 4_096  # compared with, the newest: distances to more take minutes in a pool of a million
+LEAST_LABELS = 20  # below, nothing can be told
+MOST_LABELS = 4_096  # compared with: distances to more take minutes in a pool of a million
 
 
 class Familiar:
@@ -24,9 +24,10 @@ class Familiar:
     """
 
     def __init__(self, embeddings: Embeddings, sequences: Ints) -> None:
-        """`embeddings` (L, D) of the labelled crops, oldest first, and the sequence (L,) of each."""
-        self._points = unit(embeddings[-MOST_LABELS:])
-        self._limit = self._learned(sequences[-MOST_LABELS:])
+        """`embeddings` (L, D) of the labelled crops, the sequence (L,) of each; of many, some at random."""
+        some = np.random.default_rng(0).permutation(len(embeddings))[:MOST_LABELS]
+        self._points = unit(embeddings[some])
+        self._limit = self._learned(sequences[some])
 
     def novel(self, embeddings: Embeddings) -> npt.NDArray[np.bool_]:
         """Whether each of (N, D) is far from everything labelled; nobody is where labels are too few."""

@@ -53,6 +53,8 @@ def lines(report: AcceptReport) -> Iterator[str]:
     width = max((len(name) for name, _, _ in rows), default=0)
     for name, evidence, settled in rows:
         yield f"  {name:{width}}  {evidence:38}  {settled}"
+    if report.settled:
+        yield "the promise is of one look: decide how many audit labels there shall be, then accept once"
     yield (
         f"{report.settled:,} of {report.waiting:,} waiting crops are settled; "
         f"{report.waiting - report.settled:,} stay with people"

@@ -58,7 +58,8 @@ def lines(judgement: Judgement) -> Iterator[str]:
     if estimates.accuracy is None:
         yield "nothing can be said before the first audit label"
         return
-    yield f"  of the {judgement.waiting:,} waiting crops it names rightly  {interval(estimates.accuracy)}"
+    yield f"  of crops that nobody chose it names rightly  {interval(estimates.accuracy)}"
+    yield f"  ({judgement.waiting:,} wait; they are usually easier, for the hard ones were chosen)"
     pooled = judgement.pooled.accuracy
     if pooled is not None and pooled.value > estimates.accuracy.value:
         yield f"  with `wildloop export --pool-sequences`  {interval(pooled)}"

@@ -38,8 +38,8 @@ def audit(metrics: Mapping[str, Any]) -> str:
         return ""
     accuracy, recall, forecast = told["accuracy"], told["macro_recall"], told["forecast"]
     text = (
-        f"right on {accuracy['value']:.0%} ({accuracy['low']:.0%} to {accuracy['high']:.0%}) of all crops, "
-        f"macro recall {recall['value']:.2f}, judged by {told['rows']} audit labels"
+        f"right on {accuracy['value']:.0%} ({accuracy['low']:.0%} to {accuracy['high']:.0%}) of crops that "
+        f"nobody chose, macro recall {recall['value']:.2f}, judged by {told['rows']} audit labels"
     )
     return f"{text}; more labels would change little" if forecast and forecast["stop"] else text
 

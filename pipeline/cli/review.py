@@ -54,6 +54,8 @@ def review(project: int | None, limit: int, push: bool) -> None:
         if count:
             click.echo("`wildloop review --push` puts them before people again")
         return
+    if not count and not report.waiting:
+        return
     from pipeline.label_studio.files import ServedFiles
     from pipeline.wiring import label_studio
 

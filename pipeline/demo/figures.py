@@ -78,7 +78,7 @@ def audited(house: House, project_id: int) -> str | None:
     share = told.estimates.accuracy
     return (
         f"judged by {told.labelled} audit labels, it is right on {share.value:.0%} "
-        f"({share.low:.0%} to {share.high:.0%}) of what has no label yet"
+        f"({share.low:.0%} to {share.high:.0%}) of crops that nobody chose"
     )
 
 

@@ -61,7 +61,8 @@ def accept(
             f"project {project.id} has no version that answers yet", remedy="label, then `wildloop train`"
         )
     pool = open_pool(database, data_dir, project.embedder)
-    head, known = registry.load_head(data_dir, current), familiar(database, pool, project.id)
+    head = registry.load_head(data_dir, current)
+    known = familiar(database, pool, registry.learned(data_dir, current))
     audit = audit_labels(database, pool, project.id)
     answers = answer(head, known, pool.vectors, audit.rows)
     promise = stopping.promise(
@@ -84,6 +85,7 @@ def accept(
                 confidence=confidence,
                 thresholds={one: least for one, least in promise.thresholds.items() if least is not None},
                 audited=len(audit.truth),
+                pool_size=len(pool),
             ),
         )
     return AcceptReport(

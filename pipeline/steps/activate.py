@@ -27,9 +27,10 @@ def activate(database: Database, data_dir: Path, project_id: int, version: str, 
     if record.project_id != project_id:
         raise ModelError(f"{version} belongs to project {record.project_id}, not {project_id}")
     pool = open_pool(database, data_dir, project.embedder)
-    head = None
+    head, learned = None, []
     if record.path is not None:
         head = registry.load_head(data_dir, record)
         head.require(project.embedder, pool.vectors.shape[1])
+        learned = registry.learned(data_dir, record)
     state = standing(database, pool, project_id, top_k=top_k)
-    return settle(database, record, queue(database, state, project_id, head, version, top_k))
+    return settle(database, record, queue(database, state, version, head, learned, top_k))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import registry, stopping
+from pipeline.acquisition.audit import EVERY
 from pipeline.errors import ModelError
 from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
@@ -122,7 +123,8 @@ def _forecast(
     """From versions, each with the number of its labels."""
     if not known:
         return None
-    labels = np.array([labels for labels, _ in known], np.intp)
+    # Of ten labels that people give, one is the audit's.
+    labels = np.array([round(labels * EVERY / (EVERY - 1)) for labels, _ in known], np.intp)
     correct = np.array([_said(head, pool, audit) == audit.truth for _, head in known])
     return stopping.forecast(labels, correct, audit.sequences, target=target)
 

@@ -155,19 +155,21 @@ class _Answers:
         self.created_at: dt.datetime | None = model.created_at
         self._pool: Pool = open_pool(database, data_dir, model.embedder)
         head = registry.load_head(data_dir, model)
-        known = familiar(database, self._pool, model.project_id)
+        known = familiar(database, self._pool, registry.learned(data_dir, model))
         rows = np.arange(len(self._pool))
         sequences = sequences_of(database, self._pool, rows) if pool_sequences else None
         self._answers = answer(head, known, self._pool.vectors, rows, sequences)
+        self._promised = len(self._pool) if accepted is None else accepted.pool_size
         self._least = {
             one: threshold if accepted is None else accepted.thresholds.get(one, math.inf)
             for one in head.classes
         }
 
     def of(self, detection_id: str) -> tuple[int, float] | None:
-        """Category and calibrated probability; None where it is not embedded, novel, or in doubt."""
+        """Category and calibrated probability; None where it is not embedded, novel, in doubt, or was
+        embedded after what was accepted."""
         row = self._pool.index.get(detection_id)
-        if row is None or self._answers.novel[row]:
+        if row is None or self._answers.novel[row] or row >= self._promised:
             return None
         said, probability = int(self._answers.said[row]), float(self._answers.probability[row])
         return (said, probability) if probability >= self._least[said] else None

@@ -45,4 +45,4 @@ def cover(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
             metrics={"labels_known": 0, "pool": len(ids)},
             created_at=utc_now(),
         )
-    return settle(database, record, queue(database, state, project_id, None, record.version, top_k))
+    return settle(database, record, queue(database, state, record.version, None, (), top_k))

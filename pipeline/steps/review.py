@@ -18,6 +18,7 @@ from pipeline.oracle import Entry, current_label
 from pipeline.records import Verdict
 from pipeline.steps.publish import CALL_TASKS, task_data
 from pipeline.steps.push import push, review_row
+from pipeline.steps.record import forget_tasks
 from pipeline.store import candidates, categories, oracle, projects, reviews, tasks
 from pipeline.store.database import Database, chunks
 from pipeline.store.pool import open_pool
@@ -199,8 +200,7 @@ def _reconcile(
         present.add(int(task["id"]))
         if int(task["id"]) not in known and task["data"].get(reviews.MARK):
             claims[int(task["id"])] = task["data"].get("detection_id")
-    with database.write() as conn:
-        reviews.remove(conn, project_id, ours - present)
+    forget_tasks(database, project_id, ours - present)
     suspect = {one.detection_id: one for one in suspects}
     left = [
         _review(project_id, number, suspect[claim]) for number, claim in claims.items() if claim in suspect

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.acquisition import audit, coverage
 from pipeline.acquisition.measures import rarity_weighted_gini
+from pipeline.acquisition.novelty import Familiar
 from pipeline.heads import LinearHead
 from pipeline.heads.linear import BLOCK
 from pipeline.records import ModelRecord, PredictionRecord
 from pipeline.steps.standing import Rows, Standing, familiar, sequences_of
 from pipeline.store import acceptances, models, predictions
+from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
-
-Thresholds = Mapping[int, float]  # by category: from which probability on an answer stands without a person
 
 
 def queue(
-    database: Database, state: Standing, project_id: int, head: LinearHead | None, version: str, top_k: int
+    database: Database,
+    state: Standing,
+    version: str,
+    head: LinearHead | None,
+    learned: Iterable[str],
+    top_k: int,
 ) -> list[PredictionRecord]:
     """The next `top_k` crops: by `acquisition.coverage`, with the audit crops among them.
 
+    `head` is the version's and `learned` what it was fitted on; None and nothing before any label.
     Crops that the version's answers settle (`wildloop accept`) are left out. Audit crops that were asked
     for come before all, and beyond `top_k`. Audit and novel crops come without an answer: a person shall
     look at them with open eyes. The same version and the same standing give the same queue.
@@ -32,7 +38,8 @@ def queue(
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
     with database.read() as conn:
         accepted = acceptances.of(conn, version)
-    waiting, value = _open(state, head, {} if accepted is None else accepted.thresholds)
+    known = familiar(database, pool, learned)
+    waiting, value = _open(state, head, known, accepted)
     chosen: Rows = np.zeros(0, np.intp)
     if len(waiting):
         sample, weights = coverage.shortlist(value, coverage.SHORTLIST, rng)
@@ -48,7 +55,7 @@ def queue(
     )
     rows = np.concatenate([first, audit.interleaved(chosen, among)[:top_k]])
     hidden = np.isin(rows, first) | np.isin(rows, among)
-    novel = familiar(database, pool, project_id).novel(pool.vectors[rows])
+    novel = known.novel(pool.vectors[rows])
     return _records([pool.ids[row] for row in rows], pool.vectors[rows], head, hidden | novel, novel)
 
 
@@ -72,21 +79,29 @@ def settle(database: Database, record: ModelRecord, queue: Sequence[PredictionRe
         return models.get(conn, record.version)
 
 
-def _open(state: Standing, head: LinearHead | None, accepted: Thresholds) -> tuple[Rows, coverage.Worth]:
+def _open(
+    state: Standing, head: LinearHead | None, known: Familiar, accepted: Acceptance | None
+) -> tuple[Rows, coverage.Worth]:
     """The waiting rows that no accepted answer settles, and what the label of each may teach."""
     rows = state.waiting
     if head is None:
         return rows, coverage.worth(None, np.zeros(0, np.intp), len(rows))
     column = {category: at for at, category in enumerate(head.classes)}
     labels = np.array([column.get(one, len(column)) for one in state.labels.values()], np.intp)
-    needed = np.array([accepted.get(one, np.inf) for one in head.classes])
+    least = {} if accepted is None else accepted.thresholds
+    needed = np.array([least.get(one, np.inf) for one in head.classes])
     value: coverage.Worth = np.empty(len(rows))
     left = np.empty(len(rows), np.bool_)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
-        probabilities = head.probabilities(state.pool.vectors[rows[part]])
+        block = state.pool.vectors[rows[part]]
+        probabilities = head.probabilities(block)
         value[part] = rarity_weighted_gini(probabilities, labels)
-        left[part] = probabilities.max(axis=1) < needed[probabilities.argmax(axis=1)]
+        settled = probabilities.max(axis=1) >= needed[probabilities.argmax(axis=1)]
+        if accepted is not None and settled.any():
+            settled &= rows[part] < accepted.pool_size
+            settled[settled] = ~known.novel(block[settled])
+        left[part] = ~settled
     rows, value = rows[left], value[left]
     return rows, value if value.sum() > 0 else np.ones(len(rows))
 

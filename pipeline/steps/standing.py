@@ -36,8 +36,9 @@ def standing(database: Database, pool: Pool, project_id: int, *, top_k: int) -> 
         sample = audits.sample(conn, project_id)
     missing = min(top_k, len(waiting)) // audit.EVERY - len(sample.waiting)
     if missing > 0:
-        with database.write() as conn:
-            audits.draw(conn, project_id, waiting, missing)
+        with database.write() as conn:  # what waits is read again: a label may have come meanwhile
+            still = (one for one in candidates.waiting(conn, project_id) if one in pool.index)
+            audits.draw(conn, project_id, still, missing)
     with database.read() as conn:
         drawn = audits.ids(conn, project_id)
         labels = learned(conn, project_id)
@@ -70,8 +71,7 @@ def sequences_of(database: Database, pool: Pool, rows: Rows) -> Rows:
     return np.unique([places[one].sequence for one in ids], return_inverse=True)[1].astype(np.intp)
 
 
-def familiar(database: Database, pool: Pool, project_id: int) -> Familiar:
-    """What versions may learn from now, for telling which crops are far from all of it."""
-    with database.read() as conn:
-        rows = rows_of(pool, learned(conn, project_id))
+def familiar(database: Database, pool: Pool, learned: Iterable[str]) -> Familiar:
+    """What a version has `learned`, for telling which crops are far from all of it."""
+    rows = rows_of(pool, learned)
     return Familiar(pool.vectors[rows], sequences_of(database, pool, rows))

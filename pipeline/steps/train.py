@@ -48,7 +48,7 @@ def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
         places = candidates.places(conn, labelled)
     record, head = _version(database, data_dir, project, pool, labels, places, names, known)
     state = standing(database, pool, project_id, top_k=top_k)
-    return settle(database, record, queue(database, state, project_id, head, record.version, top_k))
+    return settle(database, record, queue(database, state, record.version, head, labelled, top_k))
 
 
 def next_training(newest: ModelRecord | None, retrain_every: int) -> int:
@@ -132,5 +132,5 @@ def _version(
             },
             created_at=utc_now(),
         )
-    registry.save(data_dir, record, fitted.head, names=names)
+    registry.save(data_dir, record, fitted.head, names=names, learned=ids)
     return record, fitted.head

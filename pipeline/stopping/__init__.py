@@ -3,14 +3,12 @@
 from pipeline.stopping.acceptance import Promise, promise
 from pipeline.stopping.estimates import Estimate, Estimates, estimate
 from pipeline.stopping.forecast import Forecast, forecast
-from pipeline.stopping.intervals import clopper_pearson
 
 __all__ = [
     "Estimate",
     "Estimates",
     "Forecast",
     "Promise",
-    "clopper_pearson",
     "estimate",
     "forecast",
     "promise",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,17 +57,6 @@ class Promise:
                 # NumPy would round a plain float to the array's single precision, which the audit did not.
                 accepted |= (said == one) & (probability >= np.float64(threshold))
         return accepted
-
-    def as_figures(self) -> dict[str, Any]:
-        """Ready for JSON, and for `from_figures`."""
-        thresholds = {str(one): threshold for one, threshold in self.thresholds.items()}
-        return asdict(self) | {"thresholds": thresholds}
-
-    @classmethod
-    def from_figures(cls, figures: Mapping[str, Any]) -> Promise:
-        """What `as_figures` gave, also after a way through JSON."""
-        groups = tuple(Group(**one | {"classes": tuple(one["classes"])}) for one in figures["groups"])
-        return cls(precision=figures["precision"], confidence=figures["confidence"], groups=groups)
 
 
 def promise(

@@ -13,7 +13,7 @@ from pipeline.heads.logistic import Ints
 Doubles = npt.NDArray[np.float64]
 
 FEWEST_VERSIONS = 3  # of different numbers of labels: a curve has as many parameters
-FEWEST_CROPS = 20
+FEWEST_SEQUENCES = 20
 MORE = 1.5  # half as many labels again
 LITTLE = 0.01
 FARTHEST = 1000  # times the labels there are; beyond it a curve forecasts nothing
@@ -58,7 +58,7 @@ def forecast(
     crops are one burst. The error is an inverse power law of the labels, floor + scale * n**-power, by
     weighted least squares (Figueroa et al., BMC Medical Informatics and Decision Making 12:8, 2012); its
     limits are of 500 bootstrap samples of bursts, in which all versions keep their common crops. None
-    with fewer than 3 different numbers of labels or fewer than 20 crops.
+    with fewer than 3 different numbers of labels or fewer than 20 bursts.
 
     `needed` is None where the floor, or a thousand times the labels, does not reach `target`. `stop` says
     that the upper limit of `gain` is under 0.01. In 1000 simulated audits of 8 versions and 100 crops
@@ -66,7 +66,7 @@ def forecast(
     25 crops, 9 in 10, one in 5 and one in 10. The limits held the true number of labels in 83 to 99% and
     the true gain in 71 to 97% of them: where the floor is truly 0, the forecast gain is a little low.
     """
-    if len(np.unique(labels)) < FEWEST_VERSIONS or correct.shape[1] < FEWEST_CROPS:
+    if len(np.unique(labels)) < FEWEST_VERSIONS or len(set(sequences)) < FEWEST_SEQUENCES:
         return None
     now = int(labels.max())
     errors = _errors(labels, ~correct, sequences, np.random.default_rng(seed))

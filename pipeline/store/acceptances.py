@@ -21,12 +21,15 @@ class Acceptance:
     confidence: float  # with which they do
     thresholds: Mapping[int, float]  # by category id; categories that are left to people are absent
     audited: int  # audit labels that it rests on
+    pool_size: int  # embeddings of the version's embedder there were: it says nothing of later rows
     accepted_at: dt.datetime | None = None
 
 
 def save(conn: sa.Connection, given: Acceptance) -> None:
-    """Make it the version's one acceptance."""
+    """Make it the version's one acceptance; one without thresholds leaves the version without."""
     conn.execute(sa.delete(acceptance).where(acceptance.c.model_version == given.model_version))
+    if not given.thresholds:
+        return
     conn.execute(
         sa.insert(acceptance).values(
             model_version=given.model_version,
@@ -34,6 +37,7 @@ def save(conn: sa.Connection, given: Acceptance) -> None:
             confidence=given.confidence,
             thresholds={str(one): least for one, least in given.thresholds.items()},
             audited=given.audited,
+            pool_size=given.pool_size,
             accepted_at=utc_now(),
         )
     )
@@ -50,5 +54,6 @@ def of(conn: sa.Connection, version: str) -> Acceptance | None:
         confidence=row.confidence,
         thresholds={int(one): least for one, least in row.thresholds.items()},
         audited=row.audited,
+        pool_size=row.pool_size,
         accepted_at=row.accepted_at,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.oracle import current_label
+from pipeline.oracle import PEOPLE, current_label
 from pipeline.records import Verdict, digest, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
@@ -21,13 +21,8 @@ class AuditSample:
 
     asked: tuple[str, ...]  # wait for a person, and somebody asked for them: before the queue
     waiting: tuple[str, ...]  # wait for a person, among the queue
-    labelled: tuple[str, ...]
+    labelled: tuple[str, ...]  # by people: a source labels whole places, which is no random sample
     unanswered: int  # people looked and passed, are unsure, or disagree
-
-    @property
-    def drawn(self) -> frozenset[str]:
-        """Those that wait and those that are labelled."""
-        return frozenset((*self.asked, *self.waiting, *self.labelled))
 
 
 def draw(
@@ -86,7 +81,9 @@ def sample(conn: sa.Connection, project_id: int) -> AuditSample:
     )
     key = str(project_id)
     rows = sorted(conn.execute(query), key=lambda row: digest("audit", key, row.detection_id, size=8))
-    labelled = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is not None]
+    named = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is not None]
+    voices = oracle.histories(conn, [row.detection_id for row in named])
+    labelled = [row for row in named if current_label(voices[row.detection_id]).source == PEOPLE]
     unsure = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is None]
     still = [row for row in rows if row.kind not in oracle.RESOLVED]
     spoken = oracle.histories(conn, [row.detection_id for row in still])

@@ -243,6 +243,7 @@ acceptance = sa.Table(
     sa.Column("confidence", sa.Float, nullable=False),
     sa.Column("thresholds", sa.JSON, nullable=False),  # by category id; those left to people are absent
     sa.Column("audited", sa.Integer, nullable=False),  # audit labels that the promise rests on
+    sa.Column("pool_size", sa.Integer, nullable=False),  # embeddings there were: later crops are not promised
     sa.Column("accepted_at", UtcDateTime, nullable=False),
 )
 

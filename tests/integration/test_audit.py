@@ -188,6 +188,17 @@ def test_before_the_first_head_there_is_nothing_to_judge(pool: Database, tmp_pat
     assert judge(pool, tmp_path, project(pool)) is None
 
 
+def answered(database: Database, data_dir: Path, threshold: float | None = None) -> set[str]:
+    """Detections that an export would give the machine's answer for."""
+    survey = StoreSurvey(database, data_dir, project(database), threshold=threshold)
+    return {
+        one.record.id
+        for photo in survey.photographs()
+        for one in photo.detections
+        if one.answer.basis is Basis.MODEL
+    }
+
+
 def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
     report = accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
@@ -195,17 +206,50 @@ def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, 
     assert report.audited == 156
     assert 0 < report.settled <= report.waiting == 190
     assert sum(group.settled for group in report.groups) == report.settled
-    survey = StoreSurvey(pool, tmp_path, project(pool))
-    assert survey.accepted is not None
-    answers = [
-        one.answer
-        for photo in survey.photographs()
-        for one in photo.detections
-        if one.answer.basis is Basis.MODEL
-    ]
-    assert len(answers) == report.settled
+    assert StoreSurvey(pool, tmp_path, project(pool)).accepted is not None
+    assert len(answered(pool, tmp_path)) == report.settled
     explicit = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0)
     assert explicit.accepted is None
+
+
+def test_crops_that_come_after_a_promise_are_not_part_of_it(pool: Database, tmp_path: Path) -> None:
+    record = audited(pool, tmp_path, 150)
+    accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    populate(pool, 460, first=400)
+    later = {detection(one) for one in range(400, 460)}
+    assert not answered(pool, tmp_path) & later
+    activate(pool, tmp_path, PROJECT, record.version, top_k=500)
+    drawn = set(sample(pool).waiting)
+    assert later - drawn <= {one.detection_id for one in queue(pool)}
+
+
+def test_labels_that_the_version_has_not_learned_make_nothing_familiar_to_it(
+    pool: Database, tmp_path: Path
+) -> None:
+    populate(pool, 430, first=400, strange=True)
+    audited(pool, tmp_path, 150)
+    before = answered(pool, tmp_path, threshold=0.0)
+    strange = [one for one in range(400, 430) if detection(one) not in before]
+    label(pool, strange[:10])
+    after = answered(pool, tmp_path, threshold=0.0)
+    assert not {detection(one) for one in strange[10:]} & after
+
+
+def test_novel_crops_stay_in_the_queue_however_sure_the_version_is(pool: Database, tmp_path: Path) -> None:
+    record = audited(pool, tmp_path, 150)
+    populate(pool, 430, first=400, strange=True)
+    accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    activate(pool, tmp_path, PROJECT, record.version, top_k=500)
+    queued = {one.detection_id for one in queue(pool)}
+    assert {detection(one) for one in range(400, 430)} <= queued | answered(pool, tmp_path)
+
+
+def test_an_acceptance_of_nothing_is_none(pool: Database, tmp_path: Path) -> None:
+    record = audited(pool, tmp_path, 150)
+    accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    accept(pool, tmp_path, project(pool), precision=0.9999, confidence=0.9999)
+    with pool.read() as conn:
+        assert acceptances.of(conn, record.version) is None
 
 
 def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
@@ -221,16 +265,11 @@ def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
             assert one.probability < accepted.thresholds.get(one.category_id, 2.0)
 
 
-def test_what_too_small_an_audit_cannot_promise_stays_with_people(pool: Database, tmp_path: Path) -> None:
+def test_what_too_small_an_audit_cannot_promise_is_not_settled(pool: Database, tmp_path: Path) -> None:
     audited(pool, tmp_path, 10)
     report = accept(pool, tmp_path, project(pool), precision=0.95, confidence=0.9)
     assert report.settled == 0
-    answers = [
-        one.answer.basis
-        for photo in StoreSurvey(pool, tmp_path, project(pool)).photographs()
-        for one in photo.detections
-    ]
-    assert Basis.MODEL not in answers
+    assert all(group.threshold is None for group in report.groups)
 
 
 def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path) -> None:
@@ -317,12 +356,6 @@ def test_novel_crops_come_early_without_an_answer_and_are_exported_without_one(
     assert len({one.detection_id for one in novel} - strange) <= 25  # of a queue of 100 that seeks the odd
     assert min(one.rank for one in novel if one.detection_id in strange) < 10  # 30 wait among 370
     assert all(one.category_id is None for one in novel)
-    sure = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0)
-    answered = {
-        one.record.id
-        for photo in sure.photographs()
-        for one in photo.detections
-        if one.answer.basis is Basis.MODEL
-    }
-    assert not answered & strange
-    assert len(answered) > 300
+    sure = answered(pool, tmp_path, threshold=0.0)
+    assert not sure & strange
+    assert len(sure) > 300

@@ -45,6 +45,11 @@ def record() -> ModelRecord:
     )
 
 
+def test_a_version_knows_what_it_was_fitted_on(tmp_path: Path, head: LinearHead, record: ModelRecord) -> None:
+    registry.save(tmp_path, record, head, names=NAMES, learned=["a", "łoś"])
+    assert registry.learned(tmp_path, record) == ["a", "łoś"]
+
+
 def test_a_saved_head_gives_the_same_answers_when_it_is_read(
     tmp_path: Path, head: LinearHead, record: ModelRecord
 ) -> None:
@@ -79,7 +84,7 @@ def test_the_folder_holds_weights_without_pickle_and_nothing_else(
     folder = tmp_path / "models/5"
     assert sorted(path.name for path in folder.rglob("*")) == ["head.npz", "manifest.json", "v3-1a2b3c4d"]
     with np.load(folder / "v3-1a2b3c4d/head.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {"weights", "bias", "classes", "temperature"}
+        assert set(arrays) == {"weights", "bias", "classes", "temperature", "learned"}
 
 
 @pytest.mark.parametrize("name", ["head.npz", "manifest.json"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 
@@ -209,21 +208,11 @@ def test_single_precision_accepts_what_the_audit_counted() -> None:
     assert made.accepts(said, probability).sum() == 50
 
 
-def test_a_promise_survives_json() -> None:
-    where = pool(0.0)
-    made = where.audited(np.arange(600), 0.95, 0.9)
-    figures = json.loads(json.dumps(made.as_figures(), allow_nan=False))
-    assert Promise.from_figures(figures) == made
-    assert {int(one): threshold for one, threshold in figures["thresholds"].items()} == made.thresholds
-    assert any(threshold is not None for threshold in made.thresholds.values())
-
-
 def test_nothing_audited_is_nothing_accepted() -> None:
     nothing = np.zeros(0, np.intp)
     made = promise(nothing, nothing, np.zeros(0))
     assert (made.groups, made.thresholds) == ((), {})
     assert made.accepts(np.array([1, 2]), np.array([1.0, 0.9])).tolist() == [False, False]
-    assert Promise.from_figures(made.as_figures()) == made
 
 
 @pytest.mark.parametrize("rows", [1, 44, 45])
@@ -251,7 +240,6 @@ def test_the_order_of_the_rows_does_not_matter(rows: Rows, random: object) -> No
     random.shuffle(turned)  # type: ignore[attr-defined]
     made = made_of(rows)
     assert made_of(turned) == made
-    assert Promise.from_figures(json.loads(json.dumps(made.as_figures()))) == made
     assert set(made.thresholds) == {row[0] for row in rows}
 
 

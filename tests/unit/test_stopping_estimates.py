@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.stopping import clopper_pearson, estimate
+from pipeline.stopping import estimate
+from pipeline.stopping.intervals import clopper_pearson
 
 NAMES = {1: "fox", 2: "hare", 3: "lynx"}
 TRUTH = np.array([1, 1, 1, 1, 2, 2, 3])

@@ -100,6 +100,8 @@ def test_too_little_gives_no_forecast() -> None:
     assert forecast(np.array([10, 20]), right[:2], apart, target=0.9) is None
     assert forecast(np.array([10, 10, 20]), right, apart, target=0.9) is None
     assert forecast(np.array([10, 20, 30]), right[:, :19], apart[:19], target=0.9) is None
+    burst = ["one"] * 15 + apart[:15]
+    assert forecast(np.array([10, 20, 30]), right, burst, target=0.9) is None  # 16 bursts tell too little
     assert forecast(np.array([], np.intp), np.zeros((0, 0), np.bool_), [], target=0.9) is None
 
 
@@ -128,7 +130,7 @@ def test_whatever_versions_did_the_forecast_is_finite_and_ordered(
 ) -> None:
     rng = np.random.default_rng(seed)
     correct = rng.random((len(labels), crops)) < rng.random((len(labels), 1))
-    sequences = rng.integers(0, 9, crops).astype(str).tolist()
+    sequences = [str(crop % 20) for crop in range(crops)]
     found = forecast(np.array(labels), correct, sequences, target=target)
     assert (found is None) == (len(set(labels)) < 3)
     if found is not None:

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("confidence", sa.Float(), nullable=False),
         sa.Column("thresholds", sa.JSON(), nullable=False),
         sa.Column("audited", sa.Integer(), nullable=False),
+        sa.Column("pool_size", sa.Integer(), nullable=False),
         sa.Column("accepted_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(["model_version"], ["model.version"], name="fk_acceptance_model_version"),
         sa.PrimaryKeyConstraint("model_version", name="pk_acceptance"),
