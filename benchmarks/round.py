@@ -152,7 +152,6 @@ def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
         labelled=labelled,
         labels=known,
         sequences=waiting // 3,
-        locations=np.zeros(len(waiting), np.intp),
         answer=head.probabilities,
     )
     print(
