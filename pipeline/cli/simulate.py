@@ -17,7 +17,9 @@ from pipeline.cli.common import chosen_project, project_option
     default="default,random,margin",
     show_default=True,
     metavar="NAMES",
-    help="Names with commas between; one that is none lists those there are.",
+    help="Names with commas between: default (with the audit's share), coverage (the same without), random, "
+    "least-confidence, margin, entropy, power-margin, k-center, badge, typiclust, cluster-margin, "
+    "drop-query, falcun.",
 )
 @click.option(
     "--seeds",

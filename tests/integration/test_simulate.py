@@ -166,3 +166,8 @@ def test_every_strategy_is_replayed_to_the_end_of_a_small_pool(name: str) -> Non
         schedule = Schedule(first=20, wanted=lambda _: 20, budget=1000)
         found = replay(pool, part, name, acquisition.STRATEGIES[name], schedule)
         assert found.labels[-1] == len(part.open)
+
+
+def test_the_help_names_every_strategy() -> None:
+    text = " ".join(CliRunner().invoke(wildloop, ["simulate", "--help"]).output.split()).replace("- ", "-")
+    assert all(name in text for name in acquisition.STRATEGIES)
