@@ -104,11 +104,7 @@ def choose(
     pool: Embeddings, value: coverage.Worth, waiting: Ints, labelled: Ints, k: int, rng: np.random.Generator
 ) -> Ints:
     """The next `k` rows, as `pipeline.steps.score` chooses them."""
-    sample, weights = coverage.shortlist(value, coverage.SHORTLIST, rng)
-    rows = waiting[sample]
-    order = coverage.greedy(pool[rows], pool[labelled], weights, rows // 3, k)
-    chosen: Ints = waiting[coverage.filled(sample[order], value, k, rng)]
-    return chosen
+    return coverage.choose(pool, waiting, labelled, value, lambda at: waiting[at] // 3, k, rng)
 
 
 def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:

@@ -7,6 +7,7 @@ species are rare or alike, and the same objective turns there. Nothing switches 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,18 +38,32 @@ def facility_location(state: Round, k: int, rng: np.random.Generator) -> Ints:
     sample drawn in proportion to u stands for them, weighted by the inverse of its chance (systematic
     sampling, Madow, 1949): linear in the pool.
     """
-    if not len(state.candidates):
-        return np.zeros(0, np.intp)
     value = worth(state.probabilities, state.labels, len(state.candidates))
-    sample, weights = shortlist(value, SHORTLIST, rng)
-    order = greedy(
-        state.embeddings[state.candidates[sample]],
-        state.embeddings[state.labelled],
-        weights,
-        state.sequences[sample],
-        k,
+    return choose(
+        state.embeddings, state.candidates, state.labelled, value, lambda at: state.sequences[at], k, rng
     )
-    return state.candidates[filled(sample[order], value, k, rng)]
+
+
+def choose(
+    embeddings: Embeddings,
+    candidates: Ints,
+    labelled: Ints,
+    value: Worth,
+    sequences_of: Callable[[Ints], Ints],
+    k: int,
+    rng: np.random.Generator,
+) -> Ints:
+    """The order of `facility_location` for candidates (M,) that are worth `value` (M,).
+
+    `sequences_of` tells the sequences of some places in `candidates`: it is asked once, for the shortlist,
+    so that nobody need look up those of a million crops.
+    """
+    if not len(candidates):
+        return candidates
+    sample, weights = shortlist(value, SHORTLIST, rng)
+    points = embeddings[candidates[sample]]
+    order = greedy(points, embeddings[labelled], weights, sequences_of(sample), k)
+    return candidates[filled(sample[order], value, k, rng)]
 
 
 def filled(chosen: Ints, value: Worth, k: int, rng: np.random.Generator) -> Ints:

@@ -40,14 +40,15 @@ def queue(
         accepted = acceptances.of(conn, version)
     known = familiar(database, pool, learned)
     waiting, value = _open(state, head, known, accepted)
-    chosen: Rows = np.zeros(0, np.intp)
-    if len(waiting):
-        sample, weights = coverage.shortlist(value, coverage.SHORTLIST, rng)
-        sequences = sequences_of(database, pool, waiting[sample])
-        order = coverage.greedy(
-            pool.vectors[waiting[sample]], pool.vectors[state.seen], weights, sequences, top_k
-        )
-        chosen = waiting[coverage.filled(sample[order], value, top_k, rng)]
+    chosen = coverage.choose(
+        pool.vectors,
+        waiting,
+        state.seen,
+        value,
+        lambda at: sequences_of(database, pool, waiting[at]),
+        top_k,
+        rng,
+    )
     index = pool.index
     first, among = (
         np.array([index[one] for one in drawn if one in index], np.intp)

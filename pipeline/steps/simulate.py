@@ -55,7 +55,9 @@ def simulate(
     found = summary(result)
     lines = [
         f"{pool.source}: {len(pool)} crops of {len(pool.names)} species, tested by {result.splits[0].by}; "
-        f"means over {seeds} seeds [95 % interval]" if seeds > 1 else "one seed: no interval",
+        f"means over {seeds} seeds [95 % interval]"
+        if seeds > 1
+        else "one seed: no interval",
         "",
         *aligned(found.header(), list(found.cells())),
         "",
