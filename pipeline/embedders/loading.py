@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.embedders.embedder import Embedder
-from pipeline.embedders.spec import parse
+from pipeline.embedders.spec import parse, timm_target
 from pipeline.errors import EmbedderError
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ def load(spec: str, *, cache_dir: Path) -> Embedder:
         from pipeline.embedders.onnx import OnnxEmbedder
 
         return OnnxEmbedder(Path(named.target), named.options)
+    if named.kind == "timm":
+        from pipeline.embedders.timm import TimmEmbedder
+
+        return TimmEmbedder(timm_target(named.target), cache_dir=cache_dir)
     from pipeline.embedders.checkpoint import CheckpointEmbedder
 
     return CheckpointEmbedder(Path(named.target))

@@ -1,4 +1,8 @@
-"""The text that names an embedder: `kind`, `kind:target` or `kind:target?option=value&...`."""
+"""The text that names an embedder: `kind`, `kind:target` or `kind:target?option=value&...`.
+
+The target of `timm` is NAME or NAME:CHECKPOINT. NAME ends at its first colon, but for the one of a leading
+`hf-hub:`, which belongs to it; whatever follows is CHECKPOINT, further colons and all.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,12 @@ KINDS: Mapping[str, frozenset[str] | None] = {  # kind: its options; None where 
     "torchvision": frozenset({"weights"}),
     "onnx": frozenset({"size", "channels", "mean", "std", "output"}),
     "checkpoint": frozenset(),
+    "timm": frozenset(),
 }
+HUB = "hf-hub:"  # before OWNER/NAME: a network on the Hugging Face hub, as timm writes it
 EXAMPLES = (
     "auto, descriptor, torchvision:resnet18, onnx:/path/model.onnx?size=224&mean=127.5&std=127.5, "
-    "checkpoint:/path/folder"
+    "checkpoint:/path/folder, timm:hf-hub:OWNER/NAME, timm:NAME:/path/weights.safetensors"
 )
 
 
@@ -59,5 +65,26 @@ def parse(text: str) -> Spec:
     return Spec(kind=kind, target=target, options=options)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimmTarget:
+    """A network of timm's."""
+
+    name: str  # timm's own, or hf-hub:OWNER/NAME
+    checkpoint: str | None  # a file or folder; None for the published weights
+
+
+def timm_target(target: str) -> TimmTarget:
+    """Read NAME or NAME:CHECKPOINT; EmbedderError where one of them is empty or NAME is a path."""
+    prefix = HUB if target.startswith(HUB) else ""
+    name, colon, checkpoint = target.removeprefix(prefix).partition(":")
+    if not name or (colon and not checkpoint) or ("/" in name) != bool(prefix):
+        raise EmbedderError(
+            f"{target!r} behind timm: is neither NAME nor NAME:CHECKPOINT",
+            remedy="NAME is one of timm's, such as vit_small_patch14_dinov2.lvd142m, or hf-hub:OWNER/NAME "
+            "with the colon after hf-hub; CHECKPOINT, behind the next colon, is a file or a folder",
+        )
+    return TimmTarget(name=prefix + name, checkpoint=checkpoint or None)
+
+
 def _target(kind: str) -> str:
-    return {"torchvision": "backbone", "onnx": "file", "checkpoint": "folder"}[kind]
+    return {"torchvision": "backbone", "onnx": "file", "checkpoint": "folder", "timm": "network"}[kind]
