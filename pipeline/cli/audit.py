@@ -70,7 +70,9 @@ def lines(judgement: Judgement) -> Iterator[str]:
             f"  {one.name:{width}}  {one.labels:5} labels  precision {interval(one.precision):22}  "
             f"recall {interval(one.recall)}"
         )
-    if judgement.forecast is not None:
+    if judgement.forecast is None:
+        yield "no forecast yet: it takes three versions, and audit labels of 20 sequences"
+    else:
         yield forecast(judgement.forecast)
 
 

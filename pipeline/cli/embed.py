@@ -12,8 +12,8 @@ SHOWN = 10  # broken crops named one by one
     "--embedder",
     "spec",
     metavar="SPEC",
-    help="auto, descriptor, torchvision:NAME, onnx:FILE or checkpoint:FOLDER. [default: WILDLOOP_EMBEDDER, "
-    "else auto]",
+    help="auto, descriptor, torchvision:NAME, timm:NAME, onnx:FILE or checkpoint:FOLDER. "
+    "[default: WILDLOOP_EMBEDDER, else auto]",
 )
 def embed(spec: str | None) -> None:
     """Turn every crop that has no vector yet into one.

@@ -335,6 +335,7 @@ def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path
     told = say("audit")
     assert "156 audit labels" in told
     assert "macro recall" in told
+    assert "no forecast yet" in told
     assert "deer" in told
     told = say("accept", "--precision", "0.9", "--confidence", "0.8")
     assert "crops are settled" in told
