@@ -53,11 +53,10 @@ def simulate(
     result = study(pool, strategies, seeds=seeds, schedule=schedule, processes=processes, progress=progress)
     _write(result, out)
     found = summary(result)
+    crops = f"{len(pool)} crops of {len(pool.names)} species"
+    spread = f"means over {seeds} seeds [95 % interval]" if seeds > 1 else "one seed: no interval"
     lines = [
-        f"{pool.source}: {len(pool)} crops of {len(pool.names)} species, tested by {result.splits[0].by}; "
-        f"means over {seeds} seeds [95 % interval]"
-        if seeds > 1
-        else "one seed: no interval",
+        f"{pool.source}: {crops}, tested by {result.splits[0].by}; {spread}",
         "",
         *aligned(found.header(), list(found.cells())),
         "",
