@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {  # name: module:attribute
     "import": "pipeline.cli.imports:import_group",
     "combine-json": "pipeline.cli.combine:combine_json",
     "embed": "pipeline.cli.embed:embed",
+    "embedding": "pipeline.cli.embedding:embedding",
     "serve": "pipeline.cli.serve:serve",
     "project": "pipeline.cli.project:project",
     "publish": "pipeline.cli.publish:publish",
