@@ -14,7 +14,8 @@ import platform
 import secrets
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,6 +69,31 @@ def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
     Raises ModelError where the version has no head, or its files are missing, damaged or of another
     version.
     """
+    with _saved(data_dir, record) as (manifest, arrays):
+        return LinearHead(
+            embedder=str(manifest["embedder"]),
+            classes=[int(one) for one in arrays["classes"]],
+            weights=arrays["weights"],
+            bias=arrays["bias"],
+            temperature=float(arrays["temperature"]),
+            penalty=manifest["penalty"],
+            shrinkage=manifest.get("shrinkage"),
+            share=manifest.get("share"),
+        )
+
+
+def learned(data_dir: Path, record: ModelRecord) -> list[str]:
+    """The detections that the version was fitted on; none where it was saved before they were kept.
+
+    Raises ModelError as `load_head`.
+    """
+    with _saved(data_dir, record) as (_, arrays):
+        return [str(one) for one in arrays["learned"]] if "learned" in arrays else []
+
+
+@contextmanager
+def _saved(data_dir: Path, record: ModelRecord) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+    """The version's manifest and arrays, open; ModelError where they are not those that were saved."""
     folder = _folder(data_dir, record)
     manifest = _read_manifest(folder / MANIFEST)
     if manifest.get("version") != record.version or manifest.get("digest") != record.digest:
@@ -79,28 +105,9 @@ def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
         if _sha256(weights) != manifest["weights_sha256"]:
             raise ModelError(f"{weights} is not the file that was saved", remedy=_REMEDY)
         with np.load(weights, allow_pickle=False) as arrays:
-            return LinearHead(
-                embedder=str(manifest["embedder"]),
-                classes=[int(one) for one in arrays["classes"]],
-                weights=arrays["weights"],
-                bias=arrays["bias"],
-                temperature=float(arrays["temperature"]),
-                penalty=manifest["penalty"],
-                shrinkage=manifest.get("shrinkage"),
-                share=manifest.get("share"),
-            )
+            yield manifest, arrays
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
         raise ModelError(f"{weights} cannot be read: {exc}", remedy=_REMEDY) from exc
-
-
-def learned(data_dir: Path, record: ModelRecord) -> list[str]:
-    """The detections that the version was fitted on; none where it was saved before they were kept.
-
-    Raises ModelError as `load_head`.
-    """
-    load_head(data_dir, record)
-    with np.load(_folder(data_dir, record) / WEIGHTS, allow_pickle=False) as arrays:
-        return [str(one) for one in arrays["learned"]] if "learned" in arrays else []
 
 
 _REMEDY = "restore the folder from a backup, activate another version, or train again"

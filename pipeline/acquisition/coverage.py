@@ -53,13 +53,15 @@ def choose(
     k: int,
     rng: np.random.Generator,
 ) -> Ints:
-    """The order of `facility_location` for candidates (M,) that are worth `value` (M,).
+    """The order of `facility_location` for candidates (M,) that are worth `value` (M,), or all nothing.
 
     `sequences_of` tells the sequences of some places in `candidates`: it is asked once, for the shortlist,
     so that nobody need look up those of a million crops.
     """
     if not len(candidates):
         return candidates
+    if value.sum() <= 0:  # a head that doubts nothing
+        value = np.ones(len(candidates))
     sample, weights = shortlist(value, SHORTLIST, rng)
     points = embeddings[candidates[sample]]
     order = greedy(points, embeddings[labelled], weights, sequences_of(sample), k)
@@ -76,14 +78,13 @@ def filled(chosen: Ints, value: Worth, k: int, rng: np.random.Generator) -> Ints
 
 
 def worth(probabilities: Floats | None, labels: Ints, count: int) -> Worth:
-    """What the label of each of `count` candidates may teach, above 0 in sum; all alike before any head.
+    """What the label of each of `count` candidates may teach; all alike before any head.
 
     `probabilities` (count, C); `labels` (L,) as in `Round`.
     """
     if probabilities is None:
         return np.ones(count)
-    value = rarity_weighted_gini(probabilities, labels).astype(np.float64)
-    return value if value.sum() > 0 else np.ones(count)
+    return rarity_weighted_gini(probabilities, labels).astype(np.float64)
 
 
 def shortlist(value: Worth, size: int, rng: np.random.Generator) -> tuple[Ints, Worth]:

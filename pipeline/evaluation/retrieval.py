@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.acquisition.geometry import unit
+
 NEIGHBOURS = 5
 CELLS = 1 << 22  # similarities held at once: 16 MiB, whatever the number of crops
 
@@ -80,11 +82,11 @@ def map_at_r(hits: Bools, answers: Ints) -> npt.NDArray[np.float64]:
 
 def _blocks(queries: Rows, gallery: Rows, cells: int) -> Iterator[tuple[Floats, Bools]]:
     """Similarities (B, G), minus infinity within a sequence, and whether the species is the same."""
-    answers = _unit(gallery.vectors)
+    answers = unit(gallery.vectors)
     size = max(1, cells // max(1, len(gallery)))
     for start in range(0, len(queries), size):
         rows = slice(start, start + size)
-        similar: Floats = _unit(queries.vectors[rows]) @ answers.T
+        similar: Floats = unit(queries.vectors[rows]) @ answers.T
         similar[queries.sequences[rows, None] == gallery.sequences] = -np.inf
         yield similar, queries.species[rows, None] == gallery.species
 
@@ -104,10 +106,3 @@ def _majority(species: Ints, there: Bools, hits: Bools) -> Bools:
     winner = np.where(there, votes, 0).argmax(axis=1)
     won: Bools = np.take_along_axis(hits, winner[:, None], axis=1)[:, 0]
     return won
-
-
-def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
-    rows = vectors.astype(np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Floats = rows / np.where(lengths > 0, lengths, np.float32(1))
-    return unit

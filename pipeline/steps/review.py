@@ -19,6 +19,7 @@ from pipeline.records import Verdict
 from pipeline.steps.publish import CALL_TASKS, task_data
 from pipeline.steps.push import push, review_row
 from pipeline.steps.record import forget_tasks
+from pipeline.steps.standing import examples_of
 from pipeline.store import candidates, categories, oracle, projects, reviews, tasks
 from pipeline.store.database import Database, chunks
 from pipeline.store.pool import open_pool
@@ -82,13 +83,7 @@ def review(database: Database, data_dir: Path, project_id: int) -> ReviewReport:
     with database.read() as conn:
         places = candidates.places(conn, ids)
     fitted = heads.fit(
-        heads.Examples(
-            embeddings=pool.rows(ids),
-            labels=[labels[one] for one in ids],
-            sequences=[places[one].sequence for one in ids],
-            locations=[places[one].location for one in ids],
-            names=names,
-        ),
+        examples_of(pool, labels, places, names),
         embedder=project.embedder,
     )
     if fitted.held_out is None:

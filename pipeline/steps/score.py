@@ -103,8 +103,7 @@ def _open(
             settled &= rows[part] < accepted.pool_size
             settled[settled] = ~known.novel(block[settled])
         left[part] = ~settled
-    rows, value = rows[left], value[left]
-    return rows, value if value.sum() > 0 else np.ones(len(rows))
+    return rows[left], value[left]
 
 
 def _records(

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from pipeline import heads
 from pipeline.acquisition import audit
 from pipeline.acquisition.novelty import Familiar
 from pipeline.store import audits, candidates, oracle
+from pipeline.store.candidates import Place
 from pipeline.store.database import Database
 from pipeline.store.pool import Pool
 
@@ -55,6 +57,20 @@ def learned(conn: sa.Connection, project_id: int) -> dict[str, int]:
     """The category of each labelled detection that versions may learn from: all but the audit's."""
     drawn = audits.ids(conn, project_id)
     return {one: label for one, label in oracle.labels(conn, project_id).items() if one not in drawn}
+
+
+def examples_of(
+    pool: Pool, labels: Mapping[str, int], places: Mapping[str, Place], names: Mapping[int, str]
+) -> heads.Examples:
+    """The detections of `places`, sorted by id, as a head learns them."""
+    ids = sorted(places)
+    return heads.Examples(
+        embeddings=pool.rows(ids),
+        labels=[labels[one] for one in ids],
+        sequences=[places[one].sequence for one in ids],
+        locations=[places[one].location for one in ids],
+        names=names,
+    )
 
 
 def rows_of(pool: Pool, detections: Iterable[str]) -> Rows:

@@ -12,7 +12,7 @@ from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, ProjectRecord, json_digest, utc_now
 from pipeline.steps import audit
 from pipeline.steps.score import queue, settle
-from pipeline.steps.standing import learned, standing
+from pipeline.steps.standing import examples_of, learned, standing
 from pipeline.store import audits, candidates, categories, models, oracle, projects
 from pipeline.store.candidates import Place
 from pipeline.store.database import Database
@@ -104,13 +104,7 @@ def _version(
             log.warning("%s is made again: %s", record.version, exc)
     ids = sorted(places)
     fitted = heads.fit(
-        heads.Examples(
-            embeddings=pool.rows(ids),
-            labels=[labels[one] for one in ids],
-            sequences=[places[one].sequence for one in ids],
-            locations=[places[one].location for one in ids],
-            names=names,
-        ),
+        examples_of(pool, labels, places, names),
         embedder=project.embedder,
         seed=int(inputs[:8], 16),
     )

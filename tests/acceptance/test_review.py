@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,22 +16,11 @@ from pipeline.steps.push import push
 from pipeline.store import categories, detections, embeddings, images, models, oracle, reviews, tasks
 from tests import photographs
 from tests.acceptance.conftest import Installation
+from tests.integration.labelled_house import Embedder
 
 SPECIES = ("deer", "fox")
 LABELLED, WAITING = 30, 4
 MISTAKEN = 7
-
-
-@dataclass(frozen=True, kw_only=True)
-class Embedder:
-    """Stands in the store's books; the vectors are made up here."""
-
-    id: str = "made-up"
-    dimension: int = 8
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-
-    def embed(self, images: Sequence[Any]) -> Any:
-        raise NotImplementedError
 
 
 def crop(number: int) -> str:
