@@ -77,8 +77,7 @@ class Newcomers:
             if self._embedder is None or self._embedder.id != embedder_id:
                 from pipeline.embedders import reload
 
-                cache_dir = settings.data_dir / "cache"
-                self._embedder = reload(embedder_id, registered.manifest, cache_dir=cache_dir)
+                self._embedder = reload(embedder_id, registered.manifest, data_dir=settings.data_dir)
             vectors = self._embedder.embed([crop])
         with self._house.database.write() as conn:
             images.add(conn, [image])

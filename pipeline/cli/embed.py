@@ -28,7 +28,7 @@ def embed(spec: str | None) -> None:
 
     house = open_house()
     settings = house.settings
-    embedder = load(spec or settings.embedder, cache_dir=settings.data_dir / "cache")
+    embedder = load(spec or settings.embedder, data_dir=settings.data_dir)
     report = embed_crops(house.database, embedder, settings.data_dir, progress=True)
     rate = f" ({report.embedded / report.seconds:.0f} a second)" if report.embedded else ""
     click.echo(f"{report.embedded} crops embedded{rate} by {report.embedder}, {report.dimension} dimensions")

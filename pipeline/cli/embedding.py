@@ -44,5 +44,5 @@ def evaluate(dataset: Path, specs: tuple[str, ...], out: Path | None) -> None:
     from pipeline.settings import Settings
     from pipeline.steps import evaluate as step
 
-    cache_dir = Settings.from_environ().data_dir / "cache"
-    click.echo(step.evaluate(dataset, specs, cache_dir=cache_dir, out=out, progress=True))
+    data_dir = Settings.from_environ().data_dir
+    click.echo(step.evaluate(dataset, specs, data_dir=data_dir, out=out, progress=True))

@@ -62,7 +62,7 @@ def create(title: str, species: Path, project_id: int | None, embedder: str | No
     if known is not None and embedder is None:
         embedder_id = known.embedder
     else:
-        loaded = load(embedder or settings.embedder, cache_dir=settings.data_dir / "cache")
+        loaded = load(embedder or settings.embedder, data_dir=settings.data_dir)
         with house.database.write() as conn:
             embeddings.register(conn, loaded)
         embedder_id = loaded.id

@@ -201,7 +201,7 @@ def _fill(house: House, source: _Source, say: Say) -> Embedder:
         detector = load_detector(source.detector)
         report = import_folder(house.database, data_dir, source.photos, detector, progress=True)
     say(str(report))
-    embedder = load(house.settings.embedder, cache_dir=data_dir / "cache")
+    embedder = load(house.settings.embedder, data_dir=data_dir)
     embedded = embed(house.database, embedder, data_dir, progress=True)
     say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
     return embedder

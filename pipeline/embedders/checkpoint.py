@@ -1,4 +1,7 @@
-"""A checkpoint folder of ours: a torchvision backbone's weights with a JSON manifest, never a pickle."""
+"""A checkpoint folder of ours: a torchvision backbone's weights with a JSON manifest, never a pickle.
+
+One that was trained here has a projection behind the backbone, and says under `training` what it learned.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +18,40 @@ from PIL import Image
 from pipeline.embedders.embedder import embedder_id
 from pipeline.embedders.network import Network, backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
+from pipeline.embedders.projected import Projected
+from pipeline.embedders.trained import MANIFEST
 from pipeline.errors import EmbedderError
 
 if TYPE_CHECKING:
     import torch
 
-MANIFEST = "embedder.json"
 WEIGHTS = "weights.safetensors"
 
 
 class CheckpointEmbedder:
-    """The backbone that a checkpoint folder holds; its id follows from the content of its files."""
+    """The network that a checkpoint folder holds; its id follows from the content of its files."""
 
-    def __init__(self, folder: Path) -> None:
-        """EmbedderError, naming the file, where the folder is not a checkpoint of ours."""
+    def __init__(self, folder: Path, *, spec: str | None = None) -> None:
+        """`spec` makes it again, `checkpoint:FOLDER` unless given.
+
+        EmbedderError, naming the file, where the folder is not a checkpoint of ours.
+        """
         folder = folder.expanduser().resolve()
         manifest = _manifest(folder / MANIFEST)
         preprocessing = Preprocessing.from_manifest(manifest["preprocessing"])
         name = manifest["backbone"]
-        model = backbone(name, preprocessing.crop)
-        self.dimension, head = behead(model)
+        weights = folder / manifest["weights"]
+        if manifest.get("projected"):
+            self.dimension, head = manifest["dimension"], None
+            model: torch.nn.Module = Projected(name, preprocessing.crop, self.dimension)
+        else:
+            model = backbone(name, preprocessing.crop)
+            self.dimension, head = behead(model)
         if manifest["dimension"] != self.dimension:
             raise EmbedderError(
                 f"{folder / MANIFEST} says dimension {manifest['dimension']}, {name} gives {self.dimension}",
                 remedy="correct the one that is wrong",
             )
-        weights = folder / manifest["weights"]
         _fill(model, _state(weights), head, weights)
         self._network = Network(model, preprocessing)
         with weights.open("rb") as file:
@@ -54,9 +65,10 @@ class CheckpointEmbedder:
         self.id = embedder_id(folder.name, identity)
         self.manifest: Mapping[str, Any] = {
             "kind": "checkpoint",
-            "spec": f"checkpoint:{folder}",
+            "spec": spec or f"checkpoint:{folder}",
             "dimension": self.dimension,
             **identity,
+            **({"training": manifest["training"]} if "training" in manifest else {}),
         }
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
@@ -64,11 +76,23 @@ class CheckpointEmbedder:
         return self._network.embed(images) if images else np.empty((0, self.dimension), np.float32)
 
 
-def save(folder: Path, *, name: str, model: torch.nn.Module, preprocessing: Preprocessing) -> None:
-    """Write `model`, a torchvision `name` with or without its head, as a checkpoint folder."""
+def save(
+    folder: Path,
+    *,
+    name: str,
+    model: torch.nn.Module,
+    preprocessing: Preprocessing,
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `model`, a `Projected` or a torchvision `name` with or without its head, as a checkpoint folder.
+
+    `training` is JSON of what it learned from and how. The manifest is written last: without it the folder
+    is none.
+    """
     from safetensors.torch import save_model
 
-    dimension, _ = behead(backbone(name, preprocessing.crop))
+    projected = isinstance(model, Projected)
+    dimension = model.dimension if projected else behead(backbone(name, preprocessing.crop))[0]
     folder.mkdir(parents=True, exist_ok=True)
     save_model(model, str(folder / WEIGHTS))
     manifest = {
@@ -76,6 +100,8 @@ def save(folder: Path, *, name: str, model: torch.nn.Module, preprocessing: Prep
         "dimension": dimension,
         "weights": WEIGHTS,
         "preprocessing": preprocessing.manifest(),
+        **({"projected": True} if projected else {}),
+        **({"training": dict(training)} if training is not None else {}),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
@@ -120,8 +146,8 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
     return state
 
 
-def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str, path: Path) -> None:
-    """Load weights of the whole backbone, or of the backbone without its head."""
+def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str | None, path: Path) -> None:
+    """Load weights of the whole backbone, or of the backbone without its `head`."""
     body = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
     try:
         model.load_state_dict(body)

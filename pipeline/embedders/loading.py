@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.embedders import trained
 from pipeline.embedders.embedder import Embedder
-from pipeline.embedders.spec import parse, timm_target
+from pipeline.embedders.spec import TRAINED, parse, timm_target
 from pipeline.errors import EmbedderError
 
 log = logging.getLogger(__name__)
@@ -17,13 +18,14 @@ log = logging.getLogger(__name__)
 AUTO_BACKBONE = "mobilenet_v3_large"
 
 
-def load(spec: str, *, cache_dir: Path) -> Embedder:
-    """The embedder that `spec` names; published weights are kept below `cache_dir`.
+def load(spec: str, *, data_dir: Path) -> Embedder:
+    """The embedder that `spec` names; published weights are kept in the cache of the data folder.
 
     `auto` takes pretrained weights that are on this machine or can be fetched, and else the descriptor,
     with a warning. EmbedderError says what is wrong with the spec, its file or its folder.
     """
     named = parse(spec)
+    cache_dir = data_dir / "cache"
     if named.kind == "auto":
         return _auto(cache_dir)
     if named.kind == "descriptor":
@@ -45,12 +47,14 @@ def load(spec: str, *, cache_dir: Path) -> Embedder:
         return TimmEmbedder(timm_target(named.target), cache_dir=cache_dir)
     from pipeline.embedders.checkpoint import CheckpointEmbedder
 
+    if named.kind == TRAINED:
+        return CheckpointEmbedder(trained.folder(data_dir, named.target), spec=spec)
     return CheckpointEmbedder(Path(named.target))
 
 
-def reload(embedder_id: str, manifest: Mapping[str, Any], *, cache_dir: Path) -> Embedder:
+def reload(embedder_id: str, manifest: Mapping[str, Any], *, data_dir: Path) -> Embedder:
     """The embedder that a store knows by this id and manifest; EmbedderError where it is another by now."""
-    embedder = load(str(manifest["spec"]), cache_dir=cache_dir)
+    embedder = load(str(manifest["spec"]), data_dir=data_dir)
     if embedder.id != embedder_id:
         raise EmbedderError(
             f"{manifest['spec']} is now embedder {embedder.id}, not {embedder_id}",

@@ -1,4 +1,6 @@
-"""The text that names an embedder: `kind`, `kind:target` or `kind:target?option=value&...`.
+"""The text that names an embedder: `kind`, `kind:target`, `kind:target?option=value&...`, or a name.
+
+A name alone is that of an embedder which `wildloop embedding train` made.
 
 The target of `timm` is NAME or NAME:CHECKPOINT. NAME ends at its first colon, but for the one of a leading
 `hf-hub:`, which belongs to it; whatever follows is CHECKPOINT, further colons and all.
@@ -6,6 +8,7 @@ The target of `timm` is NAME or NAME:CHECKPOINT. NAME ends at its first colon, b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -20,10 +23,13 @@ KINDS: Mapping[str, frozenset[str] | None] = {  # kind: its options; None where 
     "checkpoint": frozenset(),
     "timm": frozenset(),
 }
+TRAINED = "trained"  # the kind of those that have a name of their own
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # of a trained embedder, and of its folder
 HUB = "hf-hub:"  # before OWNER/NAME: a network on the Hugging Face hub, as timm writes it
 EXAMPLES = (
     "auto, descriptor, torchvision:resnet18, onnx:/path/model.onnx?size=224&mean=127.5&std=127.5, "
-    "checkpoint:/path/folder, timm:hf-hub:OWNER/NAME, timm:NAME:/path/weights.safetensors"
+    "checkpoint:/path/folder, timm:hf-hub:OWNER/NAME, timm:NAME:/path/weights.safetensors, or the name of "
+    "one that `wildloop embedding train` made"
 )
 
 
@@ -40,6 +46,8 @@ def parse(text: str) -> Spec:
     """Read a spec. EmbedderError names what is wrong and what would be right."""
     head, _, query = text.partition("?")
     kind, colon, target = head.partition(":")
+    if kind not in KINDS and NAME.fullmatch(text):
+        return Spec(kind=TRAINED, target=text, options={})
     if kind not in KINDS:
         raise EmbedderError(f"{text!r} names no embedder", remedy=f"one of: {EXAMPLES}")
     allowed = KINDS[kind]

@@ -58,7 +58,7 @@ class _Embedded:
 
 
 def evaluate(
-    dataset: Path, specs: Sequence[str], *, cache_dir: Path, out: Path | None = None, progress: bool = False
+    dataset: Path, specs: Sequence[str], *, data_dir: Path, out: Path | None = None, progress: bool = False
 ) -> str:
     """Embed the labelled crops of the folder `dataset` with each of `specs`, and tell the figures in words.
 
@@ -76,7 +76,7 @@ def evaluate(
             raise refused(out, exc) from exc
     done: dict[str, _Embedded] = {}
     for spec in specs:
-        embedder = load(spec, cache_dir=cache_dir)
+        embedder = load(spec, data_dir=data_dir)
         if embedder.id not in done:
             done[embedder.id] = _embedded(embedder, spec, dataset, listed.crops, progress=progress)
         del embedder  # a large network makes room for the next

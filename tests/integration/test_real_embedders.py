@@ -33,8 +33,8 @@ def test_real_networks_and_the_descriptor_find_species_across_tracks(
         f"onnx:{models / 'squeezenet_v1.1_imagenet_embed512.onnx'}"
         "?size=227&channels=bgr&mean=103.939,116.779,123.68&std=1,1,1"
     )
-    by_mobilenet = agreement(load(mobilenet, cache_dir=tmp_path), shared_data)
-    by_squeezenet = agreement(load(squeezenet, cache_dir=tmp_path), shared_data)
+    by_mobilenet = agreement(load(mobilenet, data_dir=tmp_path), shared_data)
+    by_squeezenet = agreement(load(squeezenet, data_dir=tmp_path), shared_data)
     by_descriptor = agreement(DescriptorEmbedder(), shared_data)
     assert by_descriptor > 0.5  # the most frequent of 22 species is 8 % of the crops
     assert by_squeezenet > by_descriptor + 0.05

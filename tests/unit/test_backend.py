@@ -73,7 +73,7 @@ def house(sqlite_database: Database, tmp_path: Path) -> House:
         basic_auth_password="päss",
         webhook_secret="hush",
     )
-    embedder = load("descriptor", cache_dir=tmp_path)
+    embedder = load("descriptor", data_dir=tmp_path)
     vectors = np.zeros((3, embedder.dimension), np.float32)
     vectors[0, 0], vectors[1, 1], vectors[2, :2] = 1, 1, (1.0, 0.9)
     with sqlite_database.write() as conn:

@@ -20,7 +20,8 @@ from pipeline.errors import EmbedderError
     ("text", "says"),
     [
         ("", "names no embedder"),
-        ("resnet18", "names no embedder"),
+        ("Red deer", "names no embedder"),
+        ("descriptor?size=3", "takes nothing behind its name"),
         ("tensorflow:resnet18", "names no embedder"),
         ("descriptor:large", "takes nothing behind its name"),
         ("auto?size=3", "takes nothing behind its name"),
@@ -48,12 +49,12 @@ def test_a_spec_is_read_into_its_parts() -> None:
 
 def test_an_unknown_backbone_is_refused_without_a_download(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="no classification backbone 'resnet19'"):
-        load("torchvision:resnet19", cache_dir=tmp_path)
+        load("torchvision:resnet19", data_dir=tmp_path)
 
 
 def test_unknown_weights_are_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="IMAGENET1K_V1"):
-        load("torchvision:resnet18?weights=IMAGENET21K", cache_dir=tmp_path)
+        load("torchvision:resnet18?weights=IMAGENET21K", data_dir=tmp_path)
 
 
 @pytest.fixture
@@ -72,38 +73,38 @@ def test_auto_falls_back_to_the_descriptor_and_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        embedder = load("auto", cache_dir=tmp_path)
+        embedder = load("auto", data_dir=tmp_path)
     assert embedder.id.startswith("descriptor-")
     assert "no route to host" in caplog.text
-    assert str(tmp_path / "weights") in caplog.text
+    assert str(tmp_path / "cache" / "weights") in caplog.text
     assert "WILDLOOP_EMBEDDER" in caplog.text
 
 
 @pytest.mark.usefixtures("unreachable")
 def test_a_backbone_asked_for_by_name_is_never_replaced_by_another(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="cannot be fetched"):
-        load("torchvision:resnet18", cache_dir=tmp_path)
+        load("torchvision:resnet18", data_dir=tmp_path)
 
 
 def test_a_damaged_download_is_named_and_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    weights = tmp_path / "weights" / "resnet18-f37072fd.pth"
-    weights.parent.mkdir()
+    weights = tmp_path / "cache" / "weights" / "resnet18-f37072fd.pth"
+    weights.parent.mkdir(parents=True)
     weights.write_bytes(b"half a file")
     with pytest.raises(EmbedderError, match=r"resnet18-f37072fd\.pth is not what was published"):
-        load("torchvision:resnet18", cache_dir=tmp_path)
+        load("torchvision:resnet18", data_dir=tmp_path)
 
 
 def test_an_embedder_is_made_again_from_its_manifest(tmp_path: Path) -> None:
-    embedder = load("descriptor", cache_dir=tmp_path)
-    again = reload(embedder.id, embedder.manifest, cache_dir=tmp_path)
+    embedder = load("descriptor", data_dir=tmp_path)
+    again = reload(embedder.id, embedder.manifest, data_dir=tmp_path)
     assert again.id == embedder.id
 
 
 def test_an_embedder_that_became_another_is_refused(tmp_path: Path) -> None:
-    embedder = load("descriptor", cache_dir=tmp_path)
+    embedder = load("descriptor", data_dir=tmp_path)
     with pytest.raises(EmbedderError, match="not descriptor-of-last-year"):
-        reload("descriptor-of-last-year", embedder.manifest, cache_dir=tmp_path)
+        reload("descriptor-of-last-year", embedder.manifest, data_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_vision_transformer_takes_the_size_that_its_weights_were_made_for() ->
 
 def test_a_checkpoint_gives_the_features_of_the_model_that_was_saved(tmp_path: Path) -> None:
     save(tmp_path / "Red deer 2", name=SMALL, model=random_model(), preprocessing=PREPROCESSING)
-    embedder = load(f"checkpoint:{tmp_path / 'Red deer 2'}", cache_dir=tmp_path)
+    embedder = load(f"checkpoint:{tmp_path / 'Red deer 2'}", data_dir=tmp_path)
     assert embedder.id.startswith("red_deer_2-")
     vectors = embedder.embed(photographs())
     assert vectors.dtype == np.float32
@@ -180,7 +180,7 @@ def test_a_pickle_is_refused_before_it_can_run_anything(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_manifest_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match=r"embedder\.json cannot be read"):
-        load(f"checkpoint:{tmp_path}", cache_dir=tmp_path)
+        load(f"checkpoint:{tmp_path}", data_dir=tmp_path)
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_published_weights_in_the_cache_are_used_without_a_network(cached_weight
     assert (vectors >= 0).all()
     assert embedder.id.startswith("squeezenet1_1-")
     assert embedder.manifest["preprocessing"]["crop"] == 224
-    again = load(embedder.manifest["spec"], cache_dir=cached_weights)
+    again = load(embedder.manifest["spec"], data_dir=cached_weights.parent)
     assert again.id == embedder.id
 
 

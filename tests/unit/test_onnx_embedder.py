@@ -60,7 +60,7 @@ def make(tmp_path: Path) -> Callable[..., Path]:
 
 
 def embedded(spec: str, tmp_path: Path, count: int = 1) -> NDArray[np.float32]:
-    return load(spec, cache_dir=tmp_path).embed([Image.new("RGB", (40, 30), COLOUR)] * count)
+    return load(spec, data_dir=tmp_path).embed([Image.new("RGB", (40, 30), COLOUR)] * count)
 
 
 def test_mean_and_deviation_are_of_values_up_to_255(make: Callable[..., Path], tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_the_id_changes_with_weights_preprocessing_and_output(
         f"onnx:{one}?mean=0&std=1&output=maps",
         f"onnx:{one}?mean=0&std=1&output=y&channels=bgr",
     ]
-    ids = [load(spec, cache_dir=tmp_path).id for spec in specs]
+    ids = [load(spec, data_dir=tmp_path).id for spec in specs]
     make("a.onnx", second=True, factor=2.0)
-    ids.append(load(specs[0], cache_dir=tmp_path).id)
+    ids.append(load(specs[0], data_dir=tmp_path).id)
     assert len(set(ids)) == 5
 
 
@@ -148,10 +148,10 @@ def test_the_same_file_elsewhere_is_the_same_embedder(make: Callable[..., Path],
     (tmp_path / "else where").mkdir()
     elsewhere = tmp_path / "else where" / path.name
     elsewhere.write_bytes(path.read_bytes())
-    first = load(f"onnx:{path}?mean=0&std=1", cache_dir=tmp_path)
-    second = load(f"onnx:{elsewhere}?mean=0&std=1", cache_dir=tmp_path)
+    first = load(f"onnx:{path}?mean=0&std=1", data_dir=tmp_path)
+    second = load(f"onnx:{elsewhere}?mean=0&std=1", data_dir=tmp_path)
     assert first.id == second.id
-    assert load(second.manifest["spec"], cache_dir=tmp_path).id == second.id
+    assert load(second.manifest["spec"], data_dir=tmp_path).id == second.id
 
 
 @pytest.mark.parametrize(
@@ -173,16 +173,16 @@ def test_options_that_do_not_fit_the_file_are_named(
     path = make(second=True)
     full = query if "output" in query or not query else f"{query}&output=y"
     with pytest.raises(EmbedderError, match=says):
-        load(f"onnx:{path}{full}", cache_dir=tmp_path)
+        load(f"onnx:{path}{full}", data_dir=tmp_path)
 
 
 def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_text("not a network")
     for name in ("a.onnx", "absent.onnx"):
         with pytest.raises(EmbedderError, match=name):
-            load(f"onnx:{tmp_path / name}", cache_dir=tmp_path)
+            load(f"onnx:{tmp_path / name}", data_dir=tmp_path)
 
 
 def test_a_network_that_takes_no_images_is_refused(make: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="one batch of images of three channels"):
-        load(f"onnx:{make(shape=('n', 1, 16, 16))}", cache_dir=tmp_path)
+        load(f"onnx:{make(shape=('n', 1, 16, 16))}", data_dir=tmp_path)

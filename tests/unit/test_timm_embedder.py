@@ -85,7 +85,7 @@ def test_a_folder_of_the_hub_gives_what_timm_itself_gives(
     tmp_path: Path, name: str, weights: str, config: dict[str, Any]
 ) -> None:
     folder = saved(tmp_path / "a", network(name), weights=weights, **config)
-    embedder = load(f"timm:{name}:{folder}", cache_dir=tmp_path)
+    embedder = load(f"timm:{name}:{folder}", data_dir=tmp_path)
     vectors, expected = embedder.embed(photographs()), reference(folder)
     assert vectors.dtype == np.float32
     assert vectors.shape == expected.shape == (3, embedder.dimension)
@@ -93,12 +93,12 @@ def test_a_folder_of_the_hub_gives_what_timm_itself_gives(
     assert embedder.embed([]).shape == (0, embedder.dimension)
     assert embedder.id.startswith(f"{name}-")
     assert json.loads(json.dumps(embedder.manifest)) == embedder.manifest
-    assert reload(embedder.id, embedder.manifest, cache_dir=tmp_path).id == embedder.id
+    assert reload(embedder.id, embedder.manifest, data_dir=tmp_path).id == embedder.id
 
 
 def test_a_name_of_the_hub_may_stand_before_a_folder_fetched_elsewhere(tmp_path: Path) -> None:
     folder = saved(tmp_path / "a", network())
-    embedder = load(f"timm:hf-hub:Owner/Deer-T-224:{folder}", cache_dir=tmp_path)
+    embedder = load(f"timm:hf-hub:Owner/Deer-T-224:{folder}", data_dir=tmp_path)
     assert embedder.id.startswith("owner_deer_t_224-")
     assert embedder.manifest["backbone"] == "test_resnet"
 
@@ -109,7 +109,7 @@ def test_a_file_gives_the_features_of_its_network_whatever_its_classes(
     tmp_path: Path, name: str, classes: int
 ) -> None:
     folder = saved(tmp_path / "a", network(name, classes=classes))
-    embedder = load(f"timm:{name}:{folder / 'model.safetensors'}", cache_dir=tmp_path)
+    embedder = load(f"timm:{name}:{folder / 'model.safetensors'}", data_dir=tmp_path)
     assert cosines(embedder.embed(photographs()), reference(folder)).min() > 0.999
 
 
@@ -121,7 +121,7 @@ def test_the_id_follows_from_weights_and_preprocessing(tmp_path: Path) -> None:
         saved(tmp_path / "d", network(seed=1)),
         saved(tmp_path / "e", network(), weights="pytorch_model.bin"),
     ]
-    ids = [load(f"timm:test_resnet:{folder}", cache_dir=tmp_path).id for folder in folders]
+    ids = [load(f"timm:test_resnet:{folder}", data_dir=tmp_path).id for folder in folders]
     assert len(set(ids[:4])) == 4
     assert ids[4] == ids[0]
 
@@ -135,7 +135,7 @@ def test_weights_that_lack_a_layer_are_refused_never_filled_at_random(tmp_path: 
     save_file({key: value for key, value in state.items() if key != convolution}, file)
     for checkpoint in (folder, file):
         with pytest.raises(EmbedderError, match=r"lacks weights|Missing key") as caught:
-            load(f"timm:{name}:{checkpoint}", cache_dir=tmp_path)
+            load(f"timm:{name}:{checkpoint}", data_dir=tmp_path)
         assert caught.value.remedy
 
 
@@ -152,11 +152,11 @@ def test_a_checkpoint_that_cannot_be_used_says_why(tmp_path: Path) -> None:
         f"test_vit:{tmp_path / 'bad.safetensors'}": "holds no readable weights",
     }.items():
         with pytest.raises(EmbedderError, match=says) as caught:
-            load(f"timm:{target}", cache_dir=tmp_path)
+            load(f"timm:{target}", data_dir=tmp_path)
         assert caught.value.remedy
     change(folder, crop_mode="border")
     with pytest.raises(EmbedderError, match="images of another kind"):
-        load(f"timm:test_resnet:{folder}", cache_dir=tmp_path)
+        load(f"timm:test_resnet:{folder}", data_dir=tmp_path)
 
 
 def test_a_pickle_is_refused_before_it_can_run_anything(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_pickle_is_refused_before_it_can_run_anything(tmp_path: Path) -> None:
     torch.save({"conv1.0.weight": Evil()}, folder / "pytorch_model.bin")
     for checkpoint in (folder, folder / "pytorch_model.bin"):
         with pytest.raises(EmbedderError):
-            load(f"timm:test_resnet:{checkpoint}", cache_dir=tmp_path)
+            load(f"timm:test_resnet:{checkpoint}", data_dir=tmp_path)
     assert not (tmp_path / "it ran").exists()
 
 
@@ -189,7 +189,7 @@ def test_the_colon_of_hf_hub_belongs_to_the_name(target: str, name: str, checkpo
 @pytest.mark.parametrize("target", ["hf-hub:", "hf-hub:resnet18", "BVRA/Mega", "resnet18:", ":a", "/a/b.pth"])
 def test_a_target_that_makes_no_sense_is_told_what_would(target: str, tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="hf-hub:OWNER/NAME with the colon after hf-hub"):
-        load(f"timm:{target}", cache_dir=tmp_path)
+        load(f"timm:{target}", data_dir=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ def test_a_target_that_makes_no_sense_is_told_what_would(target: str, tmp_path: 
 )
 def test_an_unknown_name_is_refused_without_a_download(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(EmbedderError, match=says):
-        load(f"timm:{name}", cache_dir=tmp_path)
+        load(f"timm:{name}", data_dir=tmp_path)
 
 
 def test_a_network_without_published_weights_asks_for_yours(tmp_path: Path) -> None:
     trained = {name.partition(".")[0] for name in timm.list_models(pretrained=True)}
     name = next(name for name in timm.list_models() if name not in trained)
     with pytest.raises(EmbedderError, match=f"give yours: timm:{name}:CHECKPOINT"):
-        load(f"timm:{name}", cache_dir=tmp_path)
+        load(f"timm:{name}", data_dir=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:BVRA/MegaDescriptor-T-224", "test_resnet", "test_vit.r160_in1k"])
@@ -217,7 +217,7 @@ def test_an_unreachable_hub_is_an_error_never_random_weights(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EmbedderError, match="cannot be fetched") as caught:
-        load(f"timm:{name}", cache_dir=tmp_path)
+        load(f"timm:{name}", data_dir=tmp_path)
     assert "timm:NAME:CHECKPOINT" in str(caught.value.remedy)
 
 
@@ -232,13 +232,13 @@ def test_a_name_that_the_hub_lacks_is_told_apart_from_a_hub_that_is_away(
 
     monkeypatch.setattr("timm.models._hub.hf_hub_download", refuse)
     with pytest.raises(EmbedderError, match="the hub has no hf-hub:a/b"):
-        load("timm:hf-hub:a/b", cache_dir=tmp_path)
+        load("timm:hf-hub:a/b", data_dir=tmp_path)
 
 
 def test_without_the_package_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(EmbedderError, match=r"uv pip install '\.\[timm\]'"):
-        load("timm:resnet18", cache_dir=tmp_path)
+        load("timm:resnet18", data_dir=tmp_path)
 
 
 def test_timm_is_not_imported_for_help_or_another_embedder(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_timm_is_not_imported_for_help_or_another_embedder(tmp_path: Path) -> No
         "import sys; from pathlib import Path; from click.testing import CliRunner;"
         "from pipeline.cli import wildloop; from pipeline.embedders import load;"
         "assert CliRunner().invoke(wildloop, ['embed', '--help']).exit_code == 0;"
-        f"load('descriptor', cache_dir=Path({str(tmp_path)!r})); import pipeline.embedders.torchvision;"
+        f"load('descriptor', data_dir=Path({str(tmp_path)!r})); import pipeline.embedders.torchvision;"
         "assert not {'timm', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

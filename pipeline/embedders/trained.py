@@ -1,0 +1,36 @@
+"""Embedders that were trained here: `embedders/<name>/` of the data folder, each a checkpoint folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.embedders.spec import KINDS, NAME
+from pipeline.errors import EmbedderError
+
+MANIFEST = "embedder.json"  # of a checkpoint folder; written last
+
+
+def check_name(name: str) -> None:
+    """EmbedderError where no embedder can have this name."""
+    if name in KINDS or not NAME.fullmatch(name):
+        raise EmbedderError(
+            f"{name!r} cannot name an embedder",
+            remedy="at most 40 lower-case letters, digits, _ and -, and none of: " + ", ".join(KINDS),
+        )
+
+
+def names(data_dir: Path) -> list[str]:
+    """The names that `load` knows, sorted."""
+    return sorted(path.parent.name for path in (data_dir / "embedders").glob(f"*/{MANIFEST}"))
+
+
+def folder(data_dir: Path, name: str) -> Path:
+    """Where the embedder `name` lies; EmbedderError where there is none."""
+    found = data_dir / "embedders" / name
+    if not (found / MANIFEST).is_file():
+        known = ", ".join(names(data_dir))
+        raise EmbedderError(
+            f"no embedder has the name {name!r}",
+            remedy=f"one of: {known}" if known else "none was trained yet: `wildloop embedding train`",
+        )
+    return found
