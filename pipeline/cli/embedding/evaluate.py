@@ -1,4 +1,4 @@
-"""`wildloop embedding`: embedders compared."""
+"""`wildloop embedding evaluate`"""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.group()
-def embedding() -> None:
-    """Compare embedders on labelled crops."""
-
-
-@embedding.command()
+@click.command()
 @click.option(
     "--dataset",
     type=click.Path(path_type=Path, file_okay=False),
