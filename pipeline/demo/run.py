@@ -20,11 +20,13 @@ from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.species import read_species
 from pipeline.records import digest
 from pipeline.settings import Settings, child_environ
-from pipeline.steps.create_project import create_project
+from pipeline.steps.create_project import create_project, known_project
 from pipeline.steps.order import cover
 from pipeline.steps.publish import publish
 from pipeline.steps.push import push
 from pipeline.steps.train import queue_length
+from pipeline.steps.use_embedder import use_embedder
+from pipeline.store import embeddings, projects
 from pipeline.wiring import House
 
 START_SECONDS = 300.0  # for a server to be up; Label Studio takes 6 to 30 on an idle machine
@@ -84,7 +86,7 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     )
     source = _source(folder, state, say)
     house = wiring.open_house(Settings.from_environ(_environ(folder, state)).with_secrets())
-    embedder = _fill(house, source, say)
+    embedder = _fill(house, source, options.embedder, say)
     state = state.told(embedder=embedder.manifest["spec"])  # what `auto` came to stands from now on
     write_state(folder, state)
     servers.check()
@@ -95,7 +97,7 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     servers.start("backend", serve, environ)
     servers.wait_until_up(f"{house.settings.backend_url}/health", seconds=START_SECONDS)
     servers.wait_until_up(f"{url}/health", seconds=START_SECONDS)
-    project_id = _project(house, source, embedder.id, say)
+    project_id = _project(house, source, embedder, say)
     servers.start("worker", [program, "worker"], environ)
     say(
         f"\n  {url}/projects/{project_id}/data\n  log in as {state.user} with the password {state.password}\n"
@@ -186,12 +188,11 @@ def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     )
 
 
-def _fill(house: House, source: _Source, say: Say) -> Embedder:
-    """Import and embed; returns the embedder."""
+def _fill(house: House, source: _Source, wanted: str | None, say: Say) -> Embedder:
+    """Import and embed, with the `wanted` embedder where this start names one; returns the embedder."""
     from importers.detectors import load_detector
     from importers.folder import import_folder
     from importers.megadetector import import_results
-    from pipeline.embedders import load
     from pipeline.steps.embed import embed
 
     data_dir = house.settings.data_dir
@@ -201,17 +202,34 @@ def _fill(house: House, source: _Source, say: Say) -> Embedder:
         detector = load_detector(source.detector)
         report = import_folder(house.database, data_dir, source.photos, detector, progress=True)
     say(str(report))
-    embedder = load(house.settings.embedder, data_dir=data_dir)
+    embedder = _embedder(house, wanted)
     embedded = embed(house.database, embedder, data_dir, progress=True)
     say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
     return embedder
 
 
-def _project(house: House, source: _Source, embedder_id: str, say: Say) -> int:
+def _embedder(house: House, wanted: str | None) -> Embedder:
+    """The one that this start names, else the project's, which may have changed since the last start."""
+    from pipeline.embedders import load, reload
+
+    data_dir = house.settings.data_dir
+    with house.database.read() as conn:
+        used = [embeddings.registered(conn, one.embedder) for one in projects.all(conn)]
+    if wanted is None and used:
+        return reload(used[0].id, used[0].manifest, data_dir=data_dir)
+    return load(wanted or house.settings.embedder, data_dir=data_dir)
+
+
+def _project(house: House, source: _Source, embedder: Embedder, say: Say) -> int:
     """The Label Studio project with every crop in it and a queue pushed; returns its id."""
     client, settings = wiring.label_studio(house.settings), house.settings
+    known = known_project(house.database, client, TITLE, None)
+    if known is not None:
+        moved = use_embedder(house.database, embedder, settings.data_dir, known.id, top_k=settings.top_k)
+        if moved is not None:
+            say(f"  embedder: {moved.embedder} instead of {moved.former}")
     project, changes = create_project(
-        house.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder_id
+        house.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder.id
     )
     for change in changes:
         say(f"  {change}")

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from pipeline.demo.animals import Pixels
 from pipeline.demo.exposures import Corners, Visit, expose, walkers_of
-from pipeline.demo.habitats import HABITATS
+from pipeline.demo.habitats import HABITATS, Habitat
 from pipeline.demo.landscapes import Landscape, fractal, paint
-from pipeline.demo.species import SPECIES
+from pipeline.demo.species import SPECIES, Species
 from pipeline.records import Box
 
 STRIP = 48  # pixels at the bottom, where the camera burns in its time
@@ -56,22 +56,29 @@ def survey_in(folder: Path) -> Survey:
 
 
 def render(
-    folder: Path, *, photographs: int = 300, seed: int = 11, size: tuple[int, int] = (1280, 960)
+    folder: Path,
+    *,
+    photographs: int = 300,
+    seed: int = 11,
+    size: tuple[int, int] = (1280, 960),
+    species: Sequence[Species] = SPECIES,
+    habitats: Sequence[Habitat] = HABITATS,
 ) -> Survey:
     """Write a survey of `photographs` pictures into `folder`; the same seed gives the same survey.
 
-    A survey that is complete already is left as it is.
+    One camera stands in each of `habitats`, whose names differ. A survey that is complete already is left
+    as it is.
     """
     survey = survey_in(folder)
     if survey.species.exists():  # written last
         return survey
-    visits = _plan(photographs, seed)
+    visits = _plan(photographs, seed, species, habitats)
     images: list[dict[str, object]] = []
     truths: list[tuple[str, Box | None, str]] = []
     with tqdm(total=photographs, desc="rendering scenes", unit="photo", disable=None) as progress:
-        for number in range(len(HABITATS)):
+        for number, habitat in enumerate(habitats):
             own = [visit for visit in visits if visit.location == number]
-            for name, found, detections in _shoot(survey.photos, number, own, seed, size):
+            for name, found, detections in _shoot(survey.photos, habitat, number, own, seed, size):
                 truths += [(name, box, label) for box, label, _ in found] or [(name, None, "empty")]
                 images.append({"file": name, "detections": detections})
                 progress.update()
@@ -82,29 +89,31 @@ def render(
         for name, box, label in truths:
             corners = (box.x1, box.y1, box.x2, box.y2) if box is not None else ("", "", "", "")
             writer.writerow((name, *(corner and f"{corner:.5f}" for corner in corners), label))
-    survey.species.write_text("".join(f"{species.name}\n" for species in SPECIES))
+    survey.species.write_text("".join(f"{kind.name}\n" for kind in species))
     return survey
 
 
-def _plan(photographs: int, seed: int) -> list[Visit]:
+def _plan(
+    photographs: int, seed: int, species: Sequence[Species], habitats: Sequence[Habitat]
+) -> list[Visit]:
     """Who comes by where and when, in the order of time, `photographs` frames in all."""
     rng = np.random.default_rng(seed)
-    shares = np.asarray([species.share for species in SPECIES])
-    tastes = shares * rng.lognormal(0, 0.45, (len(HABITATS), len(SPECIES)))
+    shares = np.asarray([kind.share for kind in species])
+    tastes = shares * rng.lognormal(0, 0.45, (len(habitats), len(species)))
     visits: list[Visit] = []
     frames = 0
     while frames < photographs:
-        location = int(rng.integers(len(HABITATS)))
+        location = int(rng.integers(len(habitats)))
         taste = tastes[location] / tastes[location].sum()
-        species = None if rng.uniform() < EMPTY else SPECIES[rng.choice(len(SPECIES), p=taste)]
-        night = rng.uniform() < (0.3 if species is None else species.at_night)
+        visitor = None if rng.uniform() < EMPTY else species[rng.choice(len(species), p=taste)]
+        night = rng.uniform() < (0.3 if visitor is None else visitor.at_night)
         hour = (rng.uniform(21, 28.5) if night else rng.uniform(5.5, 20)) % 24
         day = BEGIN + dt.timedelta(days=int(rng.integers(DAYS)))
         burst = min(int(rng.choice(len(BURST), p=BURST)) + 1, photographs - frames)
         visits.append(
             Visit(
                 location=location, time=day + dt.timedelta(seconds=int(hour * 3600)), night=night,
-                frames=burst, species=species, seed=len(visits),
+                frames=burst, species=visitor, seed=len(visits),
             )
         )  # fmt: skip
         frames += burst
@@ -112,10 +121,14 @@ def _plan(photographs: int, seed: int) -> list[Visit]:
 
 
 def _shoot(
-    photos: Path, number: int, visits: Sequence[Visit], seed: int, size: tuple[int, int]
+    photos: Path,
+    habitat: Habitat,
+    number: int,
+    visits: Sequence[Visit],
+    seed: int,
+    size: tuple[int, int],
 ) -> Iterator[tuple[str, list[Found], list[dict[str, object]]]]:
     """Everything that camera `number` takes: file name, what is there, what the detector says."""
-    habitat = HABITATS[number]
     landscape = paint(habitat, (size[0], size[1] - STRIP), seed + number)
     grain = fractal((size[0] + 64, size[1] + 64), np.random.default_rng([seed, number]), size[0], 1)
     (photos / habitat.name).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,150 @@
+"""A rendered set to learn an embedding from, and another to use it on, as dataset folders.
+
+    WILDLOOP_DATA_DIR=DATA python benchmarks/pretraining_scenes.py OUT
+
+Renders invented species at invented places, and the demo's species at the demo's places as they look to
+other cameras; imports both into the store of the data folder, with their truth as labels, in the roles
+pretraining and target; and makes OUT/pretraining and OUT/target. Can be killed and run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from importers.coco import import_coco
+from importers.entries import ImportOptions
+from pipeline.demo import invented
+from pipeline.demo.habitats import HABITATS, Habitat
+from pipeline.demo.scenes import Survey, render
+from pipeline.demo.species import SPECIES, Species
+from pipeline.demo.truth import read_truth
+from pipeline.records import EMPTY, Role
+from pipeline.settings import Settings, child_environ
+from pipeline.steps.dataset import Selection, make
+from pipeline.wiring import House, open_house
+
+SIZE = (960, 720)  # pixels of a photograph
+CROP_SIDE = 256  # pixels at most: what networks look at
+PLACES = 5  # cameras that one process renders at a time
+SPECIES_SEED, TARGET_SEED = 7, 2024  # the demo renders from seed 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A few cameras of one of the two sets."""
+
+    role: Role
+    number: int
+    photographs: int
+    seed: int
+    species: tuple[Species, ...]
+    habitats: tuple[Habitat, ...]
+
+    def render(self, folder: Path) -> Survey:
+        return render(
+            folder / self.role.value / f"part-{self.number:02d}",
+            photographs=self.photographs,
+            seed=self.seed,
+            size=SIZE,
+            species=self.species,
+            habitats=self.habitats,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--data", type=Path, help="data folder; WILDLOOP_DATA_DIR where it is not given")
+    parser.add_argument("--photographs", type=int, default=6000, help="of the pretraining set")
+    parser.add_argument("--species", type=int, default=24, help="of the pretraining set")
+    parser.add_argument("--places", type=int, default=40, help="of the pretraining set")
+    parser.add_argument("--target-photographs", type=int, default=1500)
+    given = parser.parse_args()
+    environ = child_environ({} if given.data is None else {"WILDLOOP_DATA_DIR": str(given.data)})
+    settings = Settings.from_environ(environ)
+    scenes = given.out / "scenes"
+    target = Part(
+        role=Role.TARGET, number=0, photographs=given.target_photographs, seed=TARGET_SEED,
+        species=SPECIES, habitats=HABITATS,
+    )  # fmt: skip
+    parts = [target, *pretraining(given.photographs, given.species, given.places)]
+    with ProcessPoolExecutor() as pool:
+        surveys = list(pool.map(Part.render, parts, [scenes] * len(parts)))
+    house = open_house(settings)
+    for role in (Role.PRETRAINING, Role.TARGET):
+        own = [survey for part, survey in zip(parts, surveys, strict=True) if part.role is role]
+        bring_in(house, own, scenes / role.value, given.out / role.value, role)
+
+
+def pretraining(photographs: int, species: int, places: int) -> list[Part]:
+    """The invented set, a few places at a time: the same on any number of processors."""
+    kinds, habitats = invented.species(species, SPECIES_SEED), invented.habitats(places, SPECIES_SEED)
+    starts = range(0, places, PLACES)
+    return [
+        Part(
+            role=Role.PRETRAINING,
+            number=number,
+            photographs=photographs * min(start + PLACES, places) // places - photographs * start // places,
+            seed=SPECIES_SEED + 100 * number,  # apart: each camera of a part adds its own number
+            species=kinds,
+            habitats=habitats[start : start + PLACES],
+        )
+        for number, start in enumerate(starts)
+    ]
+
+
+def bring_in(house: House, surveys: Sequence[Survey], photos: Path, out: Path, role: Role) -> None:
+    """Import the surveys, which lie below `photos`, and make their dataset in `out`."""
+    path = photos / f"rendered-{role.value}.json"
+    path.write_text(json.dumps(coco(surveys, photos)))
+    options = ImportOptions(role=role, crop_side=CROP_SIDE)
+    report = import_coco(
+        house.database, house.settings.data_dir, [path], str(photos), None, options=options, progress=True
+    )
+    print(report)
+    print(make(house.database, house.settings.data_dir, out, Selection(roles=(role,)), progress=True))
+
+
+def coco(surveys: Sequence[Survey], photos: Path) -> dict[str, object]:
+    """The truth as one COCO Camera Traps file; times and sequences come from the photographs themselves."""
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    numbers = {EMPTY: 0}
+    for survey in surveys:
+        below = survey.photos.relative_to(photos).as_posix()
+        for name, labels in read_truth(survey.truth).by_photo.items():
+            id_ = f"{below}/{name}"
+            images.append(
+                {
+                    "id": id_,
+                    "file_name": id_,
+                    "width": SIZE[0],
+                    "height": SIZE[1],
+                    "location": name.split("/")[0],
+                }
+            )
+            animals = [(box, label) for box, label in labels if label != EMPTY]
+            for box, label in animals or [(None, EMPTY)]:
+                annotation: dict[str, object] = {
+                    "id": f"{len(annotations)}",
+                    "image_id": id_,
+                    "category_id": numbers.setdefault(label, len(numbers)),
+                }
+                if box is not None:
+                    annotation["bbox_relative"] = [box.x1, box.y1, box.width, box.height]
+                annotations.append(annotation)
+    return {
+        "info": {"version": "1", "description": "rendered scenes"},
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": number, "name": label} for label, number in numbers.items()],
+    }
+
+
+if __name__ == "__main__":
+    main()
