@@ -25,6 +25,7 @@ from pipeline.records import (
     detection_id,
     image_id,
 )
+from pipeline.steps.crop_vectors import prepared_crop
 from pipeline.store import detections, embeddings, images, projects, tasks
 from pipeline.wiring import House
 
@@ -72,13 +73,13 @@ class Newcomers:
             registered = embeddings.registered(conn, embedder_id)
         content, path = self._fetch(url)
         image, detection = _cut(content, path, url, settings.data_dir)
-        crop = photographs.Photo(photographs.read_file(settings.data_dir / str(detection.crop_path))).pixels()
         with self._lock:
             if self._embedder is None or self._embedder.id != embedder_id:
                 from pipeline.embedders import reload
 
                 self._embedder = reload(embedder_id, registered.manifest, data_dir=settings.data_dir)
-            vectors = self._embedder.embed([crop])
+            crop = prepared_crop(self._embedder, settings.data_dir / str(detection.crop_path))
+            vectors = self._embedder.embed_prepared([crop])
         with self._house.database.write() as conn:
             images.add(conn, [image])
             detections.add(conn, [detection])

@@ -47,20 +47,37 @@ def chosen_project(house: House, project: int | None) -> ProjectRecord:
 
 
 def refill(house: House, project_id: int, version: str) -> None:
-    """Make the version current with a queue of what waits now, and push that."""
-    from pipeline.steps.activate import activate
-    from pipeline.steps.push import push
+    """Give the current version a queue of what waits now, and push that."""
+    from pipeline.steps.activate import refill
+
+    refill(
+        house.database,
+        house.settings.data_dir,
+        project_id,
+        version,
+        top_k=queue_length(house, project_id),
+    )
+    push_queue(house, project_id)
+
+
+def queue_length(house: House, project_id: int) -> int:
+    """How many crops to queue now: as many as a training of the project would."""
     from pipeline.steps.train import queue_length
     from pipeline.store import oracle
-    from pipeline.wiring import label_studio
 
     settings = house.settings
     with house.database.read() as conn:
         labels = oracle.label_count(conn, project_id)
-    length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
-    activate(house.database, settings.data_dir, project_id, version, top_k=length)
-    if settings.label_studio_api_key is None:
+    return queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
+
+
+def push_queue(house: House, project_id: int) -> None:
+    """Push the queue of the project's current version, where there is a key for Label Studio."""
+    from pipeline.steps.push import push
+    from pipeline.wiring import label_studio
+
+    if house.settings.label_studio_api_key is None:
         click.echo("its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set")
         return
-    push(house.database, label_studio(settings), project_id)
+    push(house.database, label_studio(house.settings), project_id)
     click.echo("its queue is pushed")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from pipeline.embedders import Embedder
+    from pipeline.steps.embed import BrokenCrop
+    from pipeline.wiring import House
 
 SHOWN = 10  # broken crops named one by one
 
@@ -12,8 +20,9 @@ SHOWN = 10  # broken crops named one by one
     "--embedder",
     "spec",
     metavar="SPEC",
-    help="auto, descriptor, torchvision:NAME, timm:NAME, onnx:FILE or checkpoint:FOLDER. "
-    "[default: WILDLOOP_EMBEDDER, else auto]",
+    help="auto, descriptor, torchvision:NAME, timm:NAME, onnx:FILE, checkpoint:FOLDER or the name of one "
+    "that `wildloop embedding train` made. [default: those that projects work with; before the first "
+    "project WILDLOOP_EMBEDDER, else auto]",
 )
 def embed(spec: str | None) -> None:
     """Turn every crop that has no vector yet into one.
@@ -22,17 +31,37 @@ def embed(spec: str | None) -> None:
     onnx:model.onnx?channels=bgr&mean=103.9,116.8,123.7&std=1&output=embed
     (mean and std of values in 0 to 255, in the order of the channels).
     """
-    from pipeline.embedders import load
     from pipeline.steps.embed import embed as embed_crops
     from pipeline.wiring import open_house
 
     house = open_house()
-    settings = house.settings
-    embedder = load(spec or settings.embedder, data_dir=settings.data_dir)
-    report = embed_crops(house.database, embedder, settings.data_dir, progress=True)
-    rate = f" ({report.embedded / report.seconds:.0f} a second)" if report.embedded else ""
-    click.echo(f"{report.embedded} crops embedded{rate} by {report.embedder}, {report.dimension} dimensions")
-    for crop in report.broken[:SHOWN]:
+    for embedder in _embedders(house, spec):
+        report = embed_crops(house.database, embedder, house.settings.data_dir, progress=True)
+        rate = f" ({report.embedded / report.seconds:.0f} a second)" if report.embedded else ""
+        click.echo(
+            f"{report.embedded} crops embedded{rate} by {report.embedder}, {report.dimension} dimensions"
+        )
+        tell_broken(report.broken)
+        if report.broken:
+            click.echo(f"{len(report.broken)} crops could not be embedded; the next run tries them again")
+
+
+def tell_broken(broken: Sequence[BrokenCrop]) -> None:
+    """Name the first crops that could not be read, and why."""
+    for crop in broken[:SHOWN]:
         click.echo(f"  {crop.failure}: {crop.crop_path} ({crop.detail})")
-    if report.broken:
-        click.echo(f"{len(report.broken)} crops could not be embedded; the next run tries them again")
+
+
+def _embedders(house: House, spec: str | None) -> Iterator[Embedder]:
+    """The one that `spec` names; without it those of the projects, else the setting's."""
+    from pipeline.embedders import load, reload
+    from pipeline.store import embeddings, projects
+
+    data_dir = house.settings.data_dir
+    with house.database.read() as conn:
+        used = sorted({one.embedder for one in projects.all(conn)}) if spec is None else []
+        known = [embeddings.registered(conn, one) for one in used]
+    for one in known:
+        yield reload(one.id, one.manifest, data_dir=data_dir)
+    if not known:
+        yield load(spec or house.settings.embedder, data_dir=data_dir)

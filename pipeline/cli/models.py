@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, refill
+from pipeline.cli.common import chosen_project, project_option, push_queue, queue_length
 
 
 @click.command()
@@ -36,12 +36,18 @@ def models(project: int | None) -> None:
 @click.command()
 @click.argument("version")
 def activate(version: str) -> None:
-    """Go back, or forward, to a model version: its queue is made anew and pushed."""
+    """Go back, or forward, to a model version: its queue is made anew and pushed.
+
+    A version of another embedder takes the project back to that embedder.
+    """
+    from pipeline.steps.activate import activate as activate_version
     from pipeline.store import models as store
     from pipeline.wiring import open_house
 
     house = open_house()
     with house.database.read() as conn:
-        record = store.get(conn, version)
-    click.echo(f"{version} is current in project {record.project_id}")
-    refill(house, record.project_id, version)
+        project = store.get(conn, version).project_id
+    length = queue_length(house, project)
+    activate_version(house.database, house.settings.data_dir, project, version, top_k=length)
+    click.echo(f"{version} is current in project {project}")
+    push_queue(house, project)

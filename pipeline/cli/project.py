@@ -32,7 +32,7 @@ def project() -> None:
     "--embedder",
     metavar="SPEC",
     help="Whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, else auto;"
-    " a project that exists keeps its own]",
+    " a project that exists keeps its own, which `wildloop embedding use` changes]",
 )
 @click.option(
     "--no-backend",

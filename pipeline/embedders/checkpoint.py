@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from pipeline.embedders.embedder import embedder_id
-from pipeline.embedders.network import Network, backbone, behead
+from pipeline.embedders.network import Network, NetworkEmbedder, backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.embedders.projected import Projected
 from pipeline.embedders.trained import MANIFEST
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 
 
-class CheckpointEmbedder:
+class CheckpointEmbedder(NetworkEmbedder):
     """The network that a checkpoint folder holds; its id follows from the content of its files."""
 
     def __init__(self, folder: Path, *, spec: str | None = None) -> None:
@@ -53,12 +49,10 @@ class CheckpointEmbedder:
                 remedy="correct the one that is wrong",
             )
         _fill(model, _state(weights), head, weights)
-        self._network = Network(model, preprocessing)
-        with weights.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        self.network = Network(model, preprocessing)
         identity = {
             "backbone": name,
-            "weights": content,
+            "weights": digest(folder),
             "without": head,
             "preprocessing": preprocessing.manifest(),
         }
@@ -70,10 +64,6 @@ class CheckpointEmbedder:
             **identity,
             **({"training": manifest["training"]} if "training" in manifest else {}),
         }
-
-    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """One row for each image: float32 (N, dimension)."""
-        return self._network.embed(images) if images else np.empty((0, self.dimension), np.float32)
 
 
 def save(
@@ -104,6 +94,44 @@ def save(
         **({"training": dict(training)} if training is not None else {}),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def fill_backbone(model: Projected, name: str, folder: Path) -> bool:
+    """Give `model`, a torchvision `name`, the weights of a checkpoint folder with or without projection.
+
+    Returns whether its projection got weights, too: those of another dimension do not fit. EmbedderError,
+    naming the file, where the backbone is another.
+    """
+    manifest = _manifest(folder / MANIFEST)
+    weights = folder / manifest["weights"]
+    if manifest["backbone"] != name:
+        raise EmbedderError(
+            f"{folder} is a {manifest['backbone']}, not a {name}",
+            remedy=f"train with --backbone {manifest['backbone']}",
+        )
+    state = _state(weights)
+    if not manifest.get("projected"):
+        _, head = behead(backbone(name, Preprocessing.from_manifest(manifest["preprocessing"]).crop))
+        _fill(model.backbone, state, head, weights)
+        return False
+    whole = bool(manifest["dimension"] == model.dimension)
+    if not whole:
+        state = {key: value for key, value in state.items() if key.startswith("backbone.")}
+        state |= {f"projection.{key}": value for key, value in model.projection.state_dict().items()}
+    _fill(model, state, None, weights)
+    return whole
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """What the folder's manifest says. EmbedderError, naming the file, where it is none of ours."""
+    return _manifest(folder / MANIFEST)
+
+
+def digest(folder: Path) -> str:
+    """Of the content of a checkpoint folder's weights."""
+    path = folder / _manifest(folder / MANIFEST)["weights"]
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.embedders.embedder import embedder_id
+from pipeline.embedders.embedder import InTwoSteps, embedder_id
 
 Array = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ _SIDE: int = PARAMETERS["side"]
 _TEXTURES = 10  # uniform patterns of 8 neighbours: 9, and one for all others
 
 
-class DescriptorEmbedder:
+class DescriptorEmbedder(InTwoSteps):
     """Histograms of oriented gradients (Dalal and Triggs, 2005) over the whole crop; of CIELAB colour, of
     lightness and of local binary patterns (Ojala et al., 2002) in the centre, where the animal is, and in
     the ring about it.
@@ -38,6 +38,8 @@ class DescriptorEmbedder:
     Colour and texture are unit vectors of square roots, so that a dot product compares two of them by the
     Bhattacharyya coefficient (the Hellinger kernel). The whole has unit length.
     """
+
+    side = _SIDE
 
     def __init__(self) -> None:
         self.dimension = _describe(np.zeros((1, _SIDE, _SIDE, 3), np.uint8)).shape[1]
@@ -49,18 +51,17 @@ class DescriptorEmbedder:
             **PARAMETERS,
         }
 
-    def embed(self, images: Sequence[Image.Image]) -> Array:
-        """One row for each image: float32 (N, dimension)."""
-        rows = np.empty((len(images), self.dimension), np.float32)
-        for start in range(0, len(images), BATCH):
-            batch = images[start : start + BATCH]
-            rows[start : start + BATCH] = _describe(np.stack([_small(image) for image in batch]))
-        return rows
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        """A small square: uint8 (side, side, 3)."""
+        # A box filter averages every pixel exactly once: the size of the crop hardly shows in the result.
+        return np.asarray(image.convert("RGB").resize((self.side, self.side), Image.Resampling.BOX))
 
-
-def _small(image: Image.Image) -> NDArray[np.uint8]:
-    # A box filter averages every pixel exactly once: the size of the crop hardly shows in the result.
-    return np.asarray(image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> Array:
+        """One row for each prepared image: float32 (N, dimension)."""
+        vectors = np.empty((len(rows), self.dimension), np.float32)
+        for start in range(0, len(rows), BATCH):
+            vectors[start : start + BATCH] = _describe(np.stack(rows[start : start + BATCH]))
+        return vectors
 
 
 def _describe(pixels: NDArray[np.uint8]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -34,8 +35,34 @@ class Embedder(Protocol):
     def manifest(self) -> Mapping[str, Any]:
         """JSON: what it is, and under "spec" what `load` needs to make it again."""
 
+    @property
+    def side(self) -> int:
+        """Pixels of the shorter side that a crop is scaled to: of larger ones not all is needed."""
+
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        """What is computed from, of an image of any size and mode. Any thread may call it."""
+
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """One row for each prepared image: float32 (N, dimension). One call at a time."""
+
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """One row for each image, of any size and mode: float32 (N, dimension)."""
+
+
+class InTwoSteps(ABC):
+    """What prepares images and embeds what was prepared, embeds images."""
+
+    @abstractmethod
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        """See `Embedder`."""
+
+    @abstractmethod
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """See `Embedder`."""
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """One row for each image, of any size and mode: float32 (N, dimension)."""
+        return self.embed_prepared([self.prepared(image) for image in images])
 
 
 def embedder_id(name: str, identity: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.embedders.embedder import InTwoSteps
 from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
@@ -17,44 +18,82 @@ from pipeline.errors import EmbedderError
 if TYPE_CHECKING:
     import torch
 
+    from pipeline.embedders.graph import Graph
+
 BATCH = 64  # crops in one forward pass; more gains nothing on a CPU and little on a GPU
+WORTH_EXPORTING = 32  # crops at once that are worth the seconds of an export; one for the backend is not
 
 
 class Network:
     """Pooled features of the layer before the classification head.
 
     channels_last throughout; bfloat16 where the machine computes it natively; a GPU where there is one.
+    On a CPU without bfloat16, whatever can be exported is run by onnxruntime.
     """
 
     def __init__(self, model: torch.nn.Module, preprocessing: Preprocessing) -> None:
         """`model` is `backbone` after `behead`, weights loaded; it is changed in place and kept."""
         import torch
 
+        from pipeline.embedders.from_pixels import FromPixels
+
         limit_torch_threads()
-        self._preprocessing = preprocessing
+        self.preprocessing = preprocessing
         self._device = torch_device()
         self._bfloat16 = has_fast_bfloat16(self._device)
-        self._model = model.eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        shape = (1, 3, 1, 1)
-        self._mean = torch.tensor(preprocessing.mean, device=self._device).view(shape) * 255
-        self._std = torch.tensor(preprocessing.std, device=self._device).view(shape) * 255
+        self.model = model.eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = FromPixels(self.model, preprocessing).eval().to(self._device)
+        self._exportable = self._device.type == "cpu" and not self._bfloat16
+        self._graph: Graph | None = None
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """float32 (N, dimension)."""
+        """float32 (N, dimension) of at least one image."""
+        return self.embed_prepared([self.preprocessing.prepared(image) for image in images])
+
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """float32 (N, dimension) of at least one crop that `preprocessing` prepared."""
+        # A network in training gathers statistics of what it sees, which a graph would not.
+        if self._exportable and len(rows) >= WORTH_EXPORTING and not _trains(self.model):
+            from pipeline.embedders.graph import exported
+
+            self._exportable = False
+            self._graph = exported(self._network, self.preprocessing.crop)
+        return self._by_torch(rows) if self._graph is None else self._graph.run(rows)
+
+    def _by_torch(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         import torch
 
-        rows = []
+        features = []
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if self._bfloat16:
                 stack.enter_context(torch.autocast(self._device.type, torch.bfloat16))
-            for start in range(0, len(images), BATCH):
-                pixels = self._preprocessing.pixels(images[start : start + BATCH])
-                # NHWC in memory, seen as NCHW: already channels_last, nothing is copied.
-                batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-                normal = (batch.float() - self._mean) / self._std
-                rows.append(self._model(normal).flatten(1).float().cpu())
-        return torch.cat(rows).numpy()
+            for start in range(0, len(rows), BATCH):
+                pixels = torch.from_numpy(np.stack(rows[start : start + BATCH]))
+                if self._device.type == "cuda":
+                    pixels = pixels.pin_memory()  # so that the copy waits for nothing
+                features.append(self._network(pixels.to(self._device, non_blocking=True)))
+            return torch.cat(features).cpu().numpy()
+
+
+class NetworkEmbedder(InTwoSteps):
+    """An embedder that is a `Network`."""
+
+    network: Network
+    dimension: int
+
+    @property
+    def side(self) -> int:
+        """Of a crop's shorter side, before its centre is cut out."""
+        return self.network.preprocessing.resize
+
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resized and cut: uint8 (crop, crop, 3)."""
+        return self.network.preprocessing.prepared(image)
+
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """One row for each prepared image: float32 (N, dimension)."""
+        return self.network.embed_prepared(rows) if len(rows) else np.empty((0, self.dimension), np.float32)
 
 
 def backbone(name: str, image_size: int) -> torch.nn.Module:
@@ -104,6 +143,10 @@ def behead(model: torch.nn.Module) -> tuple[int, str]:
     parent = name.rpartition(".")[0]
     _replace(model, parent, nn.AdaptiveAvgPool2d(1))
     return head.in_channels, parent
+
+
+def _trains(model: torch.nn.Module) -> bool:
+    return any(module.training for module in model.modules())
 
 
 def _replace(model: torch.nn.Module, name: str, new: torch.nn.Module) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.embedders.embedder import embedder_id
+from pipeline.embedders.embedder import InTwoSteps, embedder_id
 from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import EmbedderError
 
@@ -47,7 +47,7 @@ class _Input:
     std: tuple[float, float, float]  # divided by after that
 
 
-class OnnxEmbedder:
+class OnnxEmbedder(InTwoSteps):
     """One output of an ONNX network; an output of feature maps is averaged over its positions.
 
     Size, layout and type are read from the network's input. Order of channels, mean and deviation come
@@ -100,18 +100,23 @@ class OnnxEmbedder:
             **identity,
         }
 
-    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """One row for each image: float32 (N, dimension)."""
-        rows = np.empty((len(images), self.dimension), np.float32)
-        step = self._input.fixed_batch or BATCH
+    @property
+    def side(self) -> int:
+        """The longer one of the network's input."""
+        return max(self._input.width, self._input.height)
+
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resized to the network's input: uint8 (height, width, 3), RGB."""
         size = (self._input.width, self._input.height)
-        for start in range(0, len(images), step):
-            batch = [
-                np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))
-                for image in images[start : start + step]
-            ]
-            rows[start : start + step] = self._run(np.stack(batch))
-        return rows
+        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """One row for each prepared image: float32 (N, dimension)."""
+        vectors = np.empty((len(rows), self.dimension), np.float32)
+        step = self._input.fixed_batch or BATCH
+        for start in range(0, len(rows), step):
+            vectors[start : start + step] = self._run(np.stack(rows[start : start + step]))
+        return vectors
 
     def _run(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """float32 (N, dimension) of RGB values in 0..255 (N, height, width, 3)."""

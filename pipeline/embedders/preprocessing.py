@@ -18,6 +18,7 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_VECTORISED = ("bilinear", "bicubic")  # by torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +73,34 @@ class Preprocessing:
         """Resized and cut, not yet normalised: uint8 (N, crop, crop, 3), RGB."""
         batch = np.empty((len(images), self.crop, self.crop, 3), np.uint8)
         for row, image in zip(batch, images, strict=True):
-            row[:] = self._cut(image)
+            row[:] = self.prepared(image)
         return batch
 
-    def _cut(self, image: Image.Image) -> NDArray[np.uint8]:
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resized and cut, not yet normalised: uint8 (crop, crop, 3), RGB."""
         rgb = image.convert("RGB")
         width, height = (int(self.resize * side / min(rgb.size)) for side in rgb.size)
-        resized = rgb.resize((width, height), _RESAMPLING[self.interpolation])
+        resized = _resized(rgb, width, height, self.interpolation)
         left, top = round((width - self.crop) / 2), round((height - self.crop) / 2)
+        if min(left, top) >= 0:
+            return resized[top : top + self.crop, left : left + self.crop]
         # Where `crop` exceeds `resize`, what lies outside is black, as in torchvision's centre crop.
-        return np.asarray(resized.crop((left, top, left + self.crop, top + self.crop)))
+        whole = Image.fromarray(resized).crop((left, top, left + self.crop, top + self.crop))
+        return np.asarray(whole)
+
+
+def _resized(image: Image.Image, width: int, height: int, interpolation: str) -> NDArray[np.uint8]:
+    """uint8 (height, width, 3) of an RGB image, antialiased."""
+    if interpolation not in _VECTORISED:
+        return np.asarray(image.resize((width, height), _RESAMPLING[interpolation]))
+    import torch
+
+    # Pillow's own filters in a quarter of its time, on processors with AVX2; a number differs by 1 at most.
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
+    resized = torch.nn.functional.interpolate(
+        pixels, (height, width), mode=interpolation, antialias=True, align_corners=False
+    )
+    return resized[0].permute(1, 2, 0).numpy()
 
 
 def _triple(values: Sequence[float]) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.embedders.embedder import embedder_id
-from pipeline.embedders.network import Network
+from pipeline.embedders.network import Network, NetworkEmbedder
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.embedders.spec import HUB, TimmTarget
 from pipeline.embedders.torchvision import WeightsUnavailableError
@@ -36,7 +36,7 @@ _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # that Preproce
 _SEEDS = (0, 1)
 
 
-class TimmEmbedder:
+class TimmEmbedder(NetworkEmbedder):
     """Pooled features of a network of timm's, with the preprocessing of its own configuration.
 
     The network is made as its weights were saved, loaded strictly, and only then loses its classifier
@@ -57,8 +57,8 @@ class TimmEmbedder:
         model, digest = _load(source, spec)
         config = _data_config(model)
         preprocessing = _preprocessing(config, spec)
-        self._network = Network(model, preprocessing)
-        self.dimension = self._network.embed([Image.new("RGB", (preprocessing.crop,) * 2)]).shape[1]
+        self.network = Network(model, preprocessing)
+        self.dimension = self.network.embed([Image.new("RGB", (preprocessing.crop,) * 2)]).shape[1]
         identity = {
             "backbone": str(model.pretrained_cfg["architecture"]),
             "arguments": {k: v for k, v in source.arguments.items() if k != "num_classes"},
@@ -73,10 +73,6 @@ class TimmEmbedder:
             **identity,
         }
 
-    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """One row for each image: float32 (N, dimension)."""
-        return self._network.embed(images) if images else np.empty((0, self.dimension), np.float32)
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Squashed(Preprocessing):
@@ -84,9 +80,9 @@ class _Squashed(Preprocessing):
 
     mode: str = "squash"
 
-    def _cut(self, image: Image.Image) -> NDArray[np.uint8]:
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
         how = Image.Resampling[self.interpolation.upper()]
-        return super()._cut(image.convert("RGB").resize((self.resize, self.resize), how))
+        return super().prepared(image.convert("RGB").resize((self.resize, self.resize), how))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from pipeline.embedders.embedder import embedder_id
-from pipeline.embedders.network import Network, backbone, behead, check_name
+from pipeline.embedders.network import Network, NetworkEmbedder, backbone, behead, check_name
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
+
+if TYPE_CHECKING:
+    import torch
 
 STALL_SECONDS = 10.0  # without a byte from the server, after which a download is given up
 
@@ -26,7 +25,7 @@ class WeightsUnavailableError(EmbedderError):
     """Published weights are neither on this machine nor to be fetched."""
 
 
-class TorchvisionEmbedder:
+class TorchvisionEmbedder(NetworkEmbedder):
     """Pooled penultimate features of a backbone, with the preprocessing that its weights were made for."""
 
     def __init__(self, name: str, *, weights: str = "DEFAULT", cache_dir: Path) -> None:
@@ -35,12 +34,12 @@ class TorchvisionEmbedder:
         They are taken from torch's own cache or from `cache_dir`, or fetched into `cache_dir` and checked
         against the hash in their name. WeightsUnavailableError where neither works.
         """
-        chosen = _weights(name, weights)
+        chosen, state = published(name, weights, cache_dir)
         preprocessing = Preprocessing.from_preset(chosen.transforms())
         model = backbone(name, preprocessing.crop)
-        model.load_state_dict(_state(chosen.url, cache_dir))
+        model.load_state_dict(state)
         self.dimension, head = behead(model)
-        self._network = Network(model, preprocessing)
+        self.network = Network(model, preprocessing)
         identity = {
             "backbone": name,
             "weights": Path(urlparse(chosen.url).path).name,  # holds the hash of its content
@@ -55,9 +54,11 @@ class TorchvisionEmbedder:
             **identity,
         }
 
-    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """One row for each image: float32 (N, dimension)."""
-        return self._network.embed(images) if images else np.empty((0, self.dimension), np.float32)
+
+def published(name: str, member: str, cache_dir: Path) -> tuple[Any, Mapping[str, torch.Tensor]]:
+    """A member of the backbone's weights enum, and its weights: see `TorchvisionEmbedder`."""
+    chosen = _weights(name, member)
+    return chosen, _state(chosen.url, cache_dir)
 
 
 def _weights(name: str, member: str) -> Any:
@@ -73,7 +74,7 @@ def _weights(name: str, member: str) -> Any:
         ) from exc
 
 
-def _state(url: str, cache_dir: Path) -> Mapping[str, Any]:
+def _state(url: str, cache_dir: Path) -> Mapping[str, torch.Tensor]:
     import torch
 
     file_name = Path(urlparse(url).path).name

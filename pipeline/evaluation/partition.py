@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,21 +44,20 @@ class Partition:
     few_species: Ints  # their numbers
 
 
-def partition(crops: list[Crop]) -> Partition:
+def partition(crops: list[Crop], learned: Collection[str] = ()) -> Partition:
     """The test part is test.json where both files list crops; else a third of the crops is split off.
 
     That split keeps whole locations, or sequences where there is one location. Crops of a sequence that
-    reaches into the test part are on neither side. Held-out species are every third in the order of
-    their crops, so that common and rare ones are among them.
+    reaches into the test part are on neither side. The held-out species are what `held_out_species` says.
 
     Raises SourceError where there is one crop, or nothing is left to answer.
     """
-    names, species = _numbered([crop.species for crop in crops])
-    _, sequences = _numbered([crop.sequence for crop in crops])
+    names, species = numbered([crop.species for crop in crops])
+    _, sequences = numbered([crop.sequence for crop in crops])
     tested = np.array([crop.tested for crop in crops], np.bool_)
     by = "test.json"
     if tested.all() or not tested.any():
-        tested, by = _split(crops, species, sequences)
+        tested, by = split(crops, species, sequences, fraction=TEST_FRACTION, seed=SEED)
     test = np.flatnonzero(tested)
     rest = np.flatnonzero(~tested & ~np.isin(sequences, sequences[tested]))
     if not np.isin(species[test], species[rest]).any():
@@ -64,7 +65,7 @@ def partition(crops: list[Crop]) -> Partition:
             f"no species of the test part (split by {by}) is among the other crops",
             remedy="make the dataset anew with labels of each species from several places",
         )
-    chosen = _few(species, len(names))
+    chosen = np.flatnonzero(np.isin(names, held_out_species([crop.species for crop in crops], learned)))
     few = None
     if len(chosen):
         everything = np.arange(len(crops))
@@ -82,31 +83,54 @@ def partition(crops: list[Crop]) -> Partition:
     )
 
 
-def _split(crops: list[Crop], species: Ints, sequences: Ints) -> tuple[npt.NDArray[np.bool_], str]:
-    """Which crops are tested on, and what was kept whole."""
-    places, at = _numbered(
-        [f"in {crop.sequence}" if crop.location is None else f"at {crop.location}" for crop in crops]
-    )
-    if len(places) > 1 and any(crop.location is not None for crop in crops):
-        by, groups = "location", at
-    elif 1 < sequences.max() + 1 < len(crops):
-        by, groups = "sequence", sequences
-    elif len(crops) > 1:
-        by, groups = "crop", np.arange(len(crops))
-    else:
-        raise SourceError("one crop cannot be split", remedy="label more crops")
-    return held_out(species, groups, TEST_FRACTION, SEED)[groups], by
+def split(
+    crops: Sequence[Crop], species: Ints, sequences: Ints, *, fraction: float, seed: int
+) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which crops are held out, `fraction` (0 to 1) of them, and what was kept whole.
+
+    That is the location, or the sequence where there is one location, or the crop. SourceError where there
+    is one crop.
+    """
+    count = len(crops)
+    groups, by = clusters([crop.location for crop in crops], sequences)
+    if by == "sequence" and not 1 < len(np.unique(groups)) < count:
+        if count < 2:
+            raise SourceError("one crop cannot be split", remedy="label more crops")
+        groups, by = np.arange(count), "crop"
+    return held_out(species, groups, fraction, seed)[groups], by
 
 
-def _few(species: Ints, count: int) -> Ints:
-    """The held-out species, ascending; none where there are too few to hold two out."""
-    if count < FEWEST_SPECIES:
-        return np.zeros(0, np.intp)
-    order = np.argsort(-np.bincount(species, minlength=count), kind="stable")
-    every = 3 if count >= 6 else 2
-    return np.sort(order[1::every])
+def clusters(locations: Sequence[str | None], sequences: Ints) -> tuple[Ints, str]:
+    """Numbers (N,) of what hangs together, and its name: the location, or the sequence where there is one.
+
+    A crop without a location hangs together with its sequence alone.
+    """
+    pairs = zip(locations, sequences, strict=True)
+    places, at = numbered([f"in {burst}" if place is None else f"at {place}" for place, burst in pairs])
+    if len(places) > 1 and any(place is not None for place in locations):
+        return at, "location"
+    return np.unique(sequences, return_inverse=True)[1].astype(np.intp), "sequence"
 
 
-def _numbered(keys: list[str]) -> tuple[list[str], Ints]:
+def held_out_species(species: Sequence[str], learned: Collection[str] = ()) -> list[str]:
+    """The names to hold out, sorted, given the species of each crop; none where there are too few.
+
+    Where `learned` names some of them, whatever their case, the others are held out, if two of these have
+    several crops and so can be asked about. Else it is every third in the order of their crops, so that
+    common and rare ones are among them.
+    """
+    counts = Counter(species)
+    known = {name.casefold() for name in learned}
+    others = sorted(name for name in counts if name.casefold() not in known)
+    if len(others) < len(counts) and sum(counts[name] > 1 for name in others) >= 2:
+        return others
+    if len(counts) < FEWEST_SPECIES:
+        return []
+    order = sorted(counts, key=lambda name: (-counts[name], name))
+    return sorted(order[1 :: 3 if len(counts) >= 6 else 2])
+
+
+def numbered(keys: list[str]) -> tuple[list[str], Ints]:
+    """The different keys, sorted, and the number (N,) of each key among them."""
     found, numbers = np.unique(np.array(keys), return_inverse=True)
     return [str(one) for one in found], numbers.astype(np.intp)

@@ -30,14 +30,35 @@ class Rows:
         return len(self.species)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Retrieval:
-    """Means over the queries that can be answered: those whose species another sequence shows."""
+    """Figures of the queries that can be answered: those whose species another sequence shows."""
 
-    queries: int
-    recall_at_1: float | None  # None without queries
-    map_at_r: float | None
-    knn: float | None  # share of queries that most of their neighbours name
+    asked: Ints  # (A,) their rows among the queries
+    values: npt.NDArray[np.float64]  # (A, 3): recall@1, MAP@R, and whether their neighbours name them
+
+    @property
+    def queries(self) -> int:
+        """How many they are."""
+        return len(self.asked)
+
+    @property
+    def recall_at_1(self) -> float | None:
+        """Mean over them; None without any, as the others."""
+        return self._mean(0)
+
+    @property
+    def map_at_r(self) -> float | None:
+        """Mean over them."""
+        return self._mean(1)
+
+    @property
+    def knn(self) -> float | None:
+        """The share of them that most of their neighbours name."""
+        return self._mean(2)
+
+    def _mean(self, column: int) -> float | None:
+        return float(self.values[:, column].mean()) if len(self.asked) else None
 
 
 def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cells: int = CELLS) -> Retrieval:
@@ -49,8 +70,9 @@ def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cel
     frequent among the neighbours, k-NN says the one that comes first. Equally near neighbours stand in
     the order of the gallery.
     """
-    sums, count = np.zeros(3), 0
-    for similar, same in _blocks(queries, gallery, cells):
+    asked: list[Ints] = [np.zeros(0, np.intp)]
+    values: list[npt.NDArray[np.float64]] = [np.zeros((0, 3))]
+    for start, similar, same in _blocks(queries, gallery, cells):
         answers = (same & np.isfinite(similar)).sum(axis=1)
         askable = answers > 0
         if not askable.any():
@@ -59,16 +81,10 @@ def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cel
         order = _nearest(similar, max(neighbours, int(answers.max())))
         hits = np.take_along_axis(same, order, axis=1)
         there = np.isfinite(np.take_along_axis(similar, order, axis=1))
-        sums += (
-            hits[:, 0].sum(),
-            map_at_r(hits, answers).sum(),
-            _majority(gallery.species[order[:, :neighbours]], there[:, :neighbours], hits).sum(),
-        )
-        count += len(answers)
-    if not count:
-        return Retrieval(queries=0, recall_at_1=None, map_at_r=None, knn=None)
-    first, mean, votes = (float(one) for one in sums / count)
-    return Retrieval(queries=count, recall_at_1=first, map_at_r=mean, knn=votes)
+        votes = _majority(gallery.species[order[:, :neighbours]], there[:, :neighbours], hits)
+        asked.append(start + np.flatnonzero(askable))
+        values.append(np.stack([hits[:, 0], map_at_r(hits, answers), votes], axis=1))
+    return Retrieval(asked=np.concatenate(asked), values=np.concatenate(values))
 
 
 def map_at_r(hits: Bools, answers: Ints) -> npt.NDArray[np.float64]:
@@ -80,15 +96,17 @@ def map_at_r(hits: Bools, answers: Ints) -> npt.NDArray[np.float64]:
     return found
 
 
-def _blocks(queries: Rows, gallery: Rows, cells: int) -> Iterator[tuple[Floats, Bools]]:
-    """Similarities (B, G), minus infinity within a sequence, and whether the species is the same."""
+def _blocks(queries: Rows, gallery: Rows, cells: int) -> Iterator[tuple[int, Floats, Bools]]:
+    """The first row of B queries, similarities (B, G), minus infinity within a sequence, and whether the
+    species is the same.
+    """
     answers = unit(gallery.vectors)
     size = max(1, cells // max(1, len(gallery)))
     for start in range(0, len(queries), size):
         rows = slice(start, start + size)
         similar: Floats = unit(queries.vectors[rows]) @ answers.T
         similar[queries.sequences[rows, None] == gallery.sequences] = -np.inf
-        yield similar, queries.species[rows, None] == gallery.species
+        yield start, similar, queries.species[rows, None] == gallery.species
 
 
 def _nearest(similar: Floats, depth: int) -> Ints:

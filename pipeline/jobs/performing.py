@@ -18,6 +18,7 @@ from pipeline.jobs.worker_name import own_name
 from pipeline.records import RunRecord
 from pipeline.store import models, oracle, predictions, runs
 from pipeline.store.database import Database
+from pipeline.store.projects import EmbedderChangedError
 from pipeline.wiring import House
 
 BEAT_SECONDS = 5.0
@@ -77,10 +78,13 @@ def _train(house: House, run: RunRecord) -> Result:
         labels = oracle.label_count(conn, project_id)
     settings = house.settings
     length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
-    record = train(house.database, settings.data_dir, project_id, top_k=length)
-    reason = None if record is not None else TOO_FEW
-    if record is None:
-        record = cover(house.database, settings.data_dir, project_id, top_k=length)
+    try:
+        record = train(house.database, settings.data_dir, project_id, top_k=length)
+        reason = None if record is not None else TOO_FEW
+        if record is None:
+            record = cover(house.database, settings.data_dir, project_id, top_k=length)
+    except EmbedderChangedError as exc:  # no failure: labels that nothing has learned call for the next
+        return {"version": None, "reason": str(exc)}
     try:
         report = push(house.database, wiring.label_studio(settings), project_id)
     except LabelStudioError as exc:

@@ -60,7 +60,7 @@ def accept(
         raise ModelError(
             f"project {project.id} has no version that answers yet", remedy="label, then `wildloop train`"
         )
-    pool = open_pool(database, data_dir, project.embedder)
+    pool = open_pool(database, data_dir, current.embedder)
     head = registry.load_head(data_dir, current)
     known = familiar(database, pool, registry.learned(data_dir, current))
     audit = audit_labels(database, pool, project.id)

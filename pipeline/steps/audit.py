@@ -72,7 +72,7 @@ def judge(
         versions = models.all(conn, project.id)
     if current is None or current.path is None:
         return None
-    pool = open_pool(database, data_dir, project.embedder)
+    pool = open_pool(database, data_dir, current.embedder)
     audit = audit_labels(database, pool, project.id)
     head = registry.load_head(data_dir, current)
     together = _said_together(database, head, pool, audit)
@@ -84,7 +84,7 @@ def judge(
         unanswered=sample.unanswered,
         estimates=stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names),
         pooled=stopping.estimate(audit.truth, together, audit.sequences, names),
-        forecast=_forecast(pool, audit, _heads(data_dir, versions, project.embedder), target),
+        forecast=_forecast(pool, audit, _heads(data_dir, versions, current.embedder), target),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.errors import ModelError
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.project import ensure_project
 from pipeline.records import ProjectRecord
 from pipeline.settings import Settings
-from pipeline.store import categories, projects
+from pipeline.store import categories, embeddings, projects
 from pipeline.store.database import Database
 
 
@@ -34,10 +35,17 @@ def create_project(
 ) -> tuple[ProjectRecord, list[str]]:
     """Create the project or make the existing one right; returns its record and what was changed.
 
-    Its queue is ordered by the embeddings of `embedder_id`. A second run changes nothing. Raises
-    LabelStudioError and SettingsError, each with the remedy.
+    A new project's queue is ordered by the embeddings of registered `embedder_id`. A second run changes
+    nothing. Raises ModelError, before anything is changed, where the project works with another
+    embedder, and LabelStudioError and SettingsError, each with the remedy.
     """
     before = known_project(database, client, title, project_id)
+    if before is not None and before.embedder != embedder_id:
+        with database.read() as conn:
+            remedy = f"`{embeddings.way_to(conn, embedder_id, before.id)}` changes that"
+        raise ModelError(
+            f"project {before.id} works with {before.embedder}, not with {embedder_id}", remedy=remedy
+        )
     number, changes = ensure_project(
         client,
         settings,
@@ -47,8 +55,6 @@ def create_project(
         model_version=before.current_model if before else None,
         connect_backend=connect_backend,
     )
-    if before is not None and before.embedder != embedder_id:
-        changes.append(f"embedder: {embedder_id} instead of {before.embedder}")
     with database.write() as conn:
         projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
         categories.ensure(conn, species)

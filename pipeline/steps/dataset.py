@@ -112,7 +112,7 @@ def make(
             with database.read() as conn:
                 chosen = _Chosen(spool, categories.names(conn))
                 found = photographs(conn, selection.roles, weak=selection.weak)
-                for crop, alone in _choose(found, data_dir, selection, report):
+                for crop, alone in choose(found, data_dir, selection, report):
                     chosen.add(crop, alone=alone)
             if not chosen:
                 raise _nothing(selection, report)
@@ -123,10 +123,10 @@ def make(
     return report
 
 
-def _choose(
+def choose(
     found: Iterable[list[LabelledCrop]], data_dir: Path, selection: Selection, report: DatasetReport
 ) -> Iterator[tuple[LabelledCrop, bool]]:
-    """The crops to take, and whether each is the only one of its photograph."""
+    """The crops to take, and whether each is the only one of its photograph; the report counts the others."""
     for crops in found:
         if len({crop.category_id for crop in crops if crop.category_id}) > 1:  # 0, empty, is no species
             report.several += 1

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from pipeline.embedders import Embedder
 from pipeline.errors import PhotoError
-from pipeline.images import Photo, read_file
+from pipeline.steps.crop_vectors import BATCH, crop_vectors
 from pipeline.store import embeddings
-from pipeline.store.database import Database, chunks
+from pipeline.store.database import Database
 
 PAGE = 1024  # detections asked for at once; two processes that meet repeat at most one page
-DECODERS = 4  # threads; Pillow decodes without holding the interpreter
-LOOKAHEAD = 2  # batches decoded while another is embedded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +41,7 @@ class EmbedReport:
 
 
 def embed(
-    database: Database, embedder: Embedder, data_dir: Path, *, batch_size: int = 64, progress: bool = False
+    database: Database, embedder: Embedder, data_dir: Path, *, batch_size: int = BATCH, progress: bool = False
 ) -> EmbedReport:
     """Embed every crop that lacks this embedder's vector; each batch is committed by itself.
 
@@ -59,20 +54,15 @@ def embed(
         waiting = embeddings.missing_count(conn, embedder.id)
     embedded = 0
     broken: list[BrokenCrop] = []
-    with (
-        tqdm(total=waiting, desc="embed", unit="crop", disable=None if progress else True) as bar,
-        ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as threads,
-    ):
-        work = _missing(database, embedder.id)
-        decoded = _prefetched(threads, work, data_dir, ahead=LOOKAHEAD * batch_size)
-        for batch in chunks(decoded, batch_size):
-            broken += [crop for crop in batch if isinstance(crop, BrokenCrop)]
-            good = [crop for crop in batch if not isinstance(crop, BrokenCrop)]
-            if good:
-                vectors = embedder.embed([image for _, image in good])
+    work = ((crop, data_dir / crop[1]) for crop in _missing(database, embedder.id))
+    with tqdm(total=waiting, desc="embed", unit="crop", disable=None if progress else True) as bar:
+        for batch in crop_vectors(embedder, work, batch_size=batch_size):
+            broken += [_broken(*crop, error) for crop, error in batch.broken]
+            if batch.keys:
+                names = [name for name, _ in batch.keys]
                 with database.write() as conn:
-                    embedded += embeddings.append(conn, embedder.id, [name for name, _ in good], vectors)
-            bar.update(len(batch))
+                    embedded += embeddings.append(conn, embedder.id, names, batch.vectors)
+            bar.update(batch.crops)
     return EmbedReport(
         embedder=embedder.id,
         dimension=embedder.dimension,
@@ -96,23 +86,7 @@ def _missing(database: Database, embedder_id: str) -> Iterator[tuple[str, str]]:
             yield from page
 
 
-def _prefetched(
-    threads: ThreadPoolExecutor, work: Iterable[tuple[str, str]], data_dir: Path, *, ahead: int
-) -> Iterator[tuple[str, Image.Image] | BrokenCrop]:
-    """The crops in order, decoded by `threads` up to `ahead` of who takes them."""
-    queue: deque[Future[tuple[str, Image.Image] | BrokenCrop]] = deque()
-    for detection_id, crop_path in work:
-        queue.append(threads.submit(_decode, data_dir, detection_id, crop_path))
-        if len(queue) > ahead:
-            yield queue.popleft().result()
-    while queue:
-        yield queue.popleft().result()
-
-
-def _decode(data_dir: Path, detection_id: str, crop_path: str) -> tuple[str, Image.Image] | BrokenCrop:
-    try:
-        return detection_id, Photo(read_file(data_dir / crop_path)).pixels()
-    except PhotoError as exc:
-        return BrokenCrop(
-            detection_id=detection_id, crop_path=crop_path, failure=exc.failure, detail=exc.detail
-        )
+def _broken(detection_id: str, crop_path: str, error: PhotoError) -> BrokenCrop:
+    return BrokenCrop(
+        detection_id=detection_id, crop_path=crop_path, failure=error.failure, detail=error.detail
+    )

@@ -1,10 +1,10 @@
-"""A dataset's crops -> how well each embedder keeps their species apart: a table, evaluation.csv and maps."""
+"""A dataset's crops -> how well each embedder keeps their species apart: a table, and files."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,33 +18,17 @@ from pipeline.embedders import Embedder, load
 from pipeline.embedders.spec import parse
 from pipeline.errors import EmbedderError, PhotoError, SourceError
 from pipeline.evaluation import dataset_folder, scatter
+from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.dataset_folder import Crop
-from pipeline.evaluation.partition import Part, Partition, partition
-from pipeline.evaluation.probe import LABELS, judged_rows, probe
-from pipeline.evaluation.retrieval import NEIGHBOURS, Retrieval, Rows, retrieval
+from pipeline.evaluation.partition import Partition, partition
 from pipeline.exporters.draft import draft_file, refused
 from pipeline.images import Photo, read_file
-from pipeline.simulation.summary import aligned
+from pipeline.steps.crop_vectors import crop_vectors
+from pipeline.steps.evaluation_report import COLUMNS, Row, cells, rows, table
 
-BATCH = 64  # crops decoded and embedded at once
-DECODERS = 4  # threads; Pillow decodes without holding the interpreter
 SHOWN = 5  # broken crops named one by one
+SAMPLE = 64  # crops that show untrained networks what crops look like
 CSV = "evaluation.csv"
-
-Vectors = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """The figures of one embedder on one part."""
-
-    embedder: str
-    spec: str
-    dimension: int
-    held_out: str  # locations or species
-    found: Retrieval
-    probes: list[float | None]  # at LABELS
-    judged: int  # crops that the probes are judged on
 
 
 @dataclass(kw_only=True)
@@ -53,18 +37,33 @@ class _Embedded:
 
     embedder: str
     spec: str
-    vectors: Vectors  # (N, D); rows of broken crops mean nothing
+    manifest: Mapping[str, Any]
+    vectors: npt.NDArray[np.float16]  # (N, D), as a project keeps them; rows of broken crops mean nothing
     broken: dict[int, str] = field(default_factory=dict)  # row: why
+
+    @property
+    def learned(self) -> list[str] | None:
+        """The species that it was trained to tell apart; None where its manifest does not say."""
+        training = self.manifest.get("training")
+        classes = training.get("classes") if isinstance(training, Mapping) else None
+        return [str(one) for one in classes] if isinstance(classes, list) else None
 
 
 def evaluate(
-    dataset: Path, specs: Sequence[str], *, data_dir: Path, out: Path | None = None, progress: bool = False
+    dataset: Path,
+    specs: Sequence[str],
+    *,
+    data_dir: Path,
+    out: Path | None = None,
+    against_baselines: bool = True,
+    progress: bool = False,
 ) -> str:
     """Embed the labelled crops of the folder `dataset` with each of `specs`, and tell the figures in words.
 
-    With `out`, evaluation.csv and a map for each embedder are written there, each whole or not at all. A
-    crop that cannot be read is left out for all. Raises SourceError where the dataset cannot be used,
-    EmbedderError where an embedder cannot, and ExportError where the disk refuses.
+    Checkpoints are compared with what they should beat, too, unless not `against_baselines`. With `out`,
+    evaluation.csv, and of each embedder a map and its vectors, are written there, each file whole or not at
+    all. A crop that cannot be read is left out for all. Raises SourceError where the dataset cannot be
+    used, EmbedderError where an embedder cannot, and ExportError where the disk refuses.
     """
     for spec in specs:
         parse(spec)  # a slip in the last is told before the first has run
@@ -80,6 +79,16 @@ def evaluate(
         if embedder.id not in done:
             done[embedder.id] = _embedded(embedder, spec, dataset, listed.crops, progress=progress)
         del embedder  # a large network makes room for the next
+    unavailable = []
+    if against_baselines:
+        manifests = [one.manifest for one in done.values()]
+        for found in baselines(manifests, _sample(dataset, listed.crops), data_dir=data_dir):
+            if isinstance(found, EmbedderError):
+                unavailable.append(str(found))
+            elif found.id not in done:
+                spec = str(found.manifest["spec"])
+                done[found.id] = _embedded(found, spec, dataset, listed.crops, progress=progress)
+            del found
     broken = {row: why for one in done.values() for row, why in one.broken.items()}
     good = np.array([row for row in range(len(listed.crops)) if row not in broken], np.intp)
     if not len(good):
@@ -88,83 +97,52 @@ def evaluate(
             remedy="run `wildloop dataset make` on it again",
         )
     crops = [listed.crops[row] for row in good]
-    parts = partition(crops)
-    rows = []
+    parts = partition(crops, {name for one in done.values() for name in one.learned or ()})
+    judged: list[Row] = []
     for one in done.values():
         one.vectors = one.vectors[good]
-        rows += list(_judged(one, parts))
-    files = [] if out is None else _write(out, rows, list(done.values()), parts)
-    told = [_heading(dataset, parts, listed.left_out), "", *_table(rows)]
+        judged += rows(one.embedder, one.spec, one.vectors, one.learned, parts)
+    told = [_heading(dataset, parts, listed.left_out), "", *table(judged, parts)]
     if parts.few is None:
         told += ["", f"{len(parts.names)} species are too few to hold some out"]
+    if unavailable:
+        told += ["", *unavailable]
+    if parts.by != "test.json" and any(one.learned for one in done.values()):
+        told += ["", "without both train.json and test.json, embedders may have learned from the test part"]
     if broken:
         told += ["", f"{len(broken)} crops could not be read and are left out:"]
         told += [f"  {listed.crops[row].file_name}: {broken[row]}" for row in sorted(broken)[:SHOWN]]
+    files = [] if out is None else _write(out, judged, list(done.values()), crops, parts)
     return "\n".join([*told, *([""] if files else []), *map(str, files)])
 
 
 def _embedded(embedder: Embedder, spec: str, folder: Path, crops: list[Crop], *, progress: bool) -> _Embedded:
-    vectors = np.zeros((len(crops), embedder.dimension), np.float32)
-    done = _Embedded(embedder=embedder.id, spec=spec, vectors=vectors)
-    with (
-        tqdm(total=len(crops), desc=embedder.id, unit="crop", disable=None if progress else True) as bar,
-        ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as threads,
-    ):
-        for start in range(0, len(crops), BATCH):
-            names = [folder / crop.file_name for crop in crops[start : start + BATCH]]
-            images: dict[int, Image.Image] = {}
-            for row, found in enumerate(threads.map(_decoded, names), start):
-                if isinstance(found, PhotoError):
-                    done.broken[row] = str(found)
-                else:
-                    images[row] = found
-            if images:
-                vectors[list(images)] = embedder.embed(list(images.values()))
-            bar.update(len(names))
+    vectors = np.zeros((len(crops), embedder.dimension), np.float16)
+    done = _Embedded(embedder=embedder.id, spec=spec, manifest=embedder.manifest, vectors=vectors)
+    files = enumerate(folder / crop.file_name for crop in crops)
+    with tqdm(total=len(crops), desc=embedder.id, unit="crop", disable=None if progress else True) as bar:
+        for batch in crop_vectors(embedder, files):
+            done.broken |= {row: str(error) for row, error in batch.broken}
+            with np.errstate(over="ignore"):  # told below
+                vectors[batch.keys] = batch.vectors
+            bar.update(batch.crops)
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise EmbedderError(
-            f"{spec} makes numbers that are not finite, first of {crops[row].file_name}",
+            f"{spec} makes numbers that are none, or beyond float16's 65504, first of {crops[row].file_name}",
             remedy="check its weights and preprocessing",
         )
     return done
 
 
-def _decoded(path: Path) -> Image.Image | PhotoError:
-    try:
-        return Photo(read_file(path)).pixels()
-    except PhotoError as exc:
-        return exc
-
-
-def _judged(one: _Embedded, parts: Partition) -> Iterator[Row]:
-    for held_out, part in (("locations", parts.places), ("species", parts.few)):
-        if part is not None:
-            yield Row(
-                embedder=one.embedder,
-                spec=one.spec,
-                dimension=one.vectors.shape[1],
-                held_out=held_out,
-                found=retrieval(_rows(one, parts, part.queries), _rows(one, parts, part.gallery)),
-                probes=[_probe(one, parts, part, labels) for labels in LABELS],
-                judged=len(judged_rows(parts.species, part.learned, part.tested)),
-            )
-
-
-def _rows(one: _Embedded, parts: Partition, rows: npt.NDArray[np.intp]) -> Rows:
-    return Rows(vectors=one.vectors[rows], species=parts.species[rows], sequences=parts.sequences[rows])
-
-
-def _probe(one: _Embedded, parts: Partition, part: Part, labels: int) -> float | None:
-    return probe(
-        one.vectors,
-        parts.species,
-        parts.sequences,
-        parts.locations,
-        learned=part.learned,
-        tested=part.tested,
-        labels=labels,
-    )
+def _sample(folder: Path, crops: list[Crop]) -> list[Image.Image]:
+    """Some of the crops that can be read, drawn at random."""
+    drawn = np.sort(np.random.default_rng(0).permutation(len(crops))[:SAMPLE])
+    found = []
+    for row in drawn:
+        with suppress(PhotoError):  # it is told when the crops are embedded
+            found.append(Photo(read_file(folder / crops[row].file_name)).pixels())
+    return found
 
 
 def _heading(dataset: Path, parts: Partition, left_out: int) -> str:
@@ -176,52 +154,27 @@ def _heading(dataset: Path, parts: Partition, left_out: int) -> str:
     )
 
 
-def _table(rows: list[Row]) -> Iterator[str]:
-    retrieved = ["queries", "recall@1", "mAP@R", f"k-NN|k = {NEIGHBOURS}"]
-    probes = [f"probe|{labels:,} labels" for labels in LABELS]
-    body = []
-    for row in rows:
-        figures = [_text(one) for one in _figures(row)]
-        body.append(
-            [
-                row.embedder,
-                row.held_out,
-                f"{row.found.queries:,}",
-                *figures[:3],
-                f"{row.judged:,}",
-                *figures[3:],
-            ]
-        )
-    return aligned(["embedder", "held out", *retrieved, "probe|judged on", *probes], body)
-
-
-def _figures(row: Row) -> list[float | None]:
-    return [row.found.recall_at_1, row.found.map_at_r, row.found.knn, *row.probes]
-
-
-def _text(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:.3f}"
-
-
-def _write(out: Path, rows: list[Row], done: list[_Embedded], parts: Partition) -> list[Path]:
-    """evaluation.csv and the maps; returns their paths."""
+def _write(
+    out: Path, judged: list[Row], done: list[_Embedded], crops: list[Crop], parts: Partition
+) -> list[Path]:
+    """evaluation.csv, and the map and vectors of each; returns their paths."""
     with draft_file(out / CSV) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        probes = [f"probe_{labels}" for labels in LABELS]
-        figures = ["recall_at_1", "map_at_r", f"knn_{NEIGHBOURS}", *probes]
-        writer.writerow(
-            ["embedder", "spec", "dimension", "held_out", "split_by", "queries", "judged", *figures]
-        )
-        for row in rows:
-            cells: list[Any] = ["" if one is None else f"{one:.6f}" for one in _figures(row)]
-            about = [row.embedder, row.spec, row.dimension, row.held_out, parts.by]
-            writer.writerow([*about, row.found.queries, row.judged, *cells])
+        writer.writerow(COLUMNS)
+        writer.writerows(cells(row, parts.by) for row in judged)
     shown = scatter.chosen(len(parts.species))
+    label, group, location = (
+        np.array(keys)
+        for keys in zip(*((crop.species, crop.sequence, crop.location or "") for crop in crops), strict=True)
+    )
     written = [out / CSV]
     for one in done:
         places = scatter.layout(one.vectors[shown])
         title = f"{one.embedder}: {len(shown):,} crops"
         with draft_file(out / f"map-{one.embedder}.png") as draft:
             draft.write_bytes(scatter.png(places, parts.species[shown], parts.names, title))
-        written.append(out / f"map-{one.embedder}.png")
+        with draft_file(out / f"vectors-{one.embedder}.npz") as draft, draft.open("wb") as stream:
+            # As `wildloop simulate` reads them.
+            np.savez(stream, E=one.vectors, label=label, group=group, location=location)
+        written += [out / f"map-{one.embedder}.png", out / f"vectors-{one.embedder}.npz"]
     return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,14 @@ from pipeline.steps.standing import Rows, Standing, familiar, sequences_of
 from pipeline.store import acceptances, models, predictions
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A version that may become current as it is."""
+
+    record: ModelRecord
+    queue: Sequence[PredictionRecord]
 
 
 def queue(
@@ -65,11 +74,14 @@ def queue_score(rank: int, length: int) -> float:
     return rank / length
 
 
-def settle(database: Database, record: ModelRecord, queue: Sequence[PredictionRecord]) -> ModelRecord:
-    """Make the version current with this queue, in one transaction.
+def settle(database: Database, ready: Ready) -> ModelRecord:
+    """Make the version current with its queue, in one transaction.
 
     Where it is current with this very queue nothing changes, and nothing is pushed a second time.
+    EmbedderChangedError where the project went over to another embedder than the version's: its queue
+    is in vectors that the project has left.
     """
+    record, queue = ready.record, ready.queue
     with database.write() as conn:
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:

@@ -11,7 +11,7 @@ from pipeline import heads, registry
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, ProjectRecord, json_digest, utc_now
 from pipeline.steps import audit
-from pipeline.steps.score import queue, settle
+from pipeline.steps.score import Ready, queue, settle
 from pipeline.steps.standing import examples_of, learned, standing
 from pipeline.store import audits, candidates, categories, models, oracle, projects
 from pipeline.store.candidates import Place
@@ -30,14 +30,26 @@ def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
 
     The same labels give the version that they gave before: no new one, and nothing changes unless its
     queue does. None, for the reason `TOO_FEW`, where there is nothing to learn from. Until the end
-    the old version stays current; then version, queue and project change in one transaction.
+    the old version stays current; then version, queue and project change in one transaction. Where the
+    project went over to another embedder meanwhile, nothing changes: EmbedderChangedError.
     """
     with database.read() as conn:
         project = projects.get(conn, project_id)
-        labels = learned(conn, project_id)
+    ready = learn(database, data_dir, project, top_k=top_k)
+    return None if ready is None else settle(database, ready)
+
+
+def learn(database: Database, data_dir: Path, project: ProjectRecord, *, top_k: int) -> Ready | None:
+    """The version of the labels there are, in the vectors of the record's embedder, and its queue.
+
+    Its files are written; the project stays as it is. None, for the reason `TOO_FEW`, where there is
+    nothing to learn from.
+    """
+    with database.read() as conn:
+        labels = learned(conn, project.id)
         known = {
-            "labels_known": oracle.label_count(conn, project_id),
-            "audit_known": audits.label_count(conn, project_id),
+            "labels_known": oracle.label_count(conn, project.id),
+            "audit_known": audits.label_count(conn, project.id),
         }
         names = categories.names(conn)
     pool = open_pool(database, data_dir, project.embedder)
@@ -47,8 +59,8 @@ def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
     with database.read() as conn:
         places = candidates.places(conn, labelled)
     record, head = _version(database, data_dir, project, pool, labels, places, names, known)
-    state = standing(database, pool, project_id, top_k=top_k)
-    return settle(database, record, queue(database, state, record.version, head, labelled, top_k))
+    state = standing(database, pool, project.id, top_k=top_k)
+    return Ready(record=record, queue=queue(database, state, record.version, head, labelled, top_k))
 
 
 def next_training(newest: ModelRecord | None, retrain_every: int) -> int:

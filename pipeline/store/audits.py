@@ -44,9 +44,10 @@ def draw(
     return insert_new(conn, audit, rows)
 
 
-def ids(conn: sa.Connection, project_id: int) -> set[str]:
-    """Every crop that was ever drawn for the project: no version learns from it."""
-    return set(conn.scalars(sa.select(audit.c.detection_id).where(audit.c.project_id == project_id)))
+def ids(conn: sa.Connection, project_id: int | None = None) -> set[str]:
+    """Every crop that was ever drawn for the project, or for any: no version learns from it."""
+    query = sa.select(audit.c.detection_id)
+    return set(conn.scalars(query if project_id is None else query.where(audit.c.project_id == project_id)))
 
 
 def among(conn: sa.Connection, project_id: int, detection_ids: Iterable[str]) -> set[str]:

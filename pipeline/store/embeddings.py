@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import shlex
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,25 @@ def missing_count(conn: sa.Connection, embedder_id: str) -> int:
     """How many detections have a crop but no vector of this embedder."""
     query = sa.select(sa.func.count()).select_from(detection).where(_lacks(embedder_id))
     return int(conn.execute(query).scalar_one())
+
+
+def is_complete(conn: sa.Connection, embedder_id: str, *, unreadable: Collection[str]) -> bool:
+    """Whether no detection lacks the vector of this embedder, but for those that are known `unreadable`."""
+    found = missing(conn, embedder_id, "", len(unreadable) + 1)
+    return all(detection_id in unreadable for detection_id, _ in found)
+
+
+def behind(conn: sa.Connection, embedder_id: str, other: str) -> int:
+    """How many detections have a crop and a vector of `other`, but none of this embedder."""
+    theirs = sa.exists().where(embedding.c.detection_id == detection.c.id, embedding.c.embedder == other)
+    query = sa.select(sa.func.count()).select_from(detection).where(_lacks(embedder_id), theirs)
+    return int(conn.execute(query).scalar_one())
+
+
+def way_to(conn: sa.Connection, embedder_id: str, project_id: int) -> str:
+    """The command that makes the project work with this registered embedder, ready for a shell."""
+    spec = shlex.quote(str(registered(conn, embedder_id).manifest["spec"]))
+    return f"wildloop embedding use {spec} --project {project_id}"
 
 
 def count(conn: sa.Connection, embedder_id: str) -> int:

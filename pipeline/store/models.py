@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import StoreError
 from pipeline.records import ModelRecord, PredictionRecord
-from pipeline.store import predictions
+from pipeline.store import predictions, projects
 from pipeline.store.database import insert_new
 from pipeline.store.schema import model, project
 
@@ -53,14 +53,15 @@ def activate(conn: sa.Connection, record: ModelRecord, queue: Iterable[Predictio
     """Make the version the project's current one, and `queue` its queue, still to be pushed.
 
     A version that is there already stays as it is and only its queue is replaced: rolling back is
-    activating an older one. All within the caller's transaction. StoreError where there is no project.
+    activating an older one. All within the caller's transaction. StoreError where there is no project,
+    EmbedderChangedError where the project works with another embedder than the version.
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"metrics": dict(record.metrics)}
     insert_new(conn, model, [row])
     predictions.replace(conn, record.version, queue)
-    mine = sa.update(project).where(project.c.id == record.project_id)
-    if not conn.execute(mine.values(current_model=record.version)).rowcount:
-        raise StoreError(f"the store knows no project {record.project_id}", remedy="see `wildloop project`")
+    mine = project.c.id == record.project_id, project.c.embedder == record.embedder
+    if not conn.execute(sa.update(project).where(*mine).values(current_model=record.version)).rowcount:
+        raise projects.left(conn, record.project_id, record.embedder)
 
 
 def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[ModelRecord]:

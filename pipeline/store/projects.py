@@ -9,12 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.errors import StoreError
+from pipeline.errors import ModelError, StoreError
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.store.database import insert_new
 from pipeline.store.schema import project
 
 _FIELDS = tuple(field.name for field in fields(ProjectRecord))
+
+
+class EmbedderChangedError(ModelError):
+    """The project went over to another embedder while something was made for its former one."""
 
 
 def get(conn: sa.Connection, project_id: int) -> ProjectRecord:
@@ -33,17 +37,32 @@ def all(conn: sa.Connection) -> list[ProjectRecord]:
 
 
 def save(conn: sa.Connection, record: ProjectRecord) -> None:
-    """Add the project, or give the one of this id the record's title and embedder.
+    """Add the project, or give the one of this id the record's title.
 
-    Its current model and watermark belong to those who move them (`models.activate`, `set_watermark`).
+    Embedder, current model and watermark belong to those who move them (`change_embedder`,
+    `models.activate`, `set_watermark`).
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"created_at": utc_now()}
     if insert_new(conn, project, [row]) == 0:
-        conn.execute(
-            sa.update(project)
-            .where(project.c.id == record.id)
-            .values(title=record.title, embedder=record.embedder)
-        )
+        conn.execute(sa.update(project).where(project.c.id == record.id).values(title=record.title))
+
+
+def change_embedder(conn: sa.Connection, project_id: int, *, former: str, new: str) -> None:
+    """Make the project work with embedder `new`; `models.activate` gives it a version of that next.
+
+    EmbedderChangedError where it does not work with `former` any more.
+    """
+    mine = sa.update(project).where(project.c.id == project_id, project.c.embedder == former)
+    if not conn.execute(mine.values(embedder=new)).rowcount:
+        raise left(conn, project_id, former)
+
+
+def left(conn: sa.Connection, project_id: int, former: str) -> EmbedderChangedError:
+    """The error that says so of a project; StoreError where the store has none of this id."""
+    return EmbedderChangedError(
+        f"project {project_id} went over from {former} to {get(conn, project_id).embedder} meanwhile",
+        remedy="nothing was changed; run it again to do it with the embedder of now",
+    )
 
 
 def set_watermark(

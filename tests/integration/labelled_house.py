@@ -45,7 +45,7 @@ class Embedder:
 
     id: str = "made-up"
     dimension: int = 8
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=lambda: {"spec": "made-up"})
 
     def embed(self, images: Sequence[Any]) -> Any:
         raise NotImplementedError

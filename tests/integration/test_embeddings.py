@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.cli.embed import embed as embed_command
+from pipeline.embedders.embedder import InTwoSteps
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, detection_id, image_id
 from pipeline.steps.embed import embed
@@ -28,25 +29,29 @@ DIMENSION = 16
 ID = "mean_colour-0123456789ab"
 
 
-class MeanColour:
+class MeanColour(InTwoSteps):
     """An embedder without weights: the mean colour, and thirteen zeros."""
 
     id = ID
     dimension = DIMENSION
+    side = 24
     manifest = {"kind": "test", "spec": "descriptor"}  # noqa: RUF012
 
     def __init__(self, fails_after: int | None = None) -> None:
         self.seen = 0
         self.fails_after = fails_after
 
-    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        if self.fails_after is not None and self.seen + len(images) > self.fails_after:
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        return np.asarray(image)
+
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        if self.fails_after is not None and self.seen + len(rows) > self.fails_after:
             raise KeyboardInterrupt
-        self.seen += len(images)
-        rows = np.zeros((len(images), DIMENSION), np.float32)
-        for row, image in zip(rows, images, strict=True):
-            row[:3] = np.asarray(image).reshape(-1, 3).mean(axis=0)
-        return rows
+        self.seen += len(rows)
+        vectors = np.zeros((len(rows), DIMENSION), np.float32)
+        for vector, pixels in zip(vectors, rows, strict=True):
+            vector[:3] = pixels.reshape(-1, 3).mean(axis=0)
+        return vectors
 
 
 def known_vectors(ids: Sequence[str]) -> NDArray[np.float32]:

@@ -8,18 +8,17 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import heads, registry
-from pipeline.errors import EmbedderError, ModelError, StoreError
+from pipeline.errors import ModelError, StoreError
 from pipeline.label_studio.client import LabelStudio
-from pipeline.records import ModelRecord, PredictionRecord, ProjectRecord, Verdict, utc_now
+from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.activate import activate
 from pipeline.steps.order import cover
 from pipeline.steps.push import push
 from pipeline.steps.train import next_training, queue_length, train
-from pipeline.store import candidates, embeddings, models, predictions, projects
+from pipeline.store import candidates, models, predictions, projects
 from pipeline.store.database import Database
 from tests.integration.labelled_house import (
     PROJECT,
-    Embedder,
     TakingLabelStudio,
     detection,
     label,
@@ -250,17 +249,6 @@ def test_training_again_makes_lost_files_again(pool: Database, tmp_path: Path) -
     (tmp_path / str(record.path) / "head.npz").unlink()
     assert trained(pool, tmp_path) == record
     assert registry.load_head(tmp_path, record).classes == [1, 2, 3]
-
-
-def test_a_version_of_another_embedder_is_not_activated(pool: Database, tmp_path: Path) -> None:
-    label(pool, range(30))
-    first = trained(pool, tmp_path)
-    with pool.write() as conn:
-        embeddings.register(conn, Embedder(id="another"))
-        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder="another"))
-    with pytest.raises(EmbedderError, match="made-up, not of another"):
-        activate(pool, tmp_path, PROJECT, first.version, top_k=20)
-    assert current(pool) == first.version
 
 
 def test_a_training_that_is_cut_short_after_its_files_were_written_ends_as_one_version(

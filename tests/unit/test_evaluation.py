@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipeline.errors import SourceError
 from pipeline.evaluation import scatter
 from pipeline.evaluation.dataset_folder import Crop, read
-from pipeline.evaluation.partition import partition
+from pipeline.evaluation.intervals import bootstrap
+from pipeline.evaluation.partition import clusters, held_out_species, partition
 from pipeline.evaluation.probe import judged_rows, probe
 from pipeline.evaluation.retrieval import Rows, map_at_r, retrieval
 
@@ -69,6 +70,8 @@ def test_figures_by_hand() -> None:
     found = retrieval(queries, gallery, neighbours=3)
     # First: species 0, R = 3, hits 1 0 1. Second: species 1, R = 2, neighbours 80, 70, 15: hits 1 0, voted 0.
     assert found.queries == 2
+    assert found.asked.tolist() == [0, 1]
+    assert found.values == pytest.approx(np.array([[1, (1 + 2 / 3) / 3, 1], [1, 1 / 2, 0]]))
     assert found.recall_at_1 == 1
     assert found.map_at_r == pytest.approx(((1 + 2 / 3) / 3 + 1 / 2) / 2)
     assert found.knn == 1 / 2
@@ -250,6 +253,85 @@ def test_about_a_third_of_the_species_is_held_out_and_judged_among_itself(specie
     for part in (found.few.queries, found.few.gallery, found.few.learned, found.few.tested):
         assert set(found.species[part]) == set(found.few_species)
     assert not set(found.few.learned) & set(found.few.tested)
+
+
+def test_every_third_species_by_the_order_of_its_crops_is_held_out() -> None:
+    species = [name for count, name in enumerate("abcdefg", 1) for _ in range(count)]
+    assert held_out_species(species) == ["c", "f"]  # of g, f, e, d, c, b, a
+    assert held_out_species(list("aabbccdd")) == ["b", "d"]
+    assert held_out_species(list("abc")) == []
+
+
+def test_species_that_no_embedder_has_learned_are_held_out() -> None:
+    species = ["Red fox", "Red fox", "jay", "jay", "elk", "elk", "elk", "newt"]
+    assert held_out_species(species, ["red FOX", "wolf"]) == ["elk", "jay", "newt"]
+    assert held_out_species(species, ["wolf"]) == held_out_species(species) == ["Red fox", "newt"]
+    assert held_out_species(species, ["Red fox", "jay"]) == ["Red fox", "newt"]  # newt cannot be asked about
+
+
+@given(
+    st.lists(st.sampled_from("abcdefghij"), min_size=8, max_size=60), st.sets(st.sampled_from("abcdefghij"))
+)
+@settings(max_examples=40, deadline=None)
+def test_a_partition_holds_out_what_training_is_told_to_leave_out(names: list[str], known: set[str]) -> None:
+    made = crops(2 * len(names), species=lambda one: names[one % len(names)], tested=lambda one: one % 4 == 0)
+    made += crops(2, species=lambda _: "both", tested=lambda one: one == 0)
+    all_of_them = [crop.species for crop in made]
+    chosen = held_out_species(all_of_them, known)
+    found = partition(made, known)
+    assert [found.names[one] for one in found.few_species] == chosen
+    assert (found.few is None) == (not chosen)
+    # An embedder that was trained without exactly these makes no difference.
+    trained_without = set(all_of_them) - set(held_out_species(all_of_them))
+    if len(set(all_of_them)) >= 4 and Counter(all_of_them).most_common()[-1][1] > 1:
+        assert held_out_species(all_of_them, trained_without) == held_out_species(all_of_them)
+
+
+def test_crops_of_one_location_or_else_of_one_sequence_hang_together() -> None:
+    groups, by = clusters(["x", "y", "x", None, None, None], np.array([0, 1, 2, 3, 3, 4]))
+    assert (groups.tolist(), by) == ([0, 1, 0, 2, 2, 3], "location")
+    for places in (["x"] * 3, [None] * 3):
+        groups, by = clusters(places, np.array([7, 7, 9]))
+        assert (groups.tolist(), by) == ([0, 0, 1], "sequence")
+
+
+def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    """Queries of a place are all right or all wrong: only intervals over whole places are wide enough."""
+    rng = np.random.default_rng(0)
+    places = np.repeat(np.arange(60), 10).astype(np.intp)
+    held, blind = 0, 0
+    for _ in range(200):
+        values = (rng.random(60) < 0.6)[places][:, None].astype(float)
+        for groups in (places, np.arange(600)):
+            limits = bootstrap(values, groups, draws=300)
+            assert limits is not None
+            inside = int(limits[0][0] <= 0.6 <= limits[1][0])
+            held, blind = (held + inside, blind) if groups is places else (held, blind + inside)
+    assert 0.88 <= held / 200 <= 0.99
+    assert blind / 200 < 0.6
+
+
+def test_an_interval_is_that_of_a_binomial_where_each_query_stands_alone() -> None:
+    values = np.stack([np.arange(400) % 4 == 0, np.ones(400), np.zeros(400)], axis=1).astype(float)
+    limits = bootstrap(values, np.arange(400))
+    assert limits is not None
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 400)
+    assert [one[0] for one in limits] == pytest.approx([0.25 - half, 0.25 + half], abs=0.006)
+    assert [one[1:].tolist() for one in limits] == [[1, 0], [1, 0]]
+
+
+def test_the_same_seed_gives_the_same_interval_and_one_place_gives_none() -> None:
+    values = np.random.default_rng(0).random((30, 3))
+    first, again = (bootstrap(values, np.arange(30) // 3) for _ in range(2))
+    other = bootstrap(values, np.arange(30) // 3, seed=1)
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert (first[0] == again[0]).all()
+    assert (first[1] == again[1]).all()
+    assert (first[0] != other[0]).any()
+    assert bootstrap(values, np.zeros(30, np.intp)) is None
+    assert bootstrap(np.zeros((0, 3)), np.zeros(0, np.intp)) is None
 
 
 def test_what_cannot_be_split_is_told() -> None:

@@ -15,7 +15,8 @@ from torchvision import models
 
 from pipeline.embedders import load, network
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
-from pipeline.embedders.network import backbone, behead
+from pipeline.embedders.graph import TRIED, Graph
+from pipeline.embedders.network import WORTH_EXPORTING, backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.embedders.torchvision import TorchvisionEmbedder
 from pipeline.errors import EmbedderError
@@ -49,16 +50,22 @@ def reference(model: torch.nn.Module) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("resize_then_crop", [(72, 64), (64, 64), (50, 64)])
 @pytest.mark.parametrize("size", [(120, 90), (90, 121), (64, 64), (700, 31)])
-def test_crops_are_cut_exactly_as_torchvision_does(
-    resize_then_crop: tuple[int, int], size: tuple[int, int]
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_crops_are_cut_as_torchvision_does(
+    resize_then_crop: tuple[int, int], size: tuple[int, int], interpolation: str
 ) -> None:
     from torchvision.transforms import functional
 
     resize, crop = resize_then_crop
     image = photographs(1)[0].resize(size)
-    ours = Preprocessing(resize=resize, crop=crop, mean=(0.0,) * 3, std=(1.0,) * 3).pixels([image])[0]
-    theirs = np.asarray(functional.center_crop(functional.resize(image, [resize]), [crop]))
-    np.testing.assert_array_equal(ours, theirs)
+    preprocessing = Preprocessing(
+        resize=resize, crop=crop, mean=(0.0,) * 3, std=(1.0,) * 3, interpolation=interpolation
+    )
+    mode = functional.InterpolationMode(interpolation)
+    theirs = np.asarray(functional.center_crop(functional.resize(image, [resize], mode), [crop]))
+    difference = np.abs(preprocessing.pixels([image])[0].astype(int) - theirs)
+    assert difference.max() <= 2  # of 255: torch and Pillow round at different steps
+    assert difference.mean() < 0.1
 
 
 @pytest.mark.parametrize(
@@ -217,3 +224,64 @@ def test_a_checkpoints_manifest_names_the_content_of_its_weights(tmp_path: Path)
     save(tmp_path, name=SMALL, model=random_model(), preprocessing=PREPROCESSING)
     content = hashlib.sha256((tmp_path / "weights.safetensors").read_bytes()).hexdigest()
     assert CheckpointEmbedder(tmp_path).manifest["weights"] == content
+
+
+def rows(count: int = WORTH_EXPORTING) -> list[NDArray[np.uint8]]:
+    return list(np.random.default_rng(5).integers(0, 256, (count, 64, 64, 3), np.uint8))
+
+
+@pytest.fixture
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without bfloat16, where networks are exported."""
+    monkeypatch.setattr(network, "torch_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(network, "has_fast_bfloat16", lambda _device: False)
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+@pytest.mark.parametrize("name", [SMALL, "resnet18", "mobilenet_v3_small"])
+def test_many_crops_are_embedded_by_an_exported_graph_with_the_same_vectors(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    runs: list[int] = []
+    run = Graph.run
+    monkeypatch.setattr(Graph, "run", lambda self, some: runs.append(len(some)) or run(self, some))
+    model = random_model(name=name)
+    behead(model)
+    made = network.Network(model, PREPROCESSING)
+    few = made.embed_prepared(rows()[:5])
+    assert not runs
+    for _ in range(2):
+        many = made.embed_prepared(rows())
+        np.testing.assert_allclose(many[:5], few, rtol=1e-3, atol=1e-4 * np.abs(few).max())
+    assert runs == [TRIED, WORTH_EXPORTING, WORTH_EXPORTING]
+    assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+def test_what_cannot_be_exported_or_comes_out_wrong_is_left_to_torch() -> None:
+    class Fickle(torch.nn.Module):
+        """A tracer sees the branch of two images only."""
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean(dim=(2, 3)) * (1 if len(images) == 2 else 2)
+
+    class Untraceable(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(np.linalg.norm(images.numpy(), axis=(2, 3)))
+
+    for model in (Fickle(), Untraceable()):
+        made = network.Network(model, PREPROCESSING)
+        few = made.embed_prepared(rows()[:5])
+        np.testing.assert_allclose(made.embed_prepared(rows())[:5], few, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+def test_a_network_in_training_is_not_exported() -> None:
+    model = random_model(name="resnet18")
+    behead(model)
+    made = network.Network(model, PREPROCESSING)
+    before = made.embed_prepared(rows(4))
+    model.train()
+    made.embed_prepared(rows())
+    model.eval()
+    assert not np.allclose(made.embed_prepared(rows())[:4], before, rtol=0.01)  # other statistics by now

@@ -1,0 +1,88 @@
+"""How fast an embedder learns, beside the ceilings of the machine: its steps alone, and its reading alone.
+
+    python benchmarks/training.py --dataset DIR [--crops 1024] [--side 224] [--repeats 3]
+
+DIR is a folder that `wildloop dataset make` wrote. Each repeat measures every way in turn, so that noise of
+the machine falls on all of them; figures are means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.embedders.hardware import torch_device, usable_cores
+from pipeline.steps.labelled_crops import of_folder
+from pipeline.training.corpus import Corpus, corpus
+from pipeline.training.reader import Augmented, Batch, loader
+from pipeline.training.recipe import Recipe
+from pipeline.training.sampler import Balanced
+from pipeline.training.start import SCRATCH, begin
+from pipeline.training.trainer import Trainer
+
+NETWORKS = ("mobilenet_v3_large", "resnet18", "resnet50")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--crops", type=int, default=1024)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
+    options = parser.parse_args()
+    crops = of_folder(options.dataset)
+    chosen = np.random.default_rng(0).permutation(len(crops))[: options.crops]
+    taken = corpus(options.dataset, [crops[one] for one in chosen], seed=0)
+    workers = usable_cores()
+    print(f"{workers} cores, {torch_device()}, {len(taken.learned)} crops, {workers} decoding processes")
+    for name in options.networks:
+        recipe = Recipe(backbone=name, side=options.side, epochs=1)
+        rates = np.array([_rates(taken, recipe, workers) for _ in range(options.repeats)])
+        training, steps, reading = rates.mean(axis=0)
+        print(
+            f"{name:20} training {training:6.1f} crops/s, steps alone {steps:6.1f}, reading alone "
+            f"{reading:6.1f}: {training / min(steps, reading):.2f} of the slower (wanted: 0.8)"
+        )
+
+
+def _rates(taken: Corpus, recipe: Recipe, workers: int) -> tuple[float, float, float]:
+    """Crops a second of an epoch as it is, of its steps on batches read before, and of its reading."""
+    with tempfile.TemporaryDirectory() as folder:
+        model, _ = begin(recipe, SCRATCH, Path(folder))
+        trainer = Trainer(taken, recipe, model, Path(folder), inputs="benchmark", workers=workers)
+        whole = trainer.run().epochs[0].crops_per_second
+    began = time.monotonic()
+    batches = _read(taken, recipe, workers)
+    crops = sum(len(batch.rows) for batch in batches)
+    reading = crops / (time.monotonic() - began)
+    with tempfile.TemporaryDirectory() as folder:
+        model, _ = begin(recipe, SCRATCH, Path(folder))
+        trainer = Trainer(taken, recipe, model, Path(folder), inputs="benchmark", workers=0)
+        trainer.learn(batches[0])  # the first step makes what the others find made
+        began = time.monotonic()
+        for batch in batches:
+            trainer.learn(batch)
+        return whole, crops / (time.monotonic() - began), reading
+
+
+def _read(taken: Corpus, recipe: Recipe, workers: int) -> list[Batch]:
+    sampler = Balanced(
+        taken.learned,
+        taken.species,
+        taken.sequences,
+        species_per_batch=recipe.species_per_batch,
+        crops_per_species=recipe.crops_per_species,
+        seed=0,
+        first=0,
+        last=max(1, round(len(taken.learned) / recipe.batch)),
+    )
+    return list(loader(Augmented(taken, recipe), workers, pinned=False, batch_sampler=sampler))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""`wildloop embedding use`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.common import chosen_project, project_option
+
+if TYPE_CHECKING:
+    from pipeline.records import ProjectRecord
+    from pipeline.wiring import House
+
+
+@click.command()
+@click.argument("spec")
+@project_option
+def use(spec: str, project: int | None) -> None:
+    """Let a project work with the vectors of another embedder: SPEC is as for `wildloop embed`.
+
+    Crops that lack its vector are embedded first; a killed run goes on where it ended. Until all are there
+    and a version has learned the labels in the new vectors, the former embedder and version answer. The
+    former vectors and versions stay, so going back is quick.
+    """
+    from pipeline.wiring import open_house
+
+    house = open_house()
+    go_over(house, chosen_project(house, project), spec)
+
+
+def go_over(house: House, chosen: ProjectRecord, spec: str) -> None:
+    """Make the project work with the embedder that `spec` names, say what came of it, and push its queue."""
+    from pipeline.cli.common import push_queue, queue_length
+    from pipeline.cli.embed import tell_broken
+    from pipeline.cli.figures import accuracy, figures
+    from pipeline.embedders import load
+    from pipeline.steps.use_embedder import use_embedder
+
+    data_dir = house.settings.data_dir
+    name = f"project {chosen.id} ({chosen.title})"
+    embedder = load(spec, data_dir=data_dir)
+    length = queue_length(house, chosen.id)
+    change = use_embedder(house.database, embedder, data_dir, chosen.id, top_k=length, progress=True)
+    if change is None:
+        click.echo(f"{name} works with {embedder.id} already; nothing changed")
+        return
+    click.echo(f"{change.embedded} crops embedded by {change.embedder}")
+    tell_broken(change.broken)
+    if change.broken:
+        click.echo(f"{len(change.broken)} crops cannot be read; they are left out until `wildloop embed` can")
+    click.echo(f"{name} works with {change.embedder}, no longer with {change.former}")
+    if change.record is None:
+        click.echo("it has no task yet: `wildloop publish` comes next")
+        return
+    click.echo(f"{change.record.version} is current")
+    for line in figures(change.record):
+        click.echo(line)
+    if change.left is not None:
+        click.echo(
+            f"{change.left.version}, which it leaves, had the accuracy {accuracy(change.left)}; "
+            f"`wildloop activate {change.left.version}` goes back"
+        )
+    push_queue(house, chosen.id)

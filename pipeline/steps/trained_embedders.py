@@ -1,0 +1,58 @@
+"""Trained embedders of the data folder, with who uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.embedders import load, trained
+from pipeline.errors import EmbedderError
+from pipeline.records import ProjectRecord
+from pipeline.store import embeddings, projects
+from pipeline.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedEmbedder:
+    """One that can be loaded."""
+
+    name: str
+    id: str
+    manifest: Mapping[str, Any]
+    crops: int  # that have its vector
+    projects: tuple[ProjectRecord, ...]  # that work with it
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamagedEmbedder:
+    """One that cannot."""
+
+    name: str
+    problem: str
+
+
+def trained_embedders(database: Database, data_dir: Path) -> list[TrainedEmbedder | DamagedEmbedder]:
+    """Each by its name. They are loaded: an id follows from the weights that lie there now."""
+    with database.read() as conn:
+        known = projects.all(conn)
+    found: list[TrainedEmbedder | DamagedEmbedder] = []
+    for name in trained.names(data_dir):
+        try:
+            embedder = load(name, data_dir=data_dir)
+        except EmbedderError as exc:
+            found.append(DamagedEmbedder(name=name, problem=str(exc)))
+            continue
+        with database.read() as conn:
+            crops = embeddings.count(conn, embedder.id)
+        found.append(
+            TrainedEmbedder(
+                name=name,
+                id=embedder.id,
+                manifest=embedder.manifest,
+                crops=crops,
+                projects=tuple(one for one in known if one.embedder == embedder.id),
+            )
+        )
+    return found

@@ -1,0 +1,62 @@
+"""How an embedding is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.embedders.preprocessing import Preprocessing
+from pipeline.errors import EmbedderError
+
+LOSSES: Mapping[str, str] = {  # name: what it does
+    "cross-entropy": "softmax over the cosines to a learned vector of each species (Zhai and Wu, 2019)",
+    "triplet": "the hardest positive and negative of each crop in its batch (Hermans et al., 2017)",
+    "supcon": "supervised contrastive (Khosla et al., 2020)",
+    "arcface": "cross-entropy with an angular margin (Deng et al., 2019)",
+}
+FRESH_RATE, TUNING_RATE = 1e-3, 3e-4  # from scratch; from weights that know something already
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which published weights expect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides the outcome beside the crops and the starting weights."""
+
+    backbone: str = "mobilenet_v3_large"  # a torchvision classification network
+    dimension: int = 256  # of the embedding
+    side: int = 224  # pixels of the square that the network sees
+    loss: str = "supcon"  # one of LOSSES
+    species_per_batch: int = 16
+    crops_per_species: int = 4
+    epochs: int = 30  # at most: as many crops are drawn in one as there are
+    patience: int = 6  # epochs without a better validation figure, after which training ends
+    rate: float = FRESH_RATE  # of AdamW, at its highest
+    weight_decay: float = 0.02
+    warm_up: float = 0.05  # share of the steps in which the rate rises
+    clip: float = 1.0  # largest norm of the gradient
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise EmbedderError(f"there is no loss {self.loss!r}", remedy=f"one of: {', '.join(LOSSES)}")
+        if self.species_per_batch < 2 or self.crops_per_species < 2:
+            raise EmbedderError(
+                f"a batch of {self.species_per_batch} species with {self.crops_per_species} crops each "
+                "has nothing to compare",
+                remedy="at least 2 of both",
+            )
+
+    @property
+    def batch(self) -> int:
+        """Crops in a step."""
+        return self.species_per_batch * self.crops_per_species
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How crops are brought to the network, once it is learned."""
+        return Preprocessing(resize=self.side, crop=self.side, mean=MEAN, std=STD)
+
+    def manifest(self) -> dict[str, Any]:
+        """JSON."""
+        return asdict(self)

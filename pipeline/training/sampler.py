@@ -1,0 +1,72 @@
+"""Which crops make a batch: P species with K crops each, from as many sequences as there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Sampler
+
+# Species are drawn by the square root of their crops (Mahajan et al., 2018): in between, rare ones are seen
+# often enough to be learned, and not so often that their few crops are learned by heart.
+TAIL = 0.5
+WIDER = 8  # times K crops are drawn of a species, of which K from different sequences are taken
+
+Ints = npt.NDArray[np.intp]
+Draw = tuple[int, int]  # a row, and the seed of its augmentation
+
+
+class Balanced(Sampler[list[Draw]]):
+    """Batches `first` to `last`, each a function of its number and the seed alone.
+
+    So a training that was killed goes on with the batches that it would have had.
+    """
+
+    def __init__(
+        self,
+        rows: Ints,
+        species: Ints,
+        sequences: Ints,
+        *,
+        species_per_batch: int,
+        crops_per_species: int,
+        seed: int,
+        first: int,
+        last: int,
+    ) -> None:
+        """`rows` to draw from; `species` and `sequences` (N,) of all rows."""
+        self._seed, self._first, self._last = seed, first, last
+        self._sequences = sequences
+        present = np.unique(species[rows])
+        self._rows = [rows[species[rows] == one] for one in present]
+        weight = np.array([len(each) for each in self._rows]) ** TAIL
+        self._chances = weight / weight.sum()
+        self._taken = min(species_per_batch, len(present))
+        # Where there are fewer species than a batch shall have, each gives more crops.
+        self._each = -(-species_per_batch * crops_per_species // self._taken)
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for number in range(self._first, self._last):
+            yield self.batch(number)
+
+    def batch(self, number: int) -> list[Draw]:
+        """The batch of this number."""
+        rng = np.random.default_rng([self._seed, number])
+        chosen = rng.choice(len(self._rows), self._taken, replace=False, p=self._chances)
+        rows = np.concatenate([self._few(self._rows[one], rng) for one in chosen])
+        seeds = rng.integers(2**62, size=len(rows))
+        return [(int(row), int(seed)) for row, seed in zip(rows, seeds, strict=True)]
+
+    def _few(self, rows: Ints, rng: np.random.Generator) -> Ints:
+        """K of a species' rows: other sequences before other frames, other frames before repeats."""
+        drawn = rng.choice(rows, min(len(rows), WIDER * self._each), replace=False)
+        counted: dict[int, int] = {}
+        turn = np.empty(len(drawn), np.intp)
+        for at, sequence in enumerate(self._sequences[drawn].tolist()):
+            turn[at] = counted[sequence] = counted.get(sequence, -1) + 1
+        ordered = drawn[np.argsort(turn, kind="stable")]
+        return np.resize(ordered, self._each)

@@ -1,0 +1,82 @@
+"""The weights that a training begins with."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+
+from pipeline.embedders import checkpoint, trained
+from pipeline.embedders.network import backbone, behead
+from pipeline.embedders.projected import Projected
+from pipeline.embedders.spec import TRAINED, parse
+from pipeline.embedders.torchvision import WeightsUnavailableError, published
+from pipeline.errors import EmbedderError
+from pipeline.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+AUTO, PUBLISHED, SCRATCH = "auto", "published", "scratch"
+
+
+def begin(recipe: Recipe, start: str, data_dir: Path) -> tuple[Projected, str]:
+    """The network to train, and what its weights are: the same text, the same weights.
+
+    The text begins with `scratch,` where they are untrained.
+
+    `start` is `published` (torchvision's, of ImageNet), `scratch`, `auto` (the first where it can be had,
+    else, with a warning, the second), the name of a trained embedder, or `checkpoint:FOLDER`.
+    EmbedderError where that cannot be done.
+    """
+    model = _untrained(recipe)
+    if start in (AUTO, PUBLISHED):
+        try:
+            return model, _publish(model, recipe, data_dir)
+        except WeightsUnavailableError as exc:
+            if start == PUBLISHED:
+                raise
+            log.warning("No published weights are at hand, so training begins from scratch: %s", exc)
+    if start in (AUTO, SCRATCH):
+        return model, f"scratch, seed {recipe.seed}"
+    named = parse(start)
+    if named.kind not in (TRAINED, "checkpoint"):
+        raise EmbedderError(
+            f"training cannot begin from {start!r}",
+            remedy=f"{AUTO}, {PUBLISHED}, {SCRATCH}, the name of a trained embedder, or checkpoint:FOLDER",
+        )
+    is_trained = named.kind == TRAINED
+    folder = trained.folder(data_dir, named.target) if is_trained else Path(named.target).expanduser()
+    whole = checkpoint.fill_backbone(model, recipe.backbone, folder)
+    rest = "" if whole else f", projection of seed {recipe.seed}"
+    return model, f"{start}, sha256 {checkpoint.digest(folder)}{rest}"
+
+
+def _untrained(recipe: Recipe) -> Projected:
+    torch.manual_seed(recipe.seed)
+    try:
+        model = Projected(recipe.backbone, recipe.side, recipe.dimension)
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, recipe.side, recipe.side))
+    except (RuntimeError, AssertionError) as exc:
+        raise EmbedderError(
+            f"a {recipe.backbone} cannot see squares of {recipe.side} pixels: {exc}",
+            remedy="train with another --side, such as 224",
+        ) from exc
+    if hasattr(model.backbone, "aux_logits"):  # GoogLeNet and Inception, which then answer thrice in training
+        model.backbone.aux_logits = False
+    return model
+
+
+def _publish(model: Projected, recipe: Recipe, data_dir: Path) -> str:
+    weights, state = published(recipe.backbone, "DEFAULT", data_dir / "cache")
+    whole = backbone(recipe.backbone, recipe.side)
+    try:
+        whole.load_state_dict(state)
+    except RuntimeError as exc:  # the position embedding of a vision transformer has a place for each patch
+        raise EmbedderError(
+            f"the published weights do not fit: {exc}", remedy="train with the --side that they were made for"
+        ) from exc
+    behead(whole)
+    model.backbone.load_state_dict(whole.state_dict())
+    return f"{weights}, {weights.url.rpartition('/')[2]}, projection of seed {recipe.seed}"

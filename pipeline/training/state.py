@@ -1,0 +1,52 @@
+"""Where a training stands, on disk: what a killed one goes on from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import EmbedderError
+
+FILE = "state.pt"
+
+
+def write(folder: Path, state: dict[str, Any]) -> None:
+    """Tensors and plain values, there whole or not at all. Raises EmbedderError where the disk refuses."""
+    import torch
+
+    draft = folder / f".{FILE}.{os.getpid()}"
+    try:
+        with draft.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / FILE)
+    except (OSError, RuntimeError) as exc:  # torch has a full disk for a RuntimeError
+        draft.unlink(missing_ok=True)
+        raise EmbedderError(
+            f"{folder / FILE} cannot be written: {exc}", remedy="is there room on the disk?"
+        ) from exc
+
+
+def read(folder: Path, inputs: str) -> dict[str, Any] | None:
+    """What `write` wrote; None where there is nothing.
+
+    Raises EmbedderError where it cannot be read, or belongs to a training of other `inputs`.
+    """
+    import torch
+
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        stated = state["inputs"]
+    except Exception as exc:  # reading a damaged file may raise anything
+        raise EmbedderError(f"{path} cannot be read: {exc}", remedy=f"delete {folder} to begin anew") from exc
+    if stated != inputs:
+        raise EmbedderError(
+            f"{folder} holds a training of other crops or with other options, which is not finished",
+            remedy="run it again as it was, give another --name, or delete the folder",
+        )
+    return state

@@ -1,0 +1,321 @@
+"""The loop: batches through the network, validated at each epoch, and taken up where it was killed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
+from pipeline.embedders.projected import Projected
+from pipeline.errors import EmbedderError
+from pipeline.evaluation.retrieval import Rows, retrieval
+from pipeline.training import history, state
+from pipeline.training.corpus import Corpus
+from pipeline.training.history import Epoch
+from pipeline.training.objectives import Objective
+from pipeline.training.reader import Augmented, Batch, Plain, loader
+from pipeline.training.recipe import MEAN, STD, Recipe
+from pipeline.training.sampler import Balanced
+
+SAVE_SECONDS = 120.0  # between two states, within an epoch
+VALIDATION_BATCH = 64
+# Of batch normalisations, at least. MobileNet's 0.01 and MnasNet's 0.0003 are for a hundred thousand steps:
+# after a few hundred, validation would judge the weights by statistics of those that they began with.
+MOMENTUM = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training came to; the model holds the weights of its best epoch."""
+
+    epochs: list[Epoch]
+    best: Epoch
+    broken: dict[str, str]  # file name: why it could not be read
+
+
+class Trainer:
+    """One training; the same corpus, recipe and starting weights go the same way on the same machine."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        recipe: Recipe,
+        model: Projected,
+        folder: Path,
+        *,
+        inputs: str,
+        workers: int,
+    ) -> None:
+        """`model` holds the starting weights and is trained in place.
+
+        `folder` keeps state, log and curves; `inputs` is the digest that tells this training from others.
+        Raises EmbedderError where the folder holds another training.
+        """
+        limit_torch_threads()
+        self._corpus, self._recipe, self._folder = corpus, recipe, folder
+        self._inputs, self._workers = inputs, workers
+        self._device = torch_device()
+        self._pinned = self._device.type == "cuda"
+        self._model = model.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d) and module.momentum is not None:
+                module.momentum = max(module.momentum, MOMENTUM)
+        torch.manual_seed(recipe.seed)  # of the vectors that the loss learns
+        self._objective = Objective(recipe, len(corpus.names)).to(self._device)
+        self._optimizer = torch.optim.AdamW(self._groups(), lr=recipe.rate)
+        bfloat16 = has_fast_bfloat16(self._device)
+        self._narrow = torch.bfloat16 if bfloat16 else torch.float16 if self._pinned else None
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._narrow is torch.float16)
+        shape = (1, 3, 1, 1)
+        self._mean = torch.tensor(MEAN, device=self._device).view(shape) * 255
+        self._std = torch.tensor(STD, device=self._device).view(shape) * 255
+        self._species = torch.from_numpy(corpus.species).to(self._device)
+        self._per_epoch = max(1, round(len(corpus.learned) / recipe.batch))
+        self._step = 0
+        self._epochs: list[Epoch] = []
+        self._sums = _Sums()
+        self._broken: dict[str, str] = {}
+        self._best: dict[str, torch.Tensor] = {}
+        self._resume()
+
+    def run(self, *, progress: bool = False) -> Trained:
+        """Train to the end of the schedule, or until the validation figure no longer rises.
+
+        EmbedderError where the loss stops being a number, or no validation crop can be read.
+        """
+        with tqdm(
+            total=self._recipe.epochs * self._per_epoch,
+            initial=self._step,
+            desc=f"{self._recipe.backbone}, {self._recipe.loss}",
+            unit="step",
+            disable=None if progress else True,
+        ) as bar:
+            saved = began = time.monotonic()
+            for batch in self._batches():
+                self.learn(batch)
+                bar.set_postfix(self._told(), refresh=False)
+                bar.update()
+                self._sums.seconds += time.monotonic() - began
+                began = time.monotonic()
+                if self._step % self._per_epoch == 0:
+                    self._end_epoch()
+                elif time.monotonic() - saved < SAVE_SECONDS:
+                    continue
+                self._save()
+                saved = began = time.monotonic()
+        self._model.load_state_dict(self._best)
+        return Trained(epochs=self._epochs, best=self._kept(), broken=self._broken)
+
+    def _told(self) -> dict[str, str]:
+        """Beside the bar: the mean loss of the epoch that lasts, and the last validation figure."""
+        told = {"loss": f"{self._sums.loss / max(1, self._sums.steps):.3f}"}
+        if self._epochs:
+            told["recall"] = f"{self._epochs[-1].recall_at_1:.3f}"
+        return told
+
+    def _groups(self) -> list[dict[str, object]]:
+        """Weights decay; biases, the scales of normalisations and the loss's own vectors do not."""
+        parameters = list(self._model.parameters())
+        decaying = [one for one in parameters if one.ndim >= 2]
+        free = [one for one in parameters if one.ndim < 2] + list(self._objective.parameters())
+        return [
+            {"params": decaying, "weight_decay": self._recipe.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+
+    def _batches(self) -> Iterator[Batch]:
+        """Those that are still to be learned from; none once the figure has stopped rising."""
+        recipe, corpus = self._recipe, self._corpus
+        sampler = Balanced(
+            corpus.learned,
+            corpus.species,
+            corpus.sequences,
+            species_per_batch=recipe.species_per_batch,
+            crops_per_species=recipe.crops_per_species,
+            seed=recipe.seed,
+            first=self._step,
+            last=recipe.epochs * self._per_epoch,
+        )
+        if self._is_over():
+            return
+        read = loader(Augmented(corpus, recipe), self._workers, pinned=self._pinned, batch_sampler=sampler)
+        for batch in read:
+            yield batch
+            if self._step % self._per_epoch == 0 and self._is_over():
+                return
+
+    def _is_over(self) -> bool:
+        ended = len(self._epochs)
+        stale = ended > 0 and ended - self._kept().epoch >= self._recipe.patience
+        return stale or ended >= self._recipe.epochs
+
+    def _kept(self) -> Epoch:
+        """The epoch whose weights are kept: the first of the best."""
+        return max(self._epochs, key=lambda one: one.map_at_r)
+
+    def learn(self, batch: Batch) -> None:
+        """One step. Layers that draw lots draw the same whether or not the training was resumed."""
+        recipe = self._recipe
+        torch.manual_seed(int(np.random.default_rng([recipe.seed, self._step]).integers(2**62)))
+        rate = rate_at(self._step, recipe.epochs * self._per_epoch, recipe)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._note_broken(batch)
+        if len(batch.rows) > 1:  # a single crop has no variance to normalise by
+            self._model.train()
+            vectors = self._vectors(batch)
+            loss = self._objective(vectors, self._species[batch.rows.to(self._device)])
+            self._optimizer.zero_grad(set_to_none=True)
+            self._scaler.scale(loss).backward()
+            self._scaler.unscale_(self._optimizer)
+            gradient = torch.nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip)
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+            told = float(loss.detach())
+            if not math.isfinite(told):
+                raise EmbedderError(
+                    f"the loss of step {self._step} is {told}", remedy="train with a lower --rate"
+                )
+            self._sums.add(told, float(gradient), len(batch.rows))
+        self._step += 1
+
+    def _note_broken(self, batch: Batch) -> None:
+        self._sums.broken += len(batch.broken)
+        for row, why in batch.broken.items():
+            self._broken[self._corpus.crops[row].file_name] = why
+
+    def _vectors(self, batch: Batch) -> torch.Tensor:
+        pixels = batch.pixels.to(self._device, non_blocking=True)
+        normal = (pixels.float() - self._mean) / self._std
+        with self._precision():
+            vectors: torch.Tensor = self._model(normal.contiguous(memory_format=torch.channels_last))
+        return vectors
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self._narrow is None:
+            return nullcontext()
+        return torch.autocast(self._device.type, self._narrow)
+
+    def _end_epoch(self) -> None:
+        """Validate, note the figures, and keep the weights where they are the best so far."""
+        started = time.monotonic()
+        corpus = self._corpus
+        rows, vectors = self._embedded(np.union1d(corpus.asked, corpus.answering))
+        there = [
+            Rows(
+                vectors=vectors[chosen], species=corpus.species[rows[chosen]],
+                sequences=corpus.sequences[rows[chosen]],
+            )
+            for chosen in (np.isin(rows, corpus.asked), np.isin(rows, corpus.answering))
+        ]  # fmt: skip
+        found = retrieval(*there)
+        if found.map_at_r is None or found.recall_at_1 is None:
+            raise EmbedderError(
+                "no validation crop can be read", remedy="are the crops where the dataset says they are?"
+            )
+        sums = self._sums
+        self._epochs.append(
+            Epoch(
+                epoch=len(self._epochs) + 1,
+                step=self._step,
+                rate=float(self._optimizer.param_groups[0]["lr"]),
+                loss=sums.loss / max(1, sums.steps),
+                gradient=sums.gradient / max(1, sums.steps),
+                recall_at_1=found.recall_at_1,
+                map_at_r=found.map_at_r,
+                crops_per_second=sums.crops / max(sums.seconds, 1e-9),
+                seconds=sums.seconds + time.monotonic() - started,
+                broken=sums.broken,
+            )
+        )
+        if self._kept() is self._epochs[-1]:
+            self._best = {
+                name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()
+            }
+        self._sums = _Sums()
+        history.write(self._folder, self._epochs)
+
+    def _embedded(self, rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+        """Those rows that can be read, and their vectors (N, dimension) as the embedder will make them."""
+        self._model.eval()
+        done, vectors = [], []
+        data = Plain(self._corpus, self._recipe)
+        with torch.inference_mode():
+            for batch in loader(
+                data, self._workers, pinned=self._pinned, sampler=rows.tolist(), batch_size=VALIDATION_BATCH
+            ):
+                self._note_broken(batch)
+                if len(batch.rows):
+                    vectors.append(self._vectors(batch).float().cpu().numpy())
+                done.append(batch.rows.numpy())
+        empty = np.empty((0, self._recipe.dimension), np.float32)
+        return np.concatenate(done), np.concatenate([empty, *vectors])
+
+    def _save(self) -> None:
+        state.write(
+            self._folder,
+            {
+                "inputs": self._inputs,
+                "step": self._step,
+                "model": self._model.state_dict(),
+                "objective": self._objective.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "scaler": self._scaler.state_dict(),
+                "best": self._best,
+                "epochs": [asdict(one) for one in self._epochs],
+                "sums": asdict(self._sums),
+                "broken": self._broken,
+            },
+        )
+
+    def _resume(self) -> None:
+        saved = state.read(self._folder, self._inputs)
+        if saved is None:
+            return
+        self._step = saved["step"]
+        self._model.load_state_dict(saved["model"])
+        self._objective.load_state_dict(saved["objective"])
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self._scaler.load_state_dict(saved["scaler"])
+        self._best = saved["best"]
+        self._epochs = [Epoch(**one) for one in saved["epochs"]]
+        self._sums = _Sums(**saved["sums"])
+        self._broken = saved["broken"]
+
+
+@dataclass(kw_only=True)
+class _Sums:
+    """Over the steps of an epoch that is not over."""
+
+    steps: int = 0
+    crops: int = 0
+    loss: float = 0.0
+    gradient: float = 0.0
+    seconds: float = 0.0
+    broken: int = 0
+
+    def add(self, loss: float, gradient: float, crops: int) -> None:
+        self.steps += 1
+        self.crops += crops
+        self.loss += loss
+        self.gradient += (
+            gradient if math.isfinite(gradient) else 0.0
+        )  # the scaler of float16 skips such a step
+
+
+def rate_at(step: int, steps: int, recipe: Recipe) -> float:
+    """The learning rate of a step: rising from 0 over the warm-up, then along a cosine towards 0."""
+    rising = max(1, round(recipe.warm_up * steps))
+    if step < rising:
+        return recipe.rate * (step + 1) / rising
+    over = (step - rising) / max(1, steps - rising)
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * over))

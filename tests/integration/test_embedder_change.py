@@ -1,0 +1,439 @@
+"""A project that changes its embedder, on both databases: whole or not at all, and never a mixture."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline import heads, jobs, registry, wiring
+from pipeline.cli import wildloop
+from pipeline.embedders import load
+from pipeline.embedders.embedder import InTwoSteps
+from pipeline.errors import EmbedderError, ModelError
+from pipeline.jobs.requests import is_due
+from pipeline.label_studio.client import LabelStudio
+from pipeline.records import ModelRecord, ProjectRecord, RunState
+from pipeline.settings import Settings
+from pipeline.steps import use_embedder as step
+from pipeline.steps.accept import accept
+from pipeline.steps.activate import activate, refill
+from pipeline.steps.audit import judge
+from pipeline.steps.create_project import create_project
+from pipeline.steps.export import StoreSurvey
+from pipeline.steps.order import cover
+from pipeline.steps.status import status
+from pipeline.steps.train import train
+from pipeline.steps.use_embedder import Change, use_embedder
+from pipeline.store import embeddings, models, predictions, projects
+from pipeline.store.database import Database
+from pipeline.store.projects import EmbedderChangedError
+from pipeline.store.schema import detection as detection_table
+from pipeline.store.schema import task as task_table
+from tests.integration.labelled_house import (
+    PROJECT,
+    SPECIES,
+    Embedder,
+    TakingLabelStudio,
+    detection,
+    label,
+    make_house,
+    populate,
+    species,
+)
+
+OLD = Embedder().id
+CROPS = 60
+
+
+class Coloured(InTwoSteps):
+    """The mean colour of a crop, in vectors as long as those of the embedder that it replaces."""
+
+    dimension = Embedder().dimension
+    side = 16
+
+    def __init__(self, name: str = "coloured", *, fails_after: int | None = None) -> None:
+        self.id = name
+        self.manifest = {"spec": name}
+        self.seen = 0
+        self._fails_after = fails_after
+
+    def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
+        return np.asarray(image)
+
+    def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        self.seen += len(rows)
+        if self._fails_after is not None and self.seen > self._fails_after:
+            raise KeyboardInterrupt
+        vectors = np.zeros((len(rows), self.dimension), np.float32)
+        for vector, pixels in zip(vectors, rows, strict=True):
+            vector[:3] = pixels.reshape(-1, 3).mean(axis=0) / 255
+        return vectors
+
+
+def cut(database: Database, data_dir: Path, numbers: Iterable[int]) -> None:
+    """Give detections of the labelled house crops, in the colour of their species."""
+    for one in numbers:
+        path = data_dir / "crops" / f"{one}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        colour = [20 + one % 40] * 3
+        colour[SPECIES.index(species(one))] = 220
+        Image.new("RGB", (16, 16), tuple(colour)).save(path)
+        with database.write() as conn:
+            mine = detection_table.c.id == detection(one)
+            conn.execute(sa.update(detection_table).where(mine).values(crop_path=f"crops/{one}.jpg"))
+
+
+def arrive(database: Database, data_dir: Path, first: int, crops: int) -> None:
+    """Further crops, published and embedded by the former embedder alone."""
+    populate(database, crops, first=first)
+    cut(database, data_dir, range(first, crops))
+
+
+@pytest.fixture
+def pool(database: Database, tmp_path: Path) -> Database:
+    populate(database, CROPS)
+    cut(database, tmp_path, range(CROPS))
+    return database
+
+
+@pytest.fixture
+def learned(pool: Database, tmp_path: Path) -> ModelRecord:
+    """The version of the former embedder."""
+    label(pool, range(24))
+    record = train(pool, tmp_path, PROJECT, top_k=10)
+    assert record is not None
+    return record
+
+
+def project(database: Database) -> ProjectRecord:
+    with database.read() as conn:
+        return projects.get(conn, PROJECT)
+
+
+def count(database: Database, embedder: str) -> int:
+    with database.read() as conn:
+        return embeddings.count(conn, embedder)
+
+
+def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
+    made = use_embedder(database, embedder or Coloured(), data_dir, PROJECT, top_k=10)
+    assert made is not None
+    return made
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times: int = 1) -> None:
+    """Do `what` while a change of embedder learns its version, that often."""
+    learn, left = step.learn, [what] * times
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        ready = learn(*args, **kwargs)
+        if left:
+            left.pop()()
+        return ready
+
+    monkeypatch.setattr(step, "learn", interrupted)
+
+
+def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
+    pool: Database, tmp_path: Path, learned: ModelRecord
+) -> None:
+    made = change(pool, tmp_path)
+    assert (made.former, made.embedder, made.embedded, made.broken) == (OLD, "coloured", CROPS, ())
+    assert made.record is not None
+    assert (made.record.embedder, made.record.labels) == ("coloured", learned.labels)
+    assert made.left == learned
+    assert made.record.parent == learned.version
+    assert made.record.metrics["accuracy"] > 0.9
+    assert registry.load_head(tmp_path, made.record).embedder == "coloured"
+    now = project(pool)
+    assert (now.embedder, now.current_model) == ("coloured", made.record.version)
+    with pool.read() as conn:
+        assert len(predictions.unpushed(conn, made.record.version)) == 10
+    assert count(pool, OLD) == CROPS  # kept, so that going back is quick
+
+
+@pytest.mark.usefixtures("learned")
+def test_the_embedder_in_use_changes_nothing(pool: Database, tmp_path: Path) -> None:
+    change(pool, tmp_path)
+    before = project(pool)
+    assert use_embedder(pool, Coloured(fails_after=0), tmp_path, PROJECT, top_k=10) is None
+    assert project(pool) == before
+
+
+def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it_ended(
+    pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "embed", functools.partial(step.embed, batch_size=8))
+    with pytest.raises(KeyboardInterrupt):
+        use_embedder(pool, Coloured(fails_after=20), tmp_path, PROJECT, top_k=10)
+    assert 0 < count(pool, "coloured") < CROPS
+    now = project(pool)
+    assert (now.embedder, now.current_model) == (OLD, learned.version)
+    label(pool, range(24, 48))
+    further = train(pool, tmp_path, PROJECT, top_k=10)
+    assert further is not None
+    assert further.embedder == OLD
+    had = count(pool, "coloured")
+    again = Coloured()
+    made = change(pool, tmp_path, again)
+    assert again.seen == made.embedded == CROPS - had
+    assert made.record is not None
+    assert made.record.labels == further.labels
+
+
+def test_before_any_label_the_new_vectors_order_the_queue(pool: Database, tmp_path: Path) -> None:
+    first = cover(pool, tmp_path, PROJECT, top_k=10)
+    made = change(pool, tmp_path)
+    assert made.record is not None
+    assert (made.record.labels, made.record.path, made.record.embedder) == (0, None, "coloured")
+    assert project(pool).current_model == made.record.version != first.version
+
+
+def test_a_project_without_a_task_changes_its_embedder_alone(pool: Database, tmp_path: Path) -> None:
+    with pool.write() as conn:
+        conn.execute(sa.delete(task_table))
+    assert change(pool, tmp_path).record is None
+    assert (project(pool).embedder, project(pool).current_model) == ("coloured", None)
+
+
+def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
+    pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pool.write() as conn:
+        tasks = conn.execute(sa.delete(task_table).returning(*task_table.c)).mappings().all()
+
+    def publish() -> None:
+        with pool.write() as conn:
+            conn.execute(sa.insert(task_table), [dict(one) for one in tasks])
+        cover(pool, tmp_path, PROJECT, top_k=10)
+
+    ready = step._ready
+
+    def late(*args: Any) -> Any:
+        found = ready(*args)
+        if found is None:
+            publish()
+        return found
+
+    monkeypatch.setattr(step, "_ready", late)
+    made = change(pool, tmp_path)
+    assert made.record is not None
+    assert project(pool).current_model == made.record.version
+
+
+@pytest.mark.usefixtures("learned")
+def test_a_crop_that_is_imported_meanwhile_is_embedded_before_the_change(
+    pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, lambda: arrive(pool, tmp_path, CROPS, CROPS + 3))
+    assert change(pool, tmp_path).embedded == CROPS + 3
+    assert count(pool, "coloured") == CROPS + 3
+
+
+def test_while_crops_keep_coming_in_the_project_stays_as_it_is(
+    pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arriving = iter(range(CROPS, CROPS + 100))
+
+    def one_more() -> None:
+        number = next(arriving)
+        arrive(pool, tmp_path, number, number + 1)
+
+    meanwhile(monkeypatch, one_more, times=100)
+    with pytest.raises(EmbedderError, match=r"crops kept coming in.*run it again"):
+        use_embedder(pool, Coloured(), tmp_path, PROJECT, top_k=10)
+    assert (project(pool).embedder, project(pool).current_model) == (OLD, learned.version)
+
+
+@pytest.mark.usefixtures("learned")
+def test_a_crop_that_cannot_be_read_is_told_and_holds_nothing_up(pool: Database, tmp_path: Path) -> None:
+    (tmp_path / "crops" / "50.jpg").write_bytes(b"no photograph")
+    made = change(pool, tmp_path)
+    assert [one.crop_path for one in made.broken] == ["crops/50.jpg"]
+    assert made.embedded == CROPS - 1
+    assert project(pool).embedder == "coloured"
+
+
+def test_a_training_that_ends_after_the_change_does_not_undo_it(
+    pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, changes = heads.fit, []
+
+    def slow(*args: Any, embedder: str, seed: int) -> heads.Fitted:
+        fitted = fit(*args, embedder=embedder, seed=seed)
+        if embedder == OLD and not changes:
+            changes.append(change(pool, tmp_path))
+        return fitted
+
+    monkeypatch.setattr(heads, "fit", slow)
+    label(pool, range(24, 48))
+    monkeypatch.setattr(wiring, "label_studio", lambda _: TakingLabelStudio())
+    house = make_house(pool, tmp_path)
+    run = jobs.run_now(house, PROJECT, "train", trigger="command")
+    assert run.state is RunState.DONE
+    assert run.result is not None
+    assert run.result["version"] is None
+    assert f"from {OLD} to coloured meanwhile" in run.result["reason"]
+    assert project(pool).embedder == "coloured"
+    assert project(pool).current_model == changes[0].record.version
+    with pool.read() as conn:
+        assert {one.version for one in models.all(conn, PROJECT)} == {
+            learned.version,
+            changes[0].record.version,
+        }
+    label(pool, range(48, 54))
+    again = jobs.run_now(house, PROJECT, "train", trigger="command")
+    assert again.result is not None
+    with pool.read() as conn:
+        assert models.get(conn, again.result["version"]).embedder == "coloured"
+
+
+@pytest.mark.usefixtures("learned")
+def test_of_two_changes_at_once_one_is_refused(
+    pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, lambda: change(pool, tmp_path, Coloured("other")))
+    with pytest.raises(EmbedderChangedError, match="to other meanwhile"):
+        use_embedder(pool, Coloured(), tmp_path, PROJECT, top_k=10)
+    assert project(pool).embedder == "other"
+
+
+def test_going_back_embeds_nothing_and_finds_the_former_version(
+    pool: Database, tmp_path: Path, learned: ModelRecord
+) -> None:
+    new = change(pool, tmp_path).record
+    back = change(pool, tmp_path, Embedder())
+    assert (back.embedded, back.record) == (0, learned)
+    assert (project(pool).embedder, project(pool).current_model) == (OLD, learned.version)
+    assert change(pool, tmp_path, Coloured(fails_after=0)).record == new
+
+
+def test_activating_a_version_takes_the_project_back_to_its_embedder_and_forward_again(
+    pool: Database, tmp_path: Path, learned: ModelRecord
+) -> None:
+    new = change(pool, tmp_path).record
+    assert new is not None
+    for record in (learned, new, learned):
+        assert activate(pool, tmp_path, PROJECT, record.version, top_k=10) == record
+        now = project(pool)
+        assert (now.embedder, now.current_model) == (record.embedder, record.version)
+        with pool.read() as conn:
+            assert len(predictions.unpushed(conn, record.version)) == 10
+
+
+def test_a_version_whose_embedder_lacks_crops_is_not_activated(
+    pool: Database, tmp_path: Path, learned: ModelRecord
+) -> None:
+    arrive(pool, tmp_path, CROPS, CROPS + 3)
+    new = change(pool, tmp_path).record
+    assert new is not None
+    with pool.write() as conn:
+        conn.execute(
+            sa.text("DELETE FROM embedding WHERE embedder = :old AND detection_id >= :first"),
+            {"old": OLD, "first": detection(CROPS)},
+        )
+    with pytest.raises(ModelError, match=r"3 crops lack .`wildloop embedding use made-up --project 4`"):
+        activate(pool, tmp_path, PROJECT, learned.version, top_k=10)
+    assert (project(pool).embedder, project(pool).current_model) == ("coloured", new.version)
+
+
+def test_versions_and_vectors_of_two_embedders_never_meet(
+    pool: Database, tmp_path: Path, learned: ModelRecord
+) -> None:
+    stale = project(pool)  # what a command read that began before the change
+    new = change(pool, tmp_path).record
+    assert new is not None
+    with pytest.raises(EmbedderError, match="made-up, not of coloured"):
+        registry.load_head(tmp_path, learned).require("coloured", Coloured.dimension)
+    with pytest.raises(EmbedderChangedError), pool.write() as conn:
+        models.activate(conn, learned, [])
+    with pytest.raises(EmbedderChangedError):
+        refill(pool, tmp_path, PROJECT, learned.version, top_k=10)
+    assert project(pool).current_model == new.version
+    label(pool, range(24, CROPS))  # the audit's among them
+    right = []
+    for record in (project(pool), stale):
+        judgement = judge(pool, tmp_path, record)
+        assert judgement is not None
+        assert judgement.version == new.version
+        right.append(judgement.estimates.accuracy.value)
+        assert accept(pool, tmp_path, record, precision=0.5, confidence=0.5).version == new.version
+    assert right == [1.0, 1.0]
+    assert StoreSurvey(pool, tmp_path, stale).model_version == new.version
+    assert status(pool, retrain_every=20).projects[0].embedder == "coloured"
+
+
+@pytest.mark.usefixtures("learned")
+def test_after_the_change_new_labels_call_for_a_training_as_before(pool: Database, tmp_path: Path) -> None:
+    change(pool, tmp_path)
+    house = make_house(pool, tmp_path)
+    with pool.read() as conn:
+        assert not is_due(conn, house, PROJECT)
+    label(pool, range(24, 48))
+    with pool.read() as conn:
+        assert is_due(conn, house, PROJECT)
+
+
+def test_creating_a_project_again_with_another_embedder_is_refused(pool: Database, tmp_path: Path) -> None:
+    client: LabelStudio = TakingLabelStudio()  # type: ignore[assignment]
+    with pool.write() as conn:
+        embeddings.register(conn, Coloured())
+    with pytest.raises(
+        ModelError, match=r"works with made-up.*`wildloop embedding use coloured --project 4`"
+    ):
+        create_project(
+            pool,
+            client,
+            Settings(data_dir=tmp_path, database_url=""),
+            title="Another title",
+            species=SPECIES,
+            embedder_id="coloured",
+            project_id=PROJECT,
+        )
+    assert (project(pool).title, project(pool).embedder) == ("Forest", OLD)
+
+
+def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = TakingLabelStudio()
+    monkeypatch.setattr(wiring, "label_studio", lambda _: server)
+    monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
+    monkeypatch.setenv("WILDLOOP_EMBEDDER", "onnx:/no/such/file.onnx")
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    populate(sqlite_database, 30)
+    cut(sqlite_database, tmp_path, range(30))
+    label(sqlite_database, range(12))
+    first = train(sqlite_database, tmp_path, PROJECT, top_k=10)
+    assert first is not None
+
+    def say(*words: str) -> str:
+        result = CliRunner().invoke(wildloop, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    descriptor = load("descriptor", data_dir=tmp_path).id
+    told = say("embedding", "use", "descriptor", "--project", str(PROJECT))
+    assert f"30 crops embedded by {descriptor}" in told
+    assert f"project 4 (Forest) works with {descriptor}, no longer with {OLD}" in told
+    assert f"`wildloop activate {first.version}` goes back" in told
+    assert "its queue is pushed" in told
+    assert server.model_version == project(sqlite_database).current_model != first.version
+    assert "already; nothing changed" in say("embedding", "use", "descriptor")
+    arrive(sqlite_database, tmp_path, 30, 33)
+    assert "3 crops embedded" in say("embed")
+    assert count(sqlite_database, descriptor) == 33
+    assert f"{first.version} is current in project 4" in say("activate", first.version)
+    assert server.model_version == first.version
+    assert project(sqlite_database).embedder == OLD
