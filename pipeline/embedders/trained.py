@@ -21,7 +21,8 @@ def check_name(name: str) -> None:
 
 def names(data_dir: Path) -> list[str]:
     """The names that `load` knows, sorted."""
-    return sorted(path.parent.name for path in (data_dir / "embedders").glob(f"*/{MANIFEST}"))
+    found = (path.parent.name for path in (data_dir / "embedders").glob(f"*/{MANIFEST}"))
+    return sorted(name for name in found if NAME.fullmatch(name))  # the others are drafts
 
 
 def folder(data_dir: Path, name: str) -> Path:

@@ -64,7 +64,7 @@ def _untrained(recipe: Recipe) -> Projected:
             remedy="train with another --side, such as 224",
         ) from exc
     if hasattr(model.backbone, "aux_logits"):  # GoogLeNet and Inception, which then answer thrice in training
-        model.backbone.aux_logits = False
+        model.backbone.aux_logits = False  # type: ignore[assignment]
     return model
 
 

@@ -28,6 +28,7 @@ from pipeline.training.sampler import Balanced
 
 SAVE_SECONDS = 120.0  # between two states, within an epoch
 VALIDATION_BATCH = 64
+OWN_RATE = 10.0  # of the vectors that a loss learns, as a multiple of the network's
 # Of batch normalisations, at least. MobileNet's 0.01 and MnasNet's 0.0003 are for a hundred thousand steps:
 # after a few hundred, validation would judge the weights by statistics of those that they began with.
 MOMENTUM = 0.1
@@ -123,13 +124,18 @@ class Trainer:
         return told
 
     def _groups(self) -> list[dict[str, object]]:
-        """Weights decay; biases, the scales of normalisations and the loss's own vectors do not."""
+        """Weights decay; biases, the scales of normalisations and the loss's own vectors do not.
+
+        These vectors are long at first, so they turn only at a rate of their own.
+        """
         parameters = list(self._model.parameters())
         decaying = [one for one in parameters if one.ndim >= 2]
-        free = [one for one in parameters if one.ndim < 2] + list(self._objective.parameters())
+        free = [one for one in parameters if one.ndim < 2]
+        own = list(self._objective.parameters())
         return [
-            {"params": decaying, "weight_decay": self._recipe.weight_decay},
-            {"params": free, "weight_decay": 0.0},
+            {"params": decaying, "weight_decay": self._recipe.weight_decay, "times": 1.0},
+            {"params": free, "weight_decay": 0.0, "times": 1.0},
+            *([{"params": own, "weight_decay": 0.0, "times": OWN_RATE}] if own else []),
         ]
 
     def _batches(self) -> Iterator[Batch]:
@@ -168,7 +174,7 @@ class Trainer:
         torch.manual_seed(int(np.random.default_rng([recipe.seed, self._step]).integers(2**62)))
         rate = rate_at(self._step, recipe.epochs * self._per_epoch, recipe)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         self._note_broken(batch)
         if len(batch.rows) > 1:  # a single crop has no variance to normalise by
             self._model.train()

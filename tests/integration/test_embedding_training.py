@@ -200,7 +200,7 @@ def test_an_unfinished_training_goes_on_with_its_own_options_only(
     assert str(tmp_path / "trainings" / "mine") in str(error)
     assert "run it again as it was" in str(error)
 
-    monkeypatch.setattr("pipeline.training.trainer.Trainer._learn", fail)  # all steps were taken
+    monkeypatch.setattr("pipeline.training.objectives.Objective.forward", fail)  # all steps were taken
     done = invoke(tmp_path, *command(house.dataset, "mine", epochs="1"))
     assert done.exit_code == 0, done.exception
     assert "mine trained" in done.output

@@ -199,12 +199,10 @@ def test_augmentation_is_a_function_of_the_crop_and_the_seed_alone(crops: Corpus
 
 
 def test_augmentation_leaves_the_generator_of_the_process_alone(crops: Corpus) -> None:
+    data = Augmented(crops, SMALL)
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    drawn(Augmented(crops, SMALL), [(0, 1)])
-    torch.testing.assert_close(Augmented(crops, SMALL)[0, 1][1], Augmented(crops, SMALL)[0, 1][1])
-    torch.manual_seed(5)
-    Augmented(crops, SMALL)[0, 1]
+    assert isinstance(data[0, 1][1], torch.Tensor)
     assert torch.equal(torch.get_rng_state(), before)
 
 

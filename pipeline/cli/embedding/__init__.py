@@ -9,6 +9,7 @@ from pipeline.cli.lazy import LazyGroup
 COMMANDS = {  # name: module:attribute
     "train": "pipeline.cli.embedding.train:train",
     "evaluate": "pipeline.cli.embedding.evaluate:evaluate",
+    "finetune": "pipeline.cli.embedding.finetune:finetune",
     "list": "pipeline.cli.embedding.list:list_",
     "use": "pipeline.cli.embedding.use:use",
     "export": "pipeline.cli.embedding.export:export",

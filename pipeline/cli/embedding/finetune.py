@@ -40,7 +40,7 @@ def finetune(
 ) -> None:
     """Train a project's embedder on, on its labels and the pretraining pool; use it where it does better.
 
-    A quarter of the project's places, always the same, and the audit are never learned from: there the
+    A quarter of the project's places, always the same, is never learned from, nor is the audit: there the
     answers with either embedder are compared. Only where the new one is better in 90% of bootstrap draws of
     places, and no less accurate, the project goes over to it, as by `wildloop embedding use`. Back goes
     `wildloop embedding use` with the former, or `wildloop activate` with a former version.
@@ -63,17 +63,26 @@ def finetune(
         workers=workers,
         progress=True,
     )
-    told, judged = found.training.description, found.comparison
+    told = found.training.description
     click.echo(
         f"{name} {'was trained before' if found.training.known else 'trained'}: "
-        f"{told['data']['learned']:,} crops, {told['target']['labels']} of them labelled in the project"
+        f"{told['data']['crops']:,} crops, {told['target']['labels']:,} of them labelled in the project"
     )
-    click.echo(f"judged on {judged.crops} labelled crops of {judged.clusters} places that it never saw:")
-    click.echo(f"  accuracy {judged.old_accuracy:.3f} -> {judged.new_accuracy:.3f}")
-    click.echo(f"  macro-F1 {judged.old_macro_f1:.3f} -> {judged.new_macro_f1:.3f}")
-    click.echo(f"  of bootstrap draws of the places, {judged.surer:.0%} find the new macro-F1 higher")
+    if found.judged is None:
+        click.echo(f"project {chosen.id} works with {found.former} already; nothing changed")
+        return
+    figures = found.judged.comparison
+    click.echo(
+        f"judged on {figures.crops:,} labelled crops of {figures.clusters} {found.judged.by}s, "
+        f"none of which it has seen, against {found.former}:"
+    )
+    click.echo(f"  accuracy {figures.old_accuracy:.3f} -> {figures.new_accuracy:.3f}")
+    click.echo(f"  macro-F1 {figures.old_macro_f1:.3f} -> {figures.new_macro_f1:.3f}")
+    click.echo(
+        f"  in {figures.surer:.0%} of bootstrap draws of {found.judged.by}s the new macro-F1 is higher"
+    )
     if found.is_better:
         go_over(house, chosen, name)
     else:
-        click.echo(f"that is not surely better: the project stays with {chosen.embedder}")
+        click.echo(f"that is not surely better: the project stays with {found.former}")
         click.echo(f"`wildloop embedding use {name}` would change it all the same")
