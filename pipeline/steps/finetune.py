@@ -22,7 +22,7 @@ from pipeline.records import EMPTY, ProjectRecord, Role
 from pipeline.steps import labelled_crops
 from pipeline.steps.crop_vectors import crop_vectors
 from pipeline.steps.dataset import Selection
-from pipeline.steps.target_labels import TargetLabels, place_of, target_labels
+from pipeline.steps.target_labels import TargetLabels, target_labels
 from pipeline.steps.train_embedder import EmbedderTraining, train_embedder
 from pipeline.store import categories, embeddings, projects
 from pipeline.store.database import Database
@@ -75,9 +75,9 @@ def finetune(
 ) -> Finetuning:
     """Train on from the project's embedder, on the pretraining pool and the project's labels, as `name`.
 
-    A quarter of the places, always the same, is never learned from, nor is any audit: at these places heads are
-    compared that learned the other labels in the vectors of either embedder. A killed run is taken up where
-    it ended; one that ended is judged again by the labels of now. The project stays as it is:
+    A quarter of the places, always the same, is never learned from, nor is any audit: at these places heads
+    are compared that learned the other labels in the vectors of either embedder. A killed run is taken up
+    where it ended; one that ended is judged again by the labels of now. The project stays as it is:
     `steps.use_embedder` changes it. Raises EmbedderError where the project's embedder has no weights of ours
     or too little is labelled.
     """
