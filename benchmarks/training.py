@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.embedders.hardware import torch_device, usable_cores
 from pipeline.steps.labelled_crops import of_folder
 from pipeline.training.corpus import Corpus, corpus
-from pipeline.training.reader import Augmented, Batch, loader
+from pipeline.training.reader import Augmented, Batch, batches
 from pipeline.training.recipe import Recipe
 from pipeline.training.sampler import Balanced
 from pipeline.training.start import SCRATCH, begin
@@ -53,19 +53,19 @@ def main() -> None:
 def _rates(taken: Corpus, recipe: Recipe, workers: int) -> tuple[float, float, float]:
     """Crops a second of an epoch as it is, of its steps on batches read before, and of its reading."""
     with tempfile.TemporaryDirectory() as folder:
-        model, _ = begin(recipe, SCRATCH, Path(folder))
+        model = begin(recipe, SCRATCH, Path(folder)).model
         trainer = Trainer(taken, recipe, model, Path(folder), inputs="benchmark", workers=workers)
         whole = trainer.run().epochs[0].crops_per_second
     began = time.monotonic()
-    batches = _read(taken, recipe, workers)
-    crops = sum(len(batch.rows) for batch in batches)
+    read = _read(taken, recipe, workers)
+    crops = sum(len(batch.rows) for batch in read)
     reading = crops / (time.monotonic() - began)
     with tempfile.TemporaryDirectory() as folder:
-        model, _ = begin(recipe, SCRATCH, Path(folder))
+        model = begin(recipe, SCRATCH, Path(folder)).model
         trainer = Trainer(taken, recipe, model, Path(folder), inputs="benchmark", workers=0)
-        trainer.learn(batches[0])  # the first step makes what the others find made
+        trainer.learn(read[0])  # the first step makes what the others find made
         began = time.monotonic()
-        for batch in batches:
+        for batch in read:
             trainer.learn(batch)
         return whole, crops / (time.monotonic() - began), reading
 
@@ -81,7 +81,7 @@ def _read(taken: Corpus, recipe: Recipe, workers: int) -> list[Batch]:
         first=0,
         last=max(1, round(len(taken.learned) / recipe.batch)),
     )
-    return list(loader(Augmented(taken, recipe), workers, pinned=False, batch_sampler=sampler))
+    return list(batches(Augmented(taken, recipe), workers, pinned=False, batch_sampler=sampler))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_FOLDS = 20
+MANY = 20_000  # groups: so many, drawn at random, hold each class in its share
 DRAWS = 20
 
 Ints = npt.NDArray[np.intp]
@@ -25,6 +26,8 @@ def held_out(classes: Ints, groups: Ints, fraction: float, seed: int) -> Bools:
     count = int(groups.max(initial=-1)) + 1
     if count < 2:
         raise ValueError("one group cannot be split")
+    if count > MANY:
+        return _draws(count, fraction, seed)[0]
     _, classes = np.unique(classes, return_inverse=True)
     folds, taken = _ways(fraction, min(count, MOST_FOLDS))
     rows = np.zeros((int(classes.max()) + 1, count), np.int32)  # of each class in each group
@@ -35,6 +38,11 @@ def held_out(classes: Ints, groups: Ints, fraction: float, seed: int) -> Bools:
         ways = [np.isin(fold_of_group, (first + np.arange(taken)) % folds) for first in range(folds)]
     whole = [chosen for chosen in ways if chosen.any() and not chosen.all()]
     return min(whole or _draws(count, fraction, seed), key=lambda chosen: _cost(rows, chosen, fraction))
+
+
+def place_name(location: str | None, sequence: str) -> str:
+    """What a crop's place is called: its location, or the sequence where that is not known."""
+    return f"in {sequence}" if location is None else f"at {location}"
 
 
 def _ways(fraction: float, most: int) -> tuple[int, int]:

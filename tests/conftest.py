@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import urllib.error
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -35,6 +36,18 @@ def listens(url: str, default_port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No published weights on this machine, and no server that has them."""
+    import torch
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def changed(crop: Crop, **fields: Any) -> Crop:
 
 def network(recipe: Recipe = SMALL) -> Projected:
     """An untrained one."""
-    return begin(recipe, SCRATCH, Path())[0]
+    return begin(recipe, SCRATCH, Path()).model
 
 
 def trainer(

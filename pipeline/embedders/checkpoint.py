@@ -96,22 +96,29 @@ def save(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
-def fill_backbone(model: Projected, name: str, folder: Path) -> bool:
+def fill_backbone(model: Projected, name: str, preprocessing: Preprocessing, folder: Path) -> bool:
     """Give `model`, a torchvision `name`, the weights of a checkpoint folder with or without projection.
 
     Returns whether its projection got weights, too: those of another dimension do not fit. EmbedderError,
-    naming the file, where the backbone is another.
+    naming the file, where the backbone or its normalisation is another than that of `preprocessing`.
     """
     manifest = _manifest(folder / MANIFEST)
     weights = folder / manifest["weights"]
+    theirs = Preprocessing.from_manifest(manifest["preprocessing"])
     if manifest["backbone"] != name:
         raise EmbedderError(
             f"{folder} is a {manifest['backbone']}, not a {name}",
             remedy=f"train with --backbone {manifest['backbone']}",
         )
+    if (theirs.mean, theirs.std) != (preprocessing.mean, preprocessing.std):
+        raise EmbedderError(
+            f"{folder} normalises by mean {theirs.mean} and std {theirs.std}; embedders are trained here by "
+            f"{preprocessing.mean} and {preprocessing.std}",
+            remedy="begin with weights that were made for these, ImageNet's",
+        )
     state = _state(weights)
     if not manifest.get("projected"):
-        _, head = behead(backbone(name, Preprocessing.from_manifest(manifest["preprocessing"]).crop))
+        _, head = behead(backbone(name, theirs.crop))
         _fill(model.backbone, state, head, weights)
         return False
     whole = bool(manifest["dimension"] == model.dimension)
@@ -180,4 +187,7 @@ def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str |
     try:
         model.load_state_dict(body)
     except RuntimeError as exc:
-        raise EmbedderError(f"{path} does not fit its backbone: {exc}", remedy="correct `backbone`") from exc
+        raise EmbedderError(
+            f"{path} does not fit its backbone: {exc}",
+            remedy="correct `backbone`; a training from it takes the --side that it was made for",
+        ) from exc

@@ -17,6 +17,7 @@ from pipeline.embedders.from_pixels import FromPixels
 
 log = logging.getLogger(__name__)
 
+OPSET = 17  # the first with layer normalisation; onnxruntime has it since 1.12
 BATCH = 4  # crops in one run: what lies between two layers of so few stays in a core's cache
 TRIED = 3  # crops that a graph is compared on; not as many as it was exported with
 DIFFERENCE = 1e-3  # at most between a number of the graph's and of torch's, as a share of the largest one
@@ -47,25 +48,34 @@ class Graph:
         return features
 
 
+def write(network: torch.nn.Module, example: torch.Tensor, file: Path) -> None:
+    """An ONNX file that gives `embedding` (N, D) of `pixels`, of which `example` is two; any N.
+
+    What a layer makes the exporter raise is raised, and what it traced is for the caller to try.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this exporter is an older one, which needs no onnxscript
+        torch.onnx.export(
+            network,
+            (example,),
+            str(file),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["pixels"],
+            output_names=["embedding"],
+            dynamic_axes={"pixels": {0: "n"}, "embedding": {0: "n"}},
+        )
+
+
 def exported(network: FromPixels, side: int) -> Graph | None:
     """The network as a graph that gives the same vectors; None where it cannot be exported.
 
     `side` is that of prepared crops in pixels.
     """
     try:
-        with warnings.catch_warnings(), TemporaryDirectory() as folder:
-            # This exporter is an older one, which needs no onnxscript; what it traces is tried below.
-            warnings.simplefilter("ignore")
+        with TemporaryDirectory() as folder:
             file = Path(folder) / "network.onnx"
-            torch.onnx.export(
-                network,
-                (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
-                file,
-                dynamo=False,
-                input_names=["pixels"],
-                output_names=["features"],
-                dynamic_axes={"pixels": {0: "n"}, "features": {0: "n"}},
-            )
+            write(network, torch.zeros(2, side, side, 3, dtype=torch.uint8), file)
             graph = Graph(file, torch.get_num_threads())
         tried = np.random.default_rng(0).integers(0, 256, (TRIED, side, side, 3), np.uint8)
         theirs = graph.run(list(tried))

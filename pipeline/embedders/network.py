@@ -46,10 +46,6 @@ class Network:
         self._exportable = self._device.type == "cpu" and not self._bfloat16
         self._graph: Graph | None = None
 
-    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """float32 (N, dimension) of at least one image."""
-        return self.embed_prepared([self.preprocessing.prepared(image) for image in images])
-
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """float32 (N, dimension) of at least one crop that `preprocessing` prepared."""
         # A network in training gathers statistics of what it sees, which a graph would not.

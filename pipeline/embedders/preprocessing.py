@@ -12,6 +12,10 @@ from PIL import Image
 
 from pipeline.errors import EmbedderError
 
+# Crops are decoded at least at so many times the side that they are scaled to: at less, decoding a JPEG
+# smaller shows. At 1, MobileNetV2 gives vectors with a mean cosine of 0.957 to those of the whole crop.
+SPARE = 2
+
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,

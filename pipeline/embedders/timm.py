@@ -58,7 +58,7 @@ class TimmEmbedder(NetworkEmbedder):
         config = _data_config(model)
         preprocessing = _preprocessing(config, spec)
         self.network = Network(model, preprocessing)
-        self.dimension = self.network.embed([Image.new("RGB", (preprocessing.crop,) * 2)]).shape[1]
+        self.dimension = self.embed([Image.new("RGB", (preprocessing.crop,) * 2)]).shape[1]
         identity = {
             "backbone": str(model.pretrained_cfg["architecture"]),
             "arguments": {k: v for k, v in source.arguments.items() if k != "num_classes"},

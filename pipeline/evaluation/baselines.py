@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ SEED = 0
 
 
 def baselines(
-    manifests: Iterable[Mapping[str, Any]], sample: Sequence[Image.Image], *, data_dir: Path
+    manifests: Iterable[Mapping[str, Any]], sample: Callable[[], Sequence[Image.Image]], *, data_dir: Path
 ) -> Iterator[Embedder | EmbedderError]:
     """For the checkpoints among the embedders of these manifests, each once: the descriptor, their networks
     untrained, and their backbones with published weights, or why these are not to be had.
 
-    `sample` are some of the crops that will be embedded. Without a checkpoint there is nothing to compare.
+    `sample` reads some of the crops that will be embedded. Without a checkpoint there is nothing to compare.
     """
     from pipeline.embedders.torchvision import WeightsUnavailableError
 
@@ -32,8 +32,9 @@ def baselines(
     if not networks:
         return
     yield load("descriptor", data_dir=data_dir)
+    crops = sample()
     for manifest in networks.values():
-        yield Untrained(manifest, sample)
+        yield Untrained(manifest, crops)
     for name in dict.fromkeys(str(one["backbone"]) for one in networks.values()):
         found: Embedder | EmbedderError
         try:
@@ -71,7 +72,7 @@ class Untrained(NetworkEmbedder):
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.momentum = None  # its statistics are those of the sample alone
                     module.train()
-            self.network.embed(sample)
+            self.embed(sample)
             model.eval()
         self.id = embedder_id(f"untrained {what['backbone']}", what)
         self.manifest: Mapping[str, Any] = {

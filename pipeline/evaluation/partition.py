@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.errors import SourceError
 from pipeline.evaluation.dataset_folder import Crop
-from pipeline.splits import held_out
+from pipeline.splits import held_out, place_name
 
 TEST_FRACTION = 1 / 3
 FEWEST_SPECIES = 4  # so that two are held out, and two are not
@@ -106,7 +106,7 @@ def clusters(locations: Sequence[str | None], sequences: Ints) -> tuple[Ints, st
     A crop without a location hangs together with its sequence alone.
     """
     pairs = zip(locations, sequences, strict=True)
-    places, at = numbered([f"in {burst}" if place is None else f"at {place}" for place, burst in pairs])
+    places, at = numbered([place_name(place, str(burst)) for place, burst in pairs])
     if len(places) > 1 and any(place is not None for place in locations):
         return at, "location"
     return np.unique(sequences, return_inverse=True)[1].astype(np.intp), "sequence"
@@ -132,5 +132,6 @@ def held_out_species(species: Sequence[str], learned: Collection[str] = ()) -> l
 
 def numbered(keys: list[str]) -> tuple[list[str], Ints]:
     """The different keys, sorted, and the number (N,) of each key among them."""
-    found, numbers = np.unique(np.array(keys), return_inverse=True)
-    return [str(one) for one in found], numbers.astype(np.intp)
+    found = sorted(set(keys))
+    number = {key: at for at, key in enumerate(found)}
+    return found, np.fromiter((number[key] for key in keys), np.intp, len(keys))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.embedders import Embedder
 from pipeline.embedders.hardware import usable_cores
+from pipeline.embedders.preprocessing import SPARE
 from pipeline.errors import PhotoError
 from pipeline.images import Photo, read_file
 from pipeline.store.database import chunks
@@ -22,9 +23,6 @@ from pipeline.store.database import chunks
 BATCH = 64  # crops embedded at once
 DECODERS = 4  # threads at least; Pillow decodes without holding the interpreter
 LOOKAHEAD = 2  # batches decoded while another is embedded
-# Of the side that the embedder scales to: at less, decoding a JPEG smaller shows. At 1, MobileNetV2 gives
-# vectors with a cosine of 0.957, on average, to those of the whole crop.
-SPARE = 2
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")

@@ -22,7 +22,7 @@ from pipeline.exporters.classification import SplitFile, crop_name, folder_names
 from pipeline.exporters.draft import draft_file, refused
 from pipeline.images import Photo, read_file
 from pipeline.records import Role, digest
-from pipeline.splits import Bools, held_out
+from pipeline.splits import Bools, held_out, place_name
 from pipeline.steps.dataset_report import SPLITS, DatasetReport
 from pipeline.store import categories
 from pipeline.store.database import Database
@@ -61,7 +61,7 @@ class _Chosen:
         name = crop_name(crop.file_name, None if alone else crop.id)
         record = asdict(crop) | {"name": f"{self.folders[self.names[crop.category_id]]}/{name}"}
         self._spool.write(json.dumps(record, default=_as_text) + "\n")
-        place = f"at {crop.location}" if crop.location is not None else f"in {crop.seq_id or crop.image_id}"
+        place = place_name(crop.location, crop.seq_id or crop.image_id)
         self.classes.append(crop.category_id)
         self.groups.append(self.places.setdefault(place, len(self.places)))
         self._files.append(_hashed(record["name"]))

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import Partition, partition
 from pipeline.exporters.draft import draft_file, refused
 from pipeline.images import Photo, read_file
+from pipeline.splits import place_name
 from pipeline.steps.crop_vectors import crop_vectors
 from pipeline.steps.evaluation_report import COLUMNS, Row, cells, rows, table
 
@@ -47,6 +49,11 @@ class _Embedded:
         training = self.manifest.get("training")
         classes = training.get("classes") if isinstance(training, Mapping) else None
         return [str(one) for one in classes] if isinstance(classes, list) else None
+
+    def is_fair(self, parts: Partition) -> bool:
+        """Whether the crops of test.json, and so their places, were left out of what it learned from."""
+        data = self.manifest.get("training", {}).get("data", {})
+        return parts.by == "test.json" and data.get("sources") == ["train.json"]
 
 
 def evaluate(
@@ -82,7 +89,7 @@ def evaluate(
     unavailable = []
     if against_baselines:
         manifests = [one.manifest for one in done.values()]
-        for found in baselines(manifests, _sample(dataset, listed.crops), data_dir=data_dir):
+        for found in baselines(manifests, partial(_sample, dataset, listed.crops), data_dir=data_dir):
             if isinstance(found, EmbedderError):
                 unavailable.append(str(found))
             elif found.id not in done:
@@ -107,8 +114,10 @@ def evaluate(
         told += ["", f"{len(parts.names)} species are too few to hold some out"]
     if unavailable:
         told += ["", *unavailable]
-    if parts.by != "test.json" and any(one.learned for one in done.values()):
-        told += ["", "without both train.json and test.json, embedders may have learned from the test part"]
+    unsure = [one.embedder for one in done.values() if one.learned and not one.is_fair(parts)]
+    if unsure:
+        told += ["", f"{', '.join(unsure)} may have learned from the test part: trained otherwise than by"]
+        told += ["`wildloop embedding train --dataset` on a folder with both train.json and test.json"]
     if broken:
         told += ["", f"{len(broken)} crops could not be read and are left out:"]
         told += [f"  {listed.crops[row].file_name}: {broken[row]}" for row in sorted(broken)[:SHOWN]]
@@ -163,10 +172,8 @@ def _write(
         writer.writerow(COLUMNS)
         writer.writerows(cells(row, parts.by) for row in judged)
     shown = scatter.chosen(len(parts.species))
-    label, group, location = (
-        np.array(keys)
-        for keys in zip(*((crop.species, crop.sequence, crop.location or "") for crop in crops), strict=True)
-    )
+    keys = ((crop.species, crop.sequence, place_name(crop.location, crop.sequence)) for crop in crops)
+    label, group, location = (np.array(column) for column in zip(*keys, strict=True))
     written = [out / CSV]
     for one in done:
         places = scatter.layout(one.vectors[shown])

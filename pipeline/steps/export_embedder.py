@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,13 @@ from torch import nn
 from pipeline.embedders import load
 from pipeline.embedders.checkpoint import CheckpointEmbedder
 from pipeline.embedders.from_pixels import FromPixels
+from pipeline.embedders.graph import write
 from pipeline.embedders.network import Network
 from pipeline.embedders.onnx import OnnxEmbedder
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
 from pipeline.exporters.draft import draft_file
 
-OPSET = 17  # the first with layer normalisation; onnxruntime has it since 1.12
 BATCHES = (1, 5)  # images at once that the file is tried with
 COSINE = 0.9999  # least of any image's two vectors
 DIFFERENCE = 0.01  # at most between two numbers, as a share of what tells the images apart
@@ -101,19 +100,7 @@ def _write(network: nn.Module, embedder: CheckpointEmbedder, path: Path) -> None
 
     side = embedder.network.preprocessing.crop
     try:
-        with warnings.catch_warnings():
-            # This exporter is an older one, which needs no onnxscript; what it traces is compared below.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network,
-                (torch.zeros(2, 3, side, side),),
-                str(path),
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["pixels"],
-                output_names=["embedding"],
-                dynamic_axes={"pixels": {0: "n"}, "embedding": {0: "n"}},
-            )
+        write(network, torch.zeros(2, 3, side, side), path)  # compared below
         model = onnx.load(path)
     except Exception as exc:  # torch's exporter raises whatever a layer made it raise
         raise EmbedderError(

@@ -92,6 +92,7 @@ def finetune(
             data_dir,
             [*others, *own],
             replace(_recipe(manifest), epochs=epochs, seed=seed),
+            sources=[f"project {project.id}", *([Role.PRETRAINING.value] if others else [])],
             start=str(manifest["spec"]),
             rate=rate,
             licence=licence,

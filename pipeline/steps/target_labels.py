@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import EmbedderError
 from pipeline.records import EMPTY, ProjectRecord, digest
+from pipeline.splits import place_name
 from pipeline.steps.standing import learned
 from pipeline.store import audits, candidates, categories, detections
 from pipeline.store.candidates import Place
@@ -45,9 +46,10 @@ def target_labels(database: Database, data_dir: Path, project: ProjectRecord) ->
         }
         places = candidates.places(conn, labels)
         boxes = detections.get(conn, labels)
-    held = held_out({place_of(place) for place in places.values()})
-    known = [one for one in sorted(labels) if place_of(places[one]) not in held]
-    judged = [one for one in sorted(labels) if place_of(places[one]) in held]
+    at = {one: place_name(place.location, place.sequence) for one, place in places.items()}
+    held = held_out(set(at.values()))
+    known = [one for one in sorted(labels) if at[one] not in held]
+    judged = [one for one in sorted(labels) if at[one] in held]
     species = {labels[one] for one in known if names[labels[one]] != EMPTY}
     if len(labels) < LEAST or len(species) < 2 or len(judged) < LEAST_JUDGED:
         raise EmbedderError(
@@ -58,11 +60,6 @@ def target_labels(database: Database, data_dir: Path, project: ProjectRecord) ->
         )
     paths = {one: data_dir / str(box.crop_path) for one, box in boxes.items()}
     return TargetLabels(labels=labels, places=places, paths=paths, known=known, judged=judged)
-
-
-def place_of(place: Place) -> str:
-    """The location, or the sequence where there is none."""
-    return f"in {place.sequence}" if place.location is None else f"at {place.location}"
 
 
 def held_out(places: set[str]) -> set[str]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError
-from pipeline.records import ModelRecord, ProjectRecord, json_digest, utc_now
+from pipeline.records import ModelRecord, ProjectRecord, Role, json_digest, utc_now
 from pipeline.steps import audit
 from pipeline.steps.score import Ready, queue, settle
 from pipeline.steps.standing import examples_of, learned, standing
-from pipeline.store import audits, candidates, categories, models, oracle, projects
+from pipeline.store import audits, candidates, categories, embeddings, models, oracle, projects
 from pipeline.store.candidates import Place
 from pipeline.store.database import Database
 from pipeline.store.pool import Pool, open_pool
@@ -108,12 +108,15 @@ def _version(
     with database.read() as conn:
         record = models.by_digest(conn, project.id, inputs)
         current = models.current(conn, project.id)
+        manifest = embeddings.registered(conn, project.embedder).manifest
         trained = sum(one.labels > 0 for one in models.all(conn, project.id))
     if record is not None:
         try:
             return record, registry.load_head(data_dir, record)
         except ModelError as exc:  # lost or damaged: the same inputs make its files again
             log.warning("%s is made again: %s", record.version, exc)
+    sources = manifest.get("training", {}).get("data", {}).get("sources", ())
+    embedder_learned = not {Role.TARGET.value, f"project {project.id}"}.isdisjoint(sources)
     ids = sorted(places)
     fitted = heads.fit(
         examples_of(pool, labels, places, names),
@@ -134,6 +137,8 @@ def _version(
             | {
                 **known,
                 "pool": len(pool),
+                # Then these labels are known to the vectors themselves, and held-out figures are too high.
+                "embedder_learned": embedder_learned,
                 "audit": audit.figures(database, data_dir, pool, project, fitted.head, len(ids)),
             },
             created_at=utc_now(),

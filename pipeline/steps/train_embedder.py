@@ -20,10 +20,10 @@ from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.exporters.draft import draft_folder
 from pipeline.records import json_digest, utc_now
-from pipeline.training import history
+from pipeline.training import history, state
 from pipeline.training.corpus import Corpus, corpus
 from pipeline.training.recipe import FRESH_RATE, TUNING_RATE, Recipe
-from pipeline.training.start import AUTO, PUBLISHED, SCRATCH, begin
+from pipeline.training.start import AUTO, PUBLISHED, SCRATCH, Start, begin
 from pipeline.training.trainer import Trained, Trainer
 
 LICENCE = "not stated: that of the photographs and of the starting weights"
@@ -47,6 +47,7 @@ def train_embedder(
     crops: Sequence[Crop],
     recipe: Recipe,
     *,
+    sources: Sequence[str],
     start: str = AUTO,
     rate: float | None = None,
     licence: str | None = None,
@@ -56,9 +57,9 @@ def train_embedder(
 ) -> EmbedderTraining:
     """Learn an embedder from crops below `root`, and keep it under `name`.
 
-    `start` as `training.start.begin` has it. `rate` stands in for the recipe's; where it is None, the rate
-    is one that suits the starting weights. `licence` is a note that is kept with the weights, and so is
-    `about`, JSON.
+    `sources` says where the crops are from: `train.json`, pools, a project. `start` is as
+    `training.start.begin` has it. `rate` stands in for the recipe's; where it is None, the rate is one that
+    suits the starting weights. `licence` is a note that is kept with the weights, and so is `about`, JSON.
 
     A killed run is taken up where it ended, at `trainings/<name>/` of the data folder, by the same call.
     The same inputs train no second time. Raises EmbedderError where the name is taken by others, and
@@ -68,42 +69,41 @@ def train_embedder(
     if name in (PUBLISHED, SCRATCH):
         raise EmbedderError(f"{name!r} is what --start calls something else", remedy="give another --name")
     cropped = corpus(root, crops, seed=recipe.seed)
-    model, started_from = begin(recipe, start, data_dir)
-    fitting = FRESH_RATE if started_from.startswith(f"{SCRATCH},") else TUNING_RATE
+    begun = begin(recipe, start, data_dir)
+    fitting = FRESH_RATE if begun.is_fresh else TUNING_RATE
     recipe = replace(recipe, rate=fitting if rate is None else rate)
-    inputs = json_digest({"recipe": recipe.manifest(), "crops": cropped.digest, "start": started_from})
+    inputs = json_digest({"recipe": recipe.manifest(), "crops": cropped.digest, "start": begun.weights})
     working = data_dir / "trainings" / name  # with a state in it, a training that is not over
     if name in trained.names(data_dir):
         known = _known(data_dir, name, inputs)
         shutil.rmtree(working, ignore_errors=True)  # of a run that was killed when all was done but this
         return known
-    try:
-        working.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise EmbedderError(
-            f"{working} cannot be made: {exc.strerror}", remedy="may we write there?"
-        ) from exc
-    trainer = Trainer(
-        cropped,
-        recipe,
-        model,
-        working,
-        inputs=inputs,
-        workers=usable_cores() if workers is None else workers,
-    )
-    outcome = trainer.run(progress=progress)
-    description = _description(cropped, recipe, outcome, started_from, inputs, licence) | dict(about or {})
-    with draft_folder(data_dir / "embedders" / name) as draft:
-        for file in (history.CSV, history.PICTURE):
-            shutil.copyfile(working / file, draft / file)
-        checkpoint.save(
-            draft,
-            name=recipe.backbone,
-            model=model,
-            preprocessing=recipe.preprocessing,
-            training=description,
+    with state.alone(working):
+        trainer = Trainer(
+            cropped,
+            recipe,
+            begun.model,
+            working,
+            inputs=inputs,
+            workers=usable_cores() if workers is None else workers,
         )
-    shutil.rmtree(working)
+        outcome = trainer.run(progress=progress)
+        description = _description(cropped, recipe, outcome, begun, sources) | {
+            "inputs": inputs,
+            "licence": licence or LICENCE,
+            **(about or {}),
+        }
+        with draft_folder(data_dir / "embedders" / name) as draft:
+            for file in (history.CSV, history.PICTURE):
+                shutil.copyfile(working / file, draft / file)
+            checkpoint.save(
+                draft,
+                name=recipe.backbone,
+                model=begun.model,
+                preprocessing=recipe.preprocessing,
+                training=description,
+            )
+        shutil.rmtree(working)
     return EmbedderTraining(
         name=name,
         folder=data_dir / "embedders" / name,
@@ -124,13 +124,14 @@ def _known(data_dir: Path, name: str, inputs: str) -> EmbedderTraining:
 
 
 def _description(
-    cropped: Corpus, recipe: Recipe, outcome: Trained, started_from: str, inputs: str, licence: str | None
+    cropped: Corpus, recipe: Recipe, outcome: Trained, begun: Start, sources: Sequence[str]
 ) -> dict[str, Any]:
-    """JSON: what it learned from, how, and how well."""
+    """JSON: what it learned from, how, and how well; species and sources with those of what it began with."""
+    species = {cropped.names[one] for one in np.unique(cropped.species[cropped.learned])}
     places = {crop.location for crop in cropped.crops if crop.location is not None}
     return {
-        "inputs": inputs,
         "data": {
+            "sources": sorted({*sources, *begun.sources}),
             "digest": cropped.digest,
             "crops": len(cropped.crops),
             "species": len(cropped.names),
@@ -139,8 +140,8 @@ def _description(
             "held_out_by": cropped.by,
             "unreadable": len(outcome.broken),
         },
-        "classes": [cropped.names[one] for one in np.unique(cropped.species[cropped.learned])],
-        "start": started_from,
+        "classes": sorted({*species, *begun.classes}),
+        "start": begun.weights,
         "recipe": recipe.manifest(),
         "metrics": {
             "recall_at_1": outcome.best.recall_at_1,
@@ -150,7 +151,6 @@ def _description(
             "steps": outcome.epochs[-1].step,
             "seconds": sum(one.seconds for one in outcome.epochs),
         },
-        "licence": licence or LICENCE,
         "created": utc_now().isoformat(),
         "libraries": {
             "wildloop": __version__,

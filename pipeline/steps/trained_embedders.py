@@ -13,6 +13,8 @@ from pipeline.records import ProjectRecord
 from pipeline.store import embeddings, projects
 from pipeline.store.database import Database
 
+TOLD = {"data", "start", "metrics", "licence", "created"}  # what a manifest says of a training
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedEmbedder:
@@ -27,7 +29,7 @@ class TrainedEmbedder:
 
 @dataclass(frozen=True, kw_only=True)
 class DamagedEmbedder:
-    """One that cannot."""
+    """One that cannot, or says too little of itself."""
 
     name: str
     problem: str
@@ -43,6 +45,11 @@ def trained_embedders(database: Database, data_dir: Path) -> list[TrainedEmbedde
             embedder = load(name, data_dir=data_dir)
         except EmbedderError as exc:
             found.append(DamagedEmbedder(name=name, problem=str(exc)))
+            continue
+        untold = TOLD - embedder.manifest.get("training", {}).keys()
+        if untold:
+            problem = f"its manifest does not say of its training: {', '.join(sorted(untold))}"
+            found.append(DamagedEmbedder(name=name, problem=problem))
             continue
         with database.read() as conn:
             crops = embeddings.count(conn, embedder.id)

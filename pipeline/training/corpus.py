@@ -37,10 +37,6 @@ class Corpus:
     by: str  # what was held out: location, sequence or crop
     digest: str  # of names, labels, places and sizes
 
-    def path(self, row: int) -> Path:
-        """The file of a crop."""
-        return self.root / self.crops[row].file_name
-
 
 def corpus(root: Path, crops: Sequence[Crop], *, seed: int) -> Corpus:
     """Split the crops by location: the same crops and seed, the same split.
@@ -84,10 +80,15 @@ def _some(rows: Ints, species: Ints, rng: np.random.Generator) -> Ints:
     """At most JUDGED of the rows: a crop of each species, a second one, and so on, that rare ones count."""
     mixed = rng.permutation(rows)
     turn = np.empty(len(mixed), np.intp)
-    for one in np.unique(species[mixed]):
-        own = species[mixed] == one
-        turn[own] = np.arange(own.sum())
+    for own in by_species(np.arange(len(mixed)), species[mixed]):
+        turn[own] = np.arange(len(own))
     return np.sort(mixed[np.argsort(turn, kind="stable")[:JUDGED]])
+
+
+def by_species(rows: Ints, species: Ints) -> list[Ints]:
+    """The rows (N,) of each species that they show, in their order; `species` (N,) is theirs."""
+    order = np.argsort(species, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(species[order])) + 1)
 
 
 def _identity(root: Path, crop: Crop) -> list[str | int | None]:

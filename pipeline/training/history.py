@@ -25,9 +25,14 @@ class Epoch:
     gradient: float  # mean norm before clipping
     recall_at_1: float  # of the validation crops
     map_at_r: float
-    crops_per_second: float  # in the steps alone
+    crops_per_second: float  # but for validation
     seconds: float  # with validation
     broken: int  # crops that could not be read, each as often as it was drawn
+
+
+def best(epochs: Sequence[Epoch]) -> Epoch:
+    """The epoch whose weights are kept: the first of the best."""
+    return max(epochs, key=lambda one: one.map_at_r)
 
 
 def write(folder: Path, epochs: Sequence[Epoch]) -> None:
@@ -62,12 +67,11 @@ def _picture(epochs: Sequence[Epoch]) -> bytes:
         "Learning rate": {"rate": "at the end of the epoch"},
     }
     numbers = [one.epoch for one in epochs]
-    best = max(epochs, key=lambda one: one.map_at_r).epoch
     for axes, (title, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for (name, label), colour in zip(lines.items(), ("#0072B2", "#D55E00"), strict=False):
             values = [getattr(one, name) for one in epochs]
             axes.plot(numbers, values, color=colour, label=label, marker="o" if len(epochs) == 1 else None)
-        axes.axvline(best, color="#999999", linewidth=0.8, label="kept")
+        axes.axvline(best(epochs).epoch, color="#999999", linewidth=0.8, label="kept")
         axes.set_title(title, loc="left", fontsize=12, fontweight="bold")
         axes.set_xlabel("epochs")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -16,6 +16,10 @@ ARC_MARGIN, ARC_SCALE = 20.0, 32.0  # degrees; gentler than for faces, of which 
 class Objective(nn.Module):
     """The recipe's loss of unit vectors (N, dimension) and their species (N,); a scalar.
 
+    Softmax over cosines to a vector of each species (Zhai and Wu, 2019), the same with an angular margin
+    (Deng et al., 2019), batch-hard triplets (Hermans et al., 2017) or supervised contrast (Khosla et al.,
+    2020).
+
     Losses with a vector for each of `species` species learn these as parameters of their own.
     """
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline.errors import PhotoError
+from pipeline.embedders.preprocessing import SPARE
+from pipeline.errors import EmbedderError, PhotoError
 from pipeline.images import Photo, read_file
 from pipeline.training.augmentation import LEAST_AREA, augmentation
 from pipeline.training.corpus import Corpus
@@ -37,13 +40,13 @@ class Augmented(Dataset[Read]):
     """Crops as the camera might have taken them; item (row, seed) is a function of both alone."""
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
-        self._corpus, self._side = corpus, recipe.side
+        self._files, self._side = _Files(corpus), recipe.side
         self._augment = augmentation(recipe.side)
 
     def __getitem__(self, draw: Draw) -> Read:
         row, seed = draw
         # A part of this area is still drawn at `side` pixels without being enlarged.
-        image = _decoded(self._corpus, row, self._side / LEAST_AREA**0.5)
+        image = self._files.decoded(row, self._side / LEAST_AREA**0.5)
         if isinstance(image, str):
             return row, image
         with torch.random.fork_rng(devices=[]):
@@ -55,19 +58,29 @@ class Plain(Dataset[Read]):
     """Crops as the embedder will see them; item is the row."""
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
-        self._corpus, self._preprocessing = corpus, recipe.preprocessing
+        self._files, self._preprocessing = _Files(corpus), recipe.preprocessing
 
     def __getitem__(self, row: int) -> Read:
-        image = _decoded(self._corpus, row, self._preprocessing.resize)
+        image = self._files.decoded(row, SPARE * self._preprocessing.resize)
         if isinstance(image, str):
             return row, image
         return row, torch.from_numpy(self._preprocessing.pixels([image])[0]).permute(2, 0, 1)
 
 
-def loader(data: Dataset[Read], workers: int, *, pinned: bool, **batches: Any) -> DataLoader[Any]:
-    """Batches of the dataset, read ahead by `workers` processes; in this one where it is 0."""
-    collate: Callable[[Sequence[Read]], Batch] = together
-    return DataLoader(data, num_workers=workers, collate_fn=collate, pin_memory=pinned, **batches)
+def batches(data: Dataset[Read], workers: int, *, pinned: bool, **order: Any) -> Iterator[Batch]:
+    """Batches of the dataset, read ahead by `workers` processes; in this one where it is 0.
+
+    `order` is for torch's DataLoader. Raises EmbedderError where a process dies.
+    """
+    try:
+        yield from DataLoader(data, num_workers=workers, collate_fn=together, pin_memory=pinned, **order)
+    except RuntimeError as exc:
+        if "DataLoader worker" not in str(exc):
+            raise
+        raise EmbedderError(
+            f"a process that decodes crops died: {exc}",
+            remedy="give it more (shared) memory, or train with fewer --workers; 0 does without them",
+        ) from exc
 
 
 def together(read: Sequence[Read]) -> Batch:
@@ -80,10 +93,17 @@ def together(read: Sequence[Read]) -> Batch:
     )
 
 
-def _decoded(corpus: Corpus, row: int, side: float) -> Image.Image | str:
-    """The crop, its shorter side at least `side` pixels where it has them, or why it cannot be read."""
-    try:
-        photo = Photo(read_file(corpus.path(row)))
-        return photo.pixels(min(1.0, side / min(photo.width, photo.height)))
-    except PhotoError as exc:
-        return str(exc)
+class _Files:
+    """The crops' files, named in one array: of a million texts each process would come to hold its own."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._root = corpus.root
+        self._names = np.array([os.fsencode(crop.file_name) for crop in corpus.crops])
+
+    def decoded(self, row: int, side: float) -> Image.Image | str:
+        """The crop, its shorter side at least `side` pixels where it has them, or why it cannot be read."""
+        try:
+            photo = Photo(read_file(self._root / os.fsdecode(self._names[row])))
+            return photo.pixels(min(1.0, side / min(photo.width, photo.height)))
+        except PhotoError as exc:
+            return str(exc)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
 
-LOSSES: Mapping[str, str] = {  # name: what it does
-    "cross-entropy": "softmax over the cosines to a learned vector of each species (Zhai and Wu, 2019)",
-    "triplet": "the hardest positive and negative of each crop in its batch (Hermans et al., 2017)",
-    "supcon": "supervised contrastive (Khosla et al., 2020)",
-    "arcface": "cross-entropy with an angular margin (Deng et al., 2019)",
-}
+LOSSES = ("cross-entropy", "triplet", "supcon", "arcface")
 FRESH_RATE, TUNING_RATE = 1e-3, 3e-4  # from scratch; from weights that know something already
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which published weights expect
 

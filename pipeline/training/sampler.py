@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
+from pipeline.training.corpus import by_species
+
 # Species are drawn by the square root of their crops (Mahajan et al., 2018): in between, rare ones are seen
 # often enough to be learned, and not so often that their few crops are learned by heart.
 TAIL = 0.5
@@ -38,11 +40,10 @@ class Balanced(Sampler[list[Draw]]):
         """`rows` to draw from; `species` and `sequences` (N,) of all rows."""
         self._seed, self._first, self._last = seed, first, last
         self._sequences = sequences
-        present = np.unique(species[rows])
-        self._rows = [rows[species[rows] == one] for one in present]
+        self._rows = by_species(rows, species[rows])
         weight = np.array([len(each) for each in self._rows]) ** TAIL
         self._chances = weight / weight.sum()
-        self._taken = min(species_per_batch, len(present))
+        self._taken = min(species_per_batch, len(self._rows))
         # Where there are fewer species than a batch shall have, each gives more crops.
         self._each = -(-species_per_batch * crops_per_species // self._taken)
 

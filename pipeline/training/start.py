@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,8 +21,23 @@ log = logging.getLogger(__name__)
 AUTO, PUBLISHED, SCRATCH = "auto", "published", "scratch"
 
 
-def begin(recipe: Recipe, start: str, data_dir: Path) -> tuple[Projected, str]:
-    """The network to train, and what its weights are: the same text, the same weights.
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A network to train."""
+
+    model: Projected
+    weights: str  # what they are: the same text, the same weights
+    classes: tuple[str, ...] = ()  # species that they have learned
+    sources: tuple[str, ...] = ()  # of the crops that they have learned from
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the weights know nothing yet."""
+        return self.weights.startswith(f"{SCRATCH},")
+
+
+def begin(recipe: Recipe, start: str, data_dir: Path) -> Start:
+    """The network with its starting weights.
 
     The text begins with `scratch,` where they are untrained.
 
@@ -32,13 +48,13 @@ def begin(recipe: Recipe, start: str, data_dir: Path) -> tuple[Projected, str]:
     model = _untrained(recipe)
     if start in (AUTO, PUBLISHED):
         try:
-            return model, _publish(model, recipe, data_dir)
+            return Start(model=model, weights=_publish(model, recipe, data_dir))
         except WeightsUnavailableError as exc:
             if start == PUBLISHED:
                 raise
             log.warning("No published weights are at hand, so training begins from scratch: %s", exc)
     if start in (AUTO, SCRATCH):
-        return model, f"scratch, seed {recipe.seed}"
+        return Start(model=model, weights=f"{SCRATCH}, seed {recipe.seed}")
     named = parse(start)
     if named.kind not in (TRAINED, "checkpoint"):
         raise EmbedderError(
@@ -47,9 +63,15 @@ def begin(recipe: Recipe, start: str, data_dir: Path) -> tuple[Projected, str]:
         )
     is_trained = named.kind == TRAINED
     folder = trained.folder(data_dir, named.target) if is_trained else Path(named.target).expanduser()
-    whole = checkpoint.fill_backbone(model, recipe.backbone, folder)
+    whole = checkpoint.fill_backbone(model, recipe.backbone, recipe.preprocessing, folder)
     rest = "" if whole else f", projection of seed {recipe.seed}"
-    return model, f"{start}, sha256 {checkpoint.digest(folder)}{rest}"
+    training = checkpoint.manifest(folder).get("training", {})
+    return Start(
+        model=model,
+        weights=f"{start}, sha256 {checkpoint.digest(folder)}{rest}",
+        classes=tuple(training.get("classes", ())),
+        sources=tuple(training.get("data", {}).get("sources", ())),
+    )
 
 
 def _untrained(recipe: Recipe) -> Projected:

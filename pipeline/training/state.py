@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import EmbedderError
 
 FILE = "state.pt"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a second training out of `folder`, which is made, while the block runs. Raises EmbedderError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as exc:
+        raise EmbedderError(f"{folder} cannot be made: {exc.strerror}", remedy="may we write there?") from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given back when it is closed, also by a kill
+        except BlockingIOError as exc:
+            raise EmbedderError(f"a training runs in {folder} already", remedy="wait for its end") from exc
+        yield
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:
@@ -47,6 +66,7 @@ def read(folder: Path, inputs: str) -> dict[str, Any] | None:
     if stated != inputs:
         raise EmbedderError(
             f"{folder} holds a training of other crops or with other options, which is not finished",
-            remedy="run it again as it was, give another --name, or delete the folder",
+            remedy="run it again as it was (where `auto` finds other weights by now, with --start published "
+            "or scratch), give another --name, or delete the folder",
         )
     return state

@@ -22,7 +22,7 @@ from pipeline.training import history, state
 from pipeline.training.corpus import Corpus
 from pipeline.training.history import Epoch
 from pipeline.training.objectives import Objective
-from pipeline.training.reader import Augmented, Batch, Plain, loader
+from pipeline.training.reader import Augmented, Batch, Plain, batches
 from pipeline.training.recipe import MEAN, STD, Recipe
 from pipeline.training.sampler import Balanced
 
@@ -65,6 +65,7 @@ class Trainer:
         self._corpus, self._recipe, self._folder = corpus, recipe, folder
         self._inputs, self._workers = inputs, workers
         self._device = torch_device()
+        torch.backends.cudnn.deterministic = True
         self._pinned = self._device.type == "cuda"
         self._model = model.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for module in model.modules():
@@ -114,7 +115,7 @@ class Trainer:
                 self._save()
                 saved = began = time.monotonic()
         self._model.load_state_dict(self._best)
-        return Trained(epochs=self._epochs, best=self._kept(), broken=self._broken)
+        return Trained(epochs=self._epochs, best=history.best(self._epochs), broken=self._broken)
 
     def _told(self) -> dict[str, str]:
         """Beside the bar: the mean loss of the epoch that lasts, and the last validation figure."""
@@ -153,7 +154,7 @@ class Trainer:
         )
         if self._is_over():
             return
-        read = loader(Augmented(corpus, recipe), self._workers, pinned=self._pinned, batch_sampler=sampler)
+        read = batches(Augmented(corpus, recipe), self._workers, pinned=self._pinned, batch_sampler=sampler)
         for batch in read:
             yield batch
             if self._step % self._per_epoch == 0 and self._is_over():
@@ -161,12 +162,8 @@ class Trainer:
 
     def _is_over(self) -> bool:
         ended = len(self._epochs)
-        stale = ended > 0 and ended - self._kept().epoch >= self._recipe.patience
+        stale = ended > 0 and ended - history.best(self._epochs).epoch >= self._recipe.patience
         return stale or ended >= self._recipe.epochs
-
-    def _kept(self) -> Epoch:
-        """The epoch whose weights are kept: the first of the best."""
-        return max(self._epochs, key=lambda one: one.map_at_r)
 
     def learn(self, batch: Batch) -> None:
         """One step. Layers that draw lots draw the same whether or not the training was resumed."""
@@ -184,15 +181,20 @@ class Trainer:
             self._scaler.scale(loss).backward()
             self._scaler.unscale_(self._optimizer)
             gradient = torch.nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip)
+            told = float(loss.detach())
+            # The scaler of float16 passes over steps of its own whose gradient overflows.
+            if not math.isfinite(told) or not (self._scaler.is_enabled() or gradient.isfinite()):
+                raise self._diverged()
             self._scaler.step(self._optimizer)
             self._scaler.update()
-            told = float(loss.detach())
-            if not math.isfinite(told):
-                raise EmbedderError(
-                    f"the loss of step {self._step} is {told}", remedy="train with a lower --rate"
-                )
             self._sums.add(told, float(gradient), len(batch.rows))
         self._step += 1
+
+    def _diverged(self) -> EmbedderError:
+        return EmbedderError(
+            f"the training diverged at step {self._step}",
+            remedy="train with a lower --rate, under another --name",
+        )
 
     def _note_broken(self, batch: Batch) -> None:
         self._sums.broken += len(batch.broken)
@@ -216,6 +218,8 @@ class Trainer:
         started = time.monotonic()
         corpus = self._corpus
         rows, vectors = self._embedded(np.union1d(corpus.asked, corpus.answering))
+        if not np.isfinite(vectors).all():
+            raise self._diverged()
         there = [
             Rows(
                 vectors=vectors[chosen], species=corpus.species[rows[chosen]],
@@ -243,7 +247,7 @@ class Trainer:
                 broken=sums.broken,
             )
         )
-        if self._kept() is self._epochs[-1]:
+        if history.best(self._epochs) is self._epochs[-1]:
             self._best = {
                 name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()
             }
@@ -256,7 +260,7 @@ class Trainer:
         done, vectors = [], []
         data = Plain(self._corpus, self._recipe)
         with torch.inference_mode():
-            for batch in loader(
+            for batch in batches(
                 data, self._workers, pinned=self._pinned, sampler=rows.tolist(), batch_size=VALIDATION_BATCH
             ):
                 self._note_broken(batch)

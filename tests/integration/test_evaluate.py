@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import urllib.error
 from pathlib import Path
-from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -120,17 +118,6 @@ def test_an_embedder_must_be_named(dataset: Path) -> None:
     assert invoke("embedding", "evaluate", "--dataset", dataset).exit_code == 2
 
 
-@pytest.fixture
-def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No published weights on this machine, and no server that has them."""
-
-    def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise urllib.error.URLError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "urlopen", refuse)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-
-
 BACKBONE = "shufflenet_v2_x0_5"
 
 
@@ -142,7 +129,7 @@ def trained(folder: Path, classes: list[str], seed: int = 0) -> None:
         name=BACKBONE,
         model=Projected(BACKBONE, 64, 16),
         preprocessing=Preprocessing(resize=64, crop=64, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
-        training={"classes": classes},
+        training={"classes": classes, "data": {"sources": ["train.json"]}},
     )
 
 

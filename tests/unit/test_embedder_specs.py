@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import urllib.error
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
-import torch
 
 from pipeline.embedders import load, reload
 from pipeline.embedders.hardware import usable_cores
@@ -55,17 +52,6 @@ def test_an_unknown_backbone_is_refused_without_a_download(tmp_path: Path) -> No
 def test_unknown_weights_are_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="IMAGENET1K_V1"):
         load("torchvision:resnet18?weights=IMAGENET21K", data_dir=tmp_path)
-
-
-@pytest.fixture
-def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No weights on this machine, and no server that has them."""
-
-    def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise urllib.error.URLError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "urlopen", refuse)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
 
 @pytest.mark.usefixtures("unreachable")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.cli import wildloop
-from pipeline.embedders import checkpoint, load
+from pipeline.embedders import checkpoint, graph, load
 from pipeline.embedders.network import backbone
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.embedders.projected import Projected
@@ -28,7 +28,7 @@ from pipeline.store.database import Database
 SIDE = 64
 BACKBONE = "shufflenet_v2_x0_5"
 TRAINING = {
-    "data": {"digest": "d", "crops": 4000, "species": 12, "locations": 30},
+    "data": {"digest": "d", "crops": 4000, "species": 12, "locations": 30, "sources": ["train.json"]},
     "classes": ["deer", "fox"],
     "metrics": {"recall_at_1": 0.9123, "map_at_r": 0.7},
     "recipe": {},
@@ -91,7 +91,7 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     export_embedder("fish", tmp_path / "fish.onnx", data_dir=tmp_path)
     model = onnx.load(tmp_path / "fish.onnx")
     onnx.checker.check_model(model)
-    assert [one.version for one in model.opset_import] == [step.OPSET]
+    assert [one.version for one in model.opset_import] == [graph.OPSET]
     shape = model.graph.input[0].type.tensor_type.shape.dim
     assert [one.dim_param or one.dim_value for one in shape] == ["n", 3, SIDE, SIDE]
     said = {one.key: one.value for one in model.metadata_props}
@@ -165,7 +165,7 @@ def test_the_command_prints_the_parity_the_spec_and_how_crops_are_scaled(
 ) -> None:
     save(tmp_path, "fish", **changes)
     out = say("export", "fish", str(tmp_path / "fish.onnx"))
-    assert f"opset {step.OPSET}" in out
+    assert f"opset {graph.OPSET}" in out
     assert (
         "agree on 6 images: cosine at least 1.0" in out or "agree on 6 images: cosine at least 0.9999" in out
     )
@@ -189,11 +189,11 @@ def test_the_list_tells_what_each_learned_from_and_who_uses_it(
     assert lines[:6] == [
         f"fish  {embedder.id}",
         f"  {BACKBONE}, 32 dimensions",
-        "  learned from 4000 crops of 12 species at 30 locations on 2026-11-25T18:40 UTC, beginning with "
-        "scratch",
+        "  learned from 4000 crops of 12 species at 30 locations (train.json) on 2026-11-25T18:40 UTC, "
+        "beginning with scratch",
         "  validation: recall@1 0.912, MAP@R 0.700",
         "  licence: CC BY 4.0",
         "  0 crops have its vectors; used by project 4 (Reef)",
     ]
     assert lines[11].endswith("used by no project")
-    assert lines[12].startswith("torn  cannot be loaded: ")
+    assert lines[12].startswith("torn  is damaged: ")

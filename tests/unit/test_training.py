@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from pipeline.errors import SourceError
 from pipeline.training.augmentation import Infrared, MotionBlur
 from pipeline.training.corpus import JUDGED, Corpus, corpus
-from pipeline.training.reader import Augmented, Read, loader
+from pipeline.training.reader import Augmented, Read, batches
 from pipeline.training.sampler import Balanced
 from tests.labelled_crops import SMALL, changed, listed, written
 
@@ -181,8 +181,8 @@ def crops(tmp_path: Path) -> Corpus:
 
 
 def drawn(data: Dataset[Read], draws: list[tuple[int, int]], workers: int = 0) -> list[torch.Tensor]:
-    batches = loader(data, workers, pinned=False, batch_sampler=[[draw] for draw in draws])
-    return [batch.pixels[0] for batch in batches]
+    read = batches(data, workers, pinned=False, batch_sampler=[[draw] for draw in draws])
+    return [batch.pixels[0] for batch in read]
 
 
 def test_augmentation_is_a_function_of_the_crop_and_the_seed_alone(crops: Corpus) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import urllib.error
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -17,19 +15,14 @@ from pipeline.embedders.network import backbone
 from pipeline.embedders.projected import Projected
 from pipeline.embedders.torchvision import WeightsUnavailableError
 from pipeline.errors import EmbedderError
+from pipeline.training.recipe import Recipe
 from pipeline.training.start import begin
 from tests.labelled_crops import SMALL, network
 
 
-@pytest.fixture
-def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No published weights on this machine, and no server that has them."""
-
-    def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise urllib.error.URLError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "urlopen", refuse)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+def begun(recipe: Recipe, start: str, data_dir: Path) -> tuple[Projected, str]:
+    found = begin(recipe, start, data_dir)
+    return found.model, found.weights
 
 
 def alike(one: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -38,10 +31,10 @@ def alike(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 def test_from_scratch_the_weights_follow_from_the_seed(tmp_path: Path) -> None:
-    one, text = begin(SMALL, "scratch", tmp_path)
+    one, text = begun(SMALL, "scratch", tmp_path)
     torch.manual_seed(9)  # whatever was drawn before
-    again, same = begin(SMALL, "scratch", tmp_path)
-    other, different = begin(replace(SMALL, seed=1), "scratch", tmp_path)
+    again, same = begun(SMALL, "scratch", tmp_path)
+    other, different = begun(replace(SMALL, seed=1), "scratch", tmp_path)
     assert alike(one, again)
     assert text == same
     assert text.startswith("scratch")
@@ -54,7 +47,7 @@ def test_without_published_weights_auto_begins_from_scratch_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        model, text = begin(SMALL, "auto", tmp_path)
+        model, text = begun(SMALL, "auto", tmp_path)
     assert text.startswith("scratch")
     assert alike(model, network())
     assert "training begins from scratch" in caplog.text
@@ -77,7 +70,7 @@ def test_published_weights_in_the_cache_are_begun_with(tmp_path: Path, start: st
     torch.manual_seed(4)
     whole = backbone(SMALL.backbone, 64)
     torch.save(whole.state_dict(), folder / Path(weights.url).name)
-    model, text = begin(SMALL, start, tmp_path)
+    model, text = begun(SMALL, start, tmp_path)
     assert torch.equal(model.backbone.state_dict()["conv1.0.weight"], whole.state_dict()["conv1.0.weight"])
     assert torch.equal(model.projection.weight, network().projection.weight)
     assert Path(weights.url).name in text
@@ -94,7 +87,7 @@ def kept(folder: Path, *, dimension: int = SMALL.dimension) -> Projected:
 @pytest.mark.parametrize("start", ["former", "checkpoint:{}/embedders/former"])
 def test_a_trained_embedder_is_learned_on_projection_and_all(tmp_path: Path, start: str) -> None:
     former = kept(tmp_path / "embedders" / "former")
-    model, text = begin(SMALL, start.format(tmp_path), tmp_path)
+    model, text = begun(SMALL, start.format(tmp_path), tmp_path)
     assert alike(model, former)
     assert text.startswith(start.format(tmp_path))
     assert "sha256" in text
@@ -102,7 +95,7 @@ def test_a_trained_embedder_is_learned_on_projection_and_all(tmp_path: Path, sta
 
 def test_of_a_trained_embedder_with_another_dimension_the_backbone_is_taken(tmp_path: Path) -> None:
     former = kept(tmp_path / "embedders" / "former", dimension=12)
-    model, text = begin(SMALL, "former", tmp_path)
+    model, text = begun(SMALL, "former", tmp_path)
     assert alike(model.backbone, former.backbone)
     assert torch.equal(model.projection.weight, network().projection.weight)
     assert "projection of seed 0" in text
@@ -112,7 +105,7 @@ def test_a_checkpoint_without_a_projection_gets_a_new_one(tmp_path: Path) -> Non
     torch.manual_seed(6)
     whole = backbone(SMALL.backbone, SMALL.side)
     save(tmp_path / "plain", name=SMALL.backbone, model=whole, preprocessing=SMALL.preprocessing)
-    model, text = begin(SMALL, f"checkpoint:{tmp_path / 'plain'}", tmp_path)
+    model, text = begun(SMALL, f"checkpoint:{tmp_path / 'plain'}", tmp_path)
     assert alike(model.backbone, whole)
     assert torch.equal(model.projection.weight, network().projection.weight)
     assert "projection of seed 0" in text
@@ -148,5 +141,5 @@ def test_squares_that_a_network_cannot_see_are_refused_before_training(
 
 
 def test_a_network_with_auxiliary_classifiers_gives_one_vector_in_training(tmp_path: Path) -> None:
-    model, _ = begin(replace(SMALL, backbone="googlenet"), "scratch", tmp_path)
+    model, _ = begun(replace(SMALL, backbone="googlenet"), "scratch", tmp_path)
     assert model.train()(torch.zeros(2, 3, 32, 32)).shape == (2, SMALL.dimension)

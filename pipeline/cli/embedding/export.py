@@ -15,8 +15,9 @@ def export(name: str, out: Path) -> None:
 
     The file takes RGB values in 0 to 255, float32 N x 3 x S x S, for any N: normalisation is inside.
     """
+    from pipeline.embedders.graph import OPSET
     from pipeline.settings import Settings
-    from pipeline.steps.export_embedder import OPSET, export_embedder
+    from pipeline.steps.export_embedder import export_embedder
 
     done = export_embedder(name, out, data_dir=Settings.from_environ().data_dir)
     side, resize = done.preprocessing.crop, done.preprocessing.resize

@@ -23,7 +23,7 @@ def list_() -> None:
         click.echo("no embedder was trained yet: `wildloop embedding train` makes one")
     for one in found:
         if isinstance(one, DamagedEmbedder):
-            click.echo(f"{one.name}  cannot be loaded: {one.problem}")
+            click.echo(f"{one.name}  is damaged: {one.problem}")
             continue
         for line in _lines(one):
             click.echo(line)
@@ -33,8 +33,7 @@ def _lines(one: TrainedEmbedder) -> Iterator[str]:
     manifest = one.manifest
     yield f"{one.name}  {one.id}"
     yield f"  {manifest['backbone']}, {manifest['dimension']} dimensions"
-    if "training" in manifest:
-        yield from _training(manifest["training"])
+    yield from _training(manifest["training"])
     used = ", ".join(f"{project.id} ({project.title})" for project in one.projects)
     yield f"  {one.crops} crops have its vectors; used by " + (f"project {used}" if used else "no project")
 
@@ -44,7 +43,7 @@ def _training(training: Mapping[str, Any]) -> Iterator[str]:
     data, metrics = training["data"], training["metrics"]
     yield (
         f"  learned from {data['crops']} crops of {data['species']} species at {data['locations']} locations "
-        f"on {training['created']:.16} UTC, beginning with {training['start']}"
+        f"({', '.join(data['sources'])}) on {training['created']:.16} UTC, beginning with {training['start']}"
     )
     yield f"  validation: recall@1 {metrics['recall_at_1']:.3f}, MAP@R {metrics['map_at_r']:.3f}"
     yield f"  licence: {training['licence']}"

@@ -120,9 +120,10 @@ def train(
     settings = Settings.from_environ()
     data_dir = settings.data_dir
     if dataset is not None and role is None:
-        root, crops = dataset, labelled_crops.of_folder(dataset, hold_out_species=hold_out_species)
+        root, sources = dataset, ["train.json"]
+        crops = labelled_crops.of_folder(dataset, hold_out_species=hold_out_species)
     elif dataset is None and role is not None and not hold_out_species:
-        root, house = data_dir, open_house(settings)
+        root, sources, house = data_dir, [role], open_house(settings)
         crops = labelled_crops.of_store(house.database, data_dir, Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
@@ -132,6 +133,7 @@ def train(
         root,
         crops,
         Recipe(**recipe),
+        sources=sources,
         start=start,
         rate=rate,
         licence=licence,

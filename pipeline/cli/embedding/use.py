@@ -56,7 +56,7 @@ def go_over(house: House, chosen: ProjectRecord, spec: str) -> None:
     click.echo(f"{change.record.version} is current")
     for line in figures(change.record):
         click.echo(line)
-    if change.left is not None:
+    if change.left is not None and not change.record.metrics.get("embedder_learned"):
         click.echo(
             f"{change.left.version}, which it leaves, had the accuracy {accuracy(change.left)}; "
             f"`wildloop activate {change.left.version}` goes back"
