@@ -37,9 +37,13 @@ class Objective(nn.Module):
         else:
             self._loss = losses.NormalizedSoftmaxLoss(temperature=TEMPERATURE, **sizes)
 
-    def forward(self, vectors: torch.Tensor, species: torch.Tensor) -> torch.Tensor:
-        """The loss; its gradient reaches vectors and parameters."""
-        if self._miner is None:
-            loss: torch.Tensor = self._loss(vectors, species)
-            return loss
-        return self._loss(vectors, species, self._miner(vectors, species))  # type: ignore[no-any-return]
+    def forward(self, vectors: torch.Tensor, species: torch.Tensor, over: float = 1.0) -> torch.Tensor:
+        """The loss; its gradient reaches vectors and parameters. `over` is the share of training that is.
+
+        The hardest triplets alone pull everything into one point at first, so it begins with the mean over
+        all triplets and ends with the hardest of each crop.
+        """
+        loss: torch.Tensor = self._loss(vectors, species)
+        if self._miner is not None:
+            loss = (1 - over) * loss + over * self._loss(vectors, species, self._miner(vectors, species))
+        return loss

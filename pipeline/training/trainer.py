@@ -169,14 +169,16 @@ class Trainer:
         """One step. Layers that draw lots draw the same whether or not the training was resumed."""
         recipe = self._recipe
         torch.manual_seed(int(np.random.default_rng([recipe.seed, self._step]).integers(2**62)))
-        rate = rate_at(self._step, recipe.epochs * self._per_epoch, recipe)
+        steps = recipe.epochs * self._per_epoch
+        rate = rate_at(self._step, steps, recipe)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["times"]
         self._note_broken(batch)
         if len(batch.rows) > 1:  # a single crop has no variance to normalise by
             self._model.train()
             vectors = self._vectors(batch)
-            loss = self._objective(vectors, self._species[batch.rows.to(self._device)])
+            species = self._species[batch.rows.to(self._device)]
+            loss = self._objective(vectors, species, self._step / steps)
             self._optimizer.zero_grad(set_to_none=True)
             self._scaler.scale(loss).backward()
             self._scaler.unscale_(self._optimizer)
