@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
 from pipeline.embedders.projected import Projected
 from pipeline.errors import EmbedderError
-from pipeline.evaluation.retrieval import Rows, retrieval
 from pipeline.training import history, state
 from pipeline.training.corpus import Corpus
+from pipeline.training.forward import Forward
 from pipeline.training.history import Epoch
 from pipeline.training.objectives import Objective
-from pipeline.training.reader import Augmented, Batch, Plain, batches
-from pipeline.training.recipe import MEAN, STD, Recipe
+from pipeline.training.reader import Augmented, Batch, batches
+from pipeline.training.recipe import Recipe
 from pipeline.training.sampler import Balanced
+from pipeline.training.validation import validate
 
 SAVE_SECONDS = 120.0  # between two states, within an epoch
-VALIDATION_BATCH = 64
 OWN_RATE = 10.0  # of the vectors that a loss learns, as a multiple of the network's
 # Of batch normalisations, at least. MobileNet's 0.01 and MnasNet's 0.0003 are for a hundred thousand steps:
 # after a few hundred, validation would judge the weights by statistics of those that they began with.
@@ -61,26 +58,19 @@ class Trainer:
         `folder` keeps state, log and curves; `inputs` is the digest that tells this training from others.
         Raises EmbedderError where the folder holds another training.
         """
-        limit_torch_threads()
         self._corpus, self._recipe, self._folder = corpus, recipe, folder
         self._inputs, self._workers = inputs, workers
-        self._device = torch_device()
-        torch.backends.cudnn.deterministic = True
-        self._pinned = self._device.type == "cuda"
-        self._model = model.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = Forward(model)
+        self._model, device = model, self._forward.device
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d) and module.momentum is not None:
                 module.momentum = max(module.momentum, MOMENTUM)
         torch.manual_seed(recipe.seed)  # of the vectors that the loss learns
-        self._objective = Objective(recipe, len(corpus.names)).to(self._device)
+        self._objective = Objective(recipe, len(corpus.names)).to(device)
         self._optimizer = torch.optim.AdamW(self._groups(), lr=recipe.rate)
-        bfloat16 = has_fast_bfloat16(self._device)
-        self._narrow = torch.bfloat16 if bfloat16 else torch.float16 if self._pinned else None
-        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._narrow is torch.float16)
-        shape = (1, 3, 1, 1)
-        self._mean = torch.tensor(MEAN, device=self._device).view(shape) * 255
-        self._std = torch.tensor(STD, device=self._device).view(shape) * 255
-        self._species = torch.from_numpy(corpus.species).to(self._device)
+        float16 = self._forward.narrow is torch.float16
+        self._scaler = torch.amp.GradScaler(device.type, enabled=float16)
+        self._species = torch.from_numpy(corpus.species).to(device)
         self._per_epoch = max(1, round(len(corpus.learned) / recipe.batch))
         self._step = 0
         self._epochs: list[Epoch] = []
@@ -154,7 +144,9 @@ class Trainer:
         )
         if self._is_over():
             return
-        read = batches(Augmented(corpus, recipe), self._workers, pinned=self._pinned, batch_sampler=sampler)
+        read = batches(
+            Augmented(corpus, recipe), self._workers, pinned=self._forward.is_gpu, batch_sampler=sampler
+        )
         for batch in read:
             yield batch
             if self._step % self._per_epoch == 0 and self._is_over():
@@ -173,11 +165,11 @@ class Trainer:
         rate = rate_at(self._step, steps, recipe)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["times"]
-        self._note_broken(batch)
+        self._note_broken(batch.broken)
         if len(batch.rows) > 1:  # a single crop has no variance to normalise by
             self._model.train()
-            vectors = self._vectors(batch)
-            species = self._species[batch.rows.to(self._device)]
+            vectors = self._forward.vectors(batch)
+            species = self._species[batch.rows.to(self._species.device)]
             loss = self._objective(vectors, species, self._step / steps)
             self._optimizer.zero_grad(set_to_none=True)
             self._scaler.scale(loss).backward()
@@ -198,42 +190,18 @@ class Trainer:
             remedy="train with a lower --rate, under another --name",
         )
 
-    def _note_broken(self, batch: Batch) -> None:
-        self._sums.broken += len(batch.broken)
-        for row, why in batch.broken.items():
+    def _note_broken(self, broken: Mapping[int, str]) -> None:
+        self._sums.broken += len(broken)
+        for row, why in broken.items():
             self._broken[self._corpus.crops[row].file_name] = why
-
-    def _vectors(self, batch: Batch) -> torch.Tensor:
-        pixels = batch.pixels.to(self._device, non_blocking=True)
-        normal = (pixels.float() - self._mean) / self._std
-        with self._precision():
-            vectors: torch.Tensor = self._model(normal.contiguous(memory_format=torch.channels_last))
-        return vectors
-
-    def _precision(self) -> AbstractContextManager[object]:
-        if self._narrow is None:
-            return nullcontext()
-        return torch.autocast(self._device.type, self._narrow)
 
     def _end_epoch(self) -> None:
         """Validate, note the figures, and keep the weights where they are the best so far."""
         started = time.monotonic()
-        corpus = self._corpus
-        rows, vectors = self._embedded(np.union1d(corpus.asked, corpus.answering))
-        if not np.isfinite(vectors).all():
+        found = validate(self._forward, self._corpus, self._recipe, self._workers)
+        if found is None:
             raise self._diverged()
-        there = [
-            Rows(
-                vectors=vectors[chosen], species=corpus.species[rows[chosen]],
-                sequences=corpus.sequences[rows[chosen]],
-            )
-            for chosen in (np.isin(rows, corpus.asked), np.isin(rows, corpus.answering))
-        ]  # fmt: skip
-        found = retrieval(*there)
-        if found.map_at_r is None or found.recall_at_1 is None:
-            raise EmbedderError(
-                "no validation crop can be read", remedy="are the crops where the dataset says they are?"
-            )
+        self._note_broken(found.broken)
         sums = self._sums
         self._epochs.append(
             Epoch(
@@ -255,22 +223,6 @@ class Trainer:
             }
         self._sums = _Sums()
         history.write(self._folder, self._epochs)
-
-    def _embedded(self, rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-        """Those rows that can be read, and their vectors (N, dimension) as the embedder will make them."""
-        self._model.eval()
-        done, vectors = [], []
-        data = Plain(self._corpus, self._recipe)
-        with torch.inference_mode():
-            for batch in batches(
-                data, self._workers, pinned=self._pinned, sampler=rows.tolist(), batch_size=VALIDATION_BATCH
-            ):
-                self._note_broken(batch)
-                if len(batch.rows):
-                    vectors.append(self._vectors(batch).float().cpu().numpy())
-                done.append(batch.rows.numpy())
-        empty = np.empty((0, self._recipe.dimension), np.float32)
-        return np.concatenate(done), np.concatenate([empty, *vectors])
 
     def _save(self) -> None:
         state.write(
@@ -319,9 +271,8 @@ class _Sums:
         self.steps += 1
         self.crops += crops
         self.loss += loss
-        self.gradient += (
-            gradient if math.isfinite(gradient) else 0.0
-        )  # the scaler of float16 skips such a step
+        if math.isfinite(gradient):  # the scaler of float16 passes over such a step
+            self.gradient += gradient
 
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:

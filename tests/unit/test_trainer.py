@@ -18,7 +18,7 @@ from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.retrieval import Retrieval, Rows, retrieval
 from pipeline.images import Photo, read_file
-from pipeline.training import trainer as trainer_module
+from pipeline.training import forward, validation
 from pipeline.training.corpus import corpus
 from pipeline.training.trainer import Trainer
 from tests.labelled_crops import SMALL, listed, network, trainer, written
@@ -111,7 +111,7 @@ def test_training_ends_where_validation_no_longer_rises_and_keeps_the_best_weigh
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
         return Retrieval(asked=np.zeros(1, np.intp), values=np.full((1, 3), figure))
 
-    monkeypatch.setattr(trainer_module, "retrieval", scripted)
+    monkeypatch.setattr(validation, "retrieval", scripted)
     recipe = replace(SMALL, epochs=6, patience=3)
     cropped = corpus(tmp_path, crops, seed=0)
     done = Trainer(cropped, recipe, model, tmp_path, inputs="", workers=0).run()
@@ -136,7 +136,7 @@ def test_in_bfloat16_the_loss_is_nearly_the_same(
 ) -> None:
     losses = []
     for answer in (False, True):
-        monkeypatch.setattr(trainer_module, "has_fast_bfloat16", lambda _device, answer=answer: answer)
+        monkeypatch.setattr(forward, "has_fast_bfloat16", lambda _device, answer=answer: answer)
         losses.append(loss_of(tmp_path, crops, str(answer)))
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
@@ -147,7 +147,7 @@ def test_in_float16_the_loss_is_nearly_the_same(
     tmp_path: Path, crops: list[Crop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = loss_of(tmp_path, crops, "bfloat16")
-    monkeypatch.setattr(trainer_module, "has_fast_bfloat16", lambda _device: False)
+    monkeypatch.setattr(forward, "has_fast_bfloat16", lambda _device: False)
     assert loss_of(tmp_path, crops, "float16") == pytest.approx(exact, rel=0.1)
 
 

@@ -1,0 +1,39 @@
+"""The network on the fastest device of the machine, in the narrowest numbers that it computes fast."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
+from pipeline.embedders.projected import Projected
+from pipeline.training.reader import Batch
+from pipeline.training.recipe import MEAN, STD
+
+
+class Forward:
+    """Batches through `model`, which is moved to the device: mixed precision, channels_last."""
+
+    def __init__(self, model: Projected) -> None:
+        limit_torch_threads()
+        self.device = torch_device()
+        self.is_gpu = self.device.type == "cuda"
+        torch.backends.cudnn.deterministic = True  # else a resumed training would go another way
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        bfloat16 = has_fast_bfloat16(self.device)
+        self.narrow = torch.bfloat16 if bfloat16 else torch.float16 if self.is_gpu else None
+        shape = (1, 3, 1, 1)
+        self._mean = torch.tensor(MEAN, device=self.device).view(shape) * 255
+        self._std = torch.tensor(STD, device=self.device).view(shape) * 255
+
+    def vectors(self, batch: Batch) -> torch.Tensor:
+        """float32 (N, dimension) on the device, of unit length."""
+        pixels = batch.pixels.to(self.device, non_blocking=True)
+        normal = (pixels.float() - self._mean) / self._std
+        with self._precision():
+            vectors: torch.Tensor = self.model(normal.contiguous(memory_format=torch.channels_last))
+        return vectors
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.narrow is None else torch.autocast(self.device.type, self.narrow)
