@@ -93,7 +93,10 @@ class Plain:
         return self._vector(Image.open(found.crop).convert("RGB"))
 
     def _vector(self, image: Image.Image) -> NDArray[np.float32]:
-        pixels = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32) / 255
+        return self.vector(np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+
+    def vector(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
+        pixels = square.astype(np.float32) / 255
         normal = (torch.from_numpy(pixels).permute(2, 0, 1) - self._mean) / self._std
         with torch.no_grad():
             vector: NDArray[np.float32] = (
@@ -170,7 +173,7 @@ def measured(
     embedder = CheckpointEmbedder(folder / name)
     plain = Plain(name, model.state_dict())
     prepared = [prepared_crop(embedder, one.crop) for one in detections]
-    agree(embedder, plain, detections, prepared)
+    agree(embedder, plain, prepared)
     pace = rate(lambda: embedder.embed_prepared(prepared[:BATCH]), BATCH)
     ours = detections[: max(BATCH, int(pace * seconds))]
     few = ours[: max(8, int(len(ours) / 4))]  # the plain way is slower, and has no batches to fill
@@ -234,15 +237,10 @@ def store_lacking(
         left.unlink()
 
 
-def agree(
-    embedder: CheckpointEmbedder,
-    plain: Plain,
-    detections: Sequence[Detection],
-    prepared: Sequence[NDArray[np.uint8]],
-) -> None:
-    """What is compared computes the same: the same crops give nearly the same vectors."""
+def agree(embedder: CheckpointEmbedder, plain: Plain, prepared: Sequence[NDArray[np.uint8]]) -> None:
+    """What is compared computes the same: the same pixels give nearly the same vectors."""
     ours = embedder.embed_prepared(prepared[:BATCH])[:8]
-    theirs = np.stack([plain.stored_crop(one) for one in detections[:8]])
+    theirs = np.stack([plain.vector(one) for one in prepared[:8]])
     cosines = (ours * theirs).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
     assert cosines.min() > 0.98, cosines
 
