@@ -24,8 +24,9 @@ def alone(folder: Path) -> Iterator[None]:
         raise EmbedderError(f"{folder} cannot be made: {exc.strerror}", remedy="may we write there?") from exc
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given back when it is closed, also by a kill
-        except BlockingIOError as exc:
+            # Given back by a kill, too; of the other kind, flock, decoding processes would inherit it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
             raise EmbedderError(f"a training runs in {folder} already", remedy="wait for its end") from exc
         yield
 

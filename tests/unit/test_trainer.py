@@ -44,7 +44,9 @@ def recall_at_1(model: Projected, root: Path, crops: list[Crop], data_dir: Path)
     cropped = corpus(root, crops, seed=SMALL.seed)
     asked, answering = (
         Rows(
-            vectors=embedder.embed([Photo(read_file(cropped.path(row))).pixels() for row in rows]),
+            vectors=embedder.embed(
+                [Photo(read_file(root / cropped.crops[row].file_name)).pixels() for row in rows]
+            ),
             species=cropped.species[rows],
             sequences=cropped.sequences[rows],
         )
