@@ -154,7 +154,9 @@ class Trainer:
 
     def _is_over(self) -> bool:
         ended = len(self._epochs)
-        stale = ended > 0 and ended - history.best(self._epochs).epoch >= self._recipe.patience
+        if 2 * ended < self._recipe.epochs:  # of few crops the first epochs are few steps, and luck decides
+            return False
+        stale = ended - history.best(self._epochs).epoch >= self._recipe.patience
         return stale or ended >= self._recipe.epochs
 
     def learn(self, batch: Batch) -> None:

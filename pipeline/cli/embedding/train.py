@@ -71,7 +71,7 @@ SHOWN = 5  # broken crops named one by one
     type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="At most: it ends where retrieval at held-out locations has not risen for six.",
+    help="At most: it ends where retrieval at held-out locations has not risen for six, but not before half.",
 )
 @click.option(
     "--rate",
