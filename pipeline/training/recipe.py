@@ -24,9 +24,7 @@ class Recipe:
     species_per_batch: int = 16
     crops_per_species: int = 4
     epochs: int = 30  # at most: as many crops are drawn in one as there are
-    patience: int = (
-        6  # epochs without a better validation figure, after which it ends; not before half of all
-    )
+    patience: int = 6  # epochs without a better figure that end it, though not before half of them
     rate: float = FRESH_RATE  # of AdamW, at its highest
     weight_decay: float = 0.02
     warm_up: float = 0.05  # share of the steps in which the rate rises

@@ -129,6 +129,21 @@ def test_training_ends_where_validation_no_longer_rises_and_keeps_the_best_weigh
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_training_does_not_end_before_half_of_its_epochs(
+    tmp_path: Path, crops: list[Crop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([0.9, *[0.1] * 9])
+    monkeypatch.setattr(
+        validation,
+        "retrieval",
+        lambda *_: Retrieval(asked=np.zeros(1, np.intp), values=np.full((1, 3), next(figures))),
+    )
+    recipe = replace(SMALL, epochs=10, patience=2)
+    cropped = corpus(tmp_path, crops, seed=0)
+    done = Trainer(cropped, recipe, network(), tmp_path, inputs="", workers=0).run()
+    assert (len(done.epochs), done.best.epoch) == (5, 1)
+
+
 def loss_of(tmp_path: Path, crops: list[Crop], folder: str) -> float:
     return trainer(tmp_path, crops, tmp_path / folder, ONE).run().best.loss
 
