@@ -110,7 +110,7 @@ def ceiling(pool: LabelledPool, one: Split) -> float:
         embedder="benchmark",
         seed=one.seed,
     ).head
-    said = np.array(head.classes)[head.probabilities(pool.embeddings[one.test]).argmax(axis=1)]
+    said = head.answers(pool.embeddings[one.test])
     return judge(pool.species[one.test], said, one.judged, one.rare).macro_f1
 
 

@@ -71,16 +71,7 @@ def _rates(taken: Corpus, recipe: Recipe, workers: int) -> tuple[float, float, f
 
 
 def _read(taken: Corpus, recipe: Recipe, workers: int) -> list[Batch]:
-    sampler = Balanced(
-        taken.learned,
-        taken.species,
-        taken.sequences,
-        species_per_batch=recipe.species_per_batch,
-        crops_per_species=recipe.crops_per_species,
-        seed=0,
-        first=0,
-        last=max(1, round(len(taken.learned) / recipe.batch)),
-    )
+    sampler = Balanced.of(taken, recipe, first=0, last=recipe.steps(len(taken.learned)))
     return list(batches(Augmented(taken, recipe), workers, pinned=False, batch_sampler=sampler))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline import registry
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord
@@ -46,7 +44,7 @@ def rest(house: House, model: ModelRecord, truth: Truth) -> Rest:
     if not known:
         return Rest(right=0, compared=0)
     head = registry.load_head(house.settings.data_dir, model)
-    answers = np.asarray(head.classes)[head.probabilities(pool.rows(known)).argmax(axis=1)]
+    answers = head.answers(pool.rows(known))
     right = sum(names[int(answer)] == true[one] for answer, one in zip(answers, known, strict=True))
     return Rest(right=right, compared=len(known))
 

@@ -182,10 +182,11 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str | None, path: Path) -> None:
-    """Load weights of the whole backbone, or of the backbone without its `head`."""
-    body = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
+    """Load the weights; those of `head`, which the model has lost, may be among them."""
+    if head is not None:
+        state = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
     try:
-        model.load_state_dict(body)
+        model.load_state_dict(state)
     except RuntimeError as exc:
         raise EmbedderError(
             f"{path} does not fit its backbone: {exc}",

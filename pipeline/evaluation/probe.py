@@ -45,8 +45,7 @@ def probe(
             locations=[locations[one] for one in rows],
         )
         head = fit(examples, embedder="", seed=seed).head
-        answers = np.array(head.classes)[head.probabilities(vectors[judged]).argmax(axis=1)]
-        right.append(float((answers == species[judged]).mean()))
+        right.append(float((head.answers(vectors[judged]) == species[judged]).mean()))
     return float(np.mean(right))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import EmbedderError
-from pipeline.heads.logistic import Floats
+from pipeline.heads.logistic import Floats, Ints
 
 BLOCK = 16_384  # rows scored at a time: 32 MiB of float32 at 512 dimensions
 
@@ -64,6 +64,11 @@ class LinearHead:
         for rows, block in blocks(embeddings):
             result[rows] = softmax((block @ self.weights.T + self.bias) / np.float32(self.temperature))
         return result
+
+    def answers(self, embeddings: npt.NDArray[Any]) -> Ints:
+        """The likeliest category (N,) for each of the embeddings (N, D). Raises as `probabilities`."""
+        likeliest: Ints = np.array(self.classes, np.intp)[self.probabilities(embeddings).argmax(axis=1)]
+        return likeliest
 
 
 def blocks(embeddings: npt.NDArray[Any], size: int = BLOCK) -> Iterator[tuple[slice, Floats]]:

@@ -113,7 +113,7 @@ class _Replay:
         return found
 
     def _point(self, fitted: heads.Fitted) -> Point:
-        said = np.array(fitted.head.classes)[fitted.head.probabilities(self.test).argmax(axis=1)]
+        said = fitted.head.answers(self.test)
         return Point(
             labels=len(self.learned) + len(self.audited),
             figures=judge(self.truth, said, self.split.judged, self.split.rare),

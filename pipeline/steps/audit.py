@@ -130,8 +130,7 @@ def _forecast(
 
 
 def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
-    said: Ints = np.array(head.classes, np.intp)[head.probabilities(pool.vectors[audit.rows]).argmax(axis=1)]
-    return said
+    return head.answers(pool.vectors[audit.rows])
 
 
 def _said_together(database: Database, head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:

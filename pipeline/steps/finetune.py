@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import heads
-from pipeline.embedders import Embedder, load, reload, trained
+from pipeline.embedders import Embedder, checkpoint, load, reload, trained
 from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.dataset_folder import Crop
@@ -130,18 +130,15 @@ def _recipe(manifest: Mapping[str, Any]) -> Recipe:
 def _trained(data_dir: Path, name: str, project: ProjectRecord) -> EmbedderTraining:
     """The embedder as an earlier run left it."""
     folder = trained.folder(data_dir, name)
-    description = dict(load(name, data_dir=data_dir).manifest.get("training", {}))
+    description = checkpoint.manifest(folder).get("training", {})
     if description.get("target", {}).get("project") != project.id:
         raise EmbedderError(
             f"{folder} was not finetuned for project {project.id}", remedy="give another --name"
         )
-    shutil.rmtree(_working(data_dir, name), ignore_errors=True)  # of a run that was killed at the very end
+    shutil.rmtree(
+        state.folder_of(data_dir, name), ignore_errors=True
+    )  # of a run that was killed at the very end
     return EmbedderTraining(name=name, folder=folder, known=True, description=description, broken={})
-
-
-def _working(data_dir: Path, name: str) -> Path:
-    """Where `train_embedder` keeps what is not finished."""
-    return data_dir / "trainings" / name
 
 
 def _crops(
@@ -152,7 +149,7 @@ def _crops(
     Of now, or of then where a training of this name began and is not finished.
     """
     trained.check_name(name)
-    folder = _working(data_dir, name)
+    folder = state.folder_of(data_dir, name)
     path = folder / CROPS
     if path.exists() and (folder / state.FILE).exists():  # without a state nothing has begun
         return _begun(path, project)
@@ -238,8 +235,8 @@ def _answers(target: TargetLabels, known: Sequence[str], vectors: npt.NDArray[np
         locations=[target.places[one].location for one in known],
     )
     head = heads.fit(examples, embedder="", seed=0).head
-    best = head.probabilities(vectors[len(known) :]).argmax(axis=1)
-    return [head.classes[one] for one in best]
+    said: list[int] = head.answers(vectors[len(known) :]).tolist()
+    return said
 
 
 def _embedded(

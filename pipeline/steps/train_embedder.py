@@ -73,7 +73,7 @@ def train_embedder(
     fitting = FRESH_RATE if begun.is_fresh else TUNING_RATE
     recipe = replace(recipe, rate=fitting if rate is None else rate)
     inputs = json_digest({"recipe": recipe.manifest(), "crops": cropped.digest, "start": begun.weights})
-    working = data_dir / "trainings" / name  # with a state in it, a training that is not over
+    working = state.folder_of(data_dir, name)
     if name in trained.names(data_dir):
         known = _known(data_dir, name, inputs)
         shutil.rmtree(working, ignore_errors=True)  # of a run that was killed when all was done but this

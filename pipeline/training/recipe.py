@@ -46,6 +46,10 @@ class Recipe:
         """Crops in a step."""
         return self.species_per_batch * self.crops_per_species
 
+    def steps(self, crops: int) -> int:
+        """Of an epoch that draws from so many crops."""
+        return max(1, round(crops / self.batch))
+
     @property
     def preprocessing(self) -> Preprocessing:
         """How crops are brought to the network, once it is learned."""

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
-from pipeline.training.corpus import by_species
+from pipeline.training.corpus import Corpus, by_species
+from pipeline.training.recipe import Recipe
 
 # Species are drawn by the square root of their crops (Mahajan et al., 2018): in between, rare ones are seen
 # often enough to be learned, and not so often that their few crops are learned by heart.
@@ -46,6 +47,20 @@ class Balanced(Sampler[list[Draw]]):
         self._taken = min(species_per_batch, len(self._rows))
         # Where there are fewer species than a batch shall have, each gives more crops.
         self._each = -(-species_per_batch * crops_per_species // self._taken)
+
+    @classmethod
+    def of(cls, corpus: Corpus, recipe: Recipe, *, first: int, last: int) -> Balanced:
+        """Batches of the corpus's learned crops, as the recipe has them."""
+        return cls(
+            corpus.learned,
+            corpus.species,
+            corpus.sequences,
+            species_per_batch=recipe.species_per_batch,
+            crops_per_species=recipe.crops_per_species,
+            seed=recipe.seed,
+            first=first,
+            last=last,
+        )
 
     def __len__(self) -> int:
         return self._last - self._first

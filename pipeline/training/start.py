@@ -39,8 +39,6 @@ class Start:
 def begin(recipe: Recipe, start: str, data_dir: Path) -> Start:
     """The network with its starting weights.
 
-    The text begins with `scratch,` where they are untrained.
-
     `start` is `published` (torchvision's, of ImageNet), `scratch`, `auto` (the first where it can be had,
     else, with a warning, the second), the name of a trained embedder, or `checkpoint:FOLDER`.
     EmbedderError where that cannot be done.

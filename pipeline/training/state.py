@@ -14,6 +14,11 @@ from pipeline.errors import EmbedderError
 FILE = "state.pt"
 
 
+def folder_of(data_dir: Path, name: str) -> Path:
+    """Where a training lies that is not over."""
+    return data_dir / "trainings" / name
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep a second training out of `folder`, which is made, while the block runs. Raises EmbedderError."""

@@ -71,7 +71,7 @@ class Trainer:
         float16 = self._forward.narrow is torch.float16
         self._scaler = torch.amp.GradScaler(device.type, enabled=float16)
         self._species = torch.from_numpy(corpus.species).to(device)
-        self._per_epoch = max(1, round(len(corpus.learned) / recipe.batch))
+        self._per_epoch = recipe.steps(len(corpus.learned))
         self._step = 0
         self._epochs: list[Epoch] = []
         self._sums = _Sums()
@@ -132,18 +132,9 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """Those that are still to be learned from; none once the figure has stopped rising."""
         recipe, corpus = self._recipe, self._corpus
-        sampler = Balanced(
-            corpus.learned,
-            corpus.species,
-            corpus.sequences,
-            species_per_batch=recipe.species_per_batch,
-            crops_per_species=recipe.crops_per_species,
-            seed=recipe.seed,
-            first=self._step,
-            last=recipe.epochs * self._per_epoch,
-        )
         if self._is_over():
             return
+        sampler = Balanced.of(corpus, recipe, first=self._step, last=recipe.epochs * self._per_epoch)
         read = batches(
             Augmented(corpus, recipe), self._workers, pinned=self._forward.is_gpu, batch_sampler=sampler
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.embedding.options import training_options
 
 
 @click.command()
@@ -20,15 +21,7 @@ from pipeline.cli.common import chosen_project, project_option
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True), help="The highest learning rate. [default: 0.0003]"
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all that is drawn."
-)
-@click.option("--licence", help="A note that is kept with the weights. [default: that none is stated]")
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Processes that decode; with 0 this one does. [default: one for each core]",
-)
+@training_options
 def finetune(
     name: str,
     project: int | None,

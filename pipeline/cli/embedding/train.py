@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pipeline.cli.embedding.options import training_options
+
 SHOWN = 5  # broken crops named one by one
 
 
@@ -79,19 +81,11 @@ SHOWN = 5  # broken crops named one by one
     help="The highest learning rate. [default: 0.001 from scratch, else 0.0003]",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all that is drawn."
-)
-@click.option(
     "--hold-out-species",
     is_flag=True,
     help="Leave out the species that `wildloop embedding evaluate` holds out of the dataset.",
 )
-@click.option("--licence", help="A note that is kept with the weights. [default: that none is stated]")
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Processes that decode; with 0 this one does. [default: one for each core]",
-)
+@training_options
 def train(
     dataset: Path | None,
     role: str | None,
