@@ -20,7 +20,7 @@ from backend.predictions import Predictor
 from backend.trainings import Trainings
 from backend.webhook import START_TRAINING, receive
 from pipeline.errors import WildloopError
-from pipeline.wiring import House
+from pipeline.workspace import Workspace
 
 with without_torch():
     from label_studio_ml.api import init_app
@@ -35,23 +35,23 @@ _STATE = "wildloop"
 class _State:
     """What the views of one process work with."""
 
-    house: House
+    workspace: Workspace
     guard: Guard
     model: type[SpeciesModel]
     trainings: Trainings
 
 
-def create_app(house: House) -> Flask:
-    """The application over `house`, its secrets generated where none are configured.
+def create_app(workspace: Workspace) -> Flask:
+    """The application over `workspace`, its secrets generated where none are configured.
 
-    label-studio-ml has one application a process: a second call moves it to the other house.
+    label-studio-ml has one application a process: a second call moves it to the other workspace.
     """
-    house = replace(house, settings=house.settings.with_secrets())
-    model = type("WildloopModel", (SpeciesModel,), {"predictor": Predictor(house)})
+    workspace = replace(workspace, settings=workspace.settings.with_secrets())
+    model = type("WildloopModel", (SpeciesModel,), {"predictor": Predictor(workspace)})
     app: Flask = init_app(model)
     fresh = _STATE not in app.extensions
     app.extensions[_STATE] = _State(
-        house=house, guard=Guard(house.settings), model=model, trainings=Trainings(house)
+        workspace=workspace, guard=Guard(workspace.settings), model=model, trainings=Trainings(workspace)
     )
     if fresh:
         _install(app)
@@ -77,10 +77,12 @@ def check() -> Response | None:
     if request.path == "/health":
         return None
     if request.path == "/webhook":
-        if guard.trusts(request) or (guard.knows(request) and _action() == START_TRAINING):
+        if guard.has_webhook_secret(request) or (
+            guard.has_basic_auth(request) and _action() == START_TRAINING
+        ):
             return None
         return _answer({"error": "the webhook's secret is missing or wrong"}, 401)
-    if guard.knows(request):
+    if guard.has_basic_auth(request):
         return None
     answer = _answer({"error": "basic auth is missing or wrong"}, 401)
     answer.headers["WWW-Authenticate"] = 'Basic realm="wildloop"'
@@ -115,7 +117,7 @@ def predict() -> Response:
 def webhook() -> Response:
     """One event, written down before the answer: the annotator waits for it."""
     state = _state()
-    return _answer(receive(state.house, _body(), state.trainings.consider))
+    return _answer(receive(state.workspace, _body(), state.trainings.consider))
 
 
 def versions() -> Response:

@@ -25,7 +25,7 @@ class Guard:
             raise SettingsError("the backend needs its secrets", remedy="see Settings.with_secrets")
         self._user, self._password, self._secret = user, password, secret
 
-    def knows(self, request: Request) -> bool:
+    def has_basic_auth(self, request: Request) -> bool:
         """Whether the request carries the basic auth that Label Studio was given."""
         given = request.authorization
         if given is None or given.type != "basic":
@@ -34,7 +34,7 @@ class Guard:
         password = _same(given.password or "", self._password)
         return user and password
 
-    def trusts(self, request: Request) -> bool:
+    def has_webhook_secret(self, request: Request) -> bool:
         """Whether the request carries the webhook's secret: webhooks cannot carry basic auth."""
         return _same(request.headers.get(SECRET_HEADER, ""), self._secret)
 

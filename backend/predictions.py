@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from backend.newcomers import Newcomers
+from backend.external_tasks import ExternalTasks
 from backend.payloads import project_number
 from pipeline import registry
 from pipeline.acquisition.measures import margin
@@ -32,7 +32,7 @@ from pipeline.store import (
     reviews,
     tasks,
 )
-from pipeline.wiring import House
+from pipeline.workspace import Workspace
 
 NO_VERSION = "none"
 BEHIND = 1.0  # pushed scores end here; what was not pushed follows, by its margin
@@ -50,22 +50,22 @@ UNANSWERED: Prediction = {"result": [], "score": LAST, "model_version": NO_VERSI
 class Predictor:
     """Predictions from the store. Heads are kept by version: a version never changes."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._newcomers = Newcomers(house)
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._newcomers = ExternalTasks(workspace)
         self._heads: dict[str, LinearHead] = {}
 
     def version(self, project_id: int | None) -> str:
         """The name of the project's current version; "none" before the first."""
         if project_id is None:
             return NO_VERSION
-        with self._house.database.read() as conn:
+        with self._workspace.database.read() as conn:
             current = models.current(conn, project_id)
         return current.version if current else NO_VERSION
 
     def versions(self, project_id: int | None) -> list[str]:
         """Every version of the project, newest first; of every project where none is named."""
-        with self._house.database.read() as conn:
+        with self._workspace.database.read() as conn:
             asked = [project.id for project in projects.all(conn)] if project_id is None else [project_id]
             return [one.version for each in asked for one in reversed(models.all(conn, each))]
 
@@ -87,18 +87,18 @@ class Predictor:
         return answers
 
     def _of_project(self, project_id: int, asked: Sequence[Task]) -> list[Prediction]:
-        with self._house.database.read() as conn:
+        with self._workspace.database.read() as conn:
             shows = _shows(conn, project_id, asked)
             numbers = [number for task in asked if isinstance(number := _field(task, "id"), int)]
             asked_again = reviews.by_task(conn, project_id, numbers)
         if None in shows:
             deadline = time.monotonic() + PATIENCE
             shows = [
-                known or self._newcomers.admit(project_id, task, deadline)
+                known or self._newcomers.ingest(project_id, task, deadline)
                 for known, task in zip(shows, asked, strict=True)
             ]
         wanted = sorted({detection for detection in shows if detection is not None})
-        with self._house.database.read() as conn:
+        with self._workspace.database.read() as conn:
             current = models.current(conn, project_id)
             if current is None:
                 return [dict(UNANSWERED) for _ in asked]
@@ -142,7 +142,7 @@ class Predictor:
     def _head(self, current: ModelRecord) -> LinearHead:
         head = self._heads.get(current.version)
         if head is None:
-            head = registry.load_head(self._house.settings.data_dir, current)
+            head = registry.load_head(self._workspace.data_dir, current)
             while len(self._heads) >= HEADS:
                 self._heads.pop(next(iter(self._heads)), None)
             self._heads[current.version] = head

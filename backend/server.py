@@ -8,7 +8,7 @@ from gunicorn.app.base import BaseApplication
 
 from backend.app import create_app
 from pipeline.settings import Settings
-from pipeline.wiring import open_house
+from pipeline.workspace import open_workspace
 
 THREADS = 4  # a webhook must not wait behind a photograph that is fetched
 TIMEOUT_SECONDS = 120  # Label Studio waits 100 for predictions
@@ -40,12 +40,12 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """The application, made in each worker: connections do not survive a fork, imports do."""
-        return create_app(open_house(self._settings))
+        return create_app(open_workspace(self._settings))
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
     """Serve the backend until SIGTERM or SIGINT. The secrets are there before the first request."""
     settings = settings.with_secrets()
-    house = open_house(settings)  # a store that cannot be opened ends the command, not its workers
-    house.database.dispose()
+    workspace = open_workspace(settings)  # a store that cannot be opened ends the command, not its workers
+    workspace.database.dispose()
     Server(settings, host=host, port=port, workers=workers).run()

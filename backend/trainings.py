@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline import jobs
 from pipeline.errors import WildloopError
-from pipeline.wiring import House
+from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +20,8 @@ class Trainings:
     that ends meanwhile loses nothing: the worker's timer considers every project too.
     """
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trainings")
         self._waiting: set[int] = set()
         self._lock = threading.Lock()
@@ -38,7 +38,7 @@ class Trainings:
         with self._lock:
             self._waiting.discard(project_id)
         try:
-            jobs.train_if_due(self._house, project_id)
+            jobs.train_if_due(self._workspace, project_id)
         except WildloopError as exc:
             log.error("no training was asked for: %s", exc)
         except Exception:

@@ -10,9 +10,9 @@ from backend.payloads import PayloadError, ids, items, project_number
 from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
-from pipeline.steps.record import forget_tasks, record_heard, retract
+from pipeline.steps.labelling.record import forget_tasks, record_heard, retract
 from pipeline.store import projects
-from pipeline.wiring import House
+from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ START_TRAINING = "START_TRAINING"
 _LABELLING = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
 
 
-def receive(house: House, payload: Any, labelled: Callable[[int], object]) -> dict[str, Any]:
+def receive(workspace: Workspace, payload: Any, labelled: Callable[[int], object]) -> dict[str, Any]:
     """Act on one webhook; returns what to answer. Raises PayloadError for what cannot be read.
 
     Actions that are not ours to act on, and projects that Wildloop does not feed, are ignored.
@@ -36,16 +36,16 @@ def receive(house: House, payload: Any, labelled: Callable[[int], object]) -> di
     project_id = project_number(payload.get("project"))
     if project_id is None:
         raise PayloadError(f"{action} names no project")
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         if project_id not in {project.id for project in projects.all(conn)}:
             return {"status": "ignored"}
-    answer = handle(house, project_id, payload)
+    answer = handle(workspace, project_id, payload)
     if action in _LABELLING and answer["new"]:
         labelled(project_id)
     return answer
 
 
-def _annotated(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
+def _annotated(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
     heard: list[Annotation] = []
     told = items(payload, "annotation")
     for one in told:
@@ -58,23 +58,23 @@ def _annotated(house: House, project_id: int, payload: Payload) -> dict[str, Any
             if len(told) == 1:
                 raise PayloadError(str(exc)) from exc
             log.warning("one of %d annotations is left out: %s", len(told), exc)
-    recorded = record_heard(house.database, project_id, heard, shows=_shows(payload))
+    recorded = record_heard(workspace.database, project_id, heard, shows=_shows(payload))
     return {"status": "recorded", "new": recorded.new}
 
 
-def _retracted(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
-    return {"status": "recorded", "new": retract(house.database, project_id, ids(payload, "annotations"))}
+def _retracted(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
+    return {"status": "recorded", "new": retract(workspace.database, project_id, ids(payload, "annotations"))}
 
 
-def _tasks_deleted(house: House, project_id: int, payload: Payload) -> dict[str, Any]:
-    return {"status": "recorded", "new": forget_tasks(house.database, project_id, ids(payload, "tasks"))}
+def _tasks_deleted(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
+    return {"status": "recorded", "new": forget_tasks(workspace.database, project_id, ids(payload, "tasks"))}
 
 
-def _train(house: House, project_id: int, _payload: Payload) -> dict[str, Any]:
-    return {"status": "queued", "run": jobs.request(house, project_id, "train", trigger="button")}
+def _train(workspace: Workspace, project_id: int, _payload: Payload) -> dict[str, Any]:
+    return {"status": "queued", "run": jobs.request(workspace, project_id, "train", trigger="button")}
 
 
-_HANDLERS: dict[str, Callable[[House, int, Payload], dict[str, Any]]] = {
+_HANDLERS: dict[str, Callable[[Workspace, int, Payload], dict[str, Any]]] = {
     **dict.fromkeys(_LABELLING, _annotated),
     "ANNOTATIONS_DELETED": _retracted,
     "TASKS_DELETED": _tasks_deleted,

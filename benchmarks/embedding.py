@@ -24,16 +24,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from importers.megadetector import import_results
-from pipeline.demo.scenes import render
+from importers.sources.megadetector import import_results
+from pipeline.demo.scenes.scene_set import render
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
 from pipeline.embedders.hardware import torch_device, usable_cores
 from pipeline.embedders.network import backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.images import square
 from pipeline.records import Box
-from pipeline.steps.crop_vectors import BATCH, crop_vectors, prepared_crop
-from pipeline.steps.embed import embed
+from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors, prepared_crop
+from pipeline.steps.embedding.embed import embed
 from pipeline.store import embeddings
 from pipeline.store.database import Database
 

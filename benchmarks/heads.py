@@ -27,7 +27,7 @@ from sklearn.neural_network import MLPClassifier
 from strategies import opened, prepare
 
 from pipeline import heads
-from pipeline.heads import blend, calibration, discriminant, logistic
+from pipeline.heads import calibration, discriminant, ensemble, logistic
 from pipeline.heads import folds as grouping
 from pipeline.heads.linear import normalised, softmax
 from pipeline.heads.logistic import Affine, Floats, Ints
@@ -143,8 +143,8 @@ def neighbours(some: Labelled) -> Answer:
 
 MODELS: dict[str, Callable[[Labelled], Answer]] = {
     "ours (heads.fit)": ours,
-    "our logistic alone": partial(part, logistic.path, blend.PENALTIES, calibration.temperature),
-    "our discriminant alone": partial(part, discriminant.path, blend.SHRINKAGES, calibration.scale),
+    "our logistic alone": partial(part, logistic.path, ensemble.PENALTIES, calibration.temperature),
+    "our discriminant alone": partial(part, discriminant.path, ensemble.SHRINKAGES, calibration.scale),
     "logistic, C by CV": sklearn_logistic,
     "LDA, auto shrinkage": lda,
     PROTOTYPES: nearest_mean,

@@ -16,17 +16,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from importers.coco import import_coco
-from importers.entries import ImportOptions
-from pipeline.demo import invented
-from pipeline.demo.habitats import HABITATS, Habitat
-from pipeline.demo.scenes import Survey, render
-from pipeline.demo.species import SPECIES, Species
+import invented_scenes
+
+from importers.ingest.source_image import ImportOptions
+from importers.sources.coco import import_coco
+from pipeline.demo.scenes.habitats import HABITATS, Habitat
+from pipeline.demo.scenes.scene_set import SceneSet, render
+from pipeline.demo.scenes.species import SPECIES, Species
 from pipeline.demo.truth import read_truth
 from pipeline.records import EMPTY, Role
 from pipeline.settings import Settings, child_environ
-from pipeline.steps.dataset import Selection, make
-from pipeline.wiring import House, open_house
+from pipeline.steps.datasets.dataset import Selection, make
+from pipeline.workspace import Workspace, open_workspace
 
 SIZE = (960, 720)  # pixels of a photograph
 CROP_SIDE = 256  # pixels at most: what networks look at
@@ -45,7 +46,7 @@ class Part:
     species: tuple[Species, ...]
     habitats: tuple[Habitat, ...]
 
-    def render(self, folder: Path) -> Survey:
+    def render(self, folder: Path) -> SceneSet:
         return render(
             folder / self.role.value / f"part-{self.number:02d}",
             photographs=self.photographs,
@@ -75,15 +76,18 @@ def main() -> None:
     parts = [target, *pretraining(given.photographs, given.species, given.places)]
     with ProcessPoolExecutor() as pool:
         surveys = list(pool.map(Part.render, parts, [scenes] * len(parts)))
-    house = open_house(settings)
+    workspace = open_workspace(settings)
     for role in (Role.PRETRAINING, Role.TARGET):
         own = [survey for part, survey in zip(parts, surveys, strict=True) if part.role is role]
-        bring_in(house, own, scenes / role.value, given.out / role.value, role)
+        bring_in(workspace, own, scenes / role.value, given.out / role.value, role)
 
 
 def pretraining(photographs: int, species: int, places: int) -> list[Part]:
     """The invented set, a few places at a time: the same on any number of processors."""
-    kinds, habitats = invented.species(species, SPECIES_SEED), invented.habitats(places, SPECIES_SEED)
+    kinds, habitats = (
+        invented_scenes.species(species, SPECIES_SEED),
+        invented_scenes.habitats(places, SPECIES_SEED),
+    )
     starts = range(0, places, PLACES)
     return [
         Part(
@@ -98,19 +102,19 @@ def pretraining(photographs: int, species: int, places: int) -> list[Part]:
     ]
 
 
-def bring_in(house: House, surveys: Sequence[Survey], photos: Path, out: Path, role: Role) -> None:
+def bring_in(workspace: Workspace, surveys: Sequence[SceneSet], photos: Path, out: Path, role: Role) -> None:
     """Import the surveys, which lie below `photos`, and make their dataset in `out`."""
     path = photos / f"rendered-{role.value}.json"
     path.write_text(json.dumps(coco(surveys, photos)))
     options = ImportOptions(role=role, crop_side=CROP_SIDE)
     report = import_coco(
-        house.database, house.settings.data_dir, [path], str(photos), None, options=options, progress=True
+        workspace.database, workspace.data_dir, [path], str(photos), None, options=options, progress=True
     )
     print(report)
-    print(make(house.database, house.settings.data_dir, out, Selection(roles=(role,)), progress=True))
+    print(make(workspace.database, workspace.data_dir, out, Selection(roles=(role,)), progress=True))
 
 
-def coco(surveys: Sequence[Survey], photos: Path) -> dict[str, object]:
+def coco(surveys: Sequence[SceneSet], photos: Path) -> dict[str, object]:
     """The truth as one COCO Camera Traps file; times and sequences come from the photographs themselves."""
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []

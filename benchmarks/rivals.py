@@ -12,9 +12,9 @@ from skactiveml import pool
 from skactiveml.base import SkactivemlClassifier
 
 from pipeline.acquisition import Round, Strategy
+from pipeline.acquisition.baselines.uncertainty import random
 from pipeline.acquisition.geometry import unit
 from pipeline.acquisition.round import Embeddings, Floats, Ints
-from pipeline.acquisition.uncertainty import random
 
 
 class Answering(SkactivemlClassifier):

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from pipeline import heads
 from pipeline.acquisition import Round, coverage
 from pipeline.acquisition.measures import rarity_weighted_gini
-from pipeline.acquisition.novelty import Familiar
+from pipeline.acquisition.novelty import NoveltyDetector
 from pipeline.acquisition.round import Embeddings, Ints
 from pipeline.heads.linear import BLOCK
 
@@ -92,7 +92,7 @@ def fit(pool: Embeddings, y: Ints, labelled: Ints) -> heads.Fitted:
 
 
 def worth(pool: Embeddings, head: heads.LinearHead, waiting: Ints, labels: Ints) -> coverage.Worth:
-    """What the label of each waiting row may teach, a block at a time, as `pipeline.steps.score` does."""
+    """What the label of each waiting row may teach, a block at a time, as `steps.learning.queue` does."""
     value: coverage.Worth = np.empty(len(waiting))
     for start in range(0, len(waiting), BLOCK):
         part = slice(start, start + BLOCK)
@@ -103,7 +103,7 @@ def worth(pool: Embeddings, head: heads.LinearHead, waiting: Ints, labels: Ints)
 def choose(
     pool: Embeddings, value: coverage.Worth, waiting: Ints, labelled: Ints, k: int, rng: np.random.Generator
 ) -> Ints:
-    """The next `k` rows, as `pipeline.steps.score` chooses them."""
+    """The next `k` rows, as `pipeline.steps.learning.queue` chooses them."""
     return coverage.choose(pool, waiting, labelled, value, lambda at: waiting[at] // 3, k, rng)
 
 
@@ -125,7 +125,7 @@ def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
     with timed("choose: shortlist, greedy"):
         queue = choose(pool, value, waiting, labelled, k, rng)
     with timed("novelty of the queue"):
-        novel = Familiar(pool[labelled], labelled // 3).novel(pool[queue])
+        novel = NoveltyDetector(pool[labelled], labelled // 3).novel(pool[queue])
     wall, processor = time.perf_counter() - began, time.process_time() - worked
     print(f"  {'a round':38} {wall:8.2f} s {processor:8.2f} CPU s")
     species = len(np.unique(y[queue]))

@@ -92,9 +92,9 @@ def child(form: str, path: Path, url: str, folder: Path) -> tuple[float, float]:
 
 def one(form: str, path: str, url: str, folder: str) -> None:
     """Import once and print seconds and peak memory in GiB."""
-    from importers.coco import import_coco
-    from importers.entries import ImportOptions
-    from importers.megadetector import import_results
+    from importers.ingest.source_image import ImportOptions
+    from importers.sources.coco import import_coco
+    from importers.sources.megadetector import import_results
     from pipeline.store.database import Database
 
     database = Database(url)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.embedders.hardware import torch_device, usable_cores
-from pipeline.steps.labelled_crops import of_folder
+from pipeline.steps.datasets.labelled_crops import of_folder
 from pipeline.training.corpus import Corpus, corpus
 from pipeline.training.reader import Augmented, Batch, batches
 from pipeline.training.recipe import Recipe

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from pipeline import files
 from pipeline.errors import PhotoError, StoreError
+from pipeline.files import reading
 from pipeline.records import Box
 
 CONTEXT = 1.69  # side of a crop over the longer side of its box, as the ancestor cut them
@@ -92,7 +92,7 @@ def read_file(path: str | Path) -> bytes:
 
     Raises PhotoError: missing, not_a_file, too_large, unreadable.
     """
-    return files.read(path, MAX_BYTES)
+    return reading.read(path, MAX_BYTES)
 
 
 class Photo:
@@ -135,9 +135,9 @@ class Photo:
         except UnidentifiedImageError as exc:
             raise PhotoError("not_an_image", "no image format begins like this file") from exc
         except Image.DecompressionBombError as exc:
-            raise PhotoError("too_large", files.reason(exc)) from exc
+            raise PhotoError("too_large", reading.reason(exc)) from exc
         except DECODE_ERRORS as exc:
-            raise PhotoError("corrupt", files.reason(exc)) from exc
+            raise PhotoError("corrupt", reading.reason(exc)) from exc
 
     def _decode(self, scale: float) -> tuple[Image.Image, float]:
         with self._open() as image:
@@ -149,7 +149,7 @@ class Photo:
                 upright = _rgb(image)
             except DECODE_ERRORS as exc:
                 kind = "truncated" if "truncated" in str(exc).lower() else "corrupt"
-                raise PhotoError(kind, files.reason(exc)) from exc
+                raise PhotoError(kind, reading.reason(exc)) from exc
         # A JPEG drawn at 1/2, 1/4 or 1/8 has its size rounded up; so has this scale, by a hair.
         decoded = min(1.0, upright.width / whole[0], upright.height / whole[1])
         return (upright if self._turn is None else upright.transpose(self._turn)), max(decoded, scale)
@@ -248,7 +248,8 @@ def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise StoreError(
-            f"{path} cannot be written: {files.reason(exc)}", remedy="is there room, and may we write there?"
+            f"{path} cannot be written: {reading.reason(exc)}",
+            remedy="is there room, and may we write there?",
         ) from exc
 
 

@@ -26,7 +26,7 @@ PEOPLE = "label-studio"  # the source of what people said; every other source ca
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class OracleEntry:
     """One state of one annotation, as the rule sees it."""
 
     annotation_uid: str
@@ -62,9 +62,9 @@ class CurrentLabel:
         return self.verdict in (Verdict.LABEL, Verdict.UNSURE)
 
 
-def current_label(history: Iterable[Entry]) -> CurrentLabel:
+def current_label(history: Iterable[OracleEntry]) -> CurrentLabel:
     """The answer for one detection from its entries, whatever their order."""
-    standing = _standing(history)
+    standing = _latest_revisions(history)
     people = [entry for entry in standing if entry.source == PEOPLE]
     votes = _votes(people) or _votes(entry for entry in standing if entry.source != PEOPLE)
     if not votes:
@@ -81,7 +81,7 @@ def current_label(history: Iterable[Entry]) -> CurrentLabel:
     return _answer([entry for entry in labels if entry.label == counts[0][0]], voters=len(votes))
 
 
-def _guess(standing: list[Entry]) -> CurrentLabel:
+def _guess(standing: list[OracleEntry]) -> CurrentLabel:
     """The answer where nobody voted: the surest weak label, else that people skipped."""
     weak = [entry for entry in standing if entry.verdict is Verdict.WEAK]
     if weak:
@@ -97,9 +97,9 @@ def _guess(standing: list[Entry]) -> CurrentLabel:
     return CurrentLabel(verdict=Verdict.SKIPPED if standing else None)
 
 
-def _standing(history: Iterable[Entry]) -> list[Entry]:
+def _latest_revisions(history: Iterable[OracleEntry]) -> list[OracleEntry]:
     """Each annotation's last revision, without those that were taken back."""
-    last: dict[str, Entry] = {}
+    last: dict[str, OracleEntry] = {}
     for entry in history:
         known = last.get(entry.annotation_uid)
         if known is None or entry.revision > known.revision:
@@ -107,9 +107,9 @@ def _standing(history: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in last.values() if entry.verdict is not Verdict.DELETED]
 
 
-def _votes(entries: Iterable[Entry]) -> list[Entry]:
+def _votes(entries: Iterable[OracleEntry]) -> list[OracleEntry]:
     """Each annotator's latest entry that is not a skip; one that names nobody is a voter of its own."""
-    latest: dict[tuple[str, str | None, str], Entry] = {}
+    latest: dict[tuple[str, str | None, str], OracleEntry] = {}
     for entry in entries:
         if entry.verdict in (Verdict.SKIPPED, Verdict.WEAK):
             continue
@@ -120,11 +120,11 @@ def _votes(entries: Iterable[Entry]) -> list[Entry]:
     return list(latest.values())
 
 
-def _age(entry: Entry) -> tuple[dt.datetime, str]:
+def _age(entry: OracleEntry) -> tuple[dt.datetime, str]:
     return entry.annotated_at, entry.annotation_uid  # the id settles what the same moment leaves open
 
 
-def _answer(winners: list[Entry], *, voters: int) -> CurrentLabel:
+def _answer(winners: list[OracleEntry], *, voters: int) -> CurrentLabel:
     return CurrentLabel(
         verdict=winners[0].verdict,
         label=winners[0].label,
@@ -137,5 +137,5 @@ def _answer(winners: list[Entry], *, voters: int) -> CurrentLabel:
     )
 
 
-def _names(entries: list[Entry]) -> tuple[str, ...]:
+def _names(entries: list[OracleEntry]) -> tuple[str, ...]:
     return tuple(sorted({entry.annotator for entry in entries if entry.annotator is not None}))

@@ -78,7 +78,7 @@ def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
             temperature=float(arrays["temperature"]),
             penalty=manifest["penalty"],
             shrinkage=manifest.get("shrinkage"),
-            share=manifest.get("share"),
+            logistic_weight=manifest.get("share"),
         )
 
 
@@ -142,7 +142,7 @@ def _manifest(
         "temperature": head.temperature,
         "penalty": head.penalty,
         "shrinkage": head.shrinkage,
-        "share": head.share,
+        "share": head.logistic_weight,
         "labels": record.labels,
         "digest": record.digest,
         "parent": record.parent,

@@ -15,6 +15,11 @@ import sqlalchemy as sa
 
 from pipeline.store.database import Database
 
+# Tests fit small arrays, where several threads of BLAS and OpenMP only wait for each other.
+# Nothing above loads numpy or torch, which read these when they load.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 POSTGRES = os.environ.get("WILDLOOP_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("WILDLOOP_TEST_REDIS", "redis://127.0.0.1:6379/0")
 SHARED = Path(os.environ.get("WILDLOOP_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from importers.detectors.detector import Detector, Finding
+from importers.detectors.detector import DetectedBox, Detector
 from pipeline.errors import DetectorError
 
 SPECIFICATIONS = (
@@ -14,7 +14,7 @@ SPECIFICATIONS = (
     "whole-frame",
 )
 
-__all__ = ["SPECIFICATIONS", "Detector", "Finding", "load_detector"]
+__all__ = ["SPECIFICATIONS", "DetectedBox", "Detector", "load_detector"]
 
 
 def load_detector(spec: str) -> Detector:

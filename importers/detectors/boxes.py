@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from importers.detectors.detector import Finding
+from importers.detectors.detector import DetectedBox
 from pipeline.images import REDUCING_GAP
 from pipeline.records import Box
 
@@ -74,10 +74,10 @@ def suppress(corners: Floats, scores: Floats, groups: NDArray[np.intp], overlap:
     return np.array(kept, dtype=np.intp)
 
 
-def findings(corners: Floats, scores: Floats, categories: list[str]) -> list[Finding]:
+def findings(corners: Floats, scores: Floats, categories: list[str]) -> list[DetectedBox]:
     """Findings of fractions (N, 4); boxes without area are left out."""
     return [
-        Finding(
+        DetectedBox(
             box=Box(x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2)),
             confidence=min(1.0, float(score)),
             category=category,

@@ -16,7 +16,7 @@ LOWEST_CONFIDENCE = 0.01  # what is below is never reported, whatever the thresh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class DetectedBox:
     """One box that a detector or a source reports: its category by name, its confidence from 0 to 1."""
 
     box: Box
@@ -36,7 +36,7 @@ class Detector(Protocol):
     def categories(self) -> Sequence[str]:
         """The categories that it can report, such as animal, person, vehicle."""
 
-    def detect(self, photo: Photo) -> list[Finding]:
+    def detect(self, photo: Photo) -> list[DetectedBox]:
         """What it finds, from LOWEST_CONFIDENCE up. Raises PhotoError where this photograph defeats it."""
 
 

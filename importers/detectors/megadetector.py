@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from importers.detectors.detector import LOWEST_CONFIDENCE, Finding, file_digest
+from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
 from importers.detectors.results import box_of
 from pipeline.errors import DetectorError, PhotoError
 from pipeline.images import Photo
@@ -48,7 +48,7 @@ class MegaDetector:
         self.id = f"megadetector:{Path(file).stem}:{file_digest(Path(file))}"
         self._lock = threading.Lock()  # its networks keep the grid of the last input
 
-    def detect(self, photo: Photo) -> list[Finding]:
+    def detect(self, photo: Photo) -> list[DetectedBox]:
         """What MegaDetector reports. Raises PhotoError, kind `detector`, where it says it failed."""
         import torch
 
@@ -64,5 +64,5 @@ class MegaDetector:
             box = box_of(entry["bbox"])
             if box is not None:
                 name = self._names.get(str(entry["category"]), "unknown")
-                found.append(Finding(box=box, confidence=float(entry["conf"]), category=name))
+                found.append(DetectedBox(box=box, confidence=float(entry["conf"]), category=name))
         return found

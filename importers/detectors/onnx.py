@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from importers.detectors.boxes import GREY, Floats, findings, letterbox, suppress
 from importers.detectors.categories import class_names, to_categories
-from importers.detectors.detector import LOWEST_CONFIDENCE, Finding, file_digest
+from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
 from importers.detectors.yolo import decode, recognise
 from pipeline.errors import DetectorError
 from pipeline.images import Photo
@@ -67,7 +67,7 @@ class OnnxDetector:
         settings = [self.layout.name, self.height, self.width, OVERLAP, self._mapped]
         self.id = f"onnx:{path.stem}:{digest}:{json_digest(settings, size=4)}"
 
-    def detect(self, photo: Photo) -> list[Finding]:
+    def detect(self, photo: Photo) -> list[DetectedBox]:
         """Findings of the mapped categories."""
         image = photo.pixels()
         canvas, place = letterbox(image, self.width, self.height, centred=not self.layout.is_yolox)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from importers.detectors.boxes import findings
 from importers.detectors.categories import class_names, to_categories
-from importers.detectors.detector import LOWEST_CONFIDENCE, Finding, file_digest
+from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
 from pipeline.errors import DetectorError, PhotoError
 from pipeline.images import REDUCING_GAP, Photo
 from pipeline.records import ANIMAL
@@ -53,7 +53,7 @@ class TorchvisionDetector:
         self._model = self._model.to(self._device).eval()
         self._lock = threading.Lock()  # one run at a time uses every core, or the GPU, by itself
 
-    def detect(self, photo: Photo) -> list[Finding]:
+    def detect(self, photo: Photo) -> list[DetectedBox]:
         """Findings of the mapped categories; the network suppresses doubles itself.
 
         Raises PhotoError, kind `detector`, where the network fails on it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importers.detectors.detector import Finding
+from importers.detectors.detector import DetectedBox
 from pipeline.images import Photo
 from pipeline.records import WHOLE_FRAME
 
@@ -13,6 +13,6 @@ class WholeFrame:
     id = "whole-frame"
     categories = ("animal",)
 
-    def detect(self, photo: Photo) -> list[Finding]:
+    def detect(self, photo: Photo) -> list[DetectedBox]:
         """One finding of confidence 1."""
-        return [Finding(box=WHOLE_FRAME, confidence=1.0, category="animal")]
+        return [DetectedBox(box=WHOLE_FRAME, confidence=1.0, category="animal")]

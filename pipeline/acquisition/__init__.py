@@ -1,6 +1,6 @@
 """What to label next: pure functions over arrays that return an order, first row first."""
 
+from pipeline.acquisition.baselines.strategies import STRATEGIES
 from pipeline.acquisition.round import Round, Strategy
-from pipeline.acquisition.strategies import STRATEGIES
 
 __all__ = ["STRATEGIES", "Round", "Strategy"]

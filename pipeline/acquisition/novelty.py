@@ -15,7 +15,7 @@ LEAST_LABELS = 20  # below, nothing can be told
 MOST_LABELS = 4_096  # compared with: distances to more take minutes in a pool of a million
 
 
-class Familiar:
+class NoveltyDetector:
     """What is labelled, as far as distances go.
 
     A crop is novel where its nearest labelled crop is farther than 95% of the labelled crops are from

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.common import chosen_project, project_option, refill
 
 if TYPE_CHECKING:
-    from pipeline.steps.accept import AcceptedGroup, AcceptReport
+    from pipeline.steps.learning.accept import AcceptedGroup, AcceptReport
 
 _share = click.FloatRange(0.5, 1.0, min_open=True, max_open=True)
 
@@ -32,15 +32,15 @@ def accept(project: int | None, precision: float, confidence: float) -> None:
     often enough, judged by audit labels alone. What cannot be promised stays with people. Exports use it,
     and the queue leaves out what is settled.
     """
-    from pipeline.steps.accept import accept as find
-    from pipeline.wiring import open_house
+    from pipeline.steps.learning.accept import accept as find
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
-    report = find(house.database, house.settings.data_dir, chosen, precision=precision, confidence=confidence)
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
+    report = find(workspace.database, workspace.data_dir, chosen, precision=precision, confidence=confidence)
     for line in lines(report):
         click.echo(line)
-    refill(house, chosen.id, report.version)
+    refill(workspace, chosen.id, report.version)
 
 
 def lines(report: AcceptReport) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.common import chosen_project, project_option, refill
 
 if TYPE_CHECKING:
-    from pipeline.steps.audit import Judgement
+    from pipeline.steps.learning.audit import Judgement
     from pipeline.stopping import Estimate, Forecast
 
 
@@ -29,17 +29,17 @@ def audit(project: int | None, size: int | None, target: float) -> None:
 
     Every tenth crop of the queue is an audit crop anyway; `--size` asks for more of them at once.
     """
-    from pipeline.steps.audit import draw, judge
-    from pipeline.wiring import open_house
+    from pipeline.steps.learning.audit import draw, judge
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
     if size is not None:
-        drawn = draw(house.database, house.settings.data_dir, chosen, size)
+        drawn = draw(workspace.database, workspace.data_dir, chosen, size)
         click.echo(f"{drawn} audit crops drawn; they come before the queue, without a pre-selected species")
         if chosen.current_model is not None:
-            refill(house, chosen.id, chosen.current_model)
-    judgement = judge(house.database, house.settings.data_dir, chosen, target=target)
+            refill(workspace, chosen.id, chosen.current_model)
+    judgement = judge(workspace.database, workspace.data_dir, chosen, target=target)
     if judgement is None:
         click.echo("no version answers yet: label some crops, then `wildloop train`")
         return

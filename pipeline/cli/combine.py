@@ -17,7 +17,7 @@ def combine_json(out: Path, files: tuple[Path, ...]) -> None:
     Categories merge by name, `empty` is 0, and each file's info is kept in info.original_info. A photograph
     listed twice, or a broken record, is an error, and nothing is written.
     """
-    from importers.coco.combine import combine
+    from importers.sources.coco.combine import combine
 
     found = combine(out, files)
     click.echo(

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
-    from pipeline.wiring import House
+    from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,7 +24,7 @@ def project_option(command: Command) -> Command:
     )(command)
 
 
-def chosen_project(house: House, project: int | None) -> ProjectRecord:
+def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
     """The project that `--project` names, or the only one in the store.
 
     Raises StoreError, naming the projects there are, where the choice is not clear.
@@ -32,7 +32,7 @@ def chosen_project(house: House, project: int | None) -> ProjectRecord:
     from pipeline.errors import StoreError
     from pipeline.store import projects
 
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         known = {record.id: record for record in projects.all(conn)}
     if not known:
         raise StoreError("the store knows no project yet", remedy="run `wildloop project create` first")
@@ -46,38 +46,37 @@ def chosen_project(house: House, project: int | None) -> ProjectRecord:
     return known[project]
 
 
-def refill(house: House, project_id: int, version: str) -> None:
+def refill(workspace: Workspace, project_id: int, version: str) -> None:
     """Give the current version a queue of what waits now, and push that."""
-    from pipeline.steps.activate import refill
+    from pipeline.steps.learning.activate import refill
 
     refill(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         project_id,
         version,
-        top_k=queue_length(house, project_id),
+        top_k=queue_length(workspace, project_id),
     )
-    push_queue(house, project_id)
+    push_queue(workspace, project_id)
 
 
-def queue_length(house: House, project_id: int) -> int:
+def queue_length(workspace: Workspace, project_id: int) -> int:
     """How many crops to queue now: as many as a training of the project would."""
-    from pipeline.steps.train import queue_length
+    from pipeline.steps.learning.train import queue_length
     from pipeline.store import oracle
 
-    settings = house.settings
-    with house.database.read() as conn:
+    settings = workspace.settings
+    with workspace.database.read() as conn:
         labels = oracle.label_count(conn, project_id)
     return queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
 
 
-def push_queue(house: House, project_id: int) -> None:
+def push_queue(workspace: Workspace, project_id: int) -> None:
     """Push the queue of the project's current version, where there is a key for Label Studio."""
-    from pipeline.steps.push import push
-    from pipeline.wiring import label_studio
+    from pipeline.steps.labelling.push import push
 
-    if house.settings.label_studio_api_key is None:
+    if workspace.settings.label_studio_api_key is None:
         click.echo("its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set")
         return
-    push(house.database, label_studio(house.settings), project_id)
+    push(workspace.database, workspace.label_studio(), project_id)
     click.echo("its queue is pushed")

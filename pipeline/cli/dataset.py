@@ -44,11 +44,11 @@ def make(out: Path, role: str, confidence: float, weak: bool, test_fraction: flo
     are labelled by people or by the source of their photographs. A second run copies only what is new.
     """
     from pipeline.records import Role
-    from pipeline.steps.dataset import Selection
-    from pipeline.steps.dataset import make as make_dataset
-    from pipeline.wiring import open_house
+    from pipeline.steps.datasets.dataset import Selection
+    from pipeline.steps.datasets.dataset import make as make_dataset
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     selection = Selection(
         roles=tuple(Role) if role == "both" else (Role(role),),
         confidence=confidence,
@@ -56,5 +56,5 @@ def make(out: Path, role: str, confidence: float, weak: bool, test_fraction: flo
         test_fraction=test_fraction,
         seed=seed,
     )
-    report = make_dataset(house.database, house.settings.data_dir, out, selection, progress=True)
+    report = make_dataset(workspace.database, workspace.data_dir, out, selection, progress=True)
     click.echo(str(report))

@@ -20,7 +20,7 @@ def doctor(as_json: bool) -> None:
     from dataclasses import asdict
 
     from pipeline.settings import Settings
-    from pipeline.steps.doctor import examine
+    from pipeline.steps.operations.doctor import examine
 
     settings = Settings.from_environ().with_secrets()
     findings = []

@@ -9,8 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.embedders import Embedder
-    from pipeline.steps.embed import BrokenCrop
-    from pipeline.wiring import House
+    from pipeline.steps.embedding.embed import BrokenCrop
+    from pipeline.workspace import Workspace
 
 SHOWN = 10  # broken crops named one by one
 
@@ -31,12 +31,12 @@ def embed(spec: str | None) -> None:
     onnx:model.onnx?channels=bgr&mean=103.9,116.8,123.7&std=1&output=embed
     (mean and std of values in 0 to 255, in the order of the channels).
     """
-    from pipeline.steps.embed import embed as embed_crops
-    from pipeline.wiring import open_house
+    from pipeline.steps.embedding.embed import embed as embed_crops
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    for embedder in _embedders(house, spec):
-        report = embed_crops(house.database, embedder, house.settings.data_dir, progress=True)
+    workspace = open_workspace()
+    for embedder in _embedders(workspace, spec):
+        report = embed_crops(workspace.database, embedder, workspace.data_dir, progress=True)
         rate = f" ({report.embedded / report.seconds:.0f} a second)" if report.embedded else ""
         click.echo(
             f"{report.embedded} crops embedded{rate} by {report.embedder}, {report.dimension} dimensions"
@@ -52,16 +52,16 @@ def tell_broken(broken: Sequence[BrokenCrop]) -> None:
         click.echo(f"  {crop.failure}: {crop.crop_path} ({crop.detail})")
 
 
-def _embedders(house: House, spec: str | None) -> Iterator[Embedder]:
+def _embedders(workspace: Workspace, spec: str | None) -> Iterator[Embedder]:
     """The one that `spec` names; without it those of the projects, else the setting's."""
     from pipeline.embedders import load, reload
     from pipeline.store import embeddings, projects
 
-    data_dir = house.settings.data_dir
-    with house.database.read() as conn:
+    data_dir = workspace.data_dir
+    with workspace.database.read() as conn:
         used = sorted({one.embedder for one in projects.all(conn)}) if spec is None else []
         known = [embeddings.registered(conn, one) for one in used]
     for one in known:
         yield reload(one.id, one.manifest, data_dir=data_dir)
     if not known:
-        yield load(spec or house.settings.embedder, data_dir=data_dir)
+        yield load(spec or workspace.settings.embedder, data_dir=data_dir)

@@ -11,8 +11,8 @@ import click
 from pipeline.cli.common import chosen_project, project_option
 
 if TYPE_CHECKING:
-    from pipeline.exporters.survey import ExportReport
-    from pipeline.steps.export import StoreSurvey
+    from pipeline.exporters.source import ExportReport
+    from pipeline.steps.datasets.export import StoreExport
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -146,23 +146,23 @@ def camtrap_dp_command(
     )
 
 
-def _survey(*, project: int | None, role: str, **options: Any) -> StoreSurvey:
+def _survey(*, project: int | None, role: str, **options: Any) -> StoreExport:
     from pipeline.records import Role
-    from pipeline.steps.export import StoreSurvey
+    from pipeline.steps.datasets.export import StoreExport
     from pipeline.store import projects
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    with house.database.read() as conn:
+    workspace = open_workspace()
+    with workspace.database.read() as conn:
         has_project = bool(projects.all(conn))
-    chosen = chosen_project(house, project) if has_project or project is not None else None
-    survey = StoreSurvey(house.database, house.settings.data_dir, chosen, role=Role(role), **options)
+    chosen = chosen_project(workspace, project) if has_project or project is not None else None
+    survey = StoreExport(workspace.database, workspace.data_dir, chosen, role=Role(role), **options)
     if survey.model_version is not None and options["threshold"] is None:
         click.echo(_basis(survey), err=True)
     return survey
 
 
-def _basis(survey: StoreSurvey) -> str:
+def _basis(survey: StoreExport) -> str:
     if survey.accepted is None:
         return (
             f"answers of {survey.model_version} count from a probability of 0.9 on; `wildloop accept` finds "

@@ -13,11 +13,11 @@ def models(project: int | None) -> None:
     """List the model versions and their held-out figures; a star marks the current one."""
     from pipeline.cli.figures import accuracy
     from pipeline.store import models as store
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
-    with house.database.read() as conn:
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
+    with workspace.database.read() as conn:
         records = store.all(conn, chosen.id)
     if not records:
         click.echo("no version yet: `wildloop train` makes one")
@@ -40,14 +40,14 @@ def activate(version: str) -> None:
 
     A version of another embedder takes the project back to that embedder.
     """
-    from pipeline.steps.activate import activate as activate_version
+    from pipeline.steps.learning.activate import activate as activate_version
     from pipeline.store import models as store
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    with house.database.read() as conn:
+    workspace = open_workspace()
+    with workspace.database.read() as conn:
         project = store.get(conn, version).project_id
-    length = queue_length(house, project)
-    activate_version(house.database, house.settings.data_dir, project, version, top_k=length)
+    length = queue_length(workspace, project)
+    activate_version(workspace.database, workspace.data_dir, project, version, top_k=length)
     click.echo(f"{version} is current in project {project}")
-    push_queue(house, project)
+    push_queue(workspace, project)

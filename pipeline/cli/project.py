@@ -48,26 +48,26 @@ def create(title: str, species: Path, project_id: int | None, embedder: str | No
     """
     from pipeline.embedders import load
     from pipeline.label_studio.species import read_species
-    from pipeline.steps.create_project import create_project, known_project
+    from pipeline.steps.labelling.project import create_project, known_project
     from pipeline.store import embeddings
-    from pipeline.wiring import label_studio, open_house
+    from pipeline.workspace import open_workspace
 
     listed = read_species(species)
     for note in listed.notes:
         click.echo(note, err=True)
-    house = open_house()
-    settings = house.settings.with_secrets()
-    client = label_studio(settings)
-    known = known_project(house.database, client, title, project_id)
+    workspace = open_workspace()
+    settings = workspace.settings.with_secrets()
+    client = workspace.label_studio()
+    known = known_project(workspace.database, client, title, project_id)
     if known is not None and embedder is None:
         embedder_id = known.embedder
     else:
         loaded = load(embedder or settings.embedder, data_dir=settings.data_dir)
-        with house.database.write() as conn:
+        with workspace.database.write() as conn:
             embeddings.register(conn, loaded)
         embedder_id = loaded.id
     record, changes = create_project(
-        house.database,
+        workspace.database,
         client,
         settings,
         title=title,

@@ -9,7 +9,7 @@ import click
 from pipeline.cli.common import chosen_project, project_option
 
 if TYPE_CHECKING:
-    from pipeline.steps.push import PushReport
+    from pipeline.steps.labelling.push import PushReport
 
 
 @click.command()
@@ -20,39 +20,39 @@ def publish(project: int | None) -> None:
     Before anything is learned from labels, the queue covers all crops; `wildloop embed` comes first.
     """
     from pipeline.label_studio.files import ServedFiles
-    from pipeline.steps.order import cover
-    from pipeline.steps.publish import publish as publish_crops
-    from pipeline.steps.push import push as push_queue
+    from pipeline.steps.labelling.publish import publish as publish_crops
+    from pipeline.steps.labelling.push import push as push_queue
+    from pipeline.steps.learning.cold_start import cold_start
     from pipeline.store import models
-    from pipeline.wiring import label_studio, open_house
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    settings = house.settings
-    chosen = chosen_project(house, project)
-    client = label_studio(settings)
-    report = publish_crops(house.database, client, chosen.id, ServedFiles.of(settings), progress=True)
+    workspace = open_workspace()
+    settings = workspace.settings
+    chosen = chosen_project(workspace, project)
+    client = workspace.label_studio()
+    report = publish_crops(workspace.database, client, chosen.id, ServedFiles.of(settings), progress=True)
     click.echo(f"{report.published} crops published; the project has {report.total} tasks of ours")
     if report.recovered:
         click.echo(f"{report.recovered} tasks of an earlier, interrupted run were found again")
     if report.vanished:
         click.echo(f"{report.vanished} tasks had been deleted in Label Studio; their crops have new ones")
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         current = models.current(conn, chosen.id)
     if current is None or (current.path is None and report.published + report.recovered):
-        cover(house.database, settings.data_dir, chosen.id, top_k=settings.top_k)
-    _tell(push_queue(house.database, client, chosen.id))
+        cold_start(workspace.database, settings.data_dir, chosen.id, top_k=settings.top_k)
+    _tell(push_queue(workspace.database, client, chosen.id))
 
 
 @click.command()
 @project_option
 def push(project: int | None) -> None:
     """Make Label Studio's queue that of the current version, where it is not."""
-    from pipeline.steps.push import push as push_queue
-    from pipeline.wiring import label_studio, open_house
+    from pipeline.steps.labelling.push import push as push_queue
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
-    _tell(push_queue(house.database, label_studio(house.settings), chosen.id))
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
+    _tell(push_queue(workspace.database, workspace.label_studio(), chosen.id))
 
 
 def _tell(report: PushReport) -> None:

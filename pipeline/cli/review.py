@@ -11,7 +11,7 @@ from pipeline.cli.common import chosen_project, project_option
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.steps.review import Suspect
+    from pipeline.steps.labelling.review import Suspect
 
 
 @click.command()
@@ -35,13 +35,13 @@ def review(project: int | None, limit: int, push: bool) -> None:
     Each label is compared with what a head says that learned from other locations. Quality is the
     probability of the label, 0 to 1. Nothing is changed without --push.
     """
-    from pipeline.steps.review import ask_again
-    from pipeline.steps.review import review as review_labels
-    from pipeline.wiring import open_house
+    from pipeline.steps.labelling.review import ask_again
+    from pipeline.steps.labelling.review import review as review_labels
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
-    report = review_labels(house.database, house.settings.data_dir, chosen.id)
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
+    report = review_labels(workspace.database, workspace.data_dir, chosen.id)
     count = len(report.suspects)
     click.echo(f"{count:,} of {report.labels:,} labels look wrong")
     for line in _table(report.suspects[:limit]):
@@ -57,12 +57,11 @@ def review(project: int | None, limit: int, push: bool) -> None:
     if not count and not report.waiting:
         return
     from pipeline.label_studio.files import ServedFiles
-    from pipeline.wiring import label_studio
 
-    settings = house.settings
+    settings = workspace.settings
     asked = ask_again(
-        house.database,
-        label_studio(settings),
+        workspace.database,
+        workspace.label_studio(),
         chosen.id,
         ServedFiles.of(settings),
         report.suspects,

@@ -64,7 +64,7 @@ def simulate(
     tests each head; the rest waits to be asked for.
     """
     from pipeline.simulation import npz_file
-    from pipeline.steps import simulate as step
+    from pipeline.steps.operations import simulate as step
 
     if pool is not None and project is not None:
         raise click.UsageError("POOL.npz and --project name two pools: choose one")
@@ -72,10 +72,10 @@ def simulate(
     if pool is not None:
         crops = npz_file.read(pool)
     else:
-        from pipeline.wiring import open_house
+        from pipeline.workspace import open_workspace
 
-        house = open_house()
-        crops = step.stored_pool(house.database, house.settings.data_dir, chosen_project(house, project))
+        workspace = open_workspace()
+        crops = step.stored_pool(workspace.database, workspace.data_dir, chosen_project(workspace, project))
     told = step.simulate(
         crops,
         compared,

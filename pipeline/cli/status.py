@@ -14,18 +14,18 @@ from pipeline.cli.figures import audit
 if TYPE_CHECKING:
     import datetime as dt
 
-    from pipeline.steps.status import ModelStatus, ProjectStatus, Status
+    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, Status
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def status(as_json: bool) -> None:
     """Show how far everything is: photographs, crops, labels, versions, and what went wrong lately."""
-    from pipeline.steps.status import status as read_status
-    from pipeline.wiring import open_house
+    from pipeline.steps.operations.status import status as read_status
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    read = read_status(house.database, retrain_every=house.settings.retrain_every)
+    workspace = open_workspace()
+    read = read_status(workspace.database, retrain_every=workspace.settings.retrain_every)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(read), default=_json, indent=2))
         return

@@ -18,12 +18,12 @@ def sync(project: int | None, full: bool) -> None:
     """Bring in from Label Studio what its webhooks missed."""
     from pipeline import jobs
     from pipeline.cli.common import chosen_project
-    from pipeline.steps.sync import sync as sync_project
-    from pipeline.wiring import label_studio, open_house
+    from pipeline.steps.labelling.sync import sync as sync_project
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
-    report = sync_project(house.database, label_studio(house.settings), chosen.id, full=full)
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
+    report = sync_project(workspace.database, workspace.label_studio(), chosen.id, full=full)
     click.echo(f"{report.tasks} tasks looked at, {report.new} changes recorded")
     if report.tasks_deleted:
         click.echo(
@@ -37,5 +37,5 @@ def sync(project: int | None, full: bool) -> None:
         click.echo(
             f"{report.disputed} detections have labels that tie; marking one as ground truth settles it"
         )
-    if report.new and jobs.train_if_due(house, chosen.id) is not None:
+    if report.new and jobs.train_if_due(workspace, chosen.id) is not None:
         click.echo("a training is due: the worker carries it out")

@@ -25,22 +25,22 @@ def train(project: int | None, now: bool) -> None:
     from pipeline.errors import ModelError
     from pipeline.records import RunState
     from pipeline.store import models
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
     if not now:
-        run_id = jobs.request(house, chosen.id, "train", trigger="command")
+        run_id = jobs.request(workspace, chosen.id, "train", trigger="command")
         click.echo(f"run {run_id} waits for `wildloop worker`")
         return
-    run = jobs.run_now(house, chosen.id, "train", trigger="command")
+    run = jobs.run_now(workspace, chosen.id, "train", trigger="command")
     if run.state is RunState.FAILED:
         raise ModelError(run.error or "the run failed without a word")
     result = run.result or {}
     if result.get("reason"):
         click.echo(result["reason"])
     if result.get("version"):
-        with house.database.read() as conn:
+        with workspace.database.read() as conn:
             record = models.get(conn, result["version"])
         word = "trained" if record.labels else "ordered"
         click.echo(f"{record.version} {word if result['new'] else 'knew these labels already'}")

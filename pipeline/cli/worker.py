@@ -16,7 +16,7 @@ def worker(burst: bool) -> None:
     run whose worker was killed is picked up by another.
     """
     from pipeline import jobs
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    jobs.work(open_house(), burst=burst)
+    jobs.work(open_workspace(), burst=burst)

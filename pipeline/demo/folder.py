@@ -37,7 +37,7 @@ class DemoState:
     species: str | None = None
     truth: str | None = None
 
-    def told(self, **changes: Any) -> DemoState:
+    def updated(self, **changes: Any) -> DemoState:
         """This state with those of `changes` that say something."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import wiring
-from pipeline.demo import label_studio_server, scenes
-from pipeline.demo.annotator import PlayedAnnotator
+from pipeline.demo import label_studio_server
 from pipeline.demo.folder import DemoError, DemoState, occupied, read_state, write_state
-from pipeline.demo.play import NewVersions, play, settle
+from pipeline.demo.scenes import scene_set
 from pipeline.demo.servers import Servers, executable, free_port, port_is_free
+from pipeline.demo.simulated_annotator import SimulatedAnnotator
+from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait_until_trained
 from pipeline.demo.truth import Truth, read_truth
 from pipeline.embedders import Embedder
 from pipeline.label_studio.connection import Connection
@@ -20,14 +20,14 @@ from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.species import read_species
 from pipeline.records import digest
 from pipeline.settings import Settings, child_environ
-from pipeline.steps.create_project import create_project, known_project
-from pipeline.steps.order import cover
-from pipeline.steps.publish import publish
-from pipeline.steps.push import push
-from pipeline.steps.train import queue_length
-from pipeline.steps.use_embedder import use_embedder
+from pipeline.steps.embedding.use import use_embedder
+from pipeline.steps.labelling.project import create_project, known_project
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import push
+from pipeline.steps.learning.cold_start import cold_start
+from pipeline.steps.learning.train import queue_length
 from pipeline.store import embeddings, projects
-from pipeline.wiring import House
+from pipeline.workspace import Workspace, open_workspace
 
 START_SECONDS = 300.0  # for a server to be up; Label Studio takes 6 to 30 on an idle machine
 WATCH_SECONDS = 1.0
@@ -85,9 +85,9 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
         label_studio_server.environ(state, url=url, data_dir=folder / "label-studio", served_dir=folder),
     )
     source = _source(folder, state, say)
-    house = wiring.open_house(Settings.from_environ(_environ(folder, state)).with_secrets())
-    embedder = _fill(house, source, options.embedder, say)
-    state = state.told(embedder=embedder.manifest["spec"])  # what `auto` came to stands from now on
+    workspace = open_workspace(Settings.from_environ(_environ(folder, state)).with_secrets())
+    embedder = _fill(workspace, source, options.embedder, say)
+    state = state.updated(embedder=embedder.manifest["spec"])  # what `auto` came to stands from now on
     write_state(folder, state)
     servers.check()
 
@@ -95,21 +95,21 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     program = executable("wildloop", remedy="pip install 'wildloop[demo]'")
     serve = [program, "serve", "--port", str(state.backend_port), "--workers", "1"]
     servers.start("backend", serve, environ)
-    servers.wait_until_up(f"{house.settings.backend_url}/health", seconds=START_SECONDS)
+    servers.wait_until_up(f"{workspace.settings.backend_url}/health", seconds=START_SECONDS)
     servers.wait_until_up(f"{url}/health", seconds=START_SECONDS)
-    project_id = _project(house, source, embedder, say)
+    project_id = _project(workspace, source, embedder, say)
     servers.start("worker", [program, "worker"], environ)
     say(
         f"\n  {url}/projects/{project_id}/data\n  log in as {state.user} with the password {state.password}\n"
     )
-    watch = NewVersions(house, project_id, source.truth, say)
+    watch = NewVersions(workspace, project_id, source.truth, say)
     if options.labels is not None:
         if source.truth is None:
             raise DemoError("the played annotator needs the truth", remedy="name a file with --truth")
         connection = Connection(url, state.token)
-        annotator = PlayedAnnotator(house.database, connection, project_id, source.truth)
-        play(house, servers, annotator, project_id, options.labels, watch, say)
-        settle(house, servers, annotator, project_id, watch, say)
+        annotator = SimulatedAnnotator(workspace.database, connection, project_id, source.truth)
+        simulate_labels(workspace, servers, annotator, project_id, options.labels, watch, say)
+        wait_until_trained(workspace, servers, annotator, project_id, watch, say)
         if options.leave:
             return
     say("Ctrl-C stops everything; the same command goes on where this one ended.")
@@ -126,7 +126,7 @@ def _state(folder: Path, options: DemoOptions) -> DemoState:
         raise DemoError(f"port {options.port} is taken", remedy="choose another --port, or none")
     if options.photos is not None and _absolute(options.photos) != state.photos:  # what belonged to others
         state = DemoState(user=state.user, password=state.password, token=state.token)
-    state = state.told(
+    state = state.updated(
         photos=_absolute(options.photos),
         detections=_absolute(options.detections),
         detector=options.detector,
@@ -135,7 +135,7 @@ def _state(folder: Path, options: DemoOptions) -> DemoState:
         embedder=options.embedder,
         label_studio_port=options.port or free_port(state.label_studio_port),
     )
-    state = state.told(backend_port=free_port(state.backend_port))
+    state = state.updated(backend_port=free_port(state.backend_port))
     write_state(folder, state)
     return state
 
@@ -163,7 +163,7 @@ def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     truth = None if state.truth is None else read_truth(Path(state.truth))
     if state.photos is None:
         say("rendering camera-trap scenes")
-        survey = scenes.render(folder / "scenes")
+        survey = scene_set.render(folder / "scenes")
         return _Source(
             photos=survey.photos,
             detections=survey.results,
@@ -188,57 +188,57 @@ def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     )
 
 
-def _fill(house: House, source: _Source, wanted: str | None, say: Say) -> Embedder:
+def _fill(workspace: Workspace, source: _Source, wanted: str | None, say: Say) -> Embedder:
     """Import and embed, with the `wanted` embedder where this start names one; returns the embedder."""
     from importers.detectors import load_detector
-    from importers.folder import import_folder
-    from importers.megadetector import import_results
-    from pipeline.steps.embed import embed
+    from importers.sources.folder import import_folder
+    from importers.sources.megadetector import import_results
+    from pipeline.steps.embedding.embed import embed
 
-    data_dir = house.settings.data_dir
+    data_dir = workspace.data_dir
     if source.detections is not None:
-        report = import_results(house.database, data_dir, source.detections, source.photos, progress=True)
+        report = import_results(workspace.database, data_dir, source.detections, source.photos, progress=True)
     else:
         detector = load_detector(source.detector)
-        report = import_folder(house.database, data_dir, source.photos, detector, progress=True)
+        report = import_folder(workspace.database, data_dir, source.photos, detector, progress=True)
     say(str(report))
-    embedder = _embedder(house, wanted)
-    embedded = embed(house.database, embedder, data_dir, progress=True)
+    embedder = _embedder(workspace, wanted)
+    embedded = embed(workspace.database, embedder, data_dir, progress=True)
     say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
     return embedder
 
 
-def _embedder(house: House, wanted: str | None) -> Embedder:
+def _embedder(workspace: Workspace, wanted: str | None) -> Embedder:
     """The one that this start names, else the project's, which may have changed since the last start."""
     from pipeline.embedders import load, reload
 
-    data_dir = house.settings.data_dir
-    with house.database.read() as conn:
+    data_dir = workspace.data_dir
+    with workspace.database.read() as conn:
         used = [embeddings.registered(conn, one.embedder) for one in projects.all(conn)]
     if wanted is None and used:
         return reload(used[0].id, used[0].manifest, data_dir=data_dir)
-    return load(wanted or house.settings.embedder, data_dir=data_dir)
+    return load(wanted or workspace.settings.embedder, data_dir=data_dir)
 
 
-def _project(house: House, source: _Source, embedder: Embedder, say: Say) -> int:
+def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say) -> int:
     """The Label Studio project with every crop in it and a queue pushed; returns its id."""
-    client, settings = wiring.label_studio(house.settings), house.settings
-    known = known_project(house.database, client, TITLE, None)
+    client, settings = workspace.label_studio(), workspace.settings
+    known = known_project(workspace.database, client, TITLE, None)
     if known is not None:
-        moved = use_embedder(house.database, embedder, settings.data_dir, known.id, top_k=settings.top_k)
+        moved = use_embedder(workspace.database, embedder, settings.data_dir, known.id, top_k=settings.top_k)
         if moved is not None:
             say(f"  embedder: {moved.embedder} instead of {moved.former}")
     project, changes = create_project(
-        house.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder.id
+        workspace.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder.id
     )
     for change in changes:
         say(f"  {change}")
-    report = publish(house.database, client, project.id, ServedFiles.of(settings), progress=True)
+    report = publish(workspace.database, client, project.id, ServedFiles.of(settings), progress=True)
     say(f"{report.published} new tasks, {report.total} in project {project.id}")
     if report.total == 0:
         raise DemoError("there is nothing to label", remedy="are there animals on the photographs?")
     if project.current_model is None:
         length = queue_length(0, top_k=settings.top_k, retrain_every=settings.retrain_every)
-        cover(house.database, settings.data_dir, project.id, top_k=length)
-    push(house.database, client, project.id)
+        cold_start(workspace.database, settings.data_dir, project.id, top_k=length)
+    push(workspace.database, client, project.id)
     return project.id

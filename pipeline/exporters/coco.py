@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.exporters.draft import draft_file
 from pipeline.exporters.names import free_name
-from pipeline.exporters.survey import Basis, ExportReport, LabelledImage, Survey
+from pipeline.exporters.source import Basis, ExportReport, ExportSource, LabelledImage
+from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name, kind_of
 
 VERSION = "1.0"
@@ -22,7 +22,7 @@ RELATIVE_DIGITS = 7  # the same in fractions of the frame
 _MACHINE = (Basis.MODEL, Basis.WEAK)
 
 
-def write(out: Path, survey: Survey) -> ExportReport:
+def write(out: Path, survey: ExportSource) -> ExportReport:
     """Write the survey to the file `out`, which is there whole or not at all.
 
     Detections are annotations with boxes: in pixels where the photograph's size is known, else in
@@ -33,7 +33,7 @@ def write(out: Path, survey: Survey) -> ExportReport:
     report = ExportReport(path=str(out))
     categories = _Categories(survey.categories)
     names: set[int] = set()
-    with draft_file(out) as draft, draft.open("w", encoding="utf-8") as file:
+    with atomic_file(out) as draft, draft.open("w", encoding="utf-8") as file:
         # The list of annotations follows that of the images, and waits in a file of its own till then.
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
             file.write(f'{{"info": {json.dumps(_info(survey))},\n"images": [')
@@ -86,7 +86,7 @@ class _Categories:
         return self.numbers[name]
 
 
-def _info(survey: Survey) -> dict[str, Any]:
+def _info(survey: ExportSource) -> dict[str, Any]:
     info = {
         "version": VERSION,
         "description": survey.title or "camera-trap photographs",

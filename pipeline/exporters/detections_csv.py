@@ -6,15 +6,15 @@ import csv
 from pathlib import Path
 
 from pipeline.exporters.boxes import DIGITS, rounded
-from pipeline.exporters.draft import draft_file
 from pipeline.exporters.names import free_name
-from pipeline.exporters.survey import ExportReport, Survey
+from pipeline.exporters.source import ExportReport, ExportSource
+from pipeline.files.atomic import atomic_file
 
 ANIMAL = "animal"
 COLUMNS = {"yxyx": ("ymin", "xmin", "ymax", "xmax"), "xyxy": ("xmin", "ymin", "xmax", "ymax")}
 
 
-def write(out: Path, survey: Survey, *, axis_order: str = "yxyx", header: bool = False) -> ExportReport:
+def write(out: Path, survey: ExportSource, *, axis_order: str = "yxyx", header: bool = False) -> ExportReport:
     """Write the survey's boxes to the file `out`, which is there whole or not at all.
 
     `axis_order` is yxyx, as the ancestor wrote them, or xyxy; `header` names the columns in a first line.
@@ -22,7 +22,7 @@ def write(out: Path, survey: Survey, *, axis_order: str = "yxyx", header: bool =
     """
     report = ExportReport(path=str(out))
     columns, names = COLUMNS[axis_order], set[int]()
-    with draft_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)  # ends lines as RFC 4180 does, or it would leave such letters of names bare
         if header:
             table.writerow(["name", "score", *columns])

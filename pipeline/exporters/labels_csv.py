@@ -12,8 +12,15 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.exporters.draft import draft_file
-from pipeline.exporters.survey import Answer, Basis, ExportReport, LabelledDetection, LabelledImage, Survey
+from pipeline.exporters.source import (
+    Answer,
+    Basis,
+    ExportReport,
+    ExportSource,
+    LabelledDetection,
+    LabelledImage,
+)
+from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, UNCLASSIFIED, UNSURE, SourceLabel, category_name
 
 COLUMNS = (
@@ -49,11 +56,11 @@ BETWEEN = "; "  # of several texts in one field
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write(out: Path, survey: Survey) -> ExportReport:
+def write(out: Path, survey: ExportSource) -> ExportReport:
     """Write the survey's photographs to the file `out`. Raises ExportError where the disk refuses."""
     report = ExportReport(path=str(out))
     with (
-        draft_file(out) as draft,
+        atomic_file(out) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         table = csv.writer(file)  # lines end as RFC 4180 says: then either line end within a field is quoted

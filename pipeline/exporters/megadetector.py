@@ -12,9 +12,16 @@ from typing import Any
 
 from pipeline.exporters.boxes import DIGITS, rounded
 from pipeline.exporters.coco import JsonList
-from pipeline.exporters.draft import draft_file
 from pipeline.exporters.names import free_name
-from pipeline.exporters.survey import Answer, Basis, ExportReport, LabelledDetection, LabelledImage, Survey
+from pipeline.exporters.source import (
+    Answer,
+    Basis,
+    ExportReport,
+    ExportSource,
+    LabelledDetection,
+    LabelledImage,
+)
+from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, Box, ImageRecord, category_name
 
 FORMAT_VERSION = "1.6"
@@ -29,7 +36,7 @@ _V5 = {"typical_detection_threshold": 0.2, "conservative_detection_threshold": 0
 _V1000 = {"typical_detection_threshold": 0.3}
 
 
-def write(out: Path, survey: Survey) -> ExportReport:
+def write(out: Path, survey: ExportSource) -> ExportReport:
     """Write the survey to the file `out`, which is there whole or not at all. Raises ExportError.
 
     A box has its answer as its one classification, people's with a confidence of 1; unclassified boxes
@@ -38,7 +45,7 @@ def write(out: Path, survey: Survey) -> ExportReport:
     """
     report = ExportReport(path=str(out))
     images = _Images(survey.categories, report)
-    with draft_file(out) as draft, draft.open("w", encoding="utf-8") as file:
+    with atomic_file(out) as draft, draft.open("w", encoding="utf-8") as file:
         # `info` and the categories stand first, but are known last: the images wait in a file of their own.
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
             listed, names = JsonList(spool), set[int]()
@@ -122,7 +129,7 @@ class _Images:
         return [self.classes[name], round(float(sure), DIGITS)]
 
 
-def _info(survey: Survey, images: _Images, report: ExportReport) -> dict[str, Any]:
+def _info(survey: ExportSource, images: _Images, report: ExportReport) -> dict[str, Any]:
     names = sorted({name.removeprefix(_FROM_RESULTS) for name in images.detectors})
     info: dict[str, Any] = {"format_version": FORMAT_VERSION, "detector": ", ".join(names) or "unknown"}
     metadata = _metadata(names[0]) if len(names) == 1 else None
@@ -139,7 +146,7 @@ def _info(survey: Survey, images: _Images, report: ExportReport) -> dict[str, An
     return info
 
 
-def _classifier(basis: Basis, survey: Survey, images: _Images) -> str:
+def _classifier(basis: Basis, survey: ExportSource, images: _Images) -> str:
     if basis is Basis.MODEL:
         return survey.model_version or basis.value
     named = sorted(name.removeprefix(_ADOPTED) for name in images.sources.get(basis, ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.exporters.survey import ExportReport
+from pipeline.exporters.source import ExportReport
 from pipeline.records import ImageRecord
 
 

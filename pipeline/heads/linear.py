@@ -31,7 +31,7 @@ class LinearHead:
     # Chosen by cross-validation; None where there was nothing to choose.
     penalty: float | None  # of the logistic regression
     shrinkage: float | None  # of the discriminant
-    share: float | None  # of the logistic regression in the logits; the rest is the discriminant's
+    logistic_weight: float | None  # of the logistic regression in the logits; the rest is the discriminant's
 
     @property
     def dimension(self) -> int:

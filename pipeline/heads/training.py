@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ModelError
-from pipeline.heads import blend
+from pipeline.heads import ensemble
 from pipeline.heads import folds as grouping
 from pipeline.heads.evaluation import evaluate
 from pipeline.heads.linear import LinearHead, normalised, softmax
@@ -71,22 +71,22 @@ def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
     # Many small products: threads of BLAS that wait for each other on a busy machine made this 30
     # times slower.
     with threadpool_limits(limits=1, user_api="blas"):
-        held_out = blend.held_out_logits(x, y, len(ids), folds)
-        recipe = blend.choose(held_out, y, np.ones(len(y), np.bool_))
-        affine = recipe.fit(x, y, len(ids))
+        held_out = ensemble.held_out_logits(x, y, len(ids), folds)
+        config = ensemble.choose(held_out, y, np.ones(len(y), np.bool_))
+        affine = config.fit(x, y, len(ids))
         calibrated = np.empty((len(y), len(ids)), np.float32)
         for fold in range(folds.count):
             out = folds.of == fold
-            calibrated[out] = blend.choose(held_out, y, ~out).mixed(held_out, out)
+            calibrated[out] = ensemble.choose(held_out, y, ~out).mixed(held_out, out)
     head = LinearHead(
         embedder=embedder,
         classes=ids,
         weights=affine.weights,
         bias=affine.bias,
-        temperature=recipe.temperature,
-        penalty=recipe.penalty,
-        shrinkage=recipe.shrinkage,
-        share=recipe.share,
+        temperature=config.temperature,
+        penalty=config.penalty,
+        shrinkage=config.shrinkage,
+        logistic_weight=config.logistic_weight,
     )
     metrics |= {"held_out_by": folds.held_out_by, "groups": folds.groups, "folds": folds.count}
     metrics |= evaluate(calibrated, y, examples.sequences, names)
@@ -103,5 +103,5 @@ def _constant(embedder: str, category: int, dimension: int, labels: int) -> Line
         temperature=1.0,
         penalty=None,
         shrinkage=None,
-        share=None,
+        logistic_weight=None,
     )

@@ -5,8 +5,8 @@ asks and carries out in one go, and `work` is the worker process: RQ on Redis wh
 one, a polling loop of our own without.
 """
 
-from pipeline.jobs.performing import perform
-from pipeline.jobs.requests import request, train_if_due
-from pipeline.jobs.working import run_now, work
+from pipeline.jobs.enqueue import request, train_if_due
+from pipeline.jobs.execute import perform
+from pipeline.jobs.worker import run_now, work
 
 __all__ = ["perform", "request", "run_now", "train_if_due", "work"]

@@ -1,0 +1,1 @@
+"""Label Studio: its API, its labelling configuration and what its annotations mean."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.label_studio.connection import Connection, Refusal
+from pipeline.label_studio.connection import ApiResponseError, Connection
 
 PAGE_TASKS = 1_000  # a page of the task list without annotations
 EXPORT_TASKS = 250  # ids in one address: 4 kB, which the smallest web server in front still takes
@@ -100,7 +100,7 @@ class LabelStudio:
         )
         ids: list[int] = answer.get("task_ids", [])
         if len(ids) != len(data):
-            raise Refusal(
+            raise ApiResponseError(
                 f"importing {len(data)} tasks into project {project_id}: Label Studio named {len(ids)} ids",
                 status=201,
                 detail=str(answer),
@@ -336,7 +336,7 @@ class LabelStudio:
         """Send what cannot be accepted, so that nothing comes of it, and return why; "" where it was."""
         try:
             self._connection.send(what, "POST", path, body)
-        except Refusal as refusal:
+        except ApiResponseError as refusal:
             return refusal.detail
         return ""
 

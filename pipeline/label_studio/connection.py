@@ -19,7 +19,7 @@ BULK_TIMEOUT_SECONDS = 600.0  # 1,000 predictions take a minute on a server with
 Answer = TypeVar("Answer")
 
 
-class Refusal(LabelStudioError):
+class ApiResponseError(LabelStudioError):
     """Label Studio answered, and the answer was no."""
 
     def __init__(self, message: str, *, status: int, detail: str, remedy: str | None = None) -> None:
@@ -45,7 +45,7 @@ class Connection:
 
         self.url = url.rstrip("/")
         self._timeout = timeout
-        self.sdk: Any = self._told(
+        self.sdk: Any = self._call(
             "reading the token",
             lambda: LabelStudioBase(base_url=self.url, api_key=api_key, timeout=timeout),
         )
@@ -58,12 +58,12 @@ class Connection:
     def read(self, what: str, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         """An SDK method that changes nothing, tried again where the connection breaks or the server errs."""
         options = {"max_retries": READ_RETRIES}
-        return self._told(what, lambda: call(*args, **kwargs, request_options=options))
+        return self._call(what, lambda: call(*args, **kwargs, request_options=options))
 
     def write(self, what: str, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         """An SDK method that changes something: tried once, with the time that bulk work takes."""
         options = {"max_retries": 0, "timeout": BULK_TIMEOUT_SECONDS}
-        return self._told(what, lambda: call(*args, **kwargs, request_options=options))
+        return self._call(what, lambda: call(*args, **kwargs, request_options=options))
 
     def get(
         self, what: str, path: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None
@@ -87,7 +87,7 @@ class Connection:
                         raise LabelStudioError(f"{what}: more than {limit} bytes are there")
             return bytes(read)
 
-        return self._told(what, ask)
+        return self._call(what, ask)
 
     def send(
         self,
@@ -113,7 +113,7 @@ class Connection:
                 raise ApiError(status_code=response.status_code, body=response.text)
             return response
 
-        return self._told(what, ask)
+        return self._call(what, ask)
 
     def _json(self, what: str, response: httpx.Response) -> Any:
         if not response.content:
@@ -126,7 +126,7 @@ class Connection:
                 remedy="is LABEL_STUDIO_URL the address of Label Studio itself?",
             ) from exc
 
-    def _told(self, what: str, ask: Callable[[], Answer]) -> Answer:
+    def _call(self, what: str, ask: Callable[[], Answer]) -> Answer:
         import httpx
         from label_studio_sdk.core.api_error import ApiError
 
@@ -148,7 +148,7 @@ class Connection:
     def _refused(self, what: str, exc: ApiError) -> NoReturn:
         detail = _detail(exc.body)
         status = exc.status_code or 0
-        raise Refusal(
+        raise ApiResponseError(
             f"{what}: Label Studio answered {status or 'no'}: {detail}",
             status=status,
             detail=detail,

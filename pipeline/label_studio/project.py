@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio import config
 from pipeline.label_studio.client import BASIC_AUTH, LabelStudio
-from pipeline.label_studio.connection import Refusal
+from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles
 from pipeline.label_studio.results import CONTROL
 from pipeline.records import EMPTY, UNSURE
@@ -144,7 +144,7 @@ def _serve_files(client: LabelStudio, settings: Settings, project_id: int) -> li
         (settings.data_dir / name).mkdir(parents=True, exist_ok=True)  # it must exist to be added
         try:
             client.add_local_storage(project_id, path=path, title=f"Wildloop {name}")
-        except Refusal as refusal:
+        except ApiResponseError as refusal:
             raise LabelStudioError(
                 f"Label Studio will not serve {path}: {refusal.detail}",
                 remedy="start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
@@ -189,7 +189,7 @@ def _tell_backend(client: LabelStudio, settings: Settings, project_id: int, back
             password=settings.basic_auth_password or "",
             backend_id=backend_id,
         )
-    except Refusal as refusal:
+    except ApiResponseError as refusal:
         raise LabelStudioError(
             f"Label Studio does not accept the ML backend at {settings.backend_url}: {refusal.detail}",
             remedy=_connection_remedy(refusal),
@@ -201,7 +201,7 @@ def is_blocked(words: str) -> bool:
     return "reserved network" in words or "private network" in words
 
 
-def _connection_remedy(refusal: Refusal) -> str:
+def _connection_remedy(refusal: ApiResponseError) -> str:
     """What to do about an address that Label Studio refused."""
     if is_blocked(refusal.detail):
         return "start Label Studio with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
@@ -238,7 +238,7 @@ def _secure_webhook(
         elif not secured(present[0], settings):
             client.update_webhook(int(present[0]["id"]), url=target, headers=headers)
             changes.append(f"webhook given its secret: {target}")
-    except Refusal as refusal:
+    except ApiResponseError as refusal:
         raise LabelStudioError(
             f"Label Studio refuses the webhook {target}: {refusal.detail}",
             remedy="start Label Studio with SSRF_PROTECTION_ENABLED=false",

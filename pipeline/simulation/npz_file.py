@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import files
 from pipeline.errors import SourceError
+from pipeline.files import reading
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 
 KEYS = "save E (N, D) and label (N), and if you have them group (N; the sequence) and location (N)"
@@ -24,7 +24,7 @@ def read(path: Path) -> LabelledPool:
         stored = np.load(path, allow_pickle=False)
     except UNREADABLE as exc:
         raise SourceError(
-            f"{path} cannot be read: {files.reason(exc)}", remedy="name a file that numpy.savez wrote"
+            f"{path} cannot be read: {reading.reason(exc)}", remedy="name a file that numpy.savez wrote"
         ) from exc
     if not isinstance(stored, np.lib.npyio.NpzFile):
         raise SourceError(f"{path} is one array, not several by name", remedy=f"use numpy.savez: {KEYS}")
@@ -52,7 +52,7 @@ def _array(path: Path, stored: np.lib.npyio.NpzFile, key: str) -> npt.NDArray[An
         array: npt.NDArray[Any] = stored[key]
     except UNREADABLE as exc:
         raise SourceError(
-            f"{key} of {path} cannot be read: {files.reason(exc)}",
+            f"{key} of {path} cannot be read: {reading.reason(exc)}",
             remedy="save plain arrays of numbers or of text, no Python objects",
         ) from exc
     return array

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline import heads
 from pipeline.acquisition.audit import EVERY
+from pipeline.acquisition.baselines.strategies import DEFAULT
 from pipeline.acquisition.round import Round, Strategy
-from pipeline.acquisition.strategies import DEFAULT
 from pipeline.simulation.curve import Curve, Point, judge
 from pipeline.simulation.labelled_pool import LabelledPool
 from pipeline.simulation.split import Ints, Split

@@ -1,0 +1,1 @@
+"""One module for each command that changes or reports the state of a workspace."""

@@ -1,6 +1,6 @@
 """When to stop labelling: how good a head is, which answers may stand, and what more labels would bring."""
 
-from pipeline.stopping.acceptance import Promise, promise
+from pipeline.stopping.acceptance import Guarantee, guarantee
 from pipeline.stopping.estimates import Estimate, Estimates, estimate
 from pipeline.stopping.forecast import Forecast, forecast
 
@@ -8,8 +8,8 @@ __all__ = [
     "Estimate",
     "Estimates",
     "Forecast",
-    "Promise",
+    "Guarantee",
     "estimate",
     "forecast",
-    "promise",
+    "guarantee",
 ]

@@ -34,7 +34,7 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Promise:
+class Guarantee:
     """At `confidence` over audits, every group's accepted labels are right at `precision` or more."""
 
     precision: float
@@ -59,7 +59,7 @@ class Promise:
         return accepted
 
 
-def promise(
+def guarantee(
     truth: Ints,
     said: Ints,
     probability: Floats,
@@ -67,7 +67,7 @@ def promise(
     precision: float = 0.95,
     confidence: float = 0.9,
     reliable: Bools | None = None,
-) -> Promise:
+) -> Guarantee:
     """Thresholds for the likeliest classes such that every group's accepted labels keep the precision.
 
     `truth` (N,), `said` (N,) and `probability` (N,) are of a simple random sample of the pool that no
@@ -93,7 +93,7 @@ def promise(
     right, said, probability = (truth == said)[rows], said[rows], probability[rows]
     groups, tests = _groups(said, precision, confidence)
     level = (1 - confidence) / tests
-    return Promise(
+    return Guarantee(
         precision=precision,
         confidence=confidence,
         groups=tuple(

@@ -1,0 +1,1 @@
+"""The database: one module for each table or question; SQLite or PostgreSQL."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import PEOPLE, CurrentLabel, Entry, current_label
+from pipeline.oracle import PEOPLE, CurrentLabel, OracleEntry, current_label
 from pipeline.records import AnnotationRecord, DetectionKind, DetectionRecord, Role, Verdict, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
 from pipeline.store.schema import detection, image, oracle, task
@@ -68,7 +68,7 @@ def add_first(conn: sa.Connection, annotations: Iterable[AnnotationRecord]) -> i
     return insert_new(conn, oracle, (_row(one, 1, now) for one in annotations))
 
 
-def standing(
+def active_annotations(
     conn: sa.Connection,
     project_id: int,
     *,
@@ -123,9 +123,9 @@ def refresh(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
             )
 
 
-def histories(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, list[Entry]]:
+def histories(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, list[OracleEntry]]:
     """Every entry of these detections, oldest first; a detection that nobody spoke of is absent."""
-    found: dict[str, list[Entry]] = defaultdict(list)
+    found: dict[str, list[OracleEntry]] = defaultdict(list)
     for ids in chunks(detection_ids, IN_ROWS):
         query = _ENTRY.where(oracle.c.detection_id.in_(ids)).order_by(oracle.c.id)
         for row in conn.execute(query):
@@ -279,8 +279,8 @@ def _state(row: sa.Row[Any]) -> LastState:
     return LastState(annotation=annotation, revision=row.revision, recorded_at=row.recorded_at)
 
 
-def _entry(row: sa.Row[Any]) -> Entry:
-    return Entry(
+def _entry(row: sa.Row[Any]) -> OracleEntry:
+    return OracleEntry(
         annotation_uid=row.annotation_uid,
         revision=row.revision,
         verdict=Verdict(row.verdict),

@@ -12,7 +12,7 @@ from pipeline.store import oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.oracle import RESOLVED
 from pipeline.store.schema import detection, image, review
-from pipeline.store.tasks import Unpublished
+from pipeline.store.tasks import TaskContent
 
 MARK = "review"  # of a task's data: what an interrupted run left in Label Studio is known by it
 AHEAD = -2.0  # of the queue: scores of reviews are -2 to -1, those of everything else higher
@@ -78,7 +78,7 @@ def unanswered(conn: sa.Connection, project_id: int) -> list[Review]:
         .order_by(review.c.quality, review.c.task_id)
     )
     found = [_record(row) for row in conn.execute(query)]
-    standing = oracle.standing(conn, project_id, task_ids=[one.task_id for one in found])
+    standing = oracle.active_annotations(conn, project_id, task_ids=[one.task_id for one in found])
     votes = {one.annotation.task_id for one in standing if one.annotation.verdict is not Verdict.SKIPPED}
     return [one for one in found if one.task_id not in votes]
 
@@ -101,9 +101,9 @@ def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int
     return removed
 
 
-def shown(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Unpublished]:
+def shown(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, TaskContent]:
     """What a task of each of these detections will show; one without a crop has no entry."""
-    found: dict[str, Unpublished] = {}
+    found: dict[str, TaskContent] = {}
     query = (
         sa.select(
             detection.c.id.label("detection_id"),
@@ -120,7 +120,7 @@ def shown(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Unpubl
     )
     for batch in chunks(detection_ids, IN_ROWS):
         for row in conn.execute(query.where(detection.c.id.in_(batch))):
-            found[row.detection_id] = Unpublished(**row._mapping)
+            found[row.detection_id] = TaskContent(**row._mapping)
     return found
 
 

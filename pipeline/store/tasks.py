@@ -14,7 +14,7 @@ from pipeline.store.schema import detection, image, task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unpublished:
+class TaskContent:
     """A detection with a crop and no task, and what its task will show."""
 
     detection_id: str
@@ -84,7 +84,7 @@ def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int
     return removed
 
 
-def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) -> list[Unpublished]:
+def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) -> list[TaskContent]:
     """Up to `limit` detections by rising id, later than `after`, with a crop and without a task here."""
     query = (
         sa.select(
@@ -108,7 +108,7 @@ def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) ->
         .limit(limit)
     )
     return [
-        Unpublished(
+        TaskContent(
             detection_id=row.id,
             crop_path=row.crop_path,
             frame_path=row.frame_path,

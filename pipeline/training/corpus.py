@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import files
 from pipeline.errors import SourceError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import numbered, split
+from pipeline.files import reading
 from pipeline.records import json_digest
 
 VALIDATED = 0.15  # of the crops, as nearly as whole locations allow
@@ -92,6 +92,6 @@ def by_species(rows: Ints, species: Ints) -> list[Ints]:
 
 
 def _identity(root: Path, crop: Crop) -> list[str | int | None]:
-    there = files.look(root / crop.file_name)
+    there = reading.stat(root / crop.file_name)
     size = None if there is None else there.size
     return [crop.file_name, crop.species, crop.sequence, crop.location, size]

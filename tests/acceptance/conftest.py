@@ -23,9 +23,9 @@ import pytest
 
 from pipeline.label_studio.client import LabelStudio
 from pipeline.settings import Settings
-from pipeline.wiring import House, open_house
-from tests import photographs
+from pipeline.workspace import Workspace, open_workspace
 from tests.conftest import unavailable
+from tests.helpers import photographs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -51,7 +51,7 @@ class LabelStudioServer:
 class Installation:
     """A Wildloop with a data folder of its own, beside a Label Studio."""
 
-    house: House
+    workspace: Workspace
     client: LabelStudio
     environ: dict[str, str]  # what a user would have exported
     folder: Path  # anything else a test writes
@@ -88,7 +88,7 @@ class Installation:
     @contextlib.contextmanager
     def backend(self) -> Iterator[None]:
         """The ML backend at `settings.backend_url`, until the block ends."""
-        port = str(self.house.settings.backend_url.rsplit(":", 1)[1])
+        port = str(self.workspace.settings.backend_url.rsplit(":", 1)[1])
         with (self.folder / "backend.log").open("wb") as log:
             process = subprocess.Popen(
                 [Path(sys.executable).with_name("wildloop"), "serve", "--port", port, "--workers", "1"],
@@ -98,7 +98,9 @@ class Installation:
                 start_new_session=True,
             )
         try:
-            wait_until_up(f"{self.house.settings.backend_url}/health", process, self.folder / "backend.log")
+            wait_until_up(
+                f"{self.workspace.settings.backend_url}/health", process, self.folder / "backend.log"
+            )
             yield
         finally:
             _end(process)
@@ -117,9 +119,9 @@ def install(server: LabelStudioServer) -> Installation:
         "WILDLOOP_EMBEDDER": "descriptor",
         "OMP_NUM_THREADS": "1",
     }
-    house = open_house(Settings.from_environ(environ).with_secrets())
+    workspace = open_workspace(Settings.from_environ(environ).with_secrets())
     client = LabelStudio(server.url, server.token)
-    return Installation(house=house, client=client, environ=environ, folder=folder)
+    return Installation(workspace=workspace, client=client, environ=environ, folder=folder)
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def installation(label_studio: LabelStudioServer) -> Iterator[Installation]:
     """A Wildloop that begins with nothing, beside the session's Label Studio."""
     installed = install(label_studio)
     yield installed
-    installed.house.database.dispose()
+    installed.workspace.database.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -142,7 +142,7 @@ class Installation:
                     one.ground_truth,
                     one.annotator,
                 )
-                for one in (state.annotation for state in oracle.standing(conn, self.project))
+                for one in (state.annotation for state in oracle.active_annotations(conn, self.project))
             }
 
 

@@ -36,18 +36,18 @@ def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_ch
         assert list(offered(project["label_config"])) == ["red fox", "deer & <co>", "empty", "unsure"]
         before = state(installation, number)
         assert [hook["headers"] for hook in before["webhooks"]] == [
-            {SECRET_HEADER: installation.house.settings.webhook_secret}
+            {SECRET_HEADER: installation.workspace.settings.webhook_secret}
         ]
         assert [each["basic_auth_pass_is_set"] for each in before["backends"]] == [True]
 
         assert "nothing changed" in run(*create)
         assert state(installation, number) == before
-        with installation.house.database.read() as conn:
+        with installation.workspace.database.read() as conn:
             assert categories.names(conn) == {0: "empty", 1: "red fox", 2: "deer & <co>"}
 
         assert "12 crops published" in run("publish")
         assert client.task_count(number) == 12
-        with installation.house.database.read() as conn:
+        with installation.workspace.database.read() as conn:
             current = projects.get(conn, number).current_model
         assert client.project(number)["model_version"] == current
         published = state(installation, number)
@@ -109,7 +109,7 @@ def test_a_backend_that_moves_takes_its_webhook_along(installation: Installation
         told = run(*create)
     assert "webhook removed, no longer in use: http://localhost:9/webhook" in told
     urls = {hook["url"] for hook in client.webhooks(number)}
-    assert urls == {f"{installation.house.settings.backend_url}/webhook", "https://chat.example.org/hook"}
+    assert urls == {f"{installation.workspace.settings.backend_url}/webhook", "https://chat.example.org/hook"}
 
 
 def test_doctor_names_what_a_label_studio_with_its_defaults_lacks(
@@ -128,7 +128,7 @@ def test_doctor_names_what_a_label_studio_with_its_defaults_lacks(
         told = run("project", "create", "--title", "Defaults", "--species", species, "--no-backend", status=1)
         assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in told
         project = installation.client.projects("Defaults")[0]
-        with installation.house.database.write() as conn:
+        with installation.workspace.database.write() as conn:
             projects.save(conn, ProjectRecord(id=project["id"], title="Defaults", embedder="e"))
         findings = json.loads(run("doctor", "--json", status=1))
     remedies = {each["check"]: each["remedy"] for each in findings if each["state"] != "ok"}

@@ -23,9 +23,9 @@ from pipeline.records import (
     Verdict,
     utc_now,
 )
-from pipeline.steps.create_project import create_project
-from pipeline.steps.publish import publish
-from pipeline.steps.push import PushReport, push
+from pipeline.steps.labelling.project import create_project
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import (
     audits,
     categories,
@@ -37,9 +37,9 @@ from pipeline.store import (
     projects,
     tasks,
 )
-from tests import photographs
 from tests.acceptance.conftest import Installation
-from tests.acceptance.label_stream import Stream
+from tests.helpers import photographs
+from tests.helpers.label_stream import Stream
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -65,8 +65,8 @@ class Park:
 
     def __init__(self, installation: Installation, crops: int = 16) -> None:
         self.installation = installation
-        self.database, self.client = installation.house.database, installation.client
-        settings = installation.house.settings
+        self.database, self.client = installation.workspace.database, installation.client
+        settings = installation.workspace.settings
         project, _ = create_project(
             self.database,
             self.client,

@@ -10,13 +10,13 @@ from pipeline.images import write_jpeg
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.results import choice_result
 from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, ModelRecord, PredictionRecord, utc_now
-from pipeline.steps.create_project import create_project
-from pipeline.steps.publish import publish
-from pipeline.steps.push import push
+from pipeline.steps.labelling.project import create_project
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import push
 from pipeline.store import categories, detections, embeddings, images, models, oracle, reviews, tasks
-from tests import photographs
 from tests.acceptance.conftest import Installation
-from tests.integration.labelled_house import Embedder
+from tests.helpers import photographs
+from tests.helpers.labelled_workspace import Embedder
 
 SPECIES = ("deer", "fox")
 LABELLED, WAITING = 30, 4
@@ -35,8 +35,8 @@ class Forest:
     """A project of crops of two species, published, embedded, and all but the last few labelled."""
 
     def __init__(self, installation: Installation) -> None:
-        self.database, self.client = installation.house.database, installation.client
-        settings = installation.house.settings
+        self.database, self.client = installation.workspace.database, installation.client
+        settings = installation.workspace.settings
         project, _ = create_project(
             self.database,
             self.client,

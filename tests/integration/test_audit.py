@@ -8,25 +8,26 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pipeline import heads, wiring
+from pipeline import heads
 from pipeline.cli import wildloop
-from pipeline.exporters.survey import Basis
-from pipeline.jobs.requests import is_due
+from pipeline.exporters.source import Basis
+from pipeline.jobs.enqueue import is_due
 from pipeline.records import ModelRecord, PredictionRecord, ProjectRecord, Verdict
-from pipeline.steps.accept import accept
-from pipeline.steps.activate import activate
-from pipeline.steps.audit import draw, judge
-from pipeline.steps.export import StoreSurvey
-from pipeline.steps.order import cover
-from pipeline.steps.train import train
+from pipeline.steps.datasets.export import StoreExport
+from pipeline.steps.learning.accept import accept
+from pipeline.steps.learning.activate import activate
+from pipeline.steps.learning.audit import draw, judge
+from pipeline.steps.learning.cold_start import cold_start
+from pipeline.steps.learning.train import train
 from pipeline.store import acceptances, audits, candidates, predictions, projects
 from pipeline.store.database import Database
-from tests.integration.labelled_house import (
+from pipeline.workspace import Workspace
+from tests.helpers.labelled_workspace import (
     PROJECT,
     TakingLabelStudio,
     detection,
     label,
-    make_house,
+    make_workspace,
     populate,
 )
 
@@ -70,7 +71,7 @@ def label_queue(database: Database, count: int) -> None:
 
 
 def test_every_tenth_crop_of_the_first_queue_is_an_audit_crop(pool: Database, tmp_path: Path) -> None:
-    cover(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(pool, tmp_path, PROJECT, top_k=100)
     drawn = sample(pool).waiting
     assert len(drawn) == 10
     assert {one.rank for one in queue(pool) if one.detection_id in drawn} == set(range(9, 100, 10))
@@ -87,7 +88,7 @@ def test_audit_crops_come_without_an_answer_and_no_version_learns_from_them(
         return fit(examples, embedder=embedder, seed=seed)
 
     monkeypatch.setattr(heads, "fit", spy)
-    cover(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(pool, tmp_path, PROJECT, top_k=100)
     label_queue(pool, 40)
     record = trained(pool, tmp_path)
     assert learned == [36]
@@ -123,7 +124,7 @@ def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Datab
 
 
 def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp_path: Path) -> None:
-    cover(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(pool, tmp_path, PROJECT, top_k=100)
     first = sample(pool).waiting
     label(pool, [number(first[0])], verdict=Verdict.SKIPPED)
     label(pool, [number(first[1])], verdict=Verdict.UNSURE)
@@ -136,7 +137,7 @@ def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp
 
 
 def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_path: Path) -> None:
-    cover(pool, tmp_path, PROJECT, top_k=50)
+    cold_start(pool, tmp_path, PROJECT, top_k=50)
     label_queue(pool, 30)
     record = trained(pool, tmp_path, top_k=50)
     assert draw(pool, tmp_path, project(pool), 25) == 25
@@ -150,7 +151,7 @@ def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_pat
 
 def audited(database: Database, data_dir: Path, size: int) -> ModelRecord:
     """A version of 60 labels, and an audit of `size` that people have labelled."""
-    cover(database, data_dir, PROJECT, top_k=100)
+    cold_start(database, data_dir, PROJECT, top_k=100)
     label_queue(database, 60)
     record = trained(database, data_dir)
     draw(database, data_dir, project(database), size)
@@ -184,13 +185,13 @@ def test_three_versions_make_a_forecast(pool: Database, tmp_path: Path) -> None:
 
 
 def test_before_the_first_head_there_is_nothing_to_judge(pool: Database, tmp_path: Path) -> None:
-    cover(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(pool, tmp_path, PROJECT, top_k=100)
     assert judge(pool, tmp_path, project(pool)) is None
 
 
 def answered(database: Database, data_dir: Path, threshold: float | None = None) -> set[str]:
     """Detections that an export would give the machine's answer for."""
-    survey = StoreSurvey(database, data_dir, project(database), threshold=threshold)
+    survey = StoreExport(database, data_dir, project(database), threshold=threshold)
     return {
         one.record.id
         for photo in survey.photographs()
@@ -206,9 +207,9 @@ def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, 
     assert report.audited == 156
     assert 0 < report.settled <= report.waiting == 190
     assert sum(group.settled for group in report.groups) == report.settled
-    assert StoreSurvey(pool, tmp_path, project(pool)).accepted is not None
+    assert StoreExport(pool, tmp_path, project(pool)).accepted is not None
     assert len(answered(pool, tmp_path)) == report.settled
-    explicit = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0)
+    explicit = StoreExport(pool, tmp_path, project(pool), threshold=0.0)
     assert explicit.accepted is None
 
 
@@ -273,22 +274,22 @@ def test_what_too_small_an_audit_cannot_promise_is_not_settled(pool: Database, t
 
 
 def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path) -> None:
-    house = make_house(pool, tmp_path)
-    cover(pool, tmp_path, PROJECT, top_k=100)
+    workspace = make_workspace(pool, tmp_path)
+    cold_start(pool, tmp_path, PROJECT, top_k=100)
     label_queue(pool, 40)
     trained(pool, tmp_path)
     draw(pool, tmp_path, project(pool), 40)
     label(pool, [number(one) for one in sample(pool).asked])
     with pool.read() as conn:
-        assert not is_due(conn, house, PROJECT)
+        assert not is_due(conn, workspace, PROJECT)
     label_queue(pool, 3)
     with pool.read() as conn:
-        assert is_due(conn, house, PROJECT)
+        assert is_due(conn, workspace, PROJECT)
 
 
 def test_a_burst_that_answers_together_has_one_answer(pool: Database, tmp_path: Path) -> None:
     audited(pool, tmp_path, 60)
-    survey = StoreSurvey(pool, tmp_path, project(pool), threshold=0.0, pool_sequences=True)
+    survey = StoreExport(pool, tmp_path, project(pool), threshold=0.0, pool_sequences=True)
     said: dict[int, set[str | None]] = {}
     for photo in survey.photographs():
         for one in photo.detections:
@@ -308,7 +309,7 @@ def typed(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Database:
     populate(sqlite_database, 400)
-    monkeypatch.setattr(wiring, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")

@@ -13,23 +13,23 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importers.crop_folder import import_crops
+from importers.sources.crop_folder import import_crops
 from pipeline.cli import wildloop
 from pipeline.errors import ExportError
 from pipeline.exporters.classification import crop_name, folder_names
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, Role
-from pipeline.steps import dataset
-from pipeline.steps.dataset import Selection
-from pipeline.steps.dataset_report import DatasetReport
+from pipeline.steps.datasets import dataset
+from pipeline.steps.datasets.dataset import Selection
+from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import categories, detections, images
 from pipeline.store.database import Database
-from tests.photographs import encoded, put, scene
+from tests.helpers.photographs import encoded, put, scene
 
 NOON = dt.datetime(2024, 5, 1, 12)
 SPECIES = ("red fox", "roe deer", "wild boar")
 
 
-class House:
+class Workspace:
     """A store and its data folder, filled crop by crop."""
 
     def __init__(self, database: Database, place: Path) -> None:
@@ -97,21 +97,21 @@ class House:
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
-    return House(database, tmp_path)
+def workspace(database: Database, tmp_path: Path) -> Workspace:
+    return Workspace(database, tmp_path)
 
 
 @pytest.fixture
-def small(sqlite_database: Database, tmp_path: Path) -> House:
-    return House(sqlite_database, tmp_path)
+def small(sqlite_database: Database, tmp_path: Path) -> Workspace:
+    return Workspace(sqlite_database, tmp_path)
 
 
-def test_crops_lie_by_class_under_the_names_of_their_photographs(house: House) -> None:
-    house.survey()
-    report = house.make()
+def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Workspace) -> None:
+    workspace.survey()
+    report = workspace.make()
     crops = {f"{SPECIES[n % 2]}/{place}/IMG_{n}.JPG" for place in range(5) for n in range(4)}
-    assert house.files() == {"train.json", "test.json"} | crops
-    assert house.listed() == crops
+    assert workspace.files() == {"train.json", "test.json"} | crops
+    assert workspace.listed() == crops
     assert report.crops == {
         ("red fox", "train"): 8,
         ("red fox", "test"): 2,
@@ -121,10 +121,10 @@ def test_crops_lie_by_class_under_the_names_of_their_photographs(house: House) -
     assert report.places == {"train": 4, "test": 1}
 
 
-def test_both_files_are_coco_camera_traps_and_share_no_location(house: House) -> None:
-    house.survey()
-    house.make()
-    train, test = house.read("train"), house.read("test")
+def test_both_files_are_coco_camera_traps_and_share_no_location(workspace: Workspace) -> None:
+    workspace.survey()
+    workspace.make()
+    train, test = workspace.read("train"), workspace.read("test")
     assert train["categories"] == test["categories"]
     assert train["categories"] == [
         {"id": 0, "name": "empty"},
@@ -156,18 +156,20 @@ def test_both_files_are_coco_camera_traps_and_share_no_location(house: House) ->
     }
 
 
-def test_a_second_run_copies_nothing_and_gives_the_same_bytes(house: House) -> None:
-    house.survey()
-    first = house.make()
-    before = {name: (house.out / name).read_bytes() for name in house.files()}
-    times = {name: (house.out / name).stat().st_mtime_ns for name in house.listed()}
-    second = house.make()
+def test_a_second_run_copies_nothing_and_gives_the_same_bytes(workspace: Workspace) -> None:
+    workspace.survey()
+    first = workspace.make()
+    before = {name: (workspace.out / name).read_bytes() for name in workspace.files()}
+    times = {name: (workspace.out / name).stat().st_mtime_ns for name in workspace.listed()}
+    second = workspace.make()
     assert (first.copied, second.copied) == (20, 0)
-    assert {name: (house.out / name).read_bytes() for name in house.files()} == before
-    assert {name: (house.out / name).stat().st_mtime_ns for name in house.listed()} == times
+    assert {name: (workspace.out / name).read_bytes() for name in workspace.files()} == before
+    assert {name: (workspace.out / name).stat().st_mtime_ns for name in workspace.listed()} == times
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small.survey()
     copy, done = dataset._copy, []
 
@@ -188,7 +190,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(small: House, monkeypatch: 
     assert torn.read_bytes() == (small.data_dir / "crops" / "0-IMG_0.JPG-0.jpg").read_bytes()
 
 
-def test_several_crops_of_a_photograph_are_told_apart(small: House) -> None:
+def test_several_crops_of_a_photograph_are_told_apart(small: Workspace) -> None:
     small.survey(places=1)
     first, second, unsure = small.photograph("x.JPG", "red fox", "red fox", None, location="B")
     small.make()
@@ -196,7 +198,7 @@ def test_several_crops_of_a_photograph_are_told_apart(small: House) -> None:
     assert not any(unsure in name for name in small.files())
 
 
-def test_photographs_of_one_name_from_several_imports_do_not_collide(small: House) -> None:
+def test_photographs_of_one_name_from_several_imports_do_not_collide(small: Workspace) -> None:
     small.survey(places=1)
     ids = [small.photograph("same.JPG", "red fox", location=f"B{n}", id=f"same {n}")[0] for n in range(2)]
     small.make()
@@ -204,39 +206,39 @@ def test_photographs_of_one_name_from_several_imports_do_not_collide(small: Hous
     assert "red fox/same.JPG" not in small.files()
 
 
-def test_photographs_of_several_species_are_left_out_and_counted(house: House) -> None:
-    house.survey()
-    house.photograph("both.JPG", "red fox", "roe deer")
-    house.photograph("blank box.JPG", "red fox", "empty")
-    report = house.make()
+def test_photographs_of_several_species_are_left_out_and_counted(workspace: Workspace) -> None:
+    workspace.survey()
+    workspace.photograph("both.JPG", "red fox", "roe deer")
+    workspace.photograph("blank box.JPG", "red fox", "empty")
+    report = workspace.make()
     assert report.several == 1
-    assert not any("both" in name for name in house.files())
-    assert sum("blank box" in name for name in house.listed()) == 2
+    assert not any("both" in name for name in workspace.files())
+    assert sum("blank box" in name for name in workspace.listed()) == 2
     assert "1 photographs of several species left out" in str(report)
 
 
-def test_only_sure_boxes_and_those_by_people_are_taken(house: House) -> None:
-    house.survey()
-    house.photograph("low.JPG", "red fox", confidence=0.9)
-    house.photograph("drawn.JPG", "red fox", confidence=None)
-    report = house.make()
+def test_only_sure_boxes_and_those_by_people_are_taken(workspace: Workspace) -> None:
+    workspace.survey()
+    workspace.photograph("low.JPG", "red fox", confidence=0.9)
+    workspace.photograph("drawn.JPG", "red fox", confidence=None)
+    report = workspace.make()
     assert report.unsure == 1
-    assert {"red fox/drawn.JPG"} <= house.files()
-    assert not {"red fox/low.JPG"} & house.files()
-    assert house.make(confidence=0.5).unsure == 0
+    assert {"red fox/drawn.JPG"} <= workspace.files()
+    assert not {"red fox/low.JPG"} & workspace.files()
+    assert workspace.make(confidence=0.5).unsure == 0
 
 
-def test_labels_of_machines_and_the_other_pool_come_on_request(house: House) -> None:
-    house.survey()
-    house.photograph("weak.JPG", "red fox", kind=DetectionKind.MODEL)
-    house.photograph("target.JPG", "red fox", role=Role.TARGET)
-    house.photograph("active.JPG", None)
-    assert sum(house.make().crops.values()) == 20
-    assert sum(house.make(weak=True).crops.values()) == 21
-    assert sum(house.make(roles=tuple(Role)).crops.values()) == 21
+def test_labels_of_machines_and_the_other_pool_come_on_request(workspace: Workspace) -> None:
+    workspace.survey()
+    workspace.photograph("weak.JPG", "red fox", kind=DetectionKind.MODEL)
+    workspace.photograph("target.JPG", "red fox", role=Role.TARGET)
+    workspace.photograph("active.JPG", None)
+    assert sum(workspace.make().crops.values()) == 20
+    assert sum(workspace.make(weak=True).crops.values()) == 21
+    assert sum(workspace.make(roles=tuple(Role)).crops.values()) == 21
 
 
-def test_crops_that_are_missing_or_broken_are_counted_with_the_remedy(small: House) -> None:
+def test_crops_that_are_missing_or_broken_are_counted_with_the_remedy(small: Workspace) -> None:
     small.survey()
     small.photograph("uncut.JPG", "red fox", cut=False)
     (gone,) = small.photograph("gone.JPG", "red fox")
@@ -249,14 +251,14 @@ def test_crops_that_are_missing_or_broken_are_counted_with_the_remedy(small: Hou
     assert sum(report.crops.values()) == len(small.listed()) == 20
 
 
-def test_one_location_cannot_be_split(house: House) -> None:
-    house.survey(places=1)
+def test_one_location_cannot_be_split(workspace: Workspace) -> None:
+    workspace.survey(places=1)
     with pytest.raises(ExportError, match=r"all 4 crops come from one location \(camera 0\)"):
-        house.make()
-    assert house.files() == set()
+        workspace.make()
+    assert workspace.files() == set()
 
 
-def test_photographs_without_a_location_are_grouped_by_sequence_else_alone(small: House) -> None:
+def test_photographs_without_a_location_are_grouped_by_sequence_else_alone(small: Workspace) -> None:
     for number in range(6):
         small.photograph(f"{number}.JPG", "red fox", location=None, seq_id=f"s{number // 3}", frame_num=0)
     report = small.make(test_fraction=0.5)
@@ -266,20 +268,20 @@ def test_photographs_without_a_location_are_grouped_by_sequence_else_alone(small
     assert all("location" not in one for one in small.read("train")["images"])
 
 
-def test_an_empty_pool_says_what_there_is(small: House) -> None:
+def test_an_empty_pool_says_what_there_is(small: Workspace) -> None:
     small.photograph("low.JPG", "red fox", confidence=0.3)
     with pytest.raises(ExportError, match=r"no labelled crop .* pretraining: 1 boxes are not above 0\.9"):
         small.make()
 
 
-def test_classes_of_one_split_are_warned_of(small: House) -> None:
+def test_classes_of_one_split_are_warned_of(small: Workspace) -> None:
     small.survey()
     small.photograph("boar.JPG", "wild boar", location="camera 0")
     (name, _), *others = small.make().one_sided
     assert (name, others) == ("wild boar", [])
 
 
-def test_photographs_of_an_older_dataset_are_told_not_removed(small: House) -> None:
+def test_photographs_of_an_older_dataset_are_told_not_removed(small: Workspace) -> None:
     small.survey()
     put(small.out / "red fox" / "old.JPG", b"x")
     report = small.make()
@@ -287,7 +289,7 @@ def test_photographs_of_an_older_dataset_are_told_not_removed(small: House) -> N
     assert (small.out / "red fox" / "old.JPG").exists()
 
 
-def test_a_class_that_no_folder_can_be_called_is_still_itself_in_the_files(small: House) -> None:
+def test_a_class_that_no_folder_can_be_called_is_still_itself_in_the_files(small: Workspace) -> None:
     small.survey()
     small.photograph("odd.JPG", "a/b: c?", location="camera 1")
     small.make()
@@ -295,14 +297,14 @@ def test_a_class_that_no_folder_can_be_called_is_still_itself_in_the_files(small
     assert "a/b: c?" in [one["name"] for one in small.read("train")["categories"]]
 
 
-def test_a_photograph_that_is_no_jpeg_gets_the_ending_of_its_crop(small: House) -> None:
+def test_a_photograph_that_is_no_jpeg_gets_the_ending_of_its_crop(small: Workspace) -> None:
     small.survey()
     small.photograph("x.png", "red fox")
     small.make()
     assert "red fox/x.png.jpg" in small.files()
 
 
-def test_a_disk_that_refuses_ends_with_what_and_where(small: House) -> None:
+def test_a_disk_that_refuses_ends_with_what_and_where(small: Workspace) -> None:
     small.survey()
     small.out.mkdir()
     put(small.out / "red fox", b"a file where the folder should be")
@@ -311,7 +313,7 @@ def test_a_disk_that_refuses_ends_with_what_and_where(small: House) -> None:
     assert not (small.out / "train.json").exists()
 
 
-def test_what_was_made_can_be_imported(small: House, tmp_path: Path) -> None:
+def test_what_was_made_can_be_imported(small: Workspace, tmp_path: Path) -> None:
     small.survey()
     small.make()
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
@@ -322,7 +324,7 @@ def test_what_was_made_can_be_imported(small: House, tmp_path: Path) -> None:
 
 
 def test_the_command_prints_a_table_of_classes_by_split(
-    small: House, monkeypatch: pytest.MonkeyPatch
+    small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.survey()
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(small.data_dir))

@@ -14,38 +14,39 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline import heads, jobs, registry, wiring
+from pipeline import heads, jobs, registry
 from pipeline.cli import wildloop
 from pipeline.embedders import load
 from pipeline.embedders.embedder import InTwoSteps
 from pipeline.errors import EmbedderError, ModelError
-from pipeline.jobs.requests import is_due
+from pipeline.jobs.enqueue import is_due
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, ProjectRecord, RunState
 from pipeline.settings import Settings
-from pipeline.steps import use_embedder as step
-from pipeline.steps.accept import accept
-from pipeline.steps.activate import activate, refill
-from pipeline.steps.audit import judge
-from pipeline.steps.create_project import create_project
-from pipeline.steps.export import StoreSurvey
-from pipeline.steps.order import cover
-from pipeline.steps.status import status
-from pipeline.steps.train import train
-from pipeline.steps.use_embedder import Change, use_embedder
+from pipeline.steps.datasets.export import StoreExport
+from pipeline.steps.embedding import use as step
+from pipeline.steps.embedding.use import Change, use_embedder
+from pipeline.steps.labelling.project import create_project
+from pipeline.steps.learning.accept import accept
+from pipeline.steps.learning.activate import activate, refill
+from pipeline.steps.learning.audit import judge
+from pipeline.steps.learning.cold_start import cold_start
+from pipeline.steps.learning.train import train
+from pipeline.steps.operations.status import status
 from pipeline.store import embeddings, models, predictions, projects
 from pipeline.store.database import Database
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.store.schema import detection as detection_table
 from pipeline.store.schema import task as task_table
-from tests.integration.labelled_house import (
+from pipeline.workspace import Workspace
+from tests.helpers.labelled_workspace import (
     PROJECT,
     SPECIES,
     Embedder,
     TakingLabelStudio,
     detection,
     label,
-    make_house,
+    make_workspace,
     populate,
     species,
 )
@@ -80,7 +81,7 @@ class Coloured(InTwoSteps):
 
 
 def cut(database: Database, data_dir: Path, numbers: Iterable[int]) -> None:
-    """Give detections of the labelled house crops, in the colour of their species."""
+    """Give detections of the labelled workspace crops, in the colour of their species."""
     for one in numbers:
         path = data_dir / "crops" / f"{one}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +133,7 @@ def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times: int = 1) -> None:
     """Do `what` while a change of embedder learns its version, that often."""
-    learn, left = step.learn, [what] * times
+    learn, left = step.prepare_version, [what] * times
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         ready = learn(*args, **kwargs)
@@ -140,7 +141,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times
             left.pop()()
         return ready
 
-    monkeypatch.setattr(step, "learn", interrupted)
+    monkeypatch.setattr(step, "prepare_version", interrupted)
 
 
 def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
@@ -191,7 +192,7 @@ def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it
 
 
 def test_before_any_label_the_new_vectors_order_the_queue(pool: Database, tmp_path: Path) -> None:
-    first = cover(pool, tmp_path, PROJECT, top_k=10)
+    first = cold_start(pool, tmp_path, PROJECT, top_k=10)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert (made.record.labels, made.record.path, made.record.embedder) == (0, None, "coloured")
@@ -214,7 +215,7 @@ def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
     def publish() -> None:
         with pool.write() as conn:
             conn.execute(sa.insert(task_table), [dict(one) for one in tasks])
-        cover(pool, tmp_path, PROJECT, top_k=10)
+        cold_start(pool, tmp_path, PROJECT, top_k=10)
 
     ready = step._ready
 
@@ -276,9 +277,9 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
 
     monkeypatch.setattr(heads, "fit", slow)
     label(pool, range(24, 48))
-    monkeypatch.setattr(wiring, "label_studio", lambda _: TakingLabelStudio())
-    house = make_house(pool, tmp_path)
-    run = jobs.run_now(house, PROJECT, "train", trigger="command")
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    workspace = make_workspace(pool, tmp_path)
+    run = jobs.run_now(workspace, PROJECT, "train", trigger="command")
     assert run.state is RunState.DONE
     assert run.result is not None
     assert run.result["version"] is None
@@ -291,7 +292,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
             changes[0].record.version,
         }
     label(pool, range(48, 54))
-    again = jobs.run_now(house, PROJECT, "train", trigger="command")
+    again = jobs.run_now(workspace, PROJECT, "train", trigger="command")
     assert again.result is not None
     with pool.read() as conn:
         assert models.get(conn, again.result["version"]).embedder == "coloured"
@@ -368,19 +369,19 @@ def test_versions_and_vectors_of_two_embedders_never_meet(
         right.append(judgement.estimates.accuracy.value)
         assert accept(pool, tmp_path, record, precision=0.5, confidence=0.5).version == new.version
     assert right == [1.0, 1.0]
-    assert StoreSurvey(pool, tmp_path, stale).model_version == new.version
+    assert StoreExport(pool, tmp_path, stale).model_version == new.version
     assert status(pool, retrain_every=20).projects[0].embedder == "coloured"
 
 
 @pytest.mark.usefixtures("learned")
 def test_after_the_change_new_labels_call_for_a_training_as_before(pool: Database, tmp_path: Path) -> None:
     change(pool, tmp_path)
-    house = make_house(pool, tmp_path)
+    workspace = make_workspace(pool, tmp_path)
     with pool.read() as conn:
-        assert not is_due(conn, house, PROJECT)
+        assert not is_due(conn, workspace, PROJECT)
     label(pool, range(24, 48))
     with pool.read() as conn:
-        assert is_due(conn, house, PROJECT)
+        assert is_due(conn, workspace, PROJECT)
 
 
 def test_creating_a_project_again_with_another_embedder_is_refused(pool: Database, tmp_path: Path) -> None:
@@ -406,7 +407,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = TakingLabelStudio()
-    monkeypatch.setattr(wiring, "label_studio", lambda _: server)
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")

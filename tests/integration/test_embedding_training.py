@@ -21,7 +21,7 @@ from pipeline.embedders import load
 from pipeline.errors import EmbedderError, WildloopError
 from pipeline.training.history import CSV, PICTURE
 from pipeline.training.state import FILE
-from tests.labelled_crops import COLOURS, changed, dataset, listed, written
+from tests.helpers.labelled_crops import COLOURS, changed, dataset, listed, written
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {  # 12 crops of each of 4 species: two batches an epoch
@@ -73,7 +73,7 @@ def refusal(data_dir: Path, *words: str | Path) -> WildloopError:
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class Workspace:
     """A data folder with one embedder, `mine`, that was trained on a dataset without being disturbed."""
 
     data_dir: Path
@@ -86,14 +86,14 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     data_dir = tmp_path_factory.mktemp("data")
     tested = [crop for crop in listed(places=5) if crop.location == "place 4"]
     crops = [*listed(), *(changed(crop, tested=True) for crop in tested)]
     folder = dataset(tmp_path_factory.mktemp("set"), crops)
     done = invoke(data_dir, *command(folder, "mine"))
     assert done.exit_code == 0, done.exception
-    return House(data_dir=data_dir, dataset=folder, told=done.output)
+    return Workspace(data_dir=data_dir, dataset=folder, told=done.output)
 
 
 def figures(folder: Path) -> list[dict[str, str]]:
@@ -110,21 +110,21 @@ def described(folder: Path) -> dict[str, Any]:
     return told
 
 
-def test_a_training_is_told_and_leaves_weights_log_curves_and_manifest(house: House) -> None:
-    assert "mine trained: 36 crops of 4 species, from scratch, seed 0" in house.told
-    assert "held out by location: recall@1" in house.told
-    assert str(house.mine) in house.told
-    assert "wildloop embedding evaluate --dataset DIR --embedder mine" in house.told
-    names = sorted(path.name for path in house.mine.iterdir())
+def test_a_training_is_told_and_leaves_weights_log_curves_and_manifest(workspace: Workspace) -> None:
+    assert "mine trained: 36 crops of 4 species, from scratch, seed 0" in workspace.told
+    assert "held out by location: recall@1" in workspace.told
+    assert str(workspace.mine) in workspace.told
+    assert "wildloop embedding evaluate --dataset DIR --embedder mine" in workspace.told
+    names = sorted(path.name for path in workspace.mine.iterdir())
     assert names == [PICTURE, "embedder.json", CSV, "weights.safetensors"]
-    log = figures(house.mine)
+    log = figures(workspace.mine)
     assert [(row["epoch"], row["step"]) for row in log] == [("1", "2"), ("2", "4")]
-    assert (house.mine / PICTURE).read_bytes().startswith(b"\x89PNG")
-    assert not (house.data_dir / "trainings" / "mine").exists()
+    assert (workspace.mine / PICTURE).read_bytes().startswith(b"\x89PNG")
+    assert not (workspace.data_dir / "trainings" / "mine").exists()
 
 
-def test_the_manifest_says_what_was_learned_from_and_how_well(house: House) -> None:
-    told = described(house.mine)
+def test_the_manifest_says_what_was_learned_from_and_how_well(workspace: Workspace) -> None:
+    told = described(workspace.mine)
     assert told["preprocessing"]["resize"] == told["preprocessing"]["crop"] == 32
     assert told["dimension"] == 8
     training = told["training"]
@@ -133,7 +133,7 @@ def test_the_manifest_says_what_was_learned_from_and_how_well(house: House) -> N
     assert (data["crops"], data["species"], data["locations"], data["learned"]) == (48, 4, 4, 36)
     assert data["held_out_by"] == "location"
     assert len(data["digest"]) >= 12
-    best = figures(house.mine)[training["metrics"]["epoch"] - 1]
+    best = figures(workspace.mine)[training["metrics"]["epoch"] - 1]
     assert training["metrics"]["recall_at_1"] == pytest.approx(float(best["recall_at_1"]), abs=1e-4)
     assert training["metrics"]["map_at_r"] == pytest.approx(float(best["map_at_r"]), abs=1e-4)
     assert training["metrics"]["steps"] == 4
@@ -142,8 +142,10 @@ def test_the_manifest_says_what_was_learned_from_and_how_well(house: House) -> N
     assert training["start"] == "scratch, seed 0"
 
 
-def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(house: House, tmp_path: Path) -> None:
-    words = command(house.dataset, "mine", workers="2")
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    words = command(workspace.dataset, "mine", workers="2")
     environment = {**os.environ, "WILDLOOP_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     environment.pop("WILDLOOP_DATABASE_URL", None)
     with subprocess.Popen(
@@ -160,8 +162,8 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(house: House, 
     assert done.exit_code == 0, done.exception
     # The one that ran through decoded in its own process, this one in two others.
     resumed = tmp_path / "embedders" / "mine"
-    assert digest(resumed) == digest(house.mine)
-    assert figures(resumed) == figures(house.mine)
+    assert digest(resumed) == digest(workspace.mine)
+    assert figures(resumed) == figures(workspace.mine)
     assert not (tmp_path / "trainings" / "mine").exists()
 
 
@@ -169,55 +171,55 @@ def digest(folder: Path) -> str:
     return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
 
 
-def test_the_same_command_again_trains_nothing(house: House) -> None:
-    before = (house.mine / "weights.safetensors").stat().st_mtime_ns
-    done = invoke(house.data_dir, *command(house.dataset, "mine"))
+def test_the_same_command_again_trains_nothing(workspace: Workspace) -> None:
+    before = (workspace.mine / "weights.safetensors").stat().st_mtime_ns
+    done = invoke(workspace.data_dir, *command(workspace.dataset, "mine"))
     assert done.exit_code == 0, done.exception
     assert "mine knew these crops already: 36 crops of 4 species" in done.output
-    assert (house.mine / "weights.safetensors").stat().st_mtime_ns == before
+    assert (workspace.mine / "weights.safetensors").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("other", [{"epochs": "3"}, {"seed": "1"}, {"loss": "triplet"}, {"rate": "0.01"}])
-def test_a_name_is_not_given_twice(house: House, other: dict[str, str]) -> None:
-    before = digest(house.mine)
-    error = refusal(house.data_dir, *command(house.dataset, "mine", **other))
+def test_a_name_is_not_given_twice(workspace: Workspace, other: dict[str, str]) -> None:
+    before = digest(workspace.mine)
+    error = refusal(workspace.data_dir, *command(workspace.dataset, "mine", **other))
     assert "holds an embedder of other crops or with other options" in str(error)
     assert "another --name" in str(error)
-    assert digest(house.mine) == before
+    assert digest(workspace.mine) == before
 
 
 def test_an_unfinished_training_goes_on_with_its_own_options_only(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("the power failed")
 
     with monkeypatch.context() as patched:
         patched.setattr("pipeline.embedders.checkpoint.save", fail)
-        done = invoke(tmp_path, *command(house.dataset, "mine", epochs="1"))
+        done = invoke(tmp_path, *command(workspace.dataset, "mine", epochs="1"))
         assert "the power failed" in str(done.exception)
-    error = refusal(tmp_path, *command(house.dataset, "mine", epochs="1", loss="arcface"))
+    error = refusal(tmp_path, *command(workspace.dataset, "mine", epochs="1", loss="arcface"))
     assert "is not finished" in str(error)
     assert str(tmp_path / "trainings" / "mine") in str(error)
     assert "run it again as it was" in str(error)
 
     monkeypatch.setattr("pipeline.training.objectives.Objective.forward", fail)  # all steps were taken
-    done = invoke(tmp_path, *command(house.dataset, "mine", epochs="1"))
+    done = invoke(tmp_path, *command(workspace.dataset, "mine", epochs="1"))
     assert done.exit_code == 0, done.exception
     assert "mine trained" in done.output
 
 
-def test_what_a_killed_run_left_of_a_finished_training_is_cleared_away(house: House) -> None:
-    left = house.data_dir / "trainings" / "mine"
+def test_what_a_killed_run_left_of_a_finished_training_is_cleared_away(workspace: Workspace) -> None:
+    left = workspace.data_dir / "trainings" / "mine"
     left.mkdir(parents=True)
     (left / FILE).write_bytes(b"all but removed")
-    assert invoke(house.data_dir, *command(house.dataset, "mine")).exit_code == 0
+    assert invoke(workspace.data_dir, *command(workspace.dataset, "mine")).exit_code == 0
     assert not left.exists()
 
 
-def test_what_was_trained_is_trained_further_at_a_gentle_rate(house: House, tmp_path: Path) -> None:
+def test_what_was_trained_is_trained_further_at_a_gentle_rate(workspace: Workspace, tmp_path: Path) -> None:
     for name, start, rate in (("scratch-2", "scratch", 1e-3), ("further", "scratch-2", 3e-4)):
-        done = invoke(tmp_path, *command(house.dataset, name, epochs="1", start=start))
+        done = invoke(tmp_path, *command(workspace.dataset, name, epochs="1", start=start))
         assert done.exit_code == 0, done.exception
         training = described(tmp_path / "embedders" / name)["training"]
         assert training["recipe"]["rate"] == rate
@@ -234,15 +236,17 @@ def test_broken_crops_are_named(tmp_path: Path) -> None:
     assert described(tmp_path / "data" / "embedders" / "mine")["training"]["data"]["unreadable"] == 1
 
 
-def test_species_can_be_held_out_of_training_and_of_evaluation_alike(house: House, tmp_path: Path) -> None:
-    words = [*command(house.dataset, "few", epochs="1", licence="CC0-1.0"), "--hold-out-species"]
+def test_species_can_be_held_out_of_training_and_of_evaluation_alike(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    words = [*command(workspace.dataset, "few", epochs="1", licence="CC0-1.0"), "--hold-out-species"]
     done = invoke(tmp_path, *words)
     assert done.exit_code == 0, done.exception
     training = described(tmp_path / "embedders" / "few")["training"]
     assert len(training["classes"]) == 2
     assert training["licence"] == "CC0-1.0"
     judged = invoke(
-        tmp_path, "embedding", "evaluate", "--dataset", house.dataset, "--embedder", "few",
+        tmp_path, "embedding", "evaluate", "--dataset", workspace.dataset, "--embedder", "few",
         "--no-baselines", "--out", tmp_path / "out",
     )  # fmt: skip
     assert judged.exit_code == 0, judged.exception
@@ -255,14 +259,14 @@ def test_species_can_be_held_out_of_training_and_of_evaluation_alike(house: Hous
     )  # of the place that test.json lists, which was not learned from
 
 
-def test_the_pretraining_pool_teaches_an_embedder_that_embeds(house: House, tmp_path: Path) -> None:
+def test_the_pretraining_pool_teaches_an_embedder_that_embeds(workspace: Workspace, tmp_path: Path) -> None:
     data = tmp_path / "data"
     imported = invoke(
-        data, "import", "crops", house.dataset, "--location-pattern", "/(?P<location>[0-9])_",
+        data, "import", "crops", workspace.dataset, "--location-pattern", "/(?P<location>[0-9])_",
         "--role", "pretraining",
     )  # fmt: skip
     assert imported.exit_code == 0, imported.exception
-    words = [*command(house.dataset, "pool", epochs="1"), "--role", "pretraining"]
+    words = [*command(workspace.dataset, "pool", epochs="1"), "--role", "pretraining"]
     del words[2:4]  # --dataset
     done = invoke(data, *words)
     assert done.exit_code == 0, done.exception
@@ -280,12 +284,12 @@ def test_the_pretraining_pool_teaches_an_embedder_that_embeds(house: House, tmp_
 
 
 @pytest.mark.parametrize("name", ["auto", "scratch", "Mine", "checkpoint", ".."])
-def test_a_name_that_cannot_be_one_is_refused(house: House, tmp_path: Path, name: str) -> None:
-    assert isinstance(refusal(tmp_path, *command(house.dataset, name)), EmbedderError)
+def test_a_name_that_cannot_be_one_is_refused(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    assert isinstance(refusal(tmp_path, *command(workspace.dataset, name)), EmbedderError)
 
 
-def test_what_to_learn_from_must_be_said_once(house: House, tmp_path: Path) -> None:
-    both = [*command(house.dataset, "mine"), "--role", "pretraining"]
+def test_what_to_learn_from_must_be_said_once(workspace: Workspace, tmp_path: Path) -> None:
+    both = [*command(workspace.dataset, "mine"), "--role", "pretraining"]
     neither = ["embedding", "train", "--name", "mine"]
     meaningless = [*neither, "--role", "pretraining", "--hold-out-species"]
     for words in (both, neither, meaningless):

@@ -18,7 +18,7 @@ from pipeline.embedders.projected import Projected
 from pipeline.errors import EmbedderError, ExportError, SourceError, WildloopError
 from pipeline.evaluation.baselines import Untrained
 from pipeline.simulation import npz_file
-from tests.photographs import encoded, put
+from tests.helpers.photographs import encoded, put
 
 COLOURS = {"fox": (200, 90, 30), "deer": (110, 80, 60), "jay": (60, 90, 190), "frog": (60, 150, 60)}
 

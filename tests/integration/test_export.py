@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.exporters.survey import Basis
+from pipeline.exporters.source import Basis
 from pipeline.records import (
     AnnotationRecord,
     Box,
@@ -16,12 +16,12 @@ from pipeline.records import (
     Role,
     Verdict,
 )
-from pipeline.steps.export import StoreSurvey
-from pipeline.steps.record import record
-from pipeline.steps.train import train
+from pipeline.steps.datasets.export import StoreExport
+from pipeline.steps.labelling.record import record
+from pipeline.steps.learning.train import train
 from pipeline.store import categories, detections, images, models, projects
 from pipeline.store.database import Database
-from tests.integration import labelled_house
+from tests.helpers import labelled_workspace
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 
@@ -51,7 +51,7 @@ def said(
 
 
 @pytest.fixture
-def house(database: Database) -> Database:
+def project_database(database: Database) -> Database:
     """Five boxes on one photograph, one for each way to get an answer, a blank one and a broken one."""
     box = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.5)
     with database.write() as conn:
@@ -91,8 +91,8 @@ def house(database: Database) -> Database:
     return database
 
 
-def test_people_go_before_sources_before_machines(house: Database, tmp_path: Path) -> None:
-    photographs = list(StoreSurvey(house, tmp_path, None).photographs())
+def test_people_go_before_sources_before_machines(project_database: Database, tmp_path: Path) -> None:
+    photographs = list(StoreExport(project_database, tmp_path, None).photographs())
     assert [one.image.file_name for one in photographs] == ["A/1.jpg", "A/2.jpg", "B/1.jpg"]
     answers = [one.answer for one in photographs[0].detections]
     assert [(one.basis, one.category, one.unsure, one.by) for one in answers] == [
@@ -106,47 +106,50 @@ def test_people_go_before_sources_before_machines(house: Database, tmp_path: Pat
     assert answers[0].at == NOON
 
 
-def test_who_looked_is_told_also_where_they_found_nothing(house: Database, tmp_path: Path) -> None:
-    one, blank, broken = StoreSurvey(house, tmp_path, None).photographs()
+def test_who_looked_is_told_also_where_they_found_nothing(project_database: Database, tmp_path: Path) -> None:
+    one, blank, broken = StoreExport(project_database, tmp_path, None).photographs()
     assert (one.detectors, blank.detectors, broken.detectors) == (("md",), ("md",), ())
-    (other,) = StoreSurvey(house, tmp_path, None, role=Role.PRETRAINING).photographs()
+    (other,) = StoreExport(project_database, tmp_path, None, role=Role.PRETRAINING).photographs()
     assert (other.image.id, other.detectors) == ("i4", ())
-    without = next(StoreSurvey(house, tmp_path, None, detector="other").photographs())
+    without = next(StoreExport(project_database, tmp_path, None, detector="other").photographs())
     assert (without.detections, without.detectors) == ((), ())
 
 
-def test_only_the_newest_content_of_a_file_is_told(house: Database, tmp_path: Path) -> None:
-    with house.write() as conn:
+def test_only_the_newest_content_of_a_file_is_told(project_database: Database, tmp_path: Path) -> None:
+    with project_database.write() as conn:
         images.add(conn, [ImageRecord(id="i5", file_name="A/1.jpg", path="/p/A/1.jpg", location="A")])
         images.add(conn, [ImageRecord(id="i6", file_name="B/1.jpg", path="/p/B/1.jpg", location="B")])
         images.add(conn, [ImageRecord(id="i7", file_name="A/2.jpg", path="/other/A/2.jpg", location="A")])
-    told = {one.image.id: one.image.file_name for one in StoreSurvey(house, tmp_path, None).photographs()}
+    told = {
+        one.image.id: one.image.file_name
+        for one in StoreExport(project_database, tmp_path, None).photographs()
+    }
     assert told == {"i5": "A/1.jpg", "i2": "A/2.jpg", "i7": "A/2.jpg", "i6": "B/1.jpg"}
 
 
 def test_the_current_version_answers_for_the_rest_where_it_is_sure_enough(
     database: Database, tmp_path: Path
 ) -> None:
-    labelled_house.populate(database)
-    labelled_house.label(database, range(24))
-    version = train(database, tmp_path, labelled_house.PROJECT, top_k=5)
+    labelled_workspace.populate(database)
+    labelled_workspace.label(database, range(24))
+    version = train(database, tmp_path, labelled_workspace.PROJECT, top_k=5)
     assert version is not None
     with database.read() as conn:
-        project = projects.get(conn, labelled_house.PROJECT)
+        project = projects.get(conn, labelled_workspace.PROJECT)
         assert models.current(conn, project.id) == version
     every = [
         (box.record.id, box.answer)
-        for one in StoreSurvey(database, tmp_path, project, threshold=0.5).photographs()
+        for one in StoreExport(database, tmp_path, project, threshold=0.5).photographs()
         for box in one.detections
     ]
     by_people = [one for _, one in every if one.basis is Basis.PEOPLE]
     by_model = [(id_, one) for id_, one in every if one.basis is Basis.MODEL]
     assert len(by_people) == 24
     assert by_model
-    right = [one.category == labelled_house.species(int(id_[1:])) for id_, one in by_model]
+    right = [one.category == labelled_workspace.species(int(id_[1:])) for id_, one in by_model]
     assert sum(right) / len(right) > 0.8
     assert all(one.by == (version.version,) and (one.probability or 0) >= 0.5 for _, one in by_model)
-    strict = StoreSurvey(database, tmp_path, project, threshold=1.0)
+    strict = StoreExport(database, tmp_path, project, threshold=1.0)
     assert strict.model_version == version.version
     left = [box.answer for one in strict.photographs() for box in one.detections]
     assert {one.basis for one in left} == {Basis.PEOPLE, Basis.NONE}

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main, wildloop
-from tests import coco_rules, megadetector_rules
-from tests.photographs import encoded, put, scene
+from tests.helpers import coco_rules, megadetector_rules
+from tests.helpers.photographs import encoded, put, scene
 
 RESULTS = {
     "info": {"format_version": "1.5", "detector": "md_v5a"},

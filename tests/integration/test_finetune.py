@@ -14,26 +14,27 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from PIL import Image
 
-from pipeline import wiring
 from pipeline.cli import wildloop
 from pipeline.embedders import checkpoint, load, trained
 from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, ProjectRecord, Role
-from pipeline.steps import finetune as step
-from pipeline.steps import target_labels
-from pipeline.steps.embed import embed
-from pipeline.steps.finetune import Finetuning, Judged, finetune
-from pipeline.steps.standing import learned
-from pipeline.steps.train_embedder import EmbedderTraining
+from pipeline.steps.embedding import finetune as step
+from pipeline.steps.embedding import target_labels
+from pipeline.steps.embedding.embed import embed
+from pipeline.steps.embedding.finetune import Finetuning, Judged, finetune
+from pipeline.steps.embedding.train import EmbedderTraining
+from pipeline.steps.learning.pool_state import learned
 from pipeline.store import audits, categories, detections, embeddings, images, projects
 from pipeline.store.database import Database
 from pipeline.store.schema import audit as audit_table
 from pipeline.store.schema import detection as detection_table
 from pipeline.store.schema import image as image_table
 from pipeline.training import state, trainer
-from tests.integration.labelled_house import (
+from pipeline.workspace import Workspace
+from tests.helpers.labelled_crops import COLOURS, SMALL, network
+from tests.helpers.labelled_workspace import (
     BURST,
     PROJECT,
     SPECIES,
@@ -43,7 +44,6 @@ from tests.integration.labelled_house import (
     populate,
     species,
 )
-from tests.labelled_crops import COLOURS, SMALL, network
 
 CROPS = 240
 PLACES = 8
@@ -147,7 +147,7 @@ def _without_exports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a furnished house on SQLite."""
+    """The data folder of a furnished project_database on SQLite."""
     folder = tmp_path_factory.mktemp("template")
     database = Database(f"sqlite:///{folder / 'wildloop.db'}")
     database.migrate()
@@ -159,8 +159,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(template: Path, tmp_path: Path) -> Iterator[Database]:
-    """The same house, of this test alone, in its `tmp_path`."""
+def project_database(template: Path, tmp_path: Path) -> Iterator[Database]:
+    """The same project_database, of this test alone, in its `tmp_path`."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     database = Database(f"sqlite:///{tmp_path / 'wildloop.db'}")
     yield database
@@ -213,35 +213,35 @@ def files(numbers: Iterable[int]) -> set[str]:
 
 
 @pytest.mark.usefixtures("teacher")
-def test_too_few_labels_are_told_with_how_many_it_takes(house: Database, tmp_path: Path) -> None:
-    label(house, range(150))
+def test_too_few_labels_are_told_with_how_many_it_takes(project_database: Database, tmp_path: Path) -> None:
+    label(project_database, range(150))
     with pytest.raises(
         EmbedderError, match=r"project 4 has \d+ labels of 3 species .* \d+ at other.*takes 200"
     ):
-        run(house, tmp_path)
+        run(project_database, tmp_path)
     assert trained.names(tmp_path) == ["old"]
 
 
 @pytest.mark.usefixtures("teacher")
-def test_labels_of_one_place_cannot_be_judged(house: Database, tmp_path: Path) -> None:
-    with house.write() as conn:
+def test_labels_of_one_place_cannot_be_judged(project_database: Database, tmp_path: Path) -> None:
+    with project_database.write() as conn:
         conn.execute(sa.update(image_table).values(location="the only one"))
-    label(house, range(CROPS))
+    label(project_database, range(CROPS))
     with pytest.raises(EmbedderError, match=r"has 0 labels of 0 species.*two places"):
-        run(house, tmp_path)
+        run(project_database, tmp_path)
 
 
 @pytest.mark.usefixtures("teacher")
 def test_an_embedder_that_was_not_trained_here_is_to_be_replaced_first(
-    house: Database, tmp_path: Path
+    project_database: Database, tmp_path: Path
 ) -> None:
-    label(house, range(CROPS))
+    label(project_database, range(CROPS))
     descriptor = load("descriptor", data_dir=tmp_path)
-    with house.write() as conn:
+    with project_database.write() as conn:
         embeddings.register(conn, descriptor)
-    change(house, descriptor.id)
+    change(project_database, descriptor.id)
     with pytest.raises(EmbedderError, match=r"was not trained here.*`wildloop embedding train`, then"):
-        run(house, tmp_path)
+        run(project_database, tmp_path)
 
 
 def test_held_out_places_are_judged_by_and_neither_they_nor_the_audit_are_learned(
@@ -267,24 +267,26 @@ def test_held_out_places_are_judged_by_and_neither_they_nor_the_audit_are_learne
     assert project(database).embedder == found.former == load("old", data_dir=tmp_path).id
 
 
-def test_what_any_project_audits_is_not_learned(house: Database, tmp_path: Path, teacher: Teacher) -> None:
-    label(house, range(CROPS))
-    run(house, tmp_path)
+def test_what_any_project_audits_is_not_learned(
+    project_database: Database, tmp_path: Path, teacher: Teacher
+) -> None:
+    label(project_database, range(CROPS))
+    run(project_database, tmp_path)
     chosen = next(one for one in range(CROPS) if file(one) in teacher.learned())
-    with house.write() as conn:
-        projects.save(conn, ProjectRecord(id=9, title="Other", embedder=project(house).embedder))
+    with project_database.write() as conn:
+        projects.save(conn, ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder))
         audits.draw(conn, 9, [detection(chosen)], 1)
-    run(house, tmp_path, "newer")
+    run(project_database, tmp_path, "newer")
     assert teacher.learned(0) - teacher.learned(1) == files([chosen])
 
 
 def test_the_same_places_are_held_out_of_the_next_finetuning(
-    house: Database, tmp_path: Path, teacher: Teacher
+    project_database: Database, tmp_path: Path, teacher: Teacher
 ) -> None:
-    label(house, range(210))
-    run(house, tmp_path)
-    label(house, range(210, CROPS))
-    run(house, tmp_path, "newer")
+    label(project_database, range(210))
+    run(project_database, tmp_path)
+    label(project_database, range(210, CROPS))
+    run(project_database, tmp_path, "newer")
     assert len(teacher.crops[1]) > len(teacher.crops[0])
     assert teacher.places(0) == teacher.places(1)
 
@@ -302,26 +304,26 @@ def test_a_place_that_was_learned_from_is_never_held_out_later(order: int) -> No
 
 
 def test_without_a_pretraining_pool_the_labels_alone_are_learned(
-    house: Database, tmp_path: Path, teacher: Teacher
+    project_database: Database, tmp_path: Path, teacher: Teacher
 ) -> None:
-    with house.write() as conn:
+    with project_database.write() as conn:
         conn.execute(sa.update(detection_table).where(detection_table.c.id.like("p%")).values(kind=0))
-    label(house, range(CROPS))
-    run(house, tmp_path)
+    label(project_database, range(CROPS))
+    run(project_database, tmp_path)
     assert {crop.species for crop in teacher.crops[0]} == set(SPECIES)
 
 
 def test_where_all_that_is_judged_is_of_one_place_its_bursts_are_drawn(
-    house: Database, tmp_path: Path, teacher: Teacher
+    project_database: Database, tmp_path: Path, teacher: Teacher
 ) -> None:
     # A place that is always drawn decides by itself: there would be no doubt at all.
     western = [f"i{one}" for one in range(CROPS) if one // BURST % 2]
-    with house.write() as conn:
+    with project_database.write() as conn:
         conn.execute(sa.delete(audit_table))
         conn.execute(sa.update(image_table).values(location="east"))
         conn.execute(sa.update(image_table).where(image_table.c.id.in_(western)).values(location="west"))
-    label(house, range(CROPS))
-    found = run(house, tmp_path)
+    label(project_database, range(CROPS))
+    found = run(project_database, tmp_path)
     assert len(teacher.places()) == 1
     assert found.judged is not None
     assert found.judged.by == "sequence"
@@ -329,9 +331,9 @@ def test_where_all_that_is_judged_is_of_one_place_its_bursts_are_drawn(
 
 
 def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
-    house: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    label(house, range(210))
+    label(project_database, range(210))
     write = state.write
 
     def dying(folder: Path, saved: dict[str, Any]) -> None:
@@ -343,16 +345,16 @@ def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
         patched.setattr(trainer, "SAVE_SECONDS", 0)
         patched.setattr(state, "write", dying)
         with pytest.raises(KeyboardInterrupt):
-            run(house, tmp_path, epochs=1, workers=0)
-    with house.read() as conn:
+            run(project_database, tmp_path, epochs=1, workers=0)
+    with project_database.read() as conn:
         learnable = learned(conn, PROJECT)
-    label(house, range(210, CROPS))
-    with house.write() as conn:
-        other = ProjectRecord(id=9, title="Other", embedder=project(house).embedder)
+    label(project_database, range(210, CROPS))
+    with project_database.write() as conn:
+        other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
         projects.save(conn, other)
     with pytest.raises(EmbedderError, match=r"is a training for project 4, which is not finished"):
-        finetune(house, tmp_path, other, "new", epochs=1, workers=0)
-    found = run(house, tmp_path, epochs=1, workers=0)
+        finetune(project_database, tmp_path, other, "new", epochs=1, workers=0)
+    found = run(project_database, tmp_path, epochs=1, workers=0)
     told = found.training.description
     held = target_labels.held_out({f"at {place(one)}" for one in range(CROPS)})
     expected = [one for one in learnable if f"at {place(int(one[1:]))}" not in held]
@@ -364,9 +366,9 @@ def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
 
 
 def test_a_training_that_could_not_begin_takes_the_labels_of_the_next_try(
-    house: Database, tmp_path: Path, teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+    project_database: Database, tmp_path: Path, teacher: Teacher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    label(house, range(210))
+    label(project_database, range(210))
 
     def refuse(*_: Any, **__: Any) -> None:
         raise SourceError("too few of the species are left to learn")
@@ -374,21 +376,21 @@ def test_a_training_that_could_not_begin_takes_the_labels_of_the_next_try(
     with monkeypatch.context() as patched:
         patched.setattr(step, "train_embedder", refuse)
         with pytest.raises(SourceError):
-            run(house, tmp_path)
-    label(house, range(210, CROPS))
-    run(house, tmp_path)
+            run(project_database, tmp_path)
+    label(project_database, range(210, CROPS))
+    run(project_database, tmp_path)
     assert any(int(Path(one).stem) >= 210 for one in teacher.learned())
 
 
 def test_a_finished_name_is_judged_again_and_trained_no_more(
-    house: Database, tmp_path: Path, teacher: Teacher
+    project_database: Database, tmp_path: Path, teacher: Teacher
 ) -> None:
-    label(house, range(210))
-    first = run(house, tmp_path)
-    label(house, range(210, CROPS))
+    label(project_database, range(210))
+    first = run(project_database, tmp_path)
+    label(project_database, range(210, CROPS))
     left = tmp_path / "trainings" / "new"  # of a run that was killed when all was done but this
     left.mkdir(exist_ok=True, parents=True)
-    again = run(house, tmp_path)
+    again = run(project_database, tmp_path)
     assert len(teacher.crops) == 1
     assert not left.exists()
     assert (first.training.known, again.training.known) == (False, True)
@@ -399,47 +401,49 @@ def test_a_finished_name_is_judged_again_and_trained_no_more(
 
 
 @pytest.mark.usefixtures("teacher")
-def test_a_name_of_another_embedder_is_refused(house: Database, tmp_path: Path) -> None:
-    label(house, range(CROPS))
-    run(house, tmp_path)
-    with house.write() as conn:
-        other = ProjectRecord(id=9, title="Other", embedder=project(house).embedder)
+def test_a_name_of_another_embedder_is_refused(project_database: Database, tmp_path: Path) -> None:
+    label(project_database, range(CROPS))
+    run(project_database, tmp_path)
+    with project_database.write() as conn:
+        other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
         projects.save(conn, other)
     with pytest.raises(EmbedderError, match=r"new was not finetuned for project 9.*another --name"):
-        finetune(house, tmp_path, other, "new")
+        finetune(project_database, tmp_path, other, "new")
     with pytest.raises(EmbedderError, match="old was not finetuned for project 4"):
-        run(house, tmp_path, "old")
+        run(project_database, tmp_path, "old")
 
 
 def test_it_is_compared_with_what_the_project_works_with_when_the_training_ends(
-    house: Database, tmp_path: Path, teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+    project_database: Database, tmp_path: Path, teacher: Teacher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    label(house, range(CROPS))
+    label(project_database, range(CROPS))
     descriptor = load("descriptor", data_dir=tmp_path)
 
     def slow(*args: Any, **options: Any) -> EmbedderTraining:
-        embed(house, descriptor, tmp_path)
-        change(house, descriptor.id)
+        embed(project_database, descriptor, tmp_path)
+        change(project_database, descriptor.id)
         return teacher(*args, **options)
 
     monkeypatch.setattr(step, "train_embedder", slow)
-    assert run(house, tmp_path).former == descriptor.id
+    assert run(project_database, tmp_path).former == descriptor.id
 
 
 @pytest.mark.usefixtures("teacher")
-def test_crops_that_cannot_be_read_any_more_are_judged_by_neither(house: Database, tmp_path: Path) -> None:
-    label(house, range(CROPS))
-    whole = run(house, tmp_path).judged
+def test_crops_that_cannot_be_read_any_more_are_judged_by_neither(
+    project_database: Database, tmp_path: Path
+) -> None:
+    label(project_database, range(CROPS))
+    whole = run(project_database, tmp_path).judged
     held = target_labels.held_out({f"at {place(one)}" for one in range(CROPS)})
     judged = next(one for one in range(CROPS) if f"at {place(one)}" in held and one not in AUDITED)
     (tmp_path / file(judged)).unlink()
-    less = run(house, tmp_path).judged
+    less = run(project_database, tmp_path).judged
     assert whole is not None
     assert less is not None
     assert less.comparison.crops == whole.comparison.crops - 1
     shutil.rmtree(tmp_path / "crops")
     with pytest.raises(EmbedderError, match="can be read"):
-        run(house, tmp_path)
+        run(project_database, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +466,7 @@ def test_it_is_better_where_the_draws_are_sure_and_no_accuracy_is_lost(
 
 
 class Commands:
-    """The command line on a house, and the Label Studio that takes its queue."""
+    """The command line on a project_database, and the Label Studio that takes its queue."""
 
     def __init__(self) -> None:
         self.server = TakingLabelStudio()
@@ -474,10 +478,12 @@ class Commands:
 
 
 @pytest.fixture
-def say(house: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+def say(project_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     made = Commands()
-    monkeypatch.setattr(wiring, "label_studio", lambda _: made.server)
-    monkeypatch.setenv("WILDLOOP_DATABASE_URL", house.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: made.server)
+    monkeypatch.setenv(
+        "WILDLOOP_DATABASE_URL", project_database.engine.url.render_as_string(hide_password=False)
+    )
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
     monkeypatch.delenv("REDIS_URL", raising=False)
@@ -486,30 +492,30 @@ def say(house: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Com
 
 @pytest.mark.usefixtures("teacher")
 def test_a_project_stays_with_its_embedder_where_the_new_one_is_not_surely_better(
-    house: Database, say: Commands, monkeypatch: pytest.MonkeyPatch
+    project_database: Database, say: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    label(house, range(CROPS))
+    label(project_database, range(CROPS))
     monkeypatch.setattr(step, "compare", lambda *_: replace(BETTER, surer=0.7))
-    before = project(house)
+    before = project(project_database)
     told = say("finetune", "--name", "new")
     assert "judged on 50 labelled crops of 3 locations" in told
     assert "in 70% of bootstrap draws" in told
     assert f"not surely better: the project stays with {before.embedder}" in told
     assert "`wildloop embedding use new` would change it all the same" in told
-    assert project(house) == before
+    assert project(project_database) == before
     assert say.server.model_version == ""
 
 
 def test_a_project_goes_over_to_an_embedder_that_learned_its_species_and_can_go_back(
-    house: Database, tmp_path: Path, say: Commands
+    project_database: Database, tmp_path: Path, say: Commands
 ) -> None:
     """Nothing stands in for anything here but Label Studio."""
-    label(house, range(CROPS - 12))
+    label(project_database, range(CROPS - 12))
     words = ("finetune", "--name", "new", "--epochs", "4", "--rate", "0.003", "--workers", "0")
-    old = project(house).embedder
+    old = project(project_database).embedder
     told = say(*words)
     assert "new trained: " in told
-    now = project(house)
+    now = project(project_database)
     new = load("new", data_dir=tmp_path).id
     assert now.embedder == new != old, told
     assert f"works with {new}, no longer with {old}" in told
@@ -517,11 +523,11 @@ def test_a_project_goes_over_to_an_embedder_that_learned_its_species_and_can_go_
     assert say.server.model_version == now.current_model
     assert say.server.queue()
     assert f"works with {new} already; nothing changed" in say(*words)
-    assert project(house) == now
+    assert project(project_database) == now
     assert f"works with {old}, no longer with {new}" in say("use", "old")
-    back = project(house)
+    back = project(project_database)
     assert back.embedder == old
     assert say.server.model_version == back.current_model != now.current_model
     again = say(*words)
     assert "new was trained before: " in again
-    assert project(house) == now
+    assert project(project_database) == now

@@ -19,18 +19,18 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from PIL import Image
 
-from importers.detectors import Finding, load_detector
+from importers.detectors import DetectedBox, load_detector
 from importers.detectors.whole_frame import WholeFrame
-from importers.entries import ImportOptions
-from importers.folder import import_folder
-from importers.megadetector import import_results
+from importers.ingest.source_image import ImportOptions
+from importers.sources.folder import import_folder
+from importers.sources.megadetector import import_results
 from pipeline.cli import wildloop
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo
 from pipeline.records import Box, ImageRecord
 from pipeline.store import detections, images, schema
 from pipeline.store.database import Database
-from tests.photographs import encoded, put, scene
+from tests.helpers.photographs import encoded, put, scene
 
 NOON = dt.datetime(2024, 5, 1, 12, 0, 0)
 BOX = [0.25, 0.25, 0.25, 0.25]
@@ -39,20 +39,20 @@ BOX = [0.25, 0.25, 0.25, 0.25]
 class Fixed:
     """A detector that finds what it is told to, and counts how often it looks."""
 
-    def __init__(self, *found: Finding, name: str = "fixed") -> None:
+    def __init__(self, *found: DetectedBox, name: str = "fixed") -> None:
         self.id = name
         self.categories: Sequence[str] = ("animal", "person")
         self.found = list(found)
         self.looks = 0
 
-    def detect(self, photo: Photo) -> list[Finding]:
+    def detect(self, photo: Photo) -> list[DetectedBox]:
         self.looks += 1
         photo.pixels()
         return self.found
 
 
-def finding(confidence: float = 0.9, category: str = "animal", x: float = 0.25) -> Finding:
-    return Finding(box=Box(x1=x, y1=0.25, x2=x + 0.25, y2=0.5), confidence=confidence, category=category)
+def finding(confidence: float = 0.9, category: str = "animal", x: float = 0.25) -> DetectedBox:
+    return DetectedBox(box=Box(x1=x, y1=0.25, x2=x + 0.25, y2=0.5), confidence=confidence, category=category)
 
 
 def study(root: Path, sites: int = 2, frames: int = 3) -> Path:
@@ -252,7 +252,7 @@ def test_a_photograph_that_a_detector_fails_on_stays_as_another_has_left_it(
     database: Database, tmp_path: Path
 ) -> None:
     class Failing(Fixed):
-        def detect(self, photo: Photo) -> list[Finding]:
+        def detect(self, photo: Photo) -> list[DetectedBox]:
             raise PhotoError("detector", "it did not like this one")
 
     root, data = study(tmp_path / "photos", sites=1, frames=1), tmp_path / "data"

@@ -13,20 +13,20 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.coco import import_coco
 from importers.detectors.whole_frame import WholeFrame
-from importers.entries import ImportOptions
-from importers.report import ImportReport
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions
+from importers.sources.coco import import_coco
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Role
 from pipeline.store import categories
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label, metadata, oracle
-from tests.coco_files import annotation, base, document, mutated
-from tests.coco_files import image as listed
-from tests.coco_rules import assert_valid
-from tests.photographs import encoded, put, scene
+from tests.helpers.coco_files import annotation, base, document, mutated
+from tests.helpers.coco_files import image as listed
+from tests.helpers.coco_rules import assert_valid
+from tests.helpers.photographs import encoded, put, scene
 
 ROWS_ONLY = ImportOptions(rows_only=True)
 
@@ -47,7 +47,7 @@ def study(folder: Path) -> Path:
     return put(folder / "set.json", json.dumps(made).encode())
 
 
-def take(database: Database, folder: Path, *files: Path, **options: Any) -> ImportReport:
+def ingest(database: Database, folder: Path, *files: Path, **options: Any) -> ImportReport:
     detector = options.pop("detector", None)
     return import_coco(
         database, folder / "data", files, str(folder / "photos"), detector, options=ImportOptions(**options)
@@ -69,7 +69,7 @@ def everything(database: Database) -> dict[str, Any]:
 
 def test_photographs_boxes_and_labels_enter_the_store_once(database: Database, tmp_path: Path) -> None:
     path = study(tmp_path)
-    report = take(database, tmp_path, path)
+    report = ingest(database, tmp_path, path)
     assert (report.photographs, report.detections, report.labels) == (3, 1, 2)
     assert report.failed == {"missing": 1}
     columns = (image.c.file_name, image.c.source_id, image.c.seq_id, image.c.frame_num, image.c.location)
@@ -85,7 +85,7 @@ def test_photographs_boxes_and_labels_enter_the_store_once(database: Database, t
     assert (box, names[label], found) == ("coco:set", "red fox", 0.25)
     assert [names[row[0]] for row in rows(database, image_label.c.category_id)] == ["empty"]
     before = everything(database)
-    again = take(database, tmp_path, path)
+    again = ingest(database, tmp_path, path)
     assert (again.photographs, again.known, again.detections, again.labels) == (0, 3, 0, 0)
     after = everything(database)
     assert [after[name] for name in ("detection", "oracle", "image_label", "category")] == [
@@ -94,18 +94,18 @@ def test_photographs_boxes_and_labels_enter_the_store_once(database: Database, t
 
 
 def test_a_detector_looks_where_the_file_has_no_boxes(database: Database, tmp_path: Path) -> None:
-    report = take(database, tmp_path, study(tmp_path), detector=WholeFrame())
+    report = ingest(database, tmp_path, study(tmp_path), detector=WholeFrame())
     assert report.detections == 3
     assert rows(database, detection.c.detector) == [("coco:set",), ("whole-frame",), ("whole-frame",)]
 
 
 def test_rows_come_without_photographs_and_crops_later(database: Database, tmp_path: Path) -> None:
     path = study(tmp_path)
-    report = take(database, tmp_path, path, rows_only=True, role=Role.PRETRAINING)
+    report = ingest(database, tmp_path, path, rows_only=True, role=Role.PRETRAINING)
     assert (report.photographs, report.detections, report.labels) == (4, 1, 2)
     assert rows(database, detection.c.crop_path) == [(None,)]
     assert set(rows(database, image.c.role)) == {("pretraining",)}
-    take(database, tmp_path, path, role=Role.PRETRAINING)
+    ingest(database, tmp_path, path, role=Role.PRETRAINING)
     ((crop,),) = rows(database, detection.c.crop_path)
     assert (tmp_path / "data" / crop).is_file()
 
@@ -130,12 +130,12 @@ def test_the_command_imports_several_files_under_prefixes(
 
 
 def test_a_file_that_is_none_leaves_the_store_as_it_was(database: Database, tmp_path: Path) -> None:
-    take(database, tmp_path, study(tmp_path))
+    ingest(database, tmp_path, study(tmp_path))
     before = everything(database)
     broken = base()
     broken["images"].append(listed("a.jpg"))
     with pytest.raises(SourceError, match="two images"):
-        take(database, tmp_path, put(tmp_path / "broken.json", json.dumps(broken).encode()))
+        ingest(database, tmp_path, put(tmp_path / "broken.json", json.dumps(broken).encode()))
     with pytest.raises(SourceError, match="is no folder"):
         import_coco(database, tmp_path / "data", [tmp_path / "set.json"], str(tmp_path / "nowhere"), None)
     assert everything(database) == before
@@ -148,7 +148,7 @@ def test_no_broken_file_is_half_written(database: Database, tmp_path: Path, seed
     path = put(tmp_path / "set.json", mutated(random.Random(seed)))
     before = everything(database)
     try:
-        take(database, tmp_path, path, rows_only=True)
+        ingest(database, tmp_path, path, rows_only=True)
     except WildloopError:
         assert everything(database) == before
 

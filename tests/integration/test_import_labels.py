@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from importers.detectors import Finding
+from importers.detectors import DetectedBox
 from importers.detectors.whole_frame import WholeFrame
-from importers.entries import Entry, ImportOptions, Ready
-from importers.intake import Intake
-from importers.locations import by_folder
-from importers.report import ImportReport
+from importers.ingest.ingestor import Ingestor
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.reading.locations import by_folder
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
-from pipeline.steps.export import StoreSurvey
-from pipeline.steps.record import record
+from pipeline.steps.datasets.export import StoreExport
+from pipeline.steps.labelling.record import record
 from pipeline.store import categories, detections, embeddings, image_labels, images, oracle, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table
-from tests.photographs import encoded, put, scene
+from tests.helpers.photographs import encoded, put, scene
 
 BOX = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.6)
 OTHER = Box(x1=0.6, y1=0.5, x2=0.9, y2=0.9)
@@ -50,8 +50,8 @@ def label(
     )
 
 
-def boxed(*labels: SourceLabel, box: Box = BOX, category: str = "animal") -> Finding:
-    return Finding(box=box, confidence=1.0, category=category, labels=labels)
+def boxed(*labels: SourceLabel, box: Box = BOX, category: str = "animal") -> DetectedBox:
+    return DetectedBox(box=box, confidence=1.0, category=category, labels=labels)
 
 
 @pytest.fixture
@@ -61,10 +61,14 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def take(
-    database: Database, photos: Path, *entries: Entry, detector: WholeFrame | None = None, **options: object
+def ingest(
+    database: Database,
+    photos: Path,
+    *entries: SourceImage,
+    detector: WholeFrame | None = None,
+    **options: object,
 ) -> ImportReport:
-    intake = Intake(
+    intake = Ingestor(
         database,
         photos.parent / "data",
         detector,
@@ -76,11 +80,11 @@ def take(
 
 
 def entry(
-    photos: Path, number: int = 0, *, findings: tuple[Finding, ...] | None = None, **more: object
-) -> Entry:
-    ready = None if findings is None else Ready(detector="coco:t", findings=findings)
+    photos: Path, number: int = 0, *, findings: tuple[DetectedBox, ...] | None = None, **more: object
+) -> SourceImage:
+    ready = None if findings is None else SourceDetections(detector="coco:t", findings=findings)
     name = f"A/{number}.jpg"
-    return Entry(file_name=name, path=str(photos / name), ready=ready, **more)  # type: ignore[arg-type]
+    return SourceImage(file_name=name, path=str(photos / name), ready=ready, **more)  # type: ignore[arg-type]
 
 
 def current(database: Database) -> Iterator[tuple[str | None, DetectionKind]]:
@@ -99,10 +103,10 @@ def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothi
     database: Database, photos: Path
 ) -> None:
     one = entry(photos, findings=(boxed(label("Red Fox", Level.BOX)), boxed(box=OTHER)))
-    report = take(database, photos, one)
+    report = ingest(database, photos, one)
     assert (report.photographs, report.detections, report.labels) == (1, 2, 1)
     assert list(current(database)) == [("red fox", DetectionKind.USER), (None, DetectionKind.ACTIVE)]
-    again = take(database, photos, one)
+    again = ingest(database, photos, one)
     assert (again.known, again.labels, count(database, oracle_table)) == (1, 0, 1)
     with database.read() as conn:
         row = conn.execute(sa.select(oracle_table)).one()
@@ -110,8 +114,8 @@ def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothi
 
 
 def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) -> None:
-    take(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)))
-    report = take(database, photos, entry(photos, findings=(boxed(label("badger", Level.BOX)),)))
+    ingest(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)))
+    report = ingest(database, photos, entry(photos, findings=(boxed(label("badger", Level.BOX)),)))
     assert report.labels == 1
     assert list(current(database)) == [("badger", DetectionKind.USER)]
     assert count(database, oracle_table) == 2
@@ -121,29 +125,29 @@ def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) ->
 def test_a_box_that_a_source_brings_later_is_taken_with_its_label(
     database: Database, photos: Path, rows_only: bool
 ) -> None:
-    take(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)), rows_only=rows_only)
+    ingest(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)), rows_only=rows_only)
     corrected = entry(photos, findings=(boxed(label("deer", Level.BOX), box=OTHER),))
-    report = take(database, photos, corrected, rows_only=rows_only)
+    report = ingest(database, photos, corrected, rows_only=rows_only)
     assert (report.known, report.looked_again, report.detections, report.labels) == (0, 1, 1, 1)
     assert list(current(database)) == [("fox", DetectionKind.USER), ("deer", DetectionKind.USER)]
-    assert take(database, photos, corrected, rows_only=rows_only).known == 1
+    assert ingest(database, photos, corrected, rows_only=rows_only).known == 1
 
 
 def test_labels_of_a_photograph_reach_boxes_that_come_before_or_after(
     database: Database, photos: Path
 ) -> None:
     labelled = entry(photos, 0, labels=(label("deer"),))
-    report = take(database, photos, labelled)
+    report = ingest(database, photos, labelled)
     assert (report.not_looked_at, report.labels, report.detections) == (1, 1, 0)
-    take(database, photos, entry(photos, 0, findings=(boxed(), boxed(box=OTHER))))
+    ingest(database, photos, entry(photos, 0, findings=(boxed(), boxed(box=OTHER))))
     assert list(current(database)) == [("deer", DetectionKind.USER)] * 2
-    take(database, photos, entry(photos, 1, findings=(boxed(),)))
-    take(database, photos, entry(photos, 1, labels=(label("boar", Level.SEQUENCE),)))
+    ingest(database, photos, entry(photos, 1, findings=(boxed(),)))
+    ingest(database, photos, entry(photos, 1, labels=(label("boar", Level.SEQUENCE),)))
     assert ("boar", DetectionKind.USER) in list(current(database))
 
 
 def test_a_photograph_of_several_species_labels_no_box(database: Database, photos: Path) -> None:
-    take(
+    ingest(
         database,
         photos,
         entry(photos, labels=(label("deer"), label("boar")), findings=(boxed(),)),
@@ -163,10 +167,10 @@ def test_observations_of_one_species_are_kept_apart_and_label_a_box_together(
 ) -> None:
     labels = (label("deer", key="o1", weak=True, sex="male"), label("Deer", key="o2", sex="female"))
     given = entry(photos, labels=labels, findings=(boxed(),))
-    take(database, photos, given)
+    ingest(database, photos, given)
     assert labels_of(database) == [replace(one, category="deer") for one in labels]
     assert list(current(database)) == [("deer", DetectionKind.USER)]
-    assert take(database, photos, given).labels == 0
+    assert ingest(database, photos, given).labels == 0
 
 
 @pytest.mark.parametrize("later", [True, False])
@@ -176,8 +180,8 @@ def test_what_nobody_could_name_is_kept_and_labels_no_box(
     unknown, deer = label(None, key="o1", behavior='a\tb\\ "é"'), label("deer", key="o2")
     given = entry(photos, 0, labels=(unknown,), findings=None if later else (boxed(),))
     both = entry(photos, 1, labels=(unknown, deer), findings=None if later else (boxed(),))
-    take(database, photos, given, both)
-    take(
+    ingest(database, photos, given, both)
+    ingest(
         database,
         photos,
         *(replace(one, ready=entry(photos, findings=(boxed(),)).ready) for one in (given, both)),
@@ -197,7 +201,7 @@ def test_that_nobody_looked_yet_does_not_hold_a_label_back_but_a_doubt_does(
     nobody = label(None, Level.SEQUENCE, key="o1", observationType="unclassified")
     labels = (nobody, label("deer", Level.SEQUENCE, key="o2"))
     doubted = boxed(label(None, Level.BOX), box=OTHER)
-    take(database, photos, entry(photos, labels=labels, findings=(boxed(), doubted)))
+    ingest(database, photos, entry(photos, labels=labels, findings=(boxed(), doubted)))
     assert list(current(database)) == [("deer", DetectionKind.USER), (None, DetectionKind.ACTIVE)]
 
 
@@ -207,7 +211,7 @@ def test_a_label_of_people_does_not_reach_the_animal_beside_them(database: Datab
         labels=(label("human"), label("dog")),
         findings=(boxed(), boxed(box=OTHER, category="person")),
     )
-    take(database, photos, given, keep=frozenset({"animal", "person"}))
+    ingest(database, photos, given, keep=frozenset({"animal", "person"}))
     assert [name for name, _ in current(database)] == ["dog", "human"]
 
 
@@ -215,7 +219,7 @@ def test_what_is_said_of_the_photograph_goes_before_what_is_said_of_the_sequence
     database: Database, photos: Path
 ) -> None:
     labels = (label("deer", Level.SEQUENCE), label("empty"))
-    take(database, photos, entry(photos, labels=labels, findings=(boxed(),)))
+    ingest(database, photos, entry(photos, labels=labels, findings=(boxed(),)))
     assert [name for name, _ in current(database)] == ["empty"]
 
 
@@ -223,7 +227,7 @@ def test_weak_labels_leave_the_detection_in_the_queue_and_any_person_outvotes_th
     database: Database, photos: Path
 ) -> None:
     weak = label("fox", Level.BOX, source="megadetector:v2", weak=True)
-    take(database, photos, entry(photos, findings=(boxed(weak),)))
+    ingest(database, photos, entry(photos, findings=(boxed(weak),)))
     with database.read() as conn:
         row = conn.execute(sa.select(detection)).one()
     assert (DetectionKind(row.kind), row.category_confidence) == (DetectionKind.MODEL, pytest.approx(0.7))
@@ -248,7 +252,7 @@ def test_weak_labels_leave_the_detection_in_the_queue_and_any_person_outvotes_th
 
 def test_two_sources_that_disagree_leave_the_detection_disputed(database: Database, photos: Path) -> None:
     labels = (label("fox", Level.BOX), label("badger", Level.BOX, source="coco:other"))
-    take(database, photos, entry(photos, findings=(boxed(*labels),)))
+    ingest(database, photos, entry(photos, findings=(boxed(*labels),)))
     assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
 
 
@@ -260,29 +264,29 @@ def test_photographs_that_are_not_read_are_rows_and_the_same_import_cuts_their_c
         for number in range(3)
     ]
     (photos / "A" / "2.jpg").unlink()
-    report = take(database, photos, *given, rows_only=True)
+    report = ingest(database, photos, *given, rows_only=True)
     assert (report.photographs, report.detections, report.labels) == (3, 3, 3)
-    again = take(database, photos, *given, rows_only=True)
+    again = ingest(database, photos, *given, rows_only=True)
     assert (again.photographs, again.known, again.detections, again.labels) == (0, 3, 0, 0)
     with database.read() as conn:
         assert detections.counts(conn) == {"detections": 3, "crops": 0}
-    read = take(database, photos, *given)
+    read = ingest(database, photos, *given)
     assert (read.looked_again, read.cut, dict(read.failed)) == (2, 2, {"missing": 1})
     with database.read() as conn:
         assert detections.counts(conn) == {"detections": 3, "crops": 2}
         rows = conn.execute(sa.select(image).where(image.c.failure.is_(None))).all()
     assert len(rows) == 3
     assert sum(row.content_hash is not None for row in rows) == 2
-    assert take(database, photos, *given[:2]).known == 2
-    assert take(database, photos, *given[:2], rows_only=True).known == 2
+    assert ingest(database, photos, *given[:2]).known == 2
+    assert ingest(database, photos, *given[:2], rows_only=True).known == 2
 
 
 def test_a_second_source_adds_to_what_the_first_said_of_an_unread_photograph(
     database: Database, photos: Path
 ) -> None:
-    take(database, photos, entry(photos, findings=(boxed(),), width=160, height=120), rows_only=True)
+    ingest(database, photos, entry(photos, findings=(boxed(),), width=160, height=120), rows_only=True)
     more = entry(photos, labels=(label("fox"),), seq_id="s1", frame_num=0, seq_num_frames=1, source_id="x1")
-    take(database, photos, more, rows_only=True)
+    ingest(database, photos, more, rows_only=True)
     with database.read() as conn:
         row = conn.execute(sa.select(image)).one()
     assert (row.width, row.seq_id, row.source_id) == (160, "s1", "x1")
@@ -291,9 +295,9 @@ def test_a_second_source_adds_to_what_the_first_said_of_an_unread_photograph(
 
 def test_the_two_pools_stay_apart(database: Database, photos: Path) -> None:
     learnt = entry(photos, 0, findings=(boxed(label("fox", Level.BOX)),))
-    take(database, photos, learnt, role=Role.PRETRAINING)
-    take(database, photos, entry(photos, 1, findings=(boxed(),)))
-    report = take(database, photos, learnt)
+    ingest(database, photos, learnt, role=Role.PRETRAINING)
+    ingest(database, photos, entry(photos, 1, findings=(boxed(),)))
+    report = ingest(database, photos, learnt)
     assert report.other_role == 1
     with database.read() as conn:
         roles = {row.file_name: row.role for row in conn.execute(sa.select(image))}
@@ -308,12 +312,12 @@ def test_photographs_are_read_from_an_object_store(database: Database, tmp_path:
 
     with fsspec.open("memory://survey/A/0.jpg", "wb") as file:
         file.write(encoded(scene()))
-    there = Entry(file_name="A/0.jpg", path="memory://survey/A/0.jpg")
+    there = SourceImage(file_name="A/0.jpg", path="memory://survey/A/0.jpg")
     gone = replace(there, file_name="A/1.jpg", path="memory://survey/A/1.jpg")
     broken = replace(there, file_name="A/2.jpg", path="nosuchprotocol://survey/A/2.jpg")
-    report = take(database, tmp_path, there, gone, broken, detector=WholeFrame())
+    report = ingest(database, tmp_path, there, gone, broken, detector=WholeFrame())
     assert (report.detections, dict(report.failed)) == (1, {"missing": 1, "unreadable": 1})
-    assert take(database, tmp_path, there, detector=WholeFrame()).known == 1
+    assert ingest(database, tmp_path, there, detector=WholeFrame()).known == 1
     with database.read() as conn:
         assert images.counts(conn)["photographs"] == 1
 
@@ -322,7 +326,7 @@ def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
     database: Database, photos: Path
 ) -> None:
     people = boxed(label("Hiker", Level.BOX), category="person")
-    take(
+    ingest(
         database,
         photos,
         entry(photos, 0, findings=(people,)),
@@ -330,7 +334,7 @@ def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
     )
     told = {
         one.image.file_name: [(label.category, label.weak, label.source) for label in one.labels]
-        for one in StoreSurvey(database, photos, None).photographs()
+        for one in StoreExport(database, photos, None).photographs()
     }
     assert told == {"A/0.jpg": [("hiker", False, "coco:t")], "A/1.jpg": [("person", True, "coco:t")]}
 
@@ -341,8 +345,8 @@ def test_a_second_source_leaves_the_time_and_place_that_the_first_gave(
 ) -> None:
     noon = dt.datetime(2024, 5, 1, 12)
     told = entry(photos, labels=(label("fox"),), location="SITE9", datetime=noon, seq_id="s1", frame_num=2)
-    take(database, photos, told, rows_only=rows_only)
-    take(database, photos, entry(photos, findings=(boxed(),)), rows_only=rows_only)
+    ingest(database, photos, told, rows_only=rows_only)
+    ingest(database, photos, entry(photos, findings=(boxed(),)), rows_only=rows_only)
     with database.read() as conn:
         row = conn.execute(sa.select(image)).one()
     assert (row.location, row.datetime, row.seq_id, row.frame_num) == ("SITE9", noon, "s1", 2)
@@ -355,7 +359,7 @@ def test_what_a_corrected_source_says_of_a_photograph_is_taken(
     for hour, sequence, frame in ((11, "old", 4), (12, "new", None)):
         moment = dt.datetime(2024, 5, 1, hour)
         told = entry(photos, labels=(label("fox"),), datetime=moment, seq_id=sequence, frame_num=frame)
-        take(database, photos, told, rows_only=rows_only)
+        ingest(database, photos, told, rows_only=rows_only)
     with database.read() as conn:
         row = conn.execute(sa.select(image)).one()
     assert (row.datetime.hour, row.seq_id, row.frame_num) == (12, "new", None)
@@ -366,30 +370,30 @@ def test_a_file_that_changed_and_changed_back_is_told_as_it_is_now(database: Dat
     first = path.read_bytes()
     for content in (first, encoded(scene(seed=9)), first):
         path.write_bytes(content)
-        take(database, photos, entry(photos), detector=WholeFrame())
-    (one,) = StoreSurvey(database, photos, None).photographs()
+        ingest(database, photos, entry(photos), detector=WholeFrame())
+    (one,) = StoreExport(database, photos, None).photographs()
     assert one.image.content_hash == hashlib.blake2b(first, digest_size=16).hexdigest()
 
 
 def test_a_photograph_of_one_pool_never_hides_one_of_the_other(database: Database, photos: Path) -> None:
     path = photos / "A" / "0.jpg"
-    take(database, photos, entry(photos), detector=WholeFrame())
+    ingest(database, photos, entry(photos), detector=WholeFrame())
     path.write_bytes(encoded(scene(seed=9)))
-    take(database, photos, entry(photos), detector=WholeFrame(), role=Role.PRETRAINING)
-    assert len(list(StoreSurvey(database, photos, None).photographs())) == 1
+    ingest(database, photos, entry(photos), detector=WholeFrame(), role=Role.PRETRAINING)
+    assert len(list(StoreExport(database, photos, None).photographs())) == 1
 
 
 def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_boxes(
     database: Database, photos: Path
 ) -> None:
-    take(database, photos, entry(photos, findings=(boxed(),), labels=(label("deer"),)))
-    take(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"),)))
+    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(label("deer"),)))
+    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"),)))
     assert [name for name, _ in current(database)] == ["fox"]
     assert count(database, image_label) == 1
-    take(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"), label("deer"))))
+    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"), label("deer"))))
     assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
     other = label("badger", source="coco:other")
-    take(database, photos, entry(photos, findings=(boxed(),), labels=(other,)))
+    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(other,)))
     assert [name for name, _ in current(database)] == ["badger"]
     assert count(database, image_label) == 3
 
@@ -399,8 +403,8 @@ def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database,
         entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), labels=(label("fox"),))
         for number in range(1_300)
     ]
-    assert take(database, photos, *given, rows_only=True).photographs == 1_300
-    again = take(database, photos, *given, rows_only=True)
+    assert ingest(database, photos, *given, rows_only=True).photographs == 1_300
+    again = ingest(database, photos, *given, rows_only=True)
     assert (again.known, again.photographs, again.detections, again.labels) == (1_300, 0, 0, 0)
-    assert sum(1 for _ in StoreSurvey(database, photos, None).photographs()) == 1_300
+    assert sum(1 for _ in StoreExport(database, photos, None).photographs()) == 1_300
     assert set(current(database)) == {("fox", DetectionKind.USER)}

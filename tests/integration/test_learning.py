@@ -11,13 +11,13 @@ from pipeline import heads, registry
 from pipeline.errors import ModelError, StoreError
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
-from pipeline.steps.activate import activate
-from pipeline.steps.order import cover
-from pipeline.steps.push import push
-from pipeline.steps.train import next_training, queue_length, train
+from pipeline.steps.labelling.push import push
+from pipeline.steps.learning.activate import activate
+from pipeline.steps.learning.cold_start import cold_start
+from pipeline.steps.learning.train import next_training, queue_length, train
 from pipeline.store import candidates, models, predictions, projects
 from pipeline.store.database import Database
-from tests.integration.labelled_house import (
+from tests.helpers.labelled_workspace import (
     PROJECT,
     TakingLabelStudio,
     detection,
@@ -57,7 +57,7 @@ def versions(database: Database) -> list[str]:
 
 
 def test_before_any_label_the_queue_covers_the_pool(pool: Database, tmp_path: Path) -> None:
-    record = cover(pool, tmp_path, PROJECT, top_k=30)
+    record = cold_start(pool, tmp_path, PROJECT, top_k=30)
     assert record.version.startswith("v0-")
     assert current(pool) == record.version
     first = [one.detection_id for one in queue(pool)][:3]
@@ -67,17 +67,17 @@ def test_before_any_label_the_queue_covers_the_pool(pool: Database, tmp_path: Pa
 
 
 def test_the_same_pool_gives_the_same_order_and_no_second_version(pool: Database, tmp_path: Path) -> None:
-    first = cover(pool, tmp_path, PROJECT, top_k=30)
-    assert cover(pool, tmp_path, PROJECT, top_k=30) == first
+    first = cold_start(pool, tmp_path, PROJECT, top_k=30)
+    assert cold_start(pool, tmp_path, PROJECT, top_k=30) == first
     populate(pool, 150, first=120)
-    assert cover(pool, tmp_path, PROJECT, top_k=30).version != first.version
+    assert cold_start(pool, tmp_path, PROJECT, top_k=30).version != first.version
 
 
 def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
     populate(database, 3)
     label(database, range(3))
     with pytest.raises(ModelError, match="wildloop publish"):
-        cover(database, tmp_path, PROJECT, top_k=30)
+        cold_start(database, tmp_path, PROJECT, top_k=30)
 
 
 def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_new_crops_join_the_queue_of_the_same_version(pool: Database, tmp_path: 
 
 
 def test_more_labels_give_the_next_version(pool: Database, tmp_path: Path) -> None:
-    cover(pool, tmp_path, PROJECT, top_k=20)
+    cold_start(pool, tmp_path, PROJECT, top_k=20)
     label(pool, range(30))
     first = trained(pool, tmp_path)
     label(pool, range(30, 60))
@@ -260,7 +260,7 @@ def test_a_training_that_is_cut_short_after_its_files_were_written_ends_as_one_v
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.steps.train.settle", killed)
+        patch.setattr("pipeline.steps.learning.train.activate_version", killed)
         with pytest.raises(KeyboardInterrupt):
             train(pool, tmp_path, PROJECT, top_k=20)
     assert current(pool) is None

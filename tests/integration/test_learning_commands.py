@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipeline import wiring
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
 from pipeline.records import ProjectRecord
 from pipeline.store import audits, projects
 from pipeline.store.database import Database
-from tests.integration.labelled_house import PROJECT, TakingLabelStudio, detection, label, populate
+from pipeline.workspace import Workspace
+from tests.helpers.labelled_workspace import PROJECT, TakingLabelStudio, detection, label, populate
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> TakingLabelStudio:
     taking = TakingLabelStudio()
-    monkeypatch.setattr(wiring, "label_studio", lambda _: taking)
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: taking)
     return taking
 
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
-from pipeline.steps.record import record
+from pipeline.steps.labelling.record import record
 from pipeline.store import oracle
 from pipeline.store.database import Database
 from pipeline.store.schema import category, detection, image, project, task
@@ -134,7 +134,7 @@ def test_a_deletion_is_never_older_than_what_it_deletes(store: Database) -> None
     append(store, deleted())
     assert append(store, tomorrow) == 0
     with store.read() as conn:
-        assert oracle.standing(conn, PROJECT) == []
+        assert oracle.active_annotations(conn, PROJECT) == []
 
 
 def test_what_reconciliation_saw_alive_lives_again_after_a_deletion_recorded_before(store: Database) -> None:
@@ -187,7 +187,7 @@ def test_the_same_state_from_many_threads_is_one_row_and_no_error(store: Databas
     assert [revision for _, revision, _, _ in stored] == list(range(1, len(stored) + 1))
     assert sum(counts) == len(stored) <= 5
     with store.read() as conn:
-        [state] = oracle.standing(conn, PROJECT)
+        [state] = oracle.active_annotations(conn, PROJECT)
     assert state.annotation.annotated_at == NOON + dt.timedelta(minutes=4)
 
 

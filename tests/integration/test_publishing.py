@@ -21,11 +21,11 @@ from pipeline.records import (
     TaskRecord,
     utc_now,
 )
-from pipeline.steps.publish import PublishReport, publish
-from pipeline.steps.push import PushReport, push
+from pipeline.steps.labelling.publish import PublishReport, publish
+from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import categories, detections, images, models, predictions, projects, tasks
 from pipeline.store.database import Database
-from tests.label_studio_double import LabelStudioDouble
+from tests.helpers.label_studio_double import LabelStudioDouble
 
 PROJECT = 7
 

@@ -15,32 +15,31 @@ from click.testing import CliRunner
 
 from backend.predictions import Predictor
 from backend.webhook import receive
-from pipeline import wiring
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.files import ServedFiles
 from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
-from pipeline.steps.publish import publish
-from pipeline.steps.push import push
-from pipeline.steps.record import record
-from pipeline.steps.review import AskReport, Suspect, ask_again, review
-from pipeline.steps.sync import sync
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import push
+from pipeline.steps.labelling.record import record
+from pipeline.steps.labelling.review import AskReport, Suspect, ask_again, review
+from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, projects, reviews, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import detection as detection_table
-from pipeline.wiring import House
-from tests.integration import labelled_house
-from tests.integration.labelled_house import PROJECT, SPECIES, detection, species
-from tests.integration.scripted_label_studio import ScriptedLabelStudio
-from tests.label_studio_double import LabelStudioDouble
+from pipeline.workspace import Workspace
+from tests.helpers import labelled_workspace
+from tests.helpers.label_studio_double import LabelStudioDouble
+from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, species
+from tests.helpers.scripted_label_studio import ScriptedLabelStudio
 
 CROPS = 90
 WRONG = (4, 13, 31, 47, 62, 71)  # crops that annotator "1" called by another species than theirs
 
 
 class Server(LabelStudioDouble):
-    """A Label Studio that has the crops of the house, and in which people annotate."""
+    """A Label Studio that has the crops of the workspace, and in which people annotate."""
 
     def __init__(self, crops: Iterable[int]) -> None:
         super().__init__(PROJECT, SPECIES)
@@ -75,17 +74,17 @@ class Server(LabelStudioDouble):
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
+def workspace(database: Database, tmp_path: Path) -> Workspace:
     """Ninety crops with a label each, six of them wrong."""
-    labelled_house.populate(database, CROPS)
+    labelled_workspace.populate(database, CROPS)
     with database.write() as conn:
         conn.execute(sa.update(detection_table).values(crop_path="crops/a.jpg"))
-        before = labelled_house.START - dt.timedelta(days=1)
+        before = labelled_workspace.START - dt.timedelta(days=1)
         projects.set_watermark(conn, PROJECT, before, synced_at=before)  # the first labels are synced
-    labelled_house.label(database, [one for one in range(CROPS) if one not in WRONG])
-    made = labelled_house.make_house(database, tmp_path)
+    labelled_workspace.label(database, [one for one in range(CROPS) if one not in WRONG])
+    made = labelled_workspace.make_workspace(database, tmp_path)
     for one in WRONG:
-        say(made, one, wrong(one), at=labelled_house.START + dt.timedelta(seconds=one))
+        say(made, one, wrong(one), at=labelled_workspace.START + dt.timedelta(seconds=one))
     return made
 
 
@@ -98,9 +97,9 @@ def wrong(number: int) -> str:
     return SPECIES[(SPECIES.index(species(number)) + 1) % len(SPECIES)]
 
 
-def say(house: House, number: int, choice: str, *, at: dt.datetime, **more: Any) -> None:
+def say(workspace: Workspace, number: int, choice: str, *, at: dt.datetime, **more: Any) -> None:
     """Annotator "1" speaks of a crop on its first task."""
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         label = {name: key for key, name in categories.names(conn).items()}[choice]
     fields: dict[str, Any] = {
         "annotation_uid": f"uid {number}",
@@ -109,7 +108,7 @@ def say(house: House, number: int, choice: str, *, at: dt.datetime, **more: Any)
         "annotator": "1",
     }
     record(
-        house.database,
+        workspace.database,
         [
             AnnotationRecord(
                 project_id=PROJECT,
@@ -123,7 +122,7 @@ def say(house: House, number: int, choice: str, *, at: dt.datetime, **more: Any)
     )
 
 
-def activate(house: House, version: str, queue: Sequence[int] = ()) -> None:
+def activate(workspace: Workspace, version: str, queue: Sequence[int] = ()) -> None:
     record = ModelRecord(
         version=version,
         project_id=PROJECT,
@@ -139,26 +138,26 @@ def activate(house: House, version: str, queue: Sequence[int] = ()) -> None:
         )
         for rank, one in enumerate(queue)
     ]
-    with house.database.write() as conn:
+    with workspace.database.write() as conn:
         models.activate(conn, record, rows)
 
 
-def listed(house: House) -> tuple[Suspect, ...]:
-    return review(house.database, house.settings.data_dir, PROJECT).suspects
+def listed(workspace: Workspace) -> tuple[Suspect, ...]:
+    return review(workspace.database, workspace.data_dir, PROJECT).suspects
 
 
-def asked(house: House, server: Server, limit: int = 50) -> AskReport:
-    served = ServedFiles(root=house.settings.data_dir, below="data")
+def asked(workspace: Workspace, server: Server, limit: int = 50) -> AskReport:
+    served = ServedFiles(root=workspace.data_dir, below="data")
     client = cast(LabelStudio, server)
-    return ask_again(house.database, client, PROJECT, served, listed(house), limit=limit)
+    return ask_again(workspace.database, client, PROJECT, served, listed(workspace), limit=limit)
 
 
-def pushed(house: House, server: Server) -> None:
-    push(house.database, cast(LabelStudio, server), PROJECT)
+def pushed(workspace: Workspace, server: Server) -> None:
+    push(workspace.database, cast(LabelStudio, server), PROJECT)
 
 
-def synced(house: House, server: Server) -> None:
-    sync(house.database, server, PROJECT)
+def synced(workspace: Workspace, server: Server) -> None:
+    sync(workspace.database, server, PROJECT)
 
 
 def review_task(server: Server, number: int) -> int:
@@ -166,28 +165,28 @@ def review_task(server: Server, number: int) -> int:
     return task
 
 
-def label_of(house: House, number: int) -> str | None:
-    with house.database.read() as conn:
+def label_of(workspace: Workspace, number: int) -> str | None:
+    with workspace.database.read() as conn:
         label = oracle.labels(conn, PROJECT).get(detection(number))
         return None if label is None else categories.names(conn)[label]
 
 
-def waiting(house: House) -> list[str]:
-    with house.database.read() as conn:
+def waiting(workspace: Workspace) -> list[str]:
+    with workspace.database.read() as conn:
         return [one.detection_id for one in reviews.unanswered(conn, PROJECT)]
 
 
 @pytest.fixture
-def out(house: House, server: Server) -> Server:
+def out(workspace: Workspace, server: Server) -> Server:
     """The wrong labels are before people again, and version v1 has a queue."""
-    activate(house, "v1", [0, 1])
-    pushed(house, server)
-    asked(house, server)
+    activate(workspace, "v1", [0, 1])
+    pushed(workspace, server)
+    asked(workspace, server)
     return server
 
 
-def test_wrong_labels_are_listed_with_what_the_head_says(house: House) -> None:
-    report = review(house.database, house.settings.data_dir, PROJECT)
+def test_wrong_labels_are_listed_with_what_the_head_says(workspace: Workspace) -> None:
+    report = review(workspace.database, workspace.data_dir, PROJECT)
     assert (report.labels, report.waiting) == (CROPS, 0)
     found = {one.detection_id: one for one in report.suspects}
     true = [one for one in WRONG if detection(one) in found]
@@ -202,35 +201,37 @@ def test_wrong_labels_are_listed_with_what_the_head_says(house: House) -> None:
     assert [one.quality for one in report.suspects] == sorted(one.quality for one in report.suspects)
 
 
-def test_a_label_of_a_source_is_listed_under_its_name(house: House) -> None:
+def test_a_label_of_a_source_is_listed_under_its_name(workspace: Workspace) -> None:
     nobody = {"annotation_uid": "s", "annotation_id": None, "task_id": None, "annotator": None}
-    say(house, 4, wrong(4), at=utc_now(), source="coco:x", **nobody)
-    receive(house, _payload("ANNOTATIONS_DELETED", annotations=[{"id": 5}]), lambda _: None)
-    [one] = [one for one in listed(house) if one.detection_id == detection(4)]
+    say(workspace, 4, wrong(4), at=utc_now(), source="coco:x", **nobody)
+    receive(workspace, _payload("ANNOTATIONS_DELETED", annotations=[{"id": 5}]), lambda _: None)
+    [one] = [one for one in listed(workspace) if one.detection_id == detection(4)]
     assert (one.by, one.given) == (("coco:x",), wrong(4))
 
 
-def test_labels_marked_as_ground_truth_are_not_listed(house: House) -> None:
-    say(house, 4, wrong(4), at=utc_now(), ground_truth=True)
-    assert detection(4) not in {one.detection_id for one in listed(house)}
+def test_labels_marked_as_ground_truth_are_not_listed(workspace: Workspace) -> None:
+    say(workspace, 4, wrong(4), at=utc_now(), ground_truth=True)
+    assert detection(4) not in {one.detection_id for one in listed(workspace)}
 
 
 def test_without_labels_or_with_one_species_nothing_is_listed(database: Database, tmp_path: Path) -> None:
-    labelled_house.populate(database, 12)
-    made = labelled_house.make_house(database, tmp_path)
+    labelled_workspace.populate(database, 12)
+    made = labelled_workspace.make_workspace(database, tmp_path)
     assert review(database, tmp_path, PROJECT).labels == 0
-    labelled_house.label(database, [0, 1, 2])
+    labelled_workspace.label(database, [0, 1, 2])
     report = review(database, tmp_path, PROJECT)
     assert (report.labels, report.suspects) == (3, ())
     assert waiting(made) == []
 
 
-def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(house: House, out: Server) -> None:
-    count = len(waiting(house))
+def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(
+    workspace: Workspace, out: Server
+) -> None:
+    count = len(waiting(workspace))
     assert count >= 4
     assert len(out.reviews()) == count
     queue = out.queue()
-    assert [one for one, _ in queue[:count]] == waiting(house)
+    assert [one for one, _ in queue[:count]] == waiting(workspace)
     assert [one for one, _ in queue[count:]] == [detection(0), detection(1)]
     assert all(-2 <= score < -1 for _, score in queue[:count])
     first = [one for one in out.predictions if one["task"] in out.reviews()]
@@ -239,36 +240,36 @@ def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(house:
     assert (data["detection_id"], data["file_name"]) == (detection(4), "4.jpg")
 
 
-def test_rerunning_changes_nothing(house: House, out: Server) -> None:
-    data, predictions, open_reviews = dict(out.data), list(out.predictions), waiting(house)
-    assert listed(house) == ()
-    report = asked(house, out)
+def test_rerunning_changes_nothing(workspace: Workspace, out: Server) -> None:
+    data, predictions, open_reviews = dict(out.data), list(out.predictions), waiting(workspace)
+    assert listed(workspace) == ()
+    report = asked(workspace, out)
     assert (report.asked, report.recovered, report.waiting) == (0, 0, len(open_reviews))
-    assert (out.data, out.predictions, waiting(house)) == (data, predictions, open_reviews)
-    pushed(house, out)
+    assert (out.data, out.predictions, waiting(workspace)) == (data, predictions, open_reviews)
+    pushed(workspace, out)
     assert out.predictions == predictions
 
 
-def test_at_most_the_limit_waits_and_the_worst_go_first(house: House, server: Server) -> None:
-    activate(house, "v1")
-    worst = listed(house)[:2]
-    assert asked(house, server, 2).asked == 2
-    assert waiting(house) == [one.detection_id for one in worst]
-    assert asked(house, server, 2).asked == 0
+def test_at_most_the_limit_waits_and_the_worst_go_first(workspace: Workspace, server: Server) -> None:
+    activate(workspace, "v1")
+    worst = listed(workspace)[:2]
+    assert asked(workspace, server, 2).asked == 2
+    assert waiting(workspace) == [one.detection_id for one in worst]
+    assert asked(workspace, server, 2).asked == 0
     server.vote(server.reviews()[0], worst[0].given, by=1)
-    synced(house, server)
-    assert asked(house, server, 2).asked == 1
+    synced(workspace, server)
+    assert asked(workspace, server, 2).asked == 1
 
 
-def test_a_second_vote_of_the_same_annotator_changes_their_label(house: House, out: Server) -> None:
+def test_a_second_vote_of_the_same_annotator_changes_their_label(workspace: Workspace, out: Server) -> None:
     out.vote(review_task(out, 4), species(4), by=1)
-    synced(house, out)
-    assert label_of(house, 4) == species(4)
-    assert detection(4) not in waiting(house)
-    assert detection(4) not in {one.detection_id for one in listed(house)}
+    synced(workspace, out)
+    assert label_of(workspace, 4) == species(4)
+    assert detection(4) not in waiting(workspace)
+    assert detection(4) not in {one.detection_id for one in listed(workspace)}
 
 
-def test_a_vote_told_by_webhook_counts_as_well(house: House, out: Server) -> None:
+def test_a_vote_told_by_webhook_counts_as_well(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     annotation = {
         "id": 900,
@@ -283,120 +284,120 @@ def test_a_vote_told_by_webhook_counts_as_well(house: House, out: Server) -> Non
     }
     told = {"id": task, "data": out.data[task]}
     payload = _payload("ANNOTATION_CREATED", annotation=annotation, task=told)
-    assert receive(house, payload, lambda _: None)["new"] == 1
-    assert label_of(house, 4) == species(4)
-    assert detection(4) not in waiting(house)
+    assert receive(workspace, payload, lambda _: None)["new"] == 1
+    assert label_of(workspace, 4) == species(4)
+    assert detection(4) not in waiting(workspace)
     deletion = _payload("ANNOTATIONS_DELETED", annotations=[{"id": 900}])
-    receive(house, deletion, lambda _: None)
-    assert label_of(house, 4) == wrong(4)
-    assert detection(4) in waiting(house)
+    receive(workspace, deletion, lambda _: None)
+    assert label_of(workspace, 4) == wrong(4)
+    assert detection(4) in waiting(workspace)
 
 
-def test_another_annotator_who_disagrees_makes_it_disputed(house: House, out: Server) -> None:
+def test_another_annotator_who_disagrees_makes_it_disputed(workspace: Workspace, out: Server) -> None:
     out.vote(review_task(out, 4), species(4), by=2)
-    synced(house, out)
-    assert label_of(house, 4) is None
-    with house.database.read() as conn:
+    synced(workspace, out)
+    assert label_of(workspace, 4) is None
+    with workspace.database.read() as conn:
         assert oracle.disputed(conn, PROJECT) == {detection(4)}
-    assert detection(4) not in waiting(house)
+    assert detection(4) not in waiting(workspace)
 
 
 @pytest.mark.parametrize("annotator", [1, 2])
-def test_a_confirmed_label_is_not_listed_again(house: House, out: Server, annotator: int) -> None:
+def test_a_confirmed_label_is_not_listed_again(workspace: Workspace, out: Server, annotator: int) -> None:
     out.vote(review_task(out, 4), wrong(4), by=annotator)
-    synced(house, out)
-    assert label_of(house, 4) == wrong(4)
-    assert detection(4) not in waiting(house)
-    assert detection(4) not in {one.detection_id for one in listed(house)}
-    assert asked(house, out).asked == 0
+    synced(workspace, out)
+    assert label_of(workspace, 4) == wrong(4)
+    assert detection(4) not in waiting(workspace)
+    assert detection(4) not in {one.detection_id for one in listed(workspace)}
+    assert asked(workspace, out).asked == 0
 
 
-def test_a_skip_answers_nothing(house: House, out: Server) -> None:
+def test_a_skip_answers_nothing(workspace: Workspace, out: Server) -> None:
     out.vote(review_task(out, 4), None, by=1)
-    synced(house, out)
-    assert label_of(house, 4) == wrong(4)
-    assert detection(4) in waiting(house)
+    synced(workspace, out)
+    assert label_of(workspace, 4) == wrong(4)
+    assert detection(4) in waiting(workspace)
 
 
-def test_a_label_that_changed_elsewhere_may_be_asked_about_anew(house: House, out: Server) -> None:
+def test_a_label_that_changed_elsewhere_may_be_asked_about_anew(workspace: Workspace, out: Server) -> None:
     third = ({*SPECIES} - {wrong(4), species(4)}).pop()
-    say(house, 4, third, at=utc_now())
-    assert detection(4) not in waiting(house)
-    [one] = [one for one in listed(house) if one.detection_id == detection(4)]
+    say(workspace, 4, third, at=utc_now())
+    assert detection(4) not in waiting(workspace)
+    [one] = [one for one in listed(workspace) if one.detection_id == detection(4)]
     assert (one.given, one.says) == (third, species(4))
-    assert asked(house, out).asked >= 1
-    assert detection(4) in waiting(house)
+    assert asked(workspace, out).asked >= 1
+    assert detection(4) in waiting(workspace)
 
 
-def test_a_new_version_brings_the_open_reviews_along(house: House, out: Server) -> None:
+def test_a_new_version_brings_the_open_reviews_along(workspace: Workspace, out: Server) -> None:
     out.vote(review_task(out, 4), species(4), by=1)
-    synced(house, out)
-    activate(house, "v2", [2, 3])
-    pushed(house, out)
+    synced(workspace, out)
+    activate(workspace, "v2", [2, 3])
+    pushed(workspace, out)
     names = [one for one, _ in out.queue()]
-    assert names == [*waiting(house), detection(2), detection(3)]
+    assert names == [*waiting(workspace), detection(2), detection(3)]
     assert detection(4) not in names
-    pushed(house, out)
+    pushed(workspace, out)
     assert [one for one, _ in out.queue()] == names
 
 
-def test_a_version_without_queue_brings_the_open_reviews_along(house: House, out: Server) -> None:
-    activate(house, "v2")
-    pushed(house, out)
+def test_a_version_without_queue_brings_the_open_reviews_along(workspace: Workspace, out: Server) -> None:
+    activate(workspace, "v2")
+    pushed(workspace, out)
     assert out.fields["model_version"] == "v2"
-    assert [one for one, _ in out.queue()] == waiting(house)
+    assert [one for one, _ in out.queue()] == waiting(workspace)
 
 
 def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_again(
-    house: House, out: Server
+    workspace: Workspace, out: Server
 ) -> None:
-    count = len(waiting(house))
+    count = len(waiting(workspace))
     del out.data[review_task(out, 4)]
     out.predictions = [one for one in out.predictions if one["task"] in out.data]
-    activate(house, "v2", [2])
-    pushed(house, out)
+    activate(workspace, "v2", [2])
+    pushed(workspace, out)
     assert len(out.queue()) == count
-    asked(house, out)  # finds that it is gone
-    assert asked(house, out).asked == 1
-    assert out.queue()[: count + 1].count((detection(4), _score(house, 4))) == 1
+    asked(workspace, out)  # finds that it is gone
+    assert asked(workspace, out).asked == 1
+    assert out.queue()[: count + 1].count((detection(4), _score(workspace, 4))) == 1
 
 
 def test_a_kill_between_label_studios_import_and_our_note_asks_nothing_twice(
-    house: House, server: Server, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    activate(house, "v1", [0])
+    activate(workspace, "v1", [0])
     with monkeypatch.context() as patch:
         patch.setattr(reviews, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            asked(house, server)
+            asked(workspace, server)
     made = server.reviews()
-    report = asked(house, server)
+    report = asked(workspace, server)
     assert (report.asked, report.recovered, report.waiting) == (0, len(made), len(made))
     assert server.reviews() == made
-    assert [one for one, _ in server.queue()] == [*waiting(house), detection(0)]
+    assert [one for one, _ in server.queue()] == [*waiting(workspace), detection(0)]
 
 
-def test_before_the_first_version_nothing_is_put_before_people(house: House, server: Server) -> None:
+def test_before_the_first_version_nothing_is_put_before_people(workspace: Workspace, server: Server) -> None:
     with pytest.raises(StoreError, match="no model version yet"):
-        asked(house, server)
+        asked(workspace, server)
     assert server.reviews() == []
 
 
-def test_the_backend_answers_a_review_task_with_nothing_chosen(house: House, out: Server) -> None:
+def test_the_backend_answers_a_review_task_with_nothing_chosen(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     asked_for = {"id": task, "project": PROJECT, "data": out.data[task]}
-    [answer] = Predictor(house).answer([asked_for])
-    assert answer == {"result": [], "score": _score(house, 4), "model_version": "v1"}
+    [answer] = Predictor(workspace).answer([asked_for])
+    assert answer == {"result": [], "score": _score(workspace, 4), "model_version": "v1"}
     assert answer["score"] < -1
 
 
 def test_the_command_lists_pushes_and_hints(
-    house: House, server: Server, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "open_house", lambda: house)
-    monkeypatch.setattr(wiring, "label_studio", lambda _: server)
+    monkeypatch.setattr("pipeline.workspace.open_workspace", lambda: workspace)
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
     monkeypatch.setattr(ServedFiles, "of", lambda settings: ServedFiles(root=settings.data_dir, below="x"))
-    activate(house, "v1", [0])
+    activate(workspace, "v1", [0])
 
     def run(*arguments: str) -> str:
         done = CliRunner().invoke(wildloop, ["review", *arguments], catch_exceptions=False)
@@ -404,7 +405,7 @@ def test_the_command_lists_pushes_and_hints(
         return done.output
 
     said = run("--limit", "2")
-    count = len(listed(house))
+    count = len(listed(workspace))
     assert f"{count} of 90 labels look wrong" in said
     assert len([line for line in said.splitlines() if ".jpg" in line]) == 2
     assert f"{count - 2} more: see --limit" in said
@@ -416,8 +417,8 @@ def test_the_command_lists_pushes_and_hints(
     assert f"{count} more labels wait for a second look already" in said
 
 
-def _score(house: House, number: int) -> float:
-    with house.database.read() as conn:
+def _score(workspace: Workspace, number: int) -> float:
+    with workspace.database.read() as conn:
         [one] = [one for one in reviews.unanswered(conn, PROJECT) if one.detection_id == detection(number)]
         return one.score
 
@@ -426,23 +427,25 @@ def _payload(action: str, **more: Any) -> dict[str, Any]:
     return {"action": action, "project": {"id": PROJECT}, **more}
 
 
-def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(house: House, out: Server) -> None:
+def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(
+    workspace: Workspace, out: Server
+) -> None:
     task = review_task(out, 4)
     out.vote(task, species(4), by=1)
-    synced(house, out)
+    synced(workspace, out)
     del out.data[task], out.scripted.tasks[task]  # and the webhook that tells of it is lost
-    report = sync(house.database, out, PROJECT)
+    report = sync(workspace.database, out, PROJECT)
     assert (report.tasks_deleted, report.new) == (1, 1)
-    assert label_of(house, 4) == wrong(4)
-    assert detection(4) in {one.detection_id for one in listed(house)}
+    assert label_of(workspace, 4) == wrong(4)
+    assert detection(4) in {one.detection_id for one in listed(workspace)}
 
 
-def test_publishing_takes_no_review_task_for_a_crops_first_one(house: House, out: Server) -> None:
+def test_publishing_takes_no_review_task_for_a_crops_first_one(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     del out.data[5]  # the crop's first task, in Label Studio
     report = publish(
-        house.database, cast(LabelStudio, out), PROJECT, ServedFiles(root=house.settings.data_dir, below="x")
+        workspace.database, cast(LabelStudio, out), PROJECT, ServedFiles(root=workspace.data_dir, below="x")
     )
     assert (report.recovered, report.vanished, report.published) == (0, 1, 1)
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         assert tasks.by_detection(conn, PROJECT, [detection(4)])[detection(4)] not in (5, task)

@@ -16,10 +16,10 @@ from pipeline.simulation.labelled_pool import labelled_pool
 from pipeline.simulation.npz_file import read
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import split
-from pipeline.steps import simulate as step
+from pipeline.steps.operations import simulate as step
 from pipeline.store import projects
 from pipeline.store.database import Database
-from tests.integration.labelled_house import PROJECT, SPECIES, label, populate, species
+from tests.helpers.labelled_workspace import PROJECT, SPECIES, label, populate, species
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from pipeline.records import (
     TaskRecord,
     Verdict,
 )
-from pipeline.steps.record import record
-from pipeline.steps.status import status
+from pipeline.steps.labelling.record import record
+from pipeline.steps.operations.status import status
 from pipeline.store import categories, detections, embeddings, images, models, projects, runs, tasks
 from pipeline.store.database import Database
 

@@ -22,19 +22,19 @@ from pipeline.records import (
     Verdict,
 )
 from pipeline.settings import Settings
-from pipeline.steps.sync import SyncReport, sync
+from pipeline.steps.labelling.sync import SyncReport, sync
 from pipeline.store import categories, detections, images, oracle, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import oracle as oracle_table
-from pipeline.wiring import House
-from tests.integration.scripted_label_studio import ScriptedLabelStudio
+from pipeline.workspace import Workspace
+from tests.helpers.scripted_label_studio import ScriptedLabelStudio
 
 PROJECT = 4
 TASKS = {number: f"d{number}" for number in range(1, 9)}
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
+def workspace(database: Database, tmp_path: Path) -> Workspace:
     """Eight detections, published as tasks 1 to 8."""
     with database.write() as conn:
         images.add(conn, [ImageRecord(id="i", file_name="i.jpg", path="i.jpg")])
@@ -55,7 +55,7 @@ def house(database: Database, tmp_path: Path) -> House:
                 for task, detection in TASKS.items()
             ],
         )
-    return House(settings=Settings(data_dir=tmp_path, database_url=""), database=database)
+    return Workspace(settings=Settings(data_dir=tmp_path, database_url=""), database=database)
 
 
 @pytest.fixture
@@ -64,22 +64,22 @@ def server() -> ScriptedLabelStudio:
 
 
 @pytest.fixture
-def synced(house: House, server: ScriptedLabelStudio) -> Callable[..., SyncReport]:
-    return lambda **options: sync(house.database, server, PROJECT, **options)
+def synced(workspace: Workspace, server: ScriptedLabelStudio) -> Callable[..., SyncReport]:
+    return lambda **options: sync(workspace.database, server, PROJECT, **options)
 
 
-def hear(house: House, payload: dict[str, Any]) -> None:
+def hear(workspace: Workspace, payload: dict[str, Any]) -> None:
     """A webhook arrives; trainings are a matter of other tests."""
-    receive(house, payload, lambda _: None)
+    receive(workspace, payload, lambda _: None)
 
 
-def oracle_says(house: House) -> dict[str, list[str]]:
+def oracle_says(workspace: Workspace) -> dict[str, list[str]]:
     """What stands in the oracle, as Label Studio would tell it."""
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         names = categories.names(conn)
         found: dict[str, list[str]] = {}
         for state in sorted(
-            oracle.standing(conn, PROJECT), key=lambda one: one.annotation.annotation_id or 0
+            oracle.active_annotations(conn, PROJECT), key=lambda one: one.annotation.annotation_id or 0
         ):
             one = state.annotation
             if one.verdict is Verdict.LABEL and one.label is not None:
@@ -89,35 +89,37 @@ def oracle_says(house: House) -> dict[str, list[str]]:
         return found
 
 
-def same(house: House, server: ScriptedLabelStudio) -> bool:
+def same(workspace: Workspace, server: ScriptedLabelStudio) -> bool:
     def ordered(said: dict[str, list[str]]) -> dict[str, list[str]]:
         return {detection: sorted(labels) for detection, labels in said.items()}
 
-    return ordered(oracle_says(house)) == ordered(server.labels())
+    return ordered(oracle_says(workspace)) == ordered(server.labels())
 
 
-def rows(house: House) -> list[Any]:
-    with house.database.read() as conn:
+def rows(workspace: Workspace) -> list[Any]:
+    with workspace.database.read() as conn:
         return list(conn.execute(sa.select(oracle_table).order_by(oracle_table.c.id)).mappings())
 
 
-def test_missed_labels_are_brought_in(house: House, server: Any, synced: Any) -> None:
+def test_missed_labels_are_brought_in(workspace: Workspace, server: Any, synced: Any) -> None:
     server.annotate(1, "deer", shown="deer")
     server.annotate(2, "fox")
     server.annotate(3, None, skip=True)
     server.annotate(4, "unsure")
     report = synced()
     assert (report.tasks, report.new, report.foreign) == (4, 4, 0)
-    assert same(house, server)
-    first = rows(house)[0]
+    assert same(workspace, server)
+    first = rows(workspace)[0]
     assert (first["annotator"], first["lead_time"], first["model_version"]) == ("1", 1.5, "v1")
     assert first["result"] == server.result("deer")
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         assert oracle.label_count(conn, PROJECT) == 2
         assert oracle.resolved(conn, PROJECT) == {"d1", "d2", "d4"}
 
 
-def test_a_second_sync_adds_nothing_and_exports_nothing(house: House, server: Any, synced: Any) -> None:
+def test_a_second_sync_adds_nothing_and_exports_nothing(
+    workspace: Workspace, server: Any, synced: Any
+) -> None:
     server.annotate(1, "deer")
     server.annotate(2, "fox")
     synced()
@@ -125,28 +127,28 @@ def test_a_second_sync_adds_nothing_and_exports_nothing(house: House, server: An
     assert synced().new == 0
     assert synced(full=True).new == 0
     assert server.exported == []
-    assert len(rows(house)) == 2
+    assert len(rows(workspace)) == 2
 
 
-def test_where_webhooks_arrive_sync_exports_nothing(house: House, server: Any, synced: Any) -> None:
-    server.tell = lambda payload: hear(house, payload)
+def test_where_webhooks_arrive_sync_exports_nothing(workspace: Workspace, server: Any, synced: Any) -> None:
+    server.tell = lambda payload: hear(workspace, payload)
     first = server.annotate(1, "deer")
     server.annotate(2, "fox", shown="fox")
     server.change(first, "fox")
     server.delete(server.annotate(3, "deer"))
-    assert same(house, server)
+    assert same(workspace, server)
     assert synced().new == 0
     assert server.exported == []
 
 
-def test_changes_and_deletions_are_repaired(house: House, server: Any, synced: Any) -> None:
+def test_changes_and_deletions_are_repaired(workspace: Workspace, server: Any, synced: Any) -> None:
     first, second = server.annotate(1, "deer"), server.annotate(2, "fox")
     synced()
     server.change(first, "fox")
     server.delete(second)
     assert synced().new == 2
-    assert same(house, server)
-    assert [(row["revision"], row["verdict"]) for row in rows(house)] == [
+    assert same(workspace, server)
+    assert [(row["revision"], row["verdict"]) for row in rows(workspace)] == [
         (1, "label"),
         (1, "label"),
         (2, "label"),
@@ -155,68 +157,70 @@ def test_changes_and_deletions_are_repaired(house: House, server: Any, synced: A
 
 
 def test_a_deletion_told_by_id_takes_back_the_annotation_that_has_it_now(
-    house: House, server: Any, synced: Any
+    workspace: Workspace, server: Any, synced: Any
 ) -> None:
-    server.tell = lambda payload: hear(house, payload)
+    server.tell = lambda payload: hear(workspace, payload)
     first = server.annotate(1, "deer")
     server.delete(first)
     again = server.annotate(2, "fox")
     assert again == first
     server.delete(again)
-    assert oracle_says(house) == {}
+    assert oracle_says(workspace) == {}
     assert synced().new == 0
 
 
-def test_an_id_used_again_is_another_annotation(house: House, server: Any, synced: Any) -> None:
+def test_an_id_used_again_is_another_annotation(workspace: Workspace, server: Any, synced: Any) -> None:
     first = server.annotate(1, "deer")
     synced()
     server.delete(first)  # nobody heard
     assert server.annotate(2, "fox") == first
     synced()
-    assert oracle_says(house) == {"d2": ["fox"]}
+    assert oracle_says(workspace) == {"d2": ["fox"]}
     server.delete(first)
     assert server.annotate(2, "deer") == first  # even on the same task
     synced()
-    assert oracle_says(house) == {"d2": ["deer"]}
+    assert oracle_says(workspace) == {"d2": ["deer"]}
 
 
-def test_several_annotators_keep_their_votes(house: House, server: Any, synced: Any) -> None:
+def test_several_annotators_keep_their_votes(workspace: Workspace, server: Any, synced: Any) -> None:
     server.annotate(1, "deer", by=1)
     server.annotate(1, "fox", by=2)
     assert synced().disputed == 1
     server.annotate(1, "fox", by=3)
     report = synced()
     assert (report.new, report.disputed) == (1, 0)
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         [history] = oracle.histories(conn, ["d1"]).values()
         assert (current_label(history).votes, current_label(history).voters) == (2, 3)
         [label] = oracle.labels(conn, PROJECT).values()
         assert categories.names(conn)[label] == "fox"
 
 
-def test_ground_truth_settles_a_dispute(house: House, server: Any, synced: Any) -> None:
+def test_ground_truth_settles_a_dispute(workspace: Workspace, server: Any, synced: Any) -> None:
     server.annotate(1, "deer", by=1)
     server.annotate(1, "fox", by=2, truth=True)
     assert synced().disputed == 0
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         assert len(oracle.labels(conn, PROJECT)) == 1
 
 
-def test_a_species_added_in_label_studio_becomes_a_category(house: House, server: Any, synced: Any) -> None:
+def test_a_species_added_in_label_studio_becomes_a_category(
+    workspace: Workspace, server: Any, synced: Any
+) -> None:
     server.annotate(1, "Snow  Leopard")
     synced()
-    assert oracle_says(house) == {"d1": ["snow leopard"]}
+    assert oracle_says(workspace) == {"d1": ["snow leopard"]}
     assert synced(full=True).new == 0
 
 
 def test_a_task_that_publishing_did_not_store_is_known_by_its_data(
-    house: House, server: Any, synced: Any
+    workspace: Workspace, server: Any, synced: Any
 ) -> None:
-    with house.database.write() as conn:
+    with workspace.database.write() as conn:
         tasks.remove(conn, PROJECT, [1])
     server.annotate(1, "deer")
     assert synced().foreign == 0
-    assert oracle_says(house) == {"d1": ["deer"]}
+    assert oracle_says(workspace) == {"d1": ["deer"]}
 
 
 def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(server: Any, synced: Any) -> None:
@@ -228,7 +232,7 @@ def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(server: Any
 
 
 def test_a_task_whose_annotation_cannot_be_read_costs_only_itself(
-    house: House, server: Any, synced: Any
+    workspace: Workspace, server: Any, synced: Any
 ) -> None:
     kept = server.annotate(1, "deer")
     synced()
@@ -237,11 +241,11 @@ def test_a_task_whose_annotation_cannot_be_read_costs_only_itself(
     server._touch(1)
     report = synced()
     assert (report.new, report.unreadable) == (1, 1)
-    assert oracle_says(house) == {"d1": ["deer"], "d2": ["fox"]}
+    assert oracle_says(workspace) == {"d1": ["deer"], "d2": ["fox"]}
 
 
 def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
-    house: House, server: Any, synced: Any
+    workspace: Workspace, server: Any, synced: Any
 ) -> None:
     server.annotate(1, "deer")
     server.annotate(2, "fox")
@@ -249,26 +253,30 @@ def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
     server.delete_task(1)
     report = synced()
     assert (report.tasks_deleted, report.new) == (1, 1)
-    assert oracle_says(house) == {"d2": ["fox"]}
-    with house.database.read() as conn:
+    assert oracle_says(workspace) == {"d2": ["fox"]}
+    with workspace.database.read() as conn:
         assert tasks.by_task(conn, PROJECT, [1, 2]) == {2: "d2"}
 
 
-def test_a_full_sync_finds_deleted_tasks_behind_added_ones(house: House, server: Any, synced: Any) -> None:
+def test_a_full_sync_finds_deleted_tasks_behind_added_ones(
+    workspace: Workspace, server: Any, synced: Any
+) -> None:
     server.annotate(1, "deer")
     synced()
     server.delete_task(1)
     server.tasks[99] = {**server.tasks[2], "id": 99, "data": {"crop": "x"}, "annotations": []}
     assert synced().tasks_deleted == 0  # the counts agree
     assert synced(full=True).tasks_deleted == 1
-    assert oracle_says(house) == {}
+    assert oracle_says(workspace) == {}
 
 
-def test_what_happens_while_tasks_are_listed_is_not_undone(house: House, server: Any, synced: Any) -> None:
+def test_what_happens_while_tasks_are_listed_is_not_undone(
+    workspace: Workspace, server: Any, synced: Any
+) -> None:
     kept, gone = server.annotate(1, "deer"), server.annotate(2, "fox")
     synced()
     server.change(kept, "deer")
-    server.tell = lambda payload: hear(house, payload)
+    server.tell = lambda payload: hear(workspace, payload)
 
     def meanwhile() -> None:
         server.delete(gone)
@@ -276,13 +284,13 @@ def test_what_happens_while_tasks_are_listed_is_not_undone(house: House, server:
 
     server.during = meanwhile
     synced(full=True)
-    assert same(house, server)
+    assert same(workspace, server)
     assert synced(full=True).new == 0
-    assert same(house, server)
+    assert same(workspace, server)
 
 
 def test_a_stamp_that_was_committed_late_is_inside_the_overlap(
-    house: House, server: Any, synced: Any
+    workspace: Workspace, server: Any, synced: Any
 ) -> None:
     server.annotate(1, "deer")
     synced()
@@ -293,15 +301,15 @@ def test_a_stamp_that_was_committed_late_is_inside_the_overlap(
     server.tasks[2] = hidden
     server.tasks[2]["updated_at"] = server.now - dt.timedelta(seconds=30)
     synced()
-    assert late in {row["annotation_id"] for row in rows(house)}
-    assert same(house, server)
+    assert late in {row["annotation_id"] for row in rows(workspace)}
+    assert same(workspace, server)
 
 
 def test_the_watermark_moves_only_once_the_rows_are_there(
-    house: House, server: Any, synced: Any, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, server: Any, synced: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def watermark() -> dt.datetime | None:
-        with house.database.read() as conn:
+        with workspace.database.read() as conn:
             return projects.get(conn, PROJECT).watermark
 
     server.annotate(1, "deer")
@@ -312,12 +320,12 @@ def test_the_watermark_moves_only_once_the_rows_are_there(
     assert watermark() is None
     synced()
     assert watermark() == server.tasks[1]["updated_at"]
-    assert same(house, server)
+    assert same(workspace, server)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
-    house: House, server: Any, synced: Any, seed: int
+    workspace: Workspace, server: Any, synced: Any, seed: int
 ) -> None:
     chance = random.Random(seed)
     waiting: list[dict[str, Any]] = []
@@ -328,7 +336,7 @@ def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
         waiting.extend([payload] * chance.choice([1, 1, 2]))
         chance.shuffle(waiting)
         while waiting and chance.random() < 0.7:
-            hear(house, waiting.pop())
+            hear(workspace, waiting.pop())
 
     server.tell = tell
     for _ in range(60):
@@ -345,5 +353,5 @@ def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
         elif act == "sync":
             synced()
     synced(full=True)
-    assert same(house, server)
+    assert same(workspace, server)
     assert synced(full=True).new == 0

@@ -15,7 +15,7 @@ from pipeline.acquisition import Round, coverage
 from pipeline.acquisition.audit import EVERY, interleaved
 from pipeline.acquisition.coverage import facility_location, filled, greedy, shortlist
 from pipeline.acquisition.measures import entropy, least_confidence, margin, rarity_weighted_gini
-from pipeline.acquisition.novelty import Familiar
+from pipeline.acquisition.novelty import NoveltyDetector
 
 # Probabilities, and by hand: the top one, top minus second, and the entropy in nats.
 TABLE = [
@@ -289,7 +289,7 @@ def test_no_crop_is_lost_where_audit_crops_join_the_queue(chosen: int, audit: in
 def test_a_species_that_nobody_has_named_is_novel_and_the_named_ones_are_not() -> None:
     embeddings, group = groups([100, 100, 100])
     labelled = np.flatnonzero((group < 2) & (np.arange(300) % 2 == 0))
-    familiar = Familiar(embeddings[labelled], labelled)
+    familiar = NoveltyDetector(embeddings[labelled], labelled)
     novel = familiar.novel(embeddings)
     assert novel[group == 2].all()
     assert novel[group < 2].mean() < 0.1
@@ -299,10 +299,10 @@ def test_a_burst_does_not_make_everything_else_look_far() -> None:
     """Frames of one sequence resemble each other more than crops of a species ever do."""
     rows = crops(60, seed=1).astype(np.float32)
     frames = np.repeat(rows, 3, axis=0) + rng().normal(scale=0.01, size=(180, 8))
-    familiar = Familiar(frames, np.repeat(np.arange(60), 3))
+    familiar = NoveltyDetector(frames, np.repeat(np.arange(60), 3))
     assert familiar.novel(crops(500, seed=2)).mean() < 0.2
 
 
 def test_with_few_labels_nothing_is_called_novel() -> None:
-    assert not Familiar(crops(5), np.arange(5)).novel(100 * crops(20, seed=9)).any()
-    assert not Familiar(crops(0), NONE).novel(crops(20)).any()
+    assert not NoveltyDetector(crops(5), np.arange(5)).novel(100 * crops(20, seed=9)).any()
+    assert not NoveltyDetector(crops(0), NONE).novel(crops(20)).any()

@@ -22,7 +22,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from backend import newcomers, trainings
+from backend import external_tasks, trainings
 from backend.app import create_app
 from pipeline import jobs, registry
 from pipeline.embedders import load
@@ -50,7 +50,7 @@ from pipeline.store import (
     tasks,
 )
 from pipeline.store.database import Database
-from pipeline.wiring import House
+from pipeline.workspace import Workspace
 
 PROJECT = 3
 UID = f"{PROJECT}.1700000000"
@@ -64,7 +64,7 @@ OURS = {1: "d1", 2: "d2", 3: "d3"}  # tasks and what they show
 
 
 @pytest.fixture
-def house(sqlite_database: Database, tmp_path: Path) -> House:
+def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
     """Three published detections with embeddings, and no version yet."""
     settings = Settings(
         data_dir=tmp_path / "data",
@@ -97,17 +97,17 @@ def house(sqlite_database: Database, tmp_path: Path) -> House:
         )
         embeddings.register(conn, embedder)
         embeddings.append(conn, embedder.id, list(OURS.values()), vectors)
-    return House(settings=settings, database=sqlite_database)
+    return Workspace(settings=settings, database=sqlite_database)
 
 
 @pytest.fixture
-def client(house: House) -> FlaskClient:
-    return create_app(house).test_client()
+def client(workspace: Workspace) -> FlaskClient:
+    return create_app(workspace).test_client()
 
 
-def activate(house: House, version: str = "v1", queue: tuple[PredictionRecord, ...] = ()) -> None:
+def activate(workspace: Workspace, version: str = "v1", queue: tuple[PredictionRecord, ...] = ()) -> None:
     """A version whose head tells deer by the first number and fox by the second."""
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         embedder_id = projects.get(conn, PROJECT).embedder
         dimension = embeddings.registered(conn, embedder_id).dimension
         numbers = {name: number for number, name in categories.names(conn).items()}
@@ -121,7 +121,7 @@ def activate(house: House, version: str = "v1", queue: tuple[PredictionRecord, .
         temperature=1.0,
         penalty=None,
         shrinkage=None,
-        share=None,
+        logistic_weight=None,
     )
     record = ModelRecord(
         version=version,
@@ -132,8 +132,8 @@ def activate(house: House, version: str = "v1", queue: tuple[PredictionRecord, .
         path=f"models/{version}",
         created_at=utc_now(),
     )
-    registry.save(house.settings.data_dir, record, head, names={})
-    with house.database.write() as conn:
+    registry.save(workspace.data_dir, record, head, names={})
+    with workspace.database.write() as conn:
         models.activate(conn, record, queue)
 
 
@@ -163,8 +163,8 @@ def chosen(prediction: dict[str, Any]) -> str:
 # --- predictions
 
 
-def test_predict_answers_without_a_setup_before_it(house: House, client: FlaskClient) -> None:
-    activate(house)
+def test_predict_answers_without_a_setup_before_it(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
     first, second = ask(client, task(1), task(2))
     assert (chosen(first), chosen(second)) == ("deer", "fox")
     assert first["model_version"] == "v1"
@@ -173,18 +173,20 @@ def test_predict_answers_without_a_setup_before_it(house: House, client: FlaskCl
     assert 0.5 < result["score"] <= 1
 
 
-def test_the_order_of_what_was_not_pushed_comes_behind_the_queue(house: House, client: FlaskClient) -> None:
+def test_the_order_of_what_was_not_pushed_comes_behind_the_queue(
+    workspace: Workspace, client: FlaskClient
+) -> None:
     queued = PredictionRecord(detection_id="d2", rank=0, score=0.125, category_id=2, probability=0.9)
-    activate(house, queue=(queued,))
+    activate(workspace, queue=(queued,))
     sure, pushed, doubtful = ask(client, task(1), task(2), task(3))
     assert pushed["score"] == 0.125
     assert 1 <= doubtful["score"] < sure["score"] <= 2
 
 
-def test_a_new_version_answers_at_once(house: House, client: FlaskClient) -> None:
-    activate(house)
+def test_a_new_version_answers_at_once(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
     ask(client, task(1))
-    activate(house, "v2")
+    activate(workspace, "v2")
     assert ask(client, task(1))[0]["model_version"] == "v2"
 
 
@@ -192,8 +194,8 @@ def test_before_any_version_answers_are_empty(client: FlaskClient) -> None:
     assert ask(client, task(1))[0] == {"result": [], "score": 2.0, "model_version": "none"}
 
 
-def test_a_version_without_a_head_orders_and_names_nothing(house: House, client: FlaskClient) -> None:
-    with house.database.write() as conn:
+def test_a_version_without_a_head_orders_and_names_nothing(workspace: Workspace, client: FlaskClient) -> None:
+    with workspace.database.write() as conn:
         embedder_id = projects.get(conn, PROJECT).embedder
         covering = ModelRecord(
             version="cover-1",
@@ -211,15 +213,17 @@ def test_a_version_without_a_head_orders_and_names_nothing(house: House, client:
     assert second == {"result": [], "score": 2.0, "model_version": "cover-1"}
 
 
-def test_a_task_that_publishing_did_not_store_is_known_by_its_data(house: House, client: FlaskClient) -> None:
-    activate(house)
+def test_a_task_that_publishing_did_not_store_is_known_by_its_data(
+    workspace: Workspace, client: FlaskClient
+) -> None:
+    activate(workspace)
     assert chosen(ask(client, task(77, detection_id="d2"))[0]) == "fox"
 
 
 def test_what_cannot_be_answered_leaves_an_empty_answer_in_its_place(
-    house: House, client: FlaskClient
+    workspace: Workspace, client: FlaskClient
 ) -> None:
-    activate(house)
+    activate(workspace)
     answers = ask(
         client,
         task(90),
@@ -244,18 +248,18 @@ def test_a_request_that_cannot_be_read_is_refused(client: FlaskClient, body: byt
     assert "error" in answer.json
 
 
-def test_a_damaged_head_is_an_error_that_names_it(house: House, client: FlaskClient) -> None:
-    activate(house)
-    (house.settings.data_dir / "models/v1/head.npz").write_bytes(b"no")
+def test_a_damaged_head_is_an_error_that_names_it(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
+    (workspace.data_dir / "models/v1/head.npz").write_bytes(b"no")
     answer = client.post("/predict", json={"tasks": [task(1)], "project": UID}, headers=BASIC)
     assert answer.status_code == 500
     assert "head.npz" in answer.json["error"]
     assert "Traceback" not in answer.get_data(as_text=True)
 
 
-def test_the_class_answers_however_label_studio_ml_makes_it(house: House) -> None:
-    activate(house)
-    made = create_app(house).extensions["wildloop"].model
+def test_the_class_answers_however_label_studio_ml_makes_it(workspace: Workspace) -> None:
+    activate(workspace)
+    made = create_app(workspace).extensions["wildloop"].model
     asked = [task(1), {**task(2), "project": None}]
     import label_studio_ml.model as base
 
@@ -284,36 +288,38 @@ def local(path: Path, root: Path) -> str:
 
 @pytest.mark.parametrize("levels", [0, 1])
 def test_a_photograph_never_seen_is_embedded_once_and_answered(
-    house: House, client: FlaskClient, levels: int
+    workspace: Workspace, client: FlaskClient, levels: int
 ) -> None:
-    activate(house)
-    root = [house.settings.data_dir, house.settings.data_dir.parent][levels]
-    path = photograph(house.settings.data_dir / "uploads" / "a new one.jpg")
+    activate(workspace)
+    root = [workspace.data_dir, workspace.data_dir.parent][levels]
+    path = photograph(workspace.data_dir / "uploads" / "a new one.jpg")
     asked = task(50, crop=local(path, root))
     answer = ask(client, asked)[0]
     assert answer["model_version"] == "v1"
     assert chosen(answer) in ("deer", "fox")
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         shown = tasks.by_task(conn, PROJECT, [50])[50]
         stored = detections.get(conn, [shown])[shown]
     assert (stored.detector, stored.box.width) == ("whole-frame", 1.0)
-    assert (house.settings.data_dir / str(stored.crop_path)).is_file()
-    assert (house.settings.data_dir / str(stored.frame_path)).is_file()
+    assert (workspace.data_dir / str(stored.crop_path)).is_file()
+    assert (workspace.data_dir / str(stored.frame_path)).is_file()
     path.unlink()
     assert ask(client, asked)[0] == answer
 
 
-def test_a_file_outside_the_data_folder_is_not_read_from_the_disk(house: House, tmp_path: Path) -> None:
+def test_a_file_outside_the_data_folder_is_not_read_from_the_disk(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     outside = photograph(tmp_path / "secret.jpg")
-    photograph(house.settings.data_dir / "in.jpg")
-    below = newcomers._below
-    assert below(house.settings.data_dir, "/data/local-files/?d=in.jpg") is not None
+    photograph(workspace.data_dir / "in.jpg")
+    below = external_tasks._below
+    assert below(workspace.data_dir, "/data/local-files/?d=in.jpg") is not None
     for named in ["secret.jpg", "../secret.jpg", str(outside), "data/../secret.jpg", "", "%00"]:
-        assert below(house.settings.data_dir, f"/data/local-files/?d={named}") is None
+        assert below(workspace.data_dir, f"/data/local-files/?d={named}") is None
 
 
 def test_label_studios_own_files_come_with_the_key_and_others_without(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(encoded, "PNG")
@@ -331,11 +337,13 @@ def test_label_studios_own_files_come_with_the_key_and_others_without(
         fetched.append(("without", url))
         return encoded.getvalue()
 
-    monkeypatch.setattr(newcomers, "LabelStudio", Client)
-    monkeypatch.setattr(newcomers, "_download", download)
-    settings = replace(house.settings, label_studio_url="http://ls.example:8080", label_studio_api_key="key")
-    house = replace(house, settings=settings)
-    activate(house)
+    monkeypatch.setattr(external_tasks, "LabelStudio", Client)
+    monkeypatch.setattr(external_tasks, "_download", download)
+    settings = replace(
+        workspace.settings, label_studio_url="http://ls.example:8080", label_studio_api_key="key"
+    )
+    workspace = replace(workspace, settings=settings)
+    activate(workspace)
     urls = [
         "/data/upload/3/a.png",
         "http://ls.example:8080/data/upload/3/b.png?x=1",
@@ -344,7 +352,9 @@ def test_label_studios_own_files_come_with_the_key_and_others_without(
         "//elsewhere.example/e.png",
         "/data/local-files/?d=not/here.png",
     ]
-    answers = ask(create_app(house).test_client(), *[task(60 + at, crop=url) for at, url in enumerate(urls)])
+    answers = ask(
+        create_app(workspace).test_client(), *[task(60 + at, crop=url) for at, url in enumerate(urls)]
+    )
     assert all(answer["result"] for answer in answers)
     assert fetched == [
         ("with key", "/data/upload/3/a.png"),
@@ -356,22 +366,22 @@ def test_label_studios_own_files_come_with_the_key_and_others_without(
     ]
 
 
-def test_a_photograph_that_is_none_is_left_unanswered(house: House, client: FlaskClient) -> None:
-    activate(house)
-    text = house.settings.data_dir / "text.jpg"
+def test_a_photograph_that_is_none_is_left_unanswered(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
+    text = workspace.data_dir / "text.jpg"
     text.write_text("not a photograph")
-    answer = ask(client, task(50, crop=local(text, house.settings.data_dir)))[0]
+    answer = ask(client, task(50, crop=local(text, workspace.data_dir)))[0]
     assert answer["result"] == []
-    with house.database.read() as conn:
+    with workspace.database.read() as conn:
         assert tasks.by_task(conn, PROJECT, [50]) == {}
 
 
 def test_photographs_beyond_a_requests_time_wait_for_the_next(
-    house: House, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    activate(house)
-    path = photograph(house.settings.data_dir / "new.jpg")
-    asked = task(50, crop=local(path, house.settings.data_dir))
+    activate(workspace)
+    path = photograph(workspace.data_dir / "new.jpg")
+    asked = task(50, crop=local(path, workspace.data_dir))
     with monkeypatch.context() as patch:
         patch.setattr("backend.predictions.PATIENCE", -1.0)
         assert ask(client, asked)[0]["result"] == []
@@ -381,16 +391,16 @@ def test_photographs_beyond_a_requests_time_wait_for_the_next(
 # --- what else Label Studio asks
 
 
-def test_setup_names_the_current_version(house: House, client: FlaskClient) -> None:
+def test_setup_names_the_current_version(workspace: Workspace, client: FlaskClient) -> None:
     body = {"project": UID, "schema": CONFIG, "hostname": "x", "access_token": "t", "extra_params": None}
     assert client.post("/setup", json=body, headers=BASIC).json == {"model_version": "none"}
-    activate(house)
+    activate(workspace)
     assert client.post("/setup", json=body, headers=BASIC).json == {"model_version": "v1"}
 
 
-def test_versions_are_told_newest_first(house: House, client: FlaskClient) -> None:
-    activate(house)
-    activate(house, "v2")
+def test_versions_are_told_newest_first(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
+    activate(workspace, "v2")
     assert client.get("/versions", headers=BASIC).json == {"versions": ["v2", "v1"]}
     assert client.get(f"/versions?project={UID}", headers=BASIC).json == {"versions": ["v2", "v1"]}
     assert client.get("/versions?project=99", headers=BASIC).json == {"versions": []}
@@ -400,10 +410,10 @@ def test_the_application_starts_without_torch() -> None:
     code = (
         "import sys, tempfile; from pathlib import Path\n"
         "from backend.app import create_app\n"
-        "from pipeline.settings import Settings; from pipeline.wiring import open_house\n"
+        "from pipeline.settings import Settings; from pipeline.workspace import open_workspace\n"
         "here = Path(tempfile.mkdtemp())\n"
         "settings = Settings(data_dir=here, database_url=f'sqlite:///{here}/w.db')\n"
-        "app = create_app(open_house(settings))\n"
+        "app = create_app(open_workspace(settings))\n"
         "assert app.test_client().get('/health').status_code == 200\n"
         "print(sorted({'torch', 'torchvision', 'sklearn', 'label_studio_sdk'} & set(sys.modules)))\n"
         "import torch.multiprocessing\n"
@@ -459,11 +469,11 @@ def test_health_wants_no_secret_and_tells_none(client: FlaskClient) -> None:
     assert "data" not in answer.get_data(as_text=True)
 
 
-def test_the_webhook_wants_its_secret(client: FlaskClient, house: House) -> None:
+def test_the_webhook_wants_its_secret(client: FlaskClient, workspace: Workspace) -> None:
     told = event("ANNOTATION_CREATED", annotation=annotation())
     for headers in ({}, BASIC, {"X-Wildloop-Secret": "hush!"}, {"X-Wildloop-Secret": ""}):
         assert client.post("/webhook", json=told, headers=headers).status_code == 401, headers
-    assert labels(house) == {}
+    assert labels(workspace) == {}
 
 
 def test_the_train_button_comes_with_basic_auth_instead(
@@ -478,11 +488,11 @@ def test_the_train_button_comes_with_basic_auth_instead(
     assert client.post("/webhook", json=event("START_TRAINING")).status_code == 401
 
 
-def test_an_application_without_secrets_gets_its_own(house: House) -> None:
-    bare = replace(house.settings, basic_auth_user=None, basic_auth_password=None, webhook_secret=None)
-    open_client = create_app(replace(house, settings=bare)).test_client()
+def test_an_application_without_secrets_gets_its_own(workspace: Workspace) -> None:
+    bare = replace(workspace.settings, basic_auth_user=None, basic_auth_password=None, webhook_secret=None)
+    open_client = create_app(replace(workspace, settings=bare)).test_client()
     assert open_client.post("/setup", json={"project": UID}).status_code == 401
-    stored = json.loads((house.settings.data_dir / "secrets.json").read_text())
+    stored = json.loads((workspace.data_dir / "secrets.json").read_text())
     given = f"{stored['basic_auth_user']}:{stored['basic_auth_password']}"
     headers = {"Authorization": "Basic " + base64.b64encode(given.encode()).decode()}
     assert open_client.post("/setup", json={"project": UID}, headers=headers).status_code == 200
@@ -518,8 +528,8 @@ def tell(client: FlaskClient, payload: Any) -> Any:
     return answer.status_code, answer.json
 
 
-def labels(house: House) -> dict[str, str]:
-    with house.database.read() as conn:
+def labels(workspace: Workspace) -> dict[str, str]:
+    with workspace.database.read() as conn:
         names = categories.names(conn)
         return {one: names[label] for one, label in oracle.labels(conn, PROJECT).items()}
 
@@ -540,49 +550,51 @@ def due(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_created_annotation_is_written_down_and_may_call_for_a_training(
-    client: FlaskClient, house: House, due: list[int]
+    client: FlaskClient, workspace: Workspace, due: list[int]
 ) -> None:
     told = event("ANNOTATION_CREATED", annotation=annotation(), task={"id": 1, "data": {}})
     assert tell(client, told) == (200, {"status": "recorded", "new": 1})
-    assert labels(house) == {"d1": "deer"}
+    assert labels(workspace) == {"d1": "deer"}
     assert tell(client, told) == (200, {"status": "recorded", "new": 0})
     eventually(lambda: due == [PROJECT])
 
 
 def test_annotations_made_in_bulk_are_written_down_but_for_what_cannot_be_read(
-    client: FlaskClient, house: House
+    client: FlaskClient, workspace: Workspace
 ) -> None:
     made = [annotation(8, 1), annotation(9, 2, "fox"), annotation(10, 3, updated_at="?")]
     told = event("ANNOTATIONS_CREATED", annotation=made, task=[{"id": 1, "data": {}}])
     assert tell(client, told) == (200, {"status": "recorded", "new": 2})
-    assert labels(house) == {"d1": "deer", "d2": "fox"}
+    assert labels(workspace) == {"d1": "deer", "d2": "fox"}
 
 
-def test_an_update_replaces_and_a_deletion_by_id_takes_back(client: FlaskClient, house: House) -> None:
+def test_an_update_replaces_and_a_deletion_by_id_takes_back(
+    client: FlaskClient, workspace: Workspace
+) -> None:
     tell(client, event("ANNOTATION_CREATED", annotation=annotation()))
     later = annotation(choice="fox", updated_at="2026-11-22T18:55:50Z")
     tell(client, event("ANNOTATION_UPDATED", annotation=later))
-    assert labels(house) == {"d1": "fox"}
+    assert labels(workspace) == {"d1": "fox"}
     gone = event("ANNOTATIONS_DELETED", annotations=[{"id": 8}, {"id": 999}])
     assert tell(client, gone) == (200, {"status": "recorded", "new": 1})
-    assert labels(house) == {}
+    assert labels(workspace) == {}
 
 
-def test_deleted_tasks_take_their_labels_along(client: FlaskClient, house: House) -> None:
+def test_deleted_tasks_take_their_labels_along(client: FlaskClient, workspace: Workspace) -> None:
     tell(client, event("ANNOTATION_CREATED", annotation=annotation()))
     assert tell(client, event("TASKS_DELETED", tasks=[{"id": 1}])) == (200, {"status": "recorded", "new": 1})
-    assert labels(house) == {}
+    assert labels(workspace) == {}
 
 
-def test_a_skip_is_written_down_and_labels_nothing(client: FlaskClient, house: House) -> None:
+def test_a_skip_is_written_down_and_labels_nothing(client: FlaskClient, workspace: Workspace) -> None:
     tell(client, event("ANNOTATION_CREATED", annotation=annotation(choice=None)))
-    assert labels(house) == {}
-    with house.database.read() as conn:
-        assert len(oracle.standing(conn, PROJECT)) == 1
+    assert labels(workspace) == {}
+    with workspace.database.read() as conn:
+        assert len(oracle.active_annotations(conn, PROJECT)) == 1
 
 
 def test_what_is_not_ours_is_ignored_quietly(
-    client: FlaskClient, house: House, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     for payload in [
         event("PROJECT_UPDATED"),
@@ -594,11 +606,11 @@ def test_what_is_not_ours_is_ignored_quietly(
     ]:
         assert tell(client, payload) == (200, {"status": "ignored"})
     assert caplog.records == []
-    assert labels(house) == {}
+    assert labels(workspace) == {}
 
 
 def test_what_cannot_be_read_is_refused_with_a_line_in_the_log(
-    client: FlaskClient, house: House, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     for payload in [
         [],
@@ -623,34 +635,37 @@ def test_what_cannot_be_read_is_refused_with_a_line_in_the_log(
         assert status == 400, payload
         assert answer["error"]
         assert len(caplog.records) == 1
-    assert labels(house) == {}
+    assert labels(workspace) == {}
 
 
 def test_a_label_is_kept_even_where_no_training_can_be_asked_for(
-    client: FlaskClient, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: FlaskClient,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_: Any) -> None:
         raise StoreError("the store is full")
 
     monkeypatch.setattr(trainings.jobs, "train_if_due", broken)
     assert tell(client, event("ANNOTATION_CREATED", annotation=annotation()))[0] == 200
-    assert labels(house) == {"d1": "deer"}
+    assert labels(workspace) == {"d1": "deer"}
     eventually(lambda: "the store is full" in caplog.text)
 
 
 def test_labels_that_arrive_while_a_training_is_considered_are_considered_together(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     considered: list[int] = []
     started, go = threading.Event(), threading.Event()
 
-    def slow(_: House, project_id: int) -> None:
+    def slow(_: Workspace, project_id: int) -> None:
         started.set()
         go.wait(10)
         considered.append(project_id)
 
     monkeypatch.setattr(trainings.jobs, "train_if_due", slow)
-    both = trainings.Trainings(house)
+    both = trainings.Trainings(workspace)
     both.consider(PROJECT)
     started.wait(10)
     for _ in range(20):

@@ -12,35 +12,35 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.camtrap_dp import entries, read
-from importers.camtrap_dp import stage as scratch
-from importers.camtrap_dp.package import opened
-from importers.camtrap_dp.places import AMBIGUOUS, Places
-from importers.camtrap_dp.rows import Deployment
-from importers.entries import Entry
-from importers.report import ImportReport
-from importers.root import Root
-from pipeline import files
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources.camtrap_dp import entries, read
+from importers.sources.camtrap_dp import scratch_tables as scratch
+from importers.sources.camtrap_dp.media_paths import AMBIGUOUS, Places
+from importers.sources.camtrap_dp.package import opened
+from importers.sources.camtrap_dp.rows import Deployment
 from pipeline.errors import PhotoError, SourceError
+from pipeline.files import reading
 from pipeline.records import Level, SourceLabel
-from tests.camtrap_dp_packages import boxed, content, deployment, medium, observation, package, zipped
-from tests.photographs import encoded, put, scene
+from tests.helpers.camtrap_dp_packages import boxed, content, deployment, medium, observation, package, zipped
+from tests.helpers.photographs import encoded, put, scene
 
 SOURCE = "camtrap-dp:sample"
 
 
 def taken(
     path: Path, images: Path | str | None = None
-) -> tuple[list[Entry], dict[str, Deployment], ImportReport]:
+) -> tuple[list[SourceImage], dict[str, Deployment], ImportReport]:
     """The entries and deployments of a package, and what is said of its rows."""
     report = ImportReport(source=str(path))
     with opened(path) as source, scratch.opened() as stage:
         deployments = read(source, stage, report)
-        places = Places(source, stage, Root(images) if images else None, deployments, report)
+        places = Places(source, stage, ImageRoot(images) if images else None, deployments, report)
         return list(entries(source, stage, places, deployments)), deployments, report
 
 
-def said(one: Entry) -> list[tuple[str, str]]:
+def said(one: SourceImage) -> list[tuple[str, str]]:
     return [(label.level.value, label.category) for label in one.labels]
 
 
@@ -360,9 +360,9 @@ def test_a_zip_is_read_where_it_lies(tmp_path: Path, inside: str) -> None:
     path = zipped(tmp_path / "sample.zip", {**content(), "media/m1.jpg": photo}, inside)
     (one,), deployments, _ = taken(path)
     assert (one.file_name, list(deployments)) == ("media/m1.jpg", ["d1"])
-    assert files.read(one.path, 10**6) == photo
+    assert reading.read(one.path, 10**6) == photo
     with pytest.raises(PhotoError, match="too_large"):
-        files.read(one.path, 10)
+        reading.read(one.path, 10)
     assert [found.name for found in tmp_path.iterdir()] == ["sample.zip"]
 
 
@@ -370,14 +370,14 @@ def test_photographs_in_a_zip_are_found_by_their_file_name_too(tmp_path: Path) -
     parts = {**content(media=[medium(filePath=URL)]), "media/roll/m1.jpg": b"x"}
     (one,), _, _ = taken(zipped(tmp_path / "sample.zip", parts, "in/"))
     assert one.file_name == "media/roll/m1.jpg"
-    assert files.read(one.path, 10) == b"x"
+    assert reading.read(one.path, 10) == b"x"
 
 
 def test_a_zip_that_was_written_again_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "sample.zip"
     for text in (b"first", b"second time"):
         (one,), _, _ = taken(zipped(path, {**content(), "media/m1.jpg": text}))
-        assert files.read(one.path, 100) == text
+        assert reading.read(one.path, 100) == text
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ def test_photographs_are_looked_for_in_an_object_store(tmp_path: Path) -> None:
     store.pipe("/camtrap-dp-test/roll/m1.jpg", b"x")
     (one,), _, _ = taken(package(tmp_path), "memory://camtrap-dp-test")
     assert one.file_name == "roll/m1.jpg"
-    assert files.read(one.path, 10) == b"x"
+    assert reading.read(one.path, 10) == b"x"
 
 
 def test_an_object_store_that_nobody_knows_is_refused(tmp_path: Path) -> None:

@@ -15,21 +15,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.camtrap_dp import entries, read
-from importers.camtrap_dp import stage as scratch
-from importers.camtrap_dp.package import opened
-from importers.camtrap_dp.places import Places
-from importers.entries import Entry
-from importers.report import ImportReport
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.sources.camtrap_dp import entries, read
+from importers.sources.camtrap_dp import scratch_tables as scratch
+from importers.sources.camtrap_dp.media_paths import Places
+from importers.sources.camtrap_dp.package import opened
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp import RENAMED, read_taxa, write
-from pipeline.exporters.camtrap_dp.cameras import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME, stamp
-from pipeline.exporters.survey import Basis
+from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME, stamp
+from pipeline.exporters.source import Basis
 from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, zone_of
-from tests.camtrap_dp_packages import boxed, deployment, medium, observation, package
-from tests.camtrap_dp_standard import problems
-from tests.photographs import put
-from tests.surveys import NOON, FixedSurvey, box, photograph, survey
+from tests.helpers.camtrap_dp_packages import boxed, deployment, medium, observation, package
+from tests.helpers.camtrap_dp_standard import problems
+from tests.helpers.photographs import put
+from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
 
 AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
 DEPLOYMENT = DeploymentRecord(
@@ -531,7 +531,7 @@ def test_an_offset_is_written_to_the_minute() -> None:
     assert stamp(dt.datetime(1, 1, 1), zone_of("+14:00")) == "0001-01-01T00:00:00+14:00"
 
 
-def taken(path: Path) -> list[Entry]:
+def taken(path: Path) -> list[SourceImage]:
     report = ImportReport(source=str(path))
     with opened(path) as source, scratch.opened() as stage:
         deployments = read(source, stage, report)

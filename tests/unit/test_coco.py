@@ -14,30 +14,30 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers import coco
-from importers.coco.combine import combine
-from importers.coco.keys import Keys
-from importers.entries import Entry
-from importers.report import ImportReport
-from importers.root import OUTSIDE, Root
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.reading.image_root import OUTSIDE, ImageRoot
+from importers.sources import coco
+from importers.sources.coco.combine import combine
+from importers.sources.coco.keys import Keys
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Box, Level, SourceLabel
-from tests.coco_files import CATEGORIES, annotation, document, image, mutated
-from tests.coco_rules import assert_valid
-from tests.photographs import put
+from tests.helpers.coco_files import CATEGORIES, annotation, document, image, mutated
+from tests.helpers.coco_rules import assert_valid
+from tests.helpers.photographs import put
 
 
 def written(path: Path, *records: dict[str, Any], **fields: Any) -> Path:
     return put(path, json.dumps(document(*records, **fields)).encode())
 
 
-def entries(root: Path, *files: Path) -> tuple[list[Entry], ImportReport]:
+def entries(root: Path, *files: Path) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source="test")
-    return list(coco.entries(coco.check(files, report), Root(root), report)), report
+    return list(coco.entries(coco.check(files, report), ImageRoot(root), report)), report
 
 
-def one_entry(root: Path, *records: dict[str, Any], **fields: Any) -> tuple[Entry, ImportReport]:
+def one_entry(root: Path, *records: dict[str, Any], **fields: Any) -> tuple[SourceImage, ImportReport]:
     (found,), report = entries(root, written(root / "set.json", *records, **fields))
     return found, report
 
@@ -54,7 +54,7 @@ def test_an_image_brings_its_place_time_and_sequence(tmp_path: Path) -> None:
         datetime="2022-12-31 09:52:50", seq_id="s1", frame_num=0, seq_num_frames=3, location="cam 1"
     )
     found, report = one_entry(tmp_path, given)
-    assert found == Entry(
+    assert found == SourceImage(
         file_name="a.jpg",
         path=str(tmp_path / "a.jpg"),
         source_id="id of a.jpg",
@@ -352,7 +352,7 @@ def test_the_combined_file_is_imported_like_its_parts(tmp_path: Path) -> None:
         assert _without_source(one) == _without_source(part)
 
 
-def _without_source(entry: Entry) -> Any:
+def _without_source(entry: SourceImage) -> Any:
     """An entry as text, whatever data set its labels come from."""
     text = repr(entry)
     for name in ("one", "two", "three", "all"):
@@ -405,7 +405,7 @@ def test_no_file_however_broken_ends_in_a_traceback(tmp_path: Path, seed: int) -
     assert {path.name for path in tmp_path.iterdir()} <= {"one.json", "two.json", "out.json"}
 
 
-def _assert_sound(found: Sequence[Entry]) -> None:
+def _assert_sound(found: Sequence[SourceImage]) -> None:
     """What every database takes."""
     for one in found:
         texts = [one.source_id, one.location, one.seq_id, *(label.category for label in one.labels)]

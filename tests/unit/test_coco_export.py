@@ -11,16 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers import coco
-from importers.entries import Entry
-from importers.report import ImportReport
-from importers.root import Root
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources import coco
 from pipeline.errors import ExportError
 from pipeline.exporters.coco import UNCLASSIFIED, write
-from pipeline.exporters.survey import Basis, LabelledDetection, LabelledImage
+from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.records import Box, Level, SourceLabel, category_name, kind_of
-from tests.coco_rules import assert_valid
-from tests.surveys import FixedSurvey, box, photograph, survey
+from tests.helpers.coco_rules import assert_valid
+from tests.helpers.surveys import FixedSurvey, box, photograph, survey
 
 LYNX = SourceLabel(category="Lynx", source="coco:old", count=2)
 EMPTY = SourceLabel(category="empty", source="coco:old")
@@ -257,7 +257,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, data: st.DataObject) -> N
     write(out, survey(*images))
     assert_valid(out)
     report = ImportReport(source="test")
-    found = list(coco.entries(coco.check([out], report), Root(tmp_path), report))
+    found = list(coco.entries(coco.check([out], report), ImageRoot(tmp_path), report))
     assert not report.refused
     for one, entry in zip(images, found, strict=True):
         record = one.image
@@ -274,7 +274,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, data: st.DataObject) -> N
             _assert_labels(one, entry)
 
 
-def _assert_boxes(one: LabelledImage, entry: Entry) -> None:
+def _assert_boxes(one: LabelledImage, entry: SourceImage) -> None:
     shown = [each for each in one.detections if each.answer.category != "empty"]
     findings = entry.ready.findings if entry.ready else ()
     for each, finding in zip(shown, findings, strict=True):
@@ -290,7 +290,7 @@ def _assert_boxes(one: LabelledImage, entry: Entry) -> None:
         assert label.confidence == answer.probability
 
 
-def _assert_labels(one: LabelledImage, entry: Entry) -> None:
+def _assert_labels(one: LabelledImage, entry: SourceImage) -> None:
     answered = [each.answer.category for each in one.detections if each.answer.category is not None]
     told = {each.record.detector_category for each in one.detections if each.answer.category is not None}
     wanted = {category_name(label.category or "") for label in one.labels}

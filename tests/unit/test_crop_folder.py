@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.crop_folder import import_crops
-from importers.entries import ImportOptions
-from importers.report import ImportReport
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions
+from importers.sources.crop_folder import import_crops
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import WHOLE_FRAME
 from pipeline.store import schema
 from pipeline.store.database import Database
-from tests.photographs import encoded, put, scene
+from tests.helpers.photographs import encoded, put, scene
 
 FOX, DEER = {"id": 1, "name": "red fox"}, {"id": 2, "name": "roe deer"}
 

@@ -18,8 +18,8 @@ from pipeline.embedders.embedder import InTwoSteps
 from pipeline.embedders.network import backbone
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.images import Photo
-from pipeline.steps import crop_vectors as module
-from pipeline.steps.crop_vectors import crop_vectors, prepared_crop
+from pipeline.steps.embedding import crop_vectors as module
+from pipeline.steps.embedding.crop_vectors import crop_vectors, prepared_crop
 
 
 class FirstColour(InTwoSteps):

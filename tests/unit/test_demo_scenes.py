@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from pipeline.demo.exposures import Visit, expose, walkers_of
-from pipeline.demo.habitats import HABITATS
-from pipeline.demo.landscapes import Landscape, paint
-from pipeline.demo.scenes import BEGIN, STRIP, Survey, render
-from pipeline.demo.species import SPECIES, Species
+from pipeline.demo.scenes.exposures import Visit, expose, walkers_of
+from pipeline.demo.scenes.habitats import HABITATS
+from pipeline.demo.scenes.landscapes import Landscape, paint
+from pipeline.demo.scenes.scene_set import BEGIN, STRIP, SceneSet, render
+from pipeline.demo.scenes.species import SPECIES, Species
 from pipeline.demo.truth import overlap, read_truth
 from pipeline.records import Box
 
@@ -22,11 +22,11 @@ SIZE = (640, 480)
 
 
 @pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> Survey:
+def survey(tmp_path_factory: pytest.TempPathFactory) -> SceneSet:
     return render(tmp_path_factory.mktemp("survey"), photographs=36, seed=5, size=SIZE)
 
 
-def test_the_same_seed_renders_the_same_survey(survey: Survey, tmp_path: Path) -> None:
+def test_the_same_seed_renders_the_same_survey(survey: SceneSet, tmp_path: Path) -> None:
     again = render(tmp_path, photographs=36, seed=5, size=SIZE)
     assert again.truth.read_text() == survey.truth.read_text()
     assert again.results.read_text() == survey.results.read_text()
@@ -36,18 +36,18 @@ def test_the_same_seed_renders_the_same_survey(survey: Survey, tmp_path: Path) -
         assert (again.photos / name).read_bytes() == (survey.photos / name).read_bytes()
 
 
-def test_another_seed_renders_another_survey(survey: Survey, tmp_path: Path) -> None:
+def test_another_seed_renders_another_survey(survey: SceneSet, tmp_path: Path) -> None:
     other = render(tmp_path, photographs=6, seed=6, size=SIZE)
     assert other.truth.read_text() not in survey.truth.read_text()
 
 
-def test_a_complete_survey_is_left_as_it_is(survey: Survey) -> None:
+def test_a_complete_survey_is_left_as_it_is(survey: SceneSet) -> None:
     before = survey.truth.stat().st_mtime_ns
     render(survey.photos.parent, photographs=36, seed=99, size=SIZE)
     assert survey.truth.stat().st_mtime_ns == before
 
 
-def test_the_results_are_megadetector_results_in_format_1_6(survey: Survey) -> None:
+def test_the_results_are_megadetector_results_in_format_1_6(survey: SceneSet) -> None:
     results = json.loads(survey.results.read_text())
     assert results["info"]["format_version"] == "1.6"
     assert results["detection_categories"]["1"] == "animal"
@@ -66,7 +66,7 @@ def test_the_results_are_megadetector_results_in_format_1_6(survey: Survey) -> N
             assert 0.2 < detection["conf"] < 1
 
 
-def test_the_truth_knows_every_detection(survey: Survey) -> None:
+def test_the_truth_knows_every_detection(survey: SceneSet) -> None:
     truth = read_truth(survey.truth)
     names = {species.name for species in SPECIES}
     assert survey.species.read_text().split("\n")[:-1] == [species.name for species in SPECIES]
@@ -80,7 +80,7 @@ def test_the_truth_knows_every_detection(survey: Survey) -> None:
             assert truth.label(image["file"], box) in names | {"empty"}
 
 
-def test_every_photograph_has_a_line_of_truth(survey: Survey) -> None:
+def test_every_photograph_has_a_line_of_truth(survey: SceneSet) -> None:
     with survey.truth.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["file_name"] for row in rows} == {
@@ -89,7 +89,7 @@ def test_every_photograph_has_a_line_of_truth(survey: Survey) -> None:
     assert any(row["label"] == "empty" and not row["x1"] for row in rows)
 
 
-def test_the_camera_writes_its_clock_into_exif_and_in_order(survey: Survey) -> None:
+def test_the_camera_writes_its_clock_into_exif_and_in_order(survey: SceneSet) -> None:
     for folder in survey.photos.iterdir():
         times = []
         for path in sorted(folder.iterdir()):

@@ -14,37 +14,37 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importers.detections_csv import check, entries, import_detections
-from importers.detections_csv.rows import AxisOrder, read_layout
-from importers.entries import Entry, ImportOptions
-from importers.report import ImportReport
-from importers.root import Root
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources.detections_csv import check, entries, import_detections
+from importers.sources.detections_csv.rows import AxisOrder, read_layout
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.exporters import detections_csv
-from pipeline.exporters.survey import LabelledDetection
+from pipeline.exporters.source import LabelledDetection
 from pipeline.records import Box
 from pipeline.store import images
 from pipeline.store.database import Database
-from tests.photographs import encoded, put, scene
-from tests.surveys import box, photograph, survey
+from tests.helpers.photographs import encoded, put, scene
+from tests.helpers.surveys import box, photograph, survey
 
 BOX = Box(x1=0.1, y1=0.2, x2=0.3, y2=0.6)
 YXYX = "0.2,0.1,0.6,0.3"
 XYXY = "0.1,0.2,0.3,0.6"
 
 
-def read(path: Path, axis_order: AxisOrder = "yxyx") -> tuple[list[Entry], ImportReport]:
+def read(path: Path, axis_order: AxisOrder = "yxyx") -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
     layout = read_layout(path, axis_order)
-    return list(entries(layout, check(layout, report), Root(path.parent))), report
+    return list(entries(layout, check(layout, report), ImageRoot(path.parent))), report
 
 
 def text(tmp_path: Path, *lines: str) -> Path:
     return put(tmp_path / "boxes.csv", "".join(f"{line}\n" for line in lines).encode("utf-8"))
 
 
-def found(entry: Entry) -> list[tuple[Box, float, str]]:
+def found(entry: SourceImage) -> list[tuple[Box, float, str]]:
     assert entry.ready is not None
     return [(one.box, one.confidence, one.category) for one in entry.ready.findings]
 
@@ -305,7 +305,7 @@ def test_a_box_takes_little_memory_and_a_name_none(tmp_path: Path) -> None:
     layout = read_layout(path, "yxyx")
     tracemalloc.start()
     boxes = check(layout, ImportReport(source="x"))
-    count = sum(1 for _ in entries(layout, boxes, Root(tmp_path)))
+    count = sum(1 for _ in entries(layout, boxes, ImageRoot(tmp_path)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == len(boxes.start) - 1

@@ -16,7 +16,7 @@ from importers.detectors.detector import LOWEST_CONFIDENCE
 from pipeline.errors import DetectorError, PhotoError
 from pipeline.images import Photo
 from pipeline.records import WHOLE_FRAME, Box
-from tests.photographs import encoded, onnx_file, scene
+from tests.helpers.photographs import encoded, onnx_file, scene
 
 CELLS = 84  # of an input of 64 x 64 pixels
 

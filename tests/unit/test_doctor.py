@@ -13,14 +13,14 @@ from click.testing import CliRunner
 
 from pipeline.cli.doctor import doctor
 from pipeline.errors import LabelStudioError
+from pipeline.label_studio.checks import CheckResult, State, examine_project, examine_server
 from pipeline.label_studio.client import LabelStudio
-from pipeline.label_studio.doctor import Finding, State, examine_project, examine_server
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.project import SECRET_HEADER
 from pipeline.records import ProjectRecord
 from pipeline.settings import Settings
-from pipeline.steps.doctor import package_names
-from tests.label_studio_double import LabelStudioDouble
+from pipeline.steps.operations.doctor import package_names
+from tests.helpers.label_studio_double import LabelStudioDouble
 
 CROP = "crops/ab/abc.jpg"
 RECORD = ProjectRecord(id=7, title="Park", embedder="e", current_model="v1")
@@ -72,7 +72,9 @@ def webhook(number: int, **changes: Any) -> dict[str, Any]:
     return fields | changes
 
 
-def examined(server: LabelStudioDouble, settings: Settings, record: ProjectRecord = RECORD) -> list[Finding]:
+def examined(
+    server: LabelStudioDouble, settings: Settings, record: ProjectRecord = RECORD
+) -> list[CheckResult]:
     return list(examine_project(cast(LabelStudio, server), settings, record, CROP))
 
 

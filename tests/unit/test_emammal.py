@@ -17,16 +17,16 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importers import emammal
-from importers.emammal import archives
-from importers.emammal.manifest import Frame, Header, bursts, category, in_order, moment
-from importers.entries import Entry, ImportOptions
-from importers.report import ImportReport
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.sources import emammal
+from importers.sources.emammal import archives
+from importers.sources.emammal.manifest import Frame, Header, bursts, category, in_order, moment
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Level
 from pipeline.store import deployments, schema
 from pipeline.store.database import Database
-from tests.photographs import encoded, put, scene
+from tests.helpers.photographs import encoded, put, scene
 
 NAME = "deployment_manifest.xml"
 
@@ -88,7 +88,7 @@ def zipped(path: Path, contents: dict[str, bytes], *, form: int = zipfile.ZIP_DE
     return path
 
 
-def read(*sources: Path, unpack_to: Path | None = None) -> tuple[list[Entry], ImportReport]:
+def read(*sources: Path, unpack_to: Path | None = None) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source="test")
     places = emammal.unpacked(sources, report, unpack_to=unpack_to)
     found = emammal.checked(places, report)

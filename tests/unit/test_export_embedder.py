@@ -20,8 +20,8 @@ from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.embedders.projected import Projected
 from pipeline.errors import EmbedderError, ExportError
 from pipeline.records import ProjectRecord
-from pipeline.steps import export_embedder as step
-from pipeline.steps.export_embedder import export_embedder
+from pipeline.steps.embedding import export as step
+from pipeline.steps.embedding.export import export_embedder
 from pipeline.store import embeddings, projects
 from pipeline.store.database import Database
 

@@ -115,7 +115,7 @@ def test_the_head_is_the_blend_that_its_recipe_says() -> None:
     mixed = (x @ head.weights.T + head.bias).astype(np.float64)
     columns = np.stack([sharp.ravel(), broad.ravel()], axis=1)
     share, rest = np.linalg.lstsq(columns, mixed.ravel(), rcond=None)[0]
-    assert share == pytest.approx(head.share, abs=1e-3)
+    assert share == pytest.approx(head.logistic_weight, abs=1e-3)
     assert rest >= 0
 
 

@@ -19,7 +19,7 @@ from pipeline import images
 from pipeline.errors import PhotoError, StoreError
 from pipeline.images import Photo
 from pipeline.records import WHOLE_FRAME, Box
-from tests.photographs import encoded, scene
+from tests.helpers.photographs import encoded, scene
 
 ARROW = Box(x1=0.25, y1=0.25, x2=0.5, y2=0.5)
 

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from importers.megadetector import import_results
-from pipeline.demo import invented
-from pipeline.demo.animals import Pose, draw
-from pipeline.demo.scenes import Survey, render
-from pipeline.demo.species import SPECIES, Species
+from benchmarks import invented_scenes
+from importers.sources.megadetector import import_results
+from pipeline.demo.scenes.animals import Pose, draw
+from pipeline.demo.scenes.scene_set import SceneSet, render
+from pipeline.demo.scenes.species import SPECIES, Species
 from pipeline.demo.truth import read_truth
 from pipeline.store.database import Database
 
 SIZE = (640, 480)
-KINDS, PLACES = invented.species(5, seed=3), invented.habitats(2, seed=3)
+KINDS, PLACES = invented_scenes.species(5, seed=3), invented_scenes.habitats(2, seed=3)
 
 
 @pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> Survey:
+def survey(tmp_path_factory: pytest.TempPathFactory) -> SceneSet:
     folder = tmp_path_factory.mktemp("invented")
     return render(folder, photographs=8, seed=4, size=SIZE, species=KINDS, habitats=PLACES)
 
@@ -54,29 +54,29 @@ def test_the_demos_own_survey_is_what_it_was(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_invents_the_same() -> None:
-    assert invented.species(5, seed=3) == KINDS
-    assert invented.habitats(2, seed=3) == PLACES
-    assert invented.species(5, seed=4) != KINDS
-    assert invented.habitats(2, seed=4) != PLACES
+    assert invented_scenes.species(5, seed=3) == KINDS
+    assert invented_scenes.habitats(2, seed=3) == PLACES
+    assert invented_scenes.species(5, seed=4) != KINDS
+    assert invented_scenes.habitats(2, seed=4) != PLACES
 
 
 @pytest.mark.parametrize("seed", [0, 7])
 def test_no_two_species_are_alike(seed: int) -> None:
-    kinds = [*invented.species(24, seed), *SPECIES]
-    points = [invented.point(kind) for kind in kinds]
+    kinds = [*invented_scenes.species(24, seed), *SPECIES]
+    points = [invented_scenes.point(kind) for kind in kinds]
     nearest = min(float(np.linalg.norm(one - other)) for one, other in itertools.combinations(points, 2))
-    assert nearest >= invented.LEAST_APART
+    assert nearest >= invented_scenes.LEAST_APART
     assert len({kind.name for kind in kinds}) == len(kinds)
 
 
 def test_a_few_species_are_common_and_many_are_rare() -> None:
-    shares = [kind.share for kind in invented.species(24, seed=0)]
+    shares = [kind.share for kind in invented_scenes.species(24, seed=0)]
     assert sum(shares) == pytest.approx(1)
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 20 * shares[-1]
 
 
-@pytest.mark.parametrize("kind", invented.species(24, seed=7), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", invented_scenes.species(24, seed=7), ids=lambda kind: kind.name)
 def test_an_invented_animal_stands_on_its_legs(kind: Species) -> None:
     """Its belly is off the ground, and it fills a picture as an animal does."""
     assert kind.chest < 0.45
@@ -88,12 +88,12 @@ def test_an_invented_animal_stands_on_its_legs(kind: Species) -> None:
 
 
 def test_places_bear_different_names_and_look_different() -> None:
-    places = invented.habitats(40, seed=7)
+    places = invented_scenes.habitats(40, seed=7)
     assert len({place.name for place in places}) == 40
     assert len({place.ground for place in places}) == 40
 
 
-def test_the_same_seed_renders_the_same_invented_survey(survey: Survey, tmp_path: Path) -> None:
+def test_the_same_seed_renders_the_same_invented_survey(survey: SceneSet, tmp_path: Path) -> None:
     again = render(tmp_path, photographs=8, seed=4, size=SIZE, species=KINDS, habitats=PLACES)
     assert again.truth.read_text() == survey.truth.read_text()
     photos = sorted(path.relative_to(survey.photos) for path in survey.photos.rglob("*.JPG"))
@@ -103,7 +103,7 @@ def test_the_same_seed_renders_the_same_invented_survey(survey: Survey, tmp_path
         assert (again.photos / photo).read_bytes() == (survey.photos / photo).read_bytes()
 
 
-def test_an_invented_survey_is_imported(survey: Survey, sqlite_database: Database, tmp_path: Path) -> None:
+def test_an_invented_survey_is_imported(survey: SceneSet, sqlite_database: Database, tmp_path: Path) -> None:
     names = {kind.name for kind in KINDS}
     assert survey.species.read_text().splitlines() == [kind.name for kind in KINDS]
     assert set(read_truth(survey.truth).names) <= names

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from pipeline.jobs.requests import rest_until
-from pipeline.jobs.worker_name import is_gone, machine, own_name
+from pipeline.jobs.enqueue import rest_until
+from pipeline.jobs.worker_id import is_gone, machine, own_name
 from pipeline.records import RunRecord, RunState
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.client import LabelStudio
-from pipeline.label_studio.connection import Refusal
+from pipeline.label_studio.connection import ApiResponseError
 
 
 class Server(ThreadingHTTPServer):
@@ -80,10 +80,10 @@ def test_a_refusal_tells_label_studios_own_words_and_the_remedy(server: Server) 
         "validation_errors": {"title": ["too long"], "non_field_errors": ["no"]},
     }
     server.answers = [(400, json.dumps(body))]
-    with pytest.raises(Refusal, match=r"changing title of project 3: .* 400: title: too long; no"):
+    with pytest.raises(ApiResponseError, match=r"changing title of project 3: .* 400: title: too long; no"):
         client(server).update_project(3, title="x" * 99)
     server.answers = [(401, json.dumps({"detail": "Invalid token."}))]
-    with pytest.raises(Refusal, match=r"401: Invalid token\. \(set LABEL_STUDIO_API_KEY"):
+    with pytest.raises(ApiResponseError, match=r"401: Invalid token\. \(set LABEL_STUDIO_API_KEY"):
         client(server).whoami()
 
 

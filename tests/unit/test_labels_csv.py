@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ExportError
 from pipeline.exporters import labels_csv
-from pipeline.exporters.survey import Basis, LabelledImage
+from pipeline.exporters.source import Basis, LabelledImage
 from pipeline.records import Level, SourceLabel
-from tests.surveys import box, photograph, survey
+from tests.helpers.surveys import box, photograph, survey
 
 
 def table(tmp_path: Path, *images: LabelledImage) -> list[dict[str, str]]:

@@ -14,17 +14,17 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importers import megadetector
-from importers.entries import Entry, ImportOptions
-from importers.megadetector.file import check
-from importers.report import ImportReport
-from importers.root import Root
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources import megadetector
+from importers.sources.megadetector.file import check
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Level, SourceLabel
 from pipeline.store import images
 from pipeline.store.database import Database
-from tests.photographs import put
+from tests.helpers.photographs import put
 
 BOX = [0.1, 0.2, 0.3, 0.4]
 
@@ -47,9 +47,9 @@ def seen(name: str = "a.jpg", *classified: Any, **fields: Any) -> dict[str, Any]
     return {"file": name, "detections": [detection], **fields}
 
 
-def read(path: Path, threshold: float | None = None) -> tuple[list[Entry], ImportReport]:
+def read(path: Path, threshold: float | None = None) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.entries(check(path, threshold), Root(path.parent), report)), report
+    return list(megadetector.entries(check(path, threshold), ImageRoot(path.parent), report)), report
 
 
 def labels(path: Path, threshold: float = 0.0) -> list[tuple[SourceLabel, ...]]:
@@ -163,7 +163,7 @@ def test_the_names_of_categories_are_brought_to_animal_person_and_vehicle(tmp_pa
 
 def test_photographs_may_lie_in_an_object_store(tmp_path: Path) -> None:
     path = results(tmp_path / "md.json", seen("site\\a.jpg"))
-    (entry,) = megadetector.entries(check(path), Root("s3://bucket/photos/"), ImportReport(source=""))
+    (entry,) = megadetector.entries(check(path), ImageRoot("s3://bucket/photos/"), ImportReport(source=""))
     assert (entry.file_name, entry.path) == ("site/a.jpg", "s3://bucket/photos/site/a.jpg")
 
 

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importers import megadetector as source
-from importers.entries import Entry
-from importers.megadetector.file import check
-from importers.report import ImportReport
-from importers.root import Root
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources import megadetector as source
+from importers.sources.megadetector.file import check
 from pipeline.exporters import megadetector
-from pipeline.exporters.survey import Basis, LabelledDetection, LabelledImage
+from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.records import Box, Level, SourceLabel
-from tests.megadetector_rules import broken_rules
-from tests.surveys import box, photograph, survey
+from tests.helpers.megadetector_rules import broken_rules
+from tests.helpers.surveys import box, photograph, survey
 
 
 def written(path: Path, *images: LabelledImage, **others: Any) -> dict[str, Any]:
@@ -32,9 +32,9 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> dict[str, Any]
     return results
 
 
-def read(path: Path, threshold: float | None = None) -> list[Entry]:
+def read(path: Path, threshold: float | None = None) -> list[SourceImage]:
     report = ImportReport(source=str(path))
-    found = list(source.entries(check(path, threshold), Root(path.parent), report))
+    found = list(source.entries(check(path, threshold), ImageRoot(path.parent), report))
     assert not report.refused
     return found
 
@@ -211,7 +211,9 @@ def test_real_results_come_out_as_they_went_in(shared_data: Path, tmp_path: Path
     path = shared_data / name
     given = json.loads(path.read_text())
     threshold = 0.0 if "classification_categories" in given else None
-    before = list(source.entries(check(path, threshold), Root(path.parent), ImportReport(source=str(path))))
+    before = list(
+        source.entries(check(path, threshold), ImageRoot(path.parent), ImportReport(source=str(path)))
+    )
     names = sorted(given.get("classification_categories", {}).values())
     out = tmp_path / "md.json"
     results = written(
@@ -227,7 +229,7 @@ def test_real_results_come_out_as_they_went_in(shared_data: Path, tmp_path: Path
             assert one["bbox"] == pytest.approx(other["bbox"], abs=2e-5)
 
 
-def as_labelled(entry: Entry) -> LabelledImage:
+def as_labelled(entry: SourceImage) -> LabelledImage:
     """An imported photograph as a survey would tell of it."""
     assert entry.ready is not None
     boxes = [
@@ -245,7 +247,7 @@ def as_labelled(entry: Entry) -> LabelledImage:
     return photograph(entry.file_name, *boxes, detectors=(entry.ready.detector,))
 
 
-def plain(entry: Entry) -> tuple[Any, ...]:
+def plain(entry: SourceImage) -> tuple[Any, ...]:
     assert entry.ready is not None
     found = [
         (

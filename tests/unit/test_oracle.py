@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.oracle import CurrentLabel, Entry, current_label
+from pipeline.oracle import CurrentLabel, OracleEntry, current_label
 from pipeline.records import Verdict
 
 DEER, FOX, HARE = 1, 2, 3
@@ -27,9 +27,9 @@ def said(
     truth: bool = False,
     source: str = "label-studio",
     shown: int | None = None,
-) -> Entry:
+) -> OracleEntry:
     verdict = Verdict.LABEL if isinstance(what, int) else Verdict(what)
-    return Entry(
+    return OracleEntry(
         annotation_uid=uid or f"{source}-{by}-{at}",
         revision=revision,
         verdict=verdict,
@@ -184,7 +184,7 @@ def test_labels_and_unsure_leave_the_queue_and_the_rest_stays() -> None:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Entry]:
+def histories(draw: st.DrawFn) -> list[OracleEntry]:
     """Annotations of a few people with revisions in any mixture; (uid, revision) never repeats."""
     entries = []
     for number in range(draw(st.integers(0, 6))):
@@ -200,19 +200,19 @@ def histories(draw: st.DrawFn) -> list[Entry]:
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_does_not_matter(history: list[Entry], shuffler: random.Random) -> None:
+def test_the_order_of_the_rows_does_not_matter(history: list[OracleEntry], shuffler: random.Random) -> None:
     shuffled = list(history)
     shuffler.shuffle(shuffled)
     assert current_label(shuffled) == current_label(history)
 
 
 @given(histories())
-def test_hearing_everything_twice_changes_nothing(history: list[Entry]) -> None:
+def test_hearing_everything_twice_changes_nothing(history: list[OracleEntry]) -> None:
     assert current_label(history + history) == current_label(history)
 
 
 @given(histories())
-def test_an_answer_never_contradicts_itself(history: list[Entry]) -> None:
+def test_an_answer_never_contradicts_itself(history: list[OracleEntry]) -> None:
     answer = current_label(history)
     assert (answer.label is not None) == (answer.verdict is Verdict.LABEL)
     assert not (answer.disputed and answer.resolved)
@@ -222,13 +222,13 @@ def test_an_answer_never_contradicts_itself(history: list[Entry]) -> None:
 
 
 @given(histories())
-def test_deleting_every_annotation_leaves_nothing(history: list[Entry]) -> None:
+def test_deleting_every_annotation_leaves_nothing(history: list[OracleEntry]) -> None:
     gone = [said("deleted", uid=entry.annotation_uid, revision=99) for entry in history]
     assert current_label(history + gone) == NOTHING
 
 
 @given(histories())
-def test_skips_of_others_never_change_an_answer_that_stands(history: list[Entry]) -> None:
+def test_skips_of_others_never_change_an_answer_that_stands(history: list[OracleEntry]) -> None:
     answer = current_label(history)
     if answer.voters:
         assert current_label([*history, said("skipped", by="dee", at=9)]) == answer

@@ -27,7 +27,7 @@ def head() -> LinearHead:
         temperature=1.25,
         penalty=0.01,
         shrinkage=0.3,
-        share=0.75,
+        logistic_weight=0.75,
     )
 
 
@@ -57,7 +57,9 @@ def test_a_saved_head_gives_the_same_answers_when_it_is_read(
     read = registry.load_head(tmp_path, record)
     embeddings = np.random.default_rng(1).normal(size=(20, 5))
     assert np.array_equal(read.probabilities(embeddings), head.probabilities(embeddings))
-    chosen = [(one.classes, one.embedder, one.penalty, one.shrinkage, one.share) for one in (read, head)]
+    chosen = [
+        (one.classes, one.embedder, one.penalty, one.shrinkage, one.logistic_weight) for one in (read, head)
+    ]
     assert chosen[0] == chosen[1]
 
 

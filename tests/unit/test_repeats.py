@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from importers.megadetector.still import Corners, Numbers, repeated, standing
+from importers.sources.megadetector.repeat_clusters import Corners, Numbers, cluster_repeats, is_repeat
 
 
 def boxes(rows: list[tuple[float, float, float, float]]) -> Corners:
@@ -45,30 +45,30 @@ def numbers(*values: int) -> Numbers:
 def test_a_box_that_stands_still_in_21_photographs_is_a_repeat_and_in_20_it_is_not() -> None:
     for photographs in (20, 21):
         corners = boxes([(0.1, 0.1, 0.2, 0.2)] * photographs)
-        found = repeated(corners, np.zeros(photographs, np.int64), np.arange(photographs))
+        found = is_repeat(corners, np.zeros(photographs, np.int64), np.arange(photographs))
         assert found.tolist() == [photographs == 21] * photographs
 
 
 def test_only_boxes_of_the_same_camera_count() -> None:
     corners = boxes([(0.1, 0.1, 0.2, 0.2)] * 30)
-    assert not repeated(corners, np.arange(30) % 2, np.arange(30)).any()
+    assert not is_repeat(corners, np.arange(30) % 2, np.arange(30)).any()
 
 
 def test_boxes_of_one_photograph_do_not_make_each_other_repeats() -> None:
     corners = boxes([(0.1, 0.1, 0.2, 0.2)] * 40)
-    assert not repeated(corners, np.zeros(40, np.int64), np.zeros(40, np.int64)).any()
+    assert not is_repeat(corners, np.zeros(40, np.int64), np.zeros(40, np.int64)).any()
 
 
 def test_what_moves_among_what_stands_still_stays() -> None:
     moving = [(0.02 * step, 0.5, 0.1, 0.1) for step in range(40)]
     corners = boxes([*moving, *[(0.7, 0.2, 0.1, 0.05)] * 40])
-    found = repeated(corners, np.zeros(80, np.int64), np.tile(np.arange(40), 2))
+    found = is_repeat(corners, np.zeros(80, np.int64), np.tile(np.arange(40), 2))
     assert found.tolist() == [False] * 40 + [True] * 40
 
 
 def test_no_boxes_are_no_repeats() -> None:
-    assert repeated(boxes([]), numbers(), numbers()).tolist() == []
-    assert standing(boxes([]), numbers()) == []
+    assert is_repeat(boxes([]), numbers(), numbers()).tolist() == []
+    assert cluster_repeats(boxes([]), numbers()) == []
 
 
 SPOTS = st.tuples(
@@ -90,13 +90,13 @@ def test_the_answer_is_that_of_comparing_every_pair(
 ) -> None:
     corners = boxes([box for box, _, _ in drawn])
     cameras, photographs = numbers(*(row[1] for row in drawn)), numbers(*(row[2] for row in drawn))
-    found = repeated(corners, cameras, photographs, overlap=overlap, others=others)
+    found = is_repeat(corners, cameras, photographs, overlap=overlap, others=others)
     assert found.tolist() == one_by_one(corners, cameras, photographs, overlap, others)
 
 
 def test_repeats_are_told_apart_by_where_they_stand() -> None:
     corners = boxes([(0.1, 0.1, 0.2, 0.2)] * 3 + [(0.5, 0.5, 0.1, 0.1)] * 2 + [(0.1, 0.1, 0.2, 0.2)])
-    found = standing(corners, numbers(0, 0, 0, 0, 0, 1))
+    found = cluster_repeats(corners, numbers(0, 0, 0, 0, 0, 1))
     assert [(one.row, one.boxes) for one in found] == [(0, 3), (3, 2), (5, 1)]
 
 
@@ -112,7 +112,7 @@ def test_a_hundred_thousand_boxes_at_one_camera_need_neither_long_nor_much_memor
     corners = np.concatenate([places, places + sizes], axis=1)
     tracemalloc.start()
     began = time.monotonic()
-    found = repeated(corners, np.zeros(number, np.int64), np.arange(number))
+    found = is_repeat(corners, np.zeros(number, np.int64), np.arange(number))
     seconds = time.monotonic() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

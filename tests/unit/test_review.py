@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import heads
-from pipeline.steps.review import suspicious
+from pipeline.steps.labelling.review import suspicious
 
 CLASSES, EACH, FLIPPED = 4, 60, 12
 

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importers import megadetector, sequences
-from importers.entries import Entry, ImportOptions
-from importers.folder import walk
-from importers.locations import by_folder, by_pattern
-from importers.megadetector.file import check
-from importers.paths import as_text, natural, suffix_of
-from importers.report import ImportReport
-from importers.root import Root
+from importers.ingest import sequences
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.reading.locations import by_folder, by_pattern
+from importers.reading.paths import as_text, natural, suffix_of
+from importers.reading.walk import walk
+from importers.sources import megadetector
+from importers.sources.megadetector.file import check
 from pipeline.errors import SourceError
 from pipeline.records import Box
 from pipeline.store.images import Frame
@@ -207,9 +208,9 @@ def results(
     return path
 
 
-def read(path: Path, images_dir: Path) -> tuple[list[Entry], ImportReport]:
+def read(path: Path, images_dir: Path) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.entries(check(path), Root(images_dir), report)), report
+    return list(megadetector.entries(check(path), ImageRoot(images_dir), report)), report
 
 
 @pytest.mark.parametrize(

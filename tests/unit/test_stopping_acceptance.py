@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pipeline.stopping import Promise, promise
+from pipeline.stopping import Guarantee, guarantee
 from pipeline.stopping.acceptance import GRID, p_values, rows_needed
 
 DRAWS = 500
@@ -24,8 +24,8 @@ class Pool:
     said: npt.NDArray[np.intp]
     probability: npt.NDArray[np.float64]
 
-    def audited(self, rows: npt.NDArray[np.intp], precision: float, confidence: float) -> Promise:
-        return promise(
+    def audited(self, rows: npt.NDArray[np.intp], precision: float, confidence: float) -> Guarantee:
+        return guarantee(
             self.truth[rows],
             self.said[rows],
             self.probability[rows],
@@ -33,7 +33,7 @@ class Pool:
             confidence=confidence,
         )
 
-    def kept(self, made: Promise) -> bool:
+    def kept(self, made: Guarantee) -> bool:
         """Whether every accepted group of the pool is as precise as promised."""
         accepted = made.accepts(self.said, self.probability)
         right = self.truth == self.said
@@ -124,7 +124,7 @@ def test_mapie_finds_the_same_threshold_of_one_group(seed: int) -> None:
     probability = 1 / (1 + np.exp(-rng.normal(2.8, 1.5, size)))
     right = rng.random(size) < probability ** (0.2 + seed / 40)
     said = np.ones(size, np.intp)
-    ours = promise(np.where(right, 1, 2), said, probability, precision=0.9, confidence=0.9)
+    ours = guarantee(np.where(right, 1, 2), said, probability, precision=0.9, confidence=0.9)
     grid = np.array([one for one in GRID if (probability >= one).sum() >= rows_needed(0.9, 0.1)])[::-1]
     rival = BinaryClassificationController(
         lambda x: np.column_stack([1 - x, x]),
@@ -156,25 +156,25 @@ def test_the_fixed_sequence_stops_at_the_first_failure() -> None:
     probability = np.repeat([0.9995, 0.96, 0.91], [100, 100, 4000])
     right = np.ones(4200, np.bool_)
     right[100:130] = False  # refuted at 0.95, though all in all more than 0.95 are right
-    made = promise(np.where(right, 1, 2), np.ones(4200, np.intp), probability)
+    made = guarantee(np.where(right, 1, 2), np.ones(4200, np.intp), probability)
     (group,) = made.groups
     assert (group.threshold, group.above, group.right) == (0.97, 100, 100)
 
 
 def test_classes_too_rare_to_pass_alone_are_promised_together() -> None:
     said = np.repeat([1, 2, 3, 4], [200, 30, 30, 30])
-    made = promise(said, said, np.full(290, 0.9995))
+    made = guarantee(said, said, np.full(290, 0.9995))
     assert [group.classes for group in made.groups] == [(1,), (2, 3, 4)]
     assert made.thresholds == {1: 0.0, 2: 0.0, 3: 0.0, 4: 0.0}
     wrong = np.where(said == 3, 9, said)
-    made = promise(wrong, said, np.full(290, 0.9995))
+    made = guarantee(wrong, said, np.full(290, 0.9995))
     assert made.thresholds == {1: 0.0, 2: None, 3: None, 4: None}
     assert (made.groups[1].above, made.groups[1].right) == (90, 60)
 
 
 def test_a_pool_too_small_to_pass_costs_the_others_nothing() -> None:
     said = np.repeat([1, 2], [45, 5])  # 45 rows pass alone, and would not if the level were shared
-    made = promise(said, said, np.full(50, 0.9995))
+    made = guarantee(said, said, np.full(50, 0.9995))
     assert made.thresholds == {1: 0.0, 2: None}
 
 
@@ -182,7 +182,7 @@ def test_groups_are_formed_by_counts_and_not_by_outcomes() -> None:
     where = pool(1.0)
     rows = np.arange(400)
     one = where.audited(rows, 0.95, 0.9)
-    other = promise(np.full(400, 99), where.said[rows], where.probability[rows])
+    other = guarantee(np.full(400, 99), where.said[rows], where.probability[rows])
     assert [group.classes for group in one.groups] == [group.classes for group in other.groups]
 
 
@@ -190,27 +190,27 @@ def test_novel_rows_are_as_if_they_were_not_there() -> None:
     where = pool(-1.0)
     rows = np.arange(500)
     reliable = np.random.default_rng(1).random(500) < 0.7
-    one = promise(where.truth[rows], where.said[rows], where.probability[rows], reliable=reliable)
+    one = guarantee(where.truth[rows], where.said[rows], where.probability[rows], reliable=reliable)
     assert one == where.audited(rows[reliable], 0.95, 0.9)
 
 
 def test_labels_of_classes_that_the_audit_never_saw_predicted_stay_with_people() -> None:
     said = np.full(100, 1)
-    made = promise(said, said, np.full(100, 0.9995))
+    made = guarantee(said, said, np.full(100, 0.9995))
     assert made.accepts(np.array([1, 2, 1]), np.array([0.5, 1.0, 0.0])).tolist() == [True, False, True]
 
 
 def test_single_precision_accepts_what_the_audit_counted() -> None:
     said = np.ones(100, np.intp)
     probability = np.repeat(np.array([0.97, 0.95], np.float32), 50)  # the second a hair under 0.95
-    made = promise(np.where(np.arange(100) < 50, 1, 2), said, probability)
+    made = guarantee(np.where(np.arange(100) < 50, 1, 2), said, probability)
     assert (made.thresholds, made.groups[0].above) == ({1: 0.95}, 50)
     assert made.accepts(said, probability).sum() == 50
 
 
 def test_nothing_audited_is_nothing_accepted() -> None:
     nothing = np.zeros(0, np.intp)
-    made = promise(nothing, nothing, np.zeros(0))
+    made = guarantee(nothing, nothing, np.zeros(0))
     assert (made.groups, made.thresholds) == ((), {})
     assert made.accepts(np.array([1, 2]), np.array([1.0, 0.9])).tolist() == [False, False]
 
@@ -218,19 +218,19 @@ def test_nothing_audited_is_nothing_accepted() -> None:
 @pytest.mark.parametrize("rows", [1, 44, 45])
 def test_all_right_passes_from_the_fewest_rows_that_can(rows: int) -> None:
     said = np.ones(rows, np.intp)
-    assert promise(said, said, np.ones(rows)).thresholds == {1: 0.0 if rows >= 45 else None}
-    assert promise(said + 1, said, np.ones(rows)).thresholds == {1: None}
+    assert guarantee(said, said, np.ones(rows)).thresholds == {1: 0.0 if rows >= 45 else None}
+    assert guarantee(said + 1, said, np.ones(rows)).thresholds == {1: None}
 
 
 Rows = list[tuple[int, int, int]]
 ROWS = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9), st.integers(0, 1000)), max_size=150)
 
 
-def made_of(rows: Rows, precision: float = 0.6) -> Promise:
+def made_of(rows: Rows, precision: float = 0.6) -> Guarantee:
     """Rows of (class, right unless 0, thousandths)."""
     said = np.array([row[0] for row in rows], np.intp)
     truth = np.array([row[0] if row[1] else 9 for row in rows], np.intp)
-    return promise(truth, said, np.array([row[2] / 1000 for row in rows]), precision=precision)
+    return guarantee(truth, said, np.array([row[2] / 1000 for row in rows]), precision=precision)
 
 
 @settings(deadline=None, max_examples=60)

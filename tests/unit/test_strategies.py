@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from skactiveml import pool as rivals
 from skactiveml.base import SkactivemlClassifier
 
-from pipeline.acquisition.badge import Gradients, badge
-from pipeline.acquisition.cluster_margin import cluster_margin
-from pipeline.acquisition.drop_query import drop_query
-from pipeline.acquisition.falcun import falcun
+from pipeline.acquisition.baselines.badge import Gradients, badge
+from pipeline.acquisition.baselines.cluster_margin import cluster_margin
+from pipeline.acquisition.baselines.drop_query import drop_query
+from pipeline.acquisition.baselines.falcun import falcun
+from pipeline.acquisition.baselines.k_center import k_center
+from pipeline.acquisition.baselines.typiclust import typiclust
+from pipeline.acquisition.baselines.uncertainty import entropy, least_confidence, margin, power_margin, random
 from pipeline.acquisition.geometry import nearest, squared_distances, unit
-from pipeline.acquisition.k_center import k_center
 from pipeline.acquisition.measures import margin as margin_of
 from pipeline.acquisition.round import Embeddings, Floats, Round, Strategy
-from pipeline.acquisition.typiclust import typiclust
-from pipeline.acquisition.uncertainty import entropy, least_confidence, margin, power_margin, random
 
 SETTLED: list[Strategy] = [least_confidence, margin, entropy, k_center]  # no chance in it but for ties
 STRATEGIES = [*SETTLED, random, power_margin, badge, typiclust, cluster_margin, drop_query, falcun]
@@ -33,7 +33,7 @@ every = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: one.__na
 
 def module(name: str) -> ModuleType:
     """Under the name of a module the package may show its function."""
-    return import_module(f"pipeline.acquisition.{name}")
+    return import_module(f"pipeline.acquisition.baselines.{name}")
 
 
 def rng(seed: int = 0) -> np.random.Generator:

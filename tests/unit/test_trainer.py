@@ -21,7 +21,7 @@ from pipeline.images import Photo, read_file
 from pipeline.training import forward, validation
 from pipeline.training.corpus import corpus
 from pipeline.training.trainer import Trainer
-from tests.labelled_crops import SMALL, listed, network, trainer, written
+from tests.helpers.labelled_crops import SMALL, listed, network, trainer, written
 
 ONE = replace(SMALL, epochs=1)
 

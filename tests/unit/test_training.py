@@ -18,7 +18,7 @@ from pipeline.training.augmentation import Infrared, MotionBlur
 from pipeline.training.corpus import JUDGED, Corpus, corpus
 from pipeline.training.reader import Augmented, Read, batches
 from pipeline.training.sampler import Balanced
-from tests.labelled_crops import SMALL, changed, listed, written
+from tests.helpers.labelled_crops import SMALL, changed, listed, written
 
 NOWHERE = Path("nowhere")
 

@@ -17,7 +17,7 @@ from pipeline.embedders.torchvision import WeightsUnavailableError
 from pipeline.errors import EmbedderError
 from pipeline.training.recipe import Recipe
 from pipeline.training.start import begin
-from tests.labelled_crops import SMALL, network
+from tests.helpers.labelled_crops import SMALL, network
 
 
 def begun(recipe: Recipe, start: str, data_dir: Path) -> tuple[Projected, str]:

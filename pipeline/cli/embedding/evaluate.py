@@ -48,7 +48,7 @@ def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path |
     where there is one location. Probes are means over three draws of 10, 100 and 1,000 labels.
     """
     from pipeline.settings import Settings
-    from pipeline.steps import evaluate as step
+    from pipeline.steps.embedding import evaluate as step
 
     told = step.evaluate(
         dataset,

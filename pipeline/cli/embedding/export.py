@@ -17,7 +17,7 @@ def export(name: str, out: Path) -> None:
     """
     from pipeline.embedders.graph import OPSET
     from pipeline.settings import Settings
-    from pipeline.steps.export_embedder import export_embedder
+    from pipeline.steps.embedding.export import export_embedder
 
     done = export_embedder(name, out, data_dir=Settings.from_environ().data_dir)
     side, resize = done.preprocessing.crop, done.preprocessing.resize

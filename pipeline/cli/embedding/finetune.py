@@ -39,14 +39,14 @@ def finetune(
     `wildloop embedding use` with the former, or `wildloop activate` with a former version.
     """
     from pipeline.cli.embedding.use import go_over
-    from pipeline.steps.finetune import finetune as train_on
-    from pipeline.wiring import open_house
+    from pipeline.steps.embedding.finetune import finetune as train_on
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    chosen = chosen_project(house, project)
+    workspace = open_workspace()
+    chosen = chosen_project(workspace, project)
     found = train_on(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         chosen,
         name,
         epochs=epochs,
@@ -75,7 +75,7 @@ def finetune(
         f"  in {figures.surer:.0%} of bootstrap draws of {found.judged.by}s the new macro-F1 is higher"
     )
     if found.is_better:
-        go_over(house, chosen, name)
+        go_over(workspace, chosen, name)
     else:
         click.echo(f"that is not surely better: the project stays with {found.former}")
         click.echo(f"`wildloop embedding use {name}` would change it all the same")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from pipeline.steps.trained_embedders import TrainedEmbedder
+    from pipeline.steps.embedding.list import TrainedEmbedder
 
 
 @click.command("list")
 def list_() -> None:
     """List the trained embedders: what each learned from, how good it is, its licence, and who uses it."""
-    from pipeline.steps.trained_embedders import DamagedEmbedder, trained_embedders
-    from pipeline.wiring import open_house
+    from pipeline.steps.embedding.list import DamagedEmbedder, trained_embedders
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    found = trained_embedders(house.database, house.settings.data_dir)
+    workspace = open_workspace()
+    found = trained_embedders(workspace.database, workspace.data_dir)
     if not found:
         click.echo("no embedder was trained yet: `wildloop embedding train` makes one")
     for one in found:

@@ -105,11 +105,11 @@ def train(
     """
     from pipeline.records import Role
     from pipeline.settings import Settings
-    from pipeline.steps import labelled_crops
-    from pipeline.steps.dataset import Selection
-    from pipeline.steps.train_embedder import train_embedder
+    from pipeline.steps.datasets import labelled_crops
+    from pipeline.steps.datasets.dataset import Selection
+    from pipeline.steps.embedding.train import train_embedder
     from pipeline.training.recipe import Recipe
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
     settings = Settings.from_environ()
     data_dir = settings.data_dir
@@ -117,8 +117,8 @@ def train(
         root, sources = dataset, ["train.json"]
         crops = labelled_crops.of_folder(dataset, hold_out_species=hold_out_species)
     elif dataset is None and role is not None and not hold_out_species:
-        root, sources, house = data_dir, [role], open_house(settings)
-        crops = labelled_crops.of_store(house.database, data_dir, Selection(roles=(Role(role),)))
+        root, sources, workspace = data_dir, [role], open_workspace(settings)
+        crops = labelled_crops.of_store(workspace.database, data_dir, Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
     done = train_embedder(

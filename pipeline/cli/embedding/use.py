@@ -10,7 +10,7 @@ from pipeline.cli.common import chosen_project, project_option
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
-    from pipeline.wiring import House
+    from pipeline.workspace import Workspace
 
 
 @click.command()
@@ -23,25 +23,25 @@ def use(spec: str, project: int | None) -> None:
     and a version has learned the labels in the new vectors, the former embedder and version answer. The
     former vectors and versions stay, so going back is quick.
     """
-    from pipeline.wiring import open_house
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
-    go_over(house, chosen_project(house, project), spec)
+    workspace = open_workspace()
+    go_over(workspace, chosen_project(workspace, project), spec)
 
 
-def go_over(house: House, chosen: ProjectRecord, spec: str) -> None:
+def go_over(workspace: Workspace, chosen: ProjectRecord, spec: str) -> None:
     """Make the project work with the embedder that `spec` names, say what came of it, and push its queue."""
     from pipeline.cli.common import push_queue, queue_length
     from pipeline.cli.embed import tell_broken
     from pipeline.cli.figures import accuracy, figures
     from pipeline.embedders import load
-    from pipeline.steps.use_embedder import use_embedder
+    from pipeline.steps.embedding.use import use_embedder
 
-    data_dir = house.settings.data_dir
+    data_dir = workspace.data_dir
     name = f"project {chosen.id} ({chosen.title})"
     embedder = load(spec, data_dir=data_dir)
-    length = queue_length(house, chosen.id)
-    change = use_embedder(house.database, embedder, data_dir, chosen.id, top_k=length, progress=True)
+    length = queue_length(workspace, chosen.id)
+    change = use_embedder(workspace.database, embedder, data_dir, chosen.id, top_k=length, progress=True)
     if change is None:
         click.echo(f"{name} works with {embedder.id} already; nothing changed")
         return
@@ -61,4 +61,4 @@ def go_over(house: House, chosen: ProjectRecord, spec: str) -> None:
             f"{change.left.version}, which it leaves, had the accuracy {accuracy(change.left)}; "
             f"`wildloop activate {change.left.version}` goes back"
         )
-    push_queue(house, chosen.id)
+    push_queue(workspace, chosen.id)

@@ -24,14 +24,14 @@ from pipeline.cli.imports.options import detector_option, finish, import_options
 def camtrap_dp_command(package: Path, images: str | None, detector: str | None, **options: Any) -> None:
     """Import a Camtrap DP 1.0 package: deployments with coordinates, photographs, and what was observed on
     photographs and events. A zip is read where it lies."""
-    from importers.camtrap_dp import import_camtrap_dp
     from importers.detectors import load_detector
-    from pipeline.wiring import open_house
+    from importers.sources.camtrap_dp import import_camtrap_dp
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_camtrap_dp(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         package,
         images,
         load_detector(detector) if detector else None,

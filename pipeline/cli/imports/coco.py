@@ -21,14 +21,14 @@ def coco_command(files: tuple[Path, ...], images: str, detector: str | None, **o
     Of several files the ids, sequences and locations get a prefix (ds000_, ds001_, ...), and categories
     merge by name, as `wildloop combine-json` would write them.
     """
-    from importers.coco import import_coco
     from importers.detectors import load_detector
-    from pipeline.wiring import open_house
+    from importers.sources.coco import import_coco
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_coco(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         files,
         images,
         load_detector(detector) if detector else None,

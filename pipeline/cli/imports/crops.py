@@ -33,13 +33,13 @@ def crops_command(folder: str, labels: bool, files: tuple[Path, ...], **options:
     DIR may be a URL that fsspec reads. The first folder below DIR is the class; crops that lie in DIR
     itself have none. Every crop is kept, whatever --keep and --threshold say.
     """
-    from importers.crop_folder import import_crops
-    from pipeline.wiring import open_house
+    from importers.sources.crop_folder import import_crops
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_crops(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         folder,
         files,
         labels=labels,

@@ -15,10 +15,10 @@ def deployments_command(table: Path) -> None:
     The first line names the columns: location (or locationName, locationID, deploymentID), latitude,
     longitude, and where known deploymentID, timezone (Europe/Brussels, +02:00), start, end.
     """
-    from importers.deployments import import_deployments
-    from pipeline.wiring import open_house
+    from importers.sources.deployments import import_deployments
+    from pipeline.workspace import open_workspace
 
-    report = import_deployments(open_house().database, table)
+    report = import_deployments(open_workspace().database, table)
     click.echo(str(report))
     if report.nothing_taken:
         raise click.exceptions.Exit(1)

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.imports.options import finish, images_option, import_options, read
 
 if TYPE_CHECKING:
-    from importers.detections_csv.rows import AxisOrder
+    from importers.sources.detections_csv.rows import AxisOrder
 
 
 @click.command("detections-csv")
@@ -31,13 +31,13 @@ def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder,
     A row is a box (name, score and four numbers, with or without a header), or a photograph (image_path,
     max_confidence, detections: a JSON list of four numbers, confidence and class).
     """
-    from importers.detections_csv import import_detections
-    from pipeline.wiring import open_house
+    from importers.sources.detections_csv import import_detections
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_detections(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         detections,
         images,
         axis_order=axis_order,

@@ -29,13 +29,13 @@ def emammal_command(
     and their species. A half-unpacked folder is finished; a broken zip or manifest costs that deployment.
     """
     from importers.detectors import load_detector
-    from importers.emammal import import_emammal
-    from pipeline.wiring import open_house
+    from importers.sources.emammal import import_emammal
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_emammal(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         sources,
         load_detector(detector) if detector else None,
         unpack_to=unpack_to,

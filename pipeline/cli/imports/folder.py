@@ -25,13 +25,13 @@ from pipeline.cli.imports.options import finish, import_options, read
 def folder_command(folder: Path, spec: str, **options: Any) -> None:
     """Import every photograph below DIR, with a detector looking at each."""
     from importers.detectors import load_detector
-    from importers.folder import import_folder
-    from pipeline.wiring import open_house
+    from importers.sources.folder import import_folder
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_folder(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         folder,
         load_detector(spec),
         options=read(**options),

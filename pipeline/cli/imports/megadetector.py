@@ -50,13 +50,13 @@ def megadetector_command(
     **options: Any,
 ) -> None:
     """Import the photographs of a MegaDetector results file (format 1.1 to 1.6), with its boxes."""
-    from importers.megadetector import import_results
-    from pipeline.wiring import open_house
+    from importers.sources.megadetector import import_results
+    from pipeline.workspace import open_workspace
 
-    house = open_house()
+    workspace = open_workspace()
     report = import_results(
-        house.database,
-        house.settings.data_dir,
+        workspace.database,
+        workspace.data_dir,
         results,
         images,
         options=read(**options),

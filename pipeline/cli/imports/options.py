@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from importers.entries import ImportOptions
-    from importers.report import ImportReport
+    from importers.ingest.report import ImportReport
+    from importers.ingest.source_image import ImportOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,7 +115,7 @@ def detector_option(command: Command) -> Command:
 
 def read(*, keep: tuple[str, ...], crop_size: int, role: str, **others: Any) -> ImportOptions:
     """The options of `import_options` as the importers take them."""
-    from importers.entries import ImportOptions
+    from importers.ingest.source_image import ImportOptions
     from pipeline.records import Role
 
     kept = frozenset(name.lower() for name in keep)

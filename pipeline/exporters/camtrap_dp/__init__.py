@@ -17,12 +17,12 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.errors import ExportError
-from pipeline.exporters.camtrap_dp.cameras import OUTSIDE_PERIOD, Camera, Cameras
+from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, ExportedDeployment, ExportedDeployments
 from pipeline.exporters.camtrap_dp.descriptor import COLUMNS, descriptor
+from pipeline.exporters.camtrap_dp.observation import HUMAN, Observation, Taxa, number
 from pipeline.exporters.camtrap_dp.observations import Event, event_of, of_medium
-from pipeline.exporters.camtrap_dp.statements import HUMAN, Statement, Words, number
-from pipeline.exporters.draft import draft_file, draft_folder
-from pipeline.exporters.survey import ExportReport, LabelledImage, Survey
+from pipeline.exporters.source import ExportReport, ExportSource, LabelledImage
+from pipeline.files.atomic import atomic_file, atomic_folder
 from pipeline.records import category_name
 
 RENAMED = "file names that the standard does not allow, written with percent signs"
@@ -53,7 +53,7 @@ Put = Callable[[Mapping[str, str]], Any]
 
 def write(
     out: Path,
-    survey: Survey,
+    survey: ExportSource,
     *,
     timezone: str | None = None,
     taxa: Mapping[str, str] | None = None,
@@ -66,18 +66,18 @@ def write(
     without a time or a location are left out and counted. Raises ExportError where a location has no
     coordinates or no time zone, or the disk refuses.
     """
-    cameras = Cameras(survey.deployments, timezone)
+    cameras = ExportedDeployments(survey.deployments, timezone)
     report = ExportReport(path=str(out))
     own_ids = _plan(survey, cameras, report)
     cameras.check()
-    package = _Package(survey, cameras, Words(taxa), own_ids, report)
+    package = _Package(survey, cameras, Taxa(taxa), own_ids, report)
     about = {"title": title or survey.title or "Camera traps", "contributor": contributor or NOBODY}
     if out.suffix.lower() != ".zip":
-        with draft_folder(out) as folder:
+        with atomic_folder(out) as folder:
             package.write(folder, **about)
         return report
     with (
-        draft_file(out) as draft,
+        atomic_file(out) as draft,
         tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary,
     ):
         package.write(Path(temporary), **about)
@@ -105,7 +105,7 @@ def read_taxa(path: Path) -> dict[str, str]:
     return {category_name(category): name.strip() for category, name in named if name.strip()}
 
 
-def _plan(survey: Survey, cameras: Cameras, report: ExportReport) -> bool:
+def _plan(survey: ExportSource, cameras: ExportedDeployments, report: ExportReport) -> bool:
     """Find every photograph's camera; returns whether the ids of the source can be kept."""
     seen: set[int] | None = set()  # hashes: a million names would not fit as they are
     for one in survey.photographs():
@@ -127,7 +127,12 @@ class _Package:
     """The three tables and the descriptor of one export."""
 
     def __init__(
-        self, survey: Survey, cameras: Cameras, words: Words, own_ids: bool, report: ExportReport
+        self,
+        survey: ExportSource,
+        cameras: ExportedDeployments,
+        words: Taxa,
+        own_ids: bool,
+        report: ExportReport,
     ) -> None:
         self._survey = survey
         self._cameras = cameras
@@ -212,13 +217,13 @@ class _Package:
         return id_
 
     def _row(
-        self, row: Mapping[str, str], said: Statement, camera: Camera, event: str | None
+        self, row: Mapping[str, str], said: Observation, camera: ExportedDeployment, event: str | None
     ) -> dict[str, str]:
         if said.species:
             self._species.add(said.species)
         return {"deploymentID": _id(camera.record.id), "eventID": event or "", **row, **said.cells()}
 
-    def _medium(self, one: LabelledImage, camera: Camera, moment: str) -> dict[str, str]:
+    def _medium(self, one: LabelledImage, camera: ExportedDeployment, moment: str) -> dict[str, str]:
         image = one.image
         is_remote = image.path.startswith(("http://", "https://"))
         given = image.path if is_remote else image.file_name
@@ -246,7 +251,7 @@ def _writer(path: Path, columns: Iterable[str], files: ExitStack) -> Put:
     return writer.writerow
 
 
-def _deployment(camera: Camera) -> dict[str, str]:
+def _deployment(camera: ExportedDeployment) -> dict[str, str]:
     record = camera.record
     return {
         "deploymentID": _id(record.id),

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.exporters.camtrap_dp.cameras import Camera
-from pipeline.exporters.camtrap_dp.statements import utc
-from pipeline.exporters.survey import Survey
+from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
+from pipeline.exporters.camtrap_dp.observation import utc
+from pipeline.exporters.source import ExportSource
 
 STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
 
@@ -38,8 +38,8 @@ COLUMNS = {
 
 
 def descriptor(
-    survey: Survey,
-    cameras: Iterable[Camera],
+    survey: ExportSource,
+    cameras: Iterable[ExportedDeployment],
     *,
     title: str,
     contributor: str,
@@ -83,7 +83,7 @@ def descriptor(
     }
 
 
-def _spatial(cameras: Iterable[Camera]) -> dict[str, Any]:
+def _spatial(cameras: Iterable[ExportedDeployment]) -> dict[str, Any]:
     """The box around all cameras, as GeoJSON; their points where they lie on one line."""
     places = sorted({(one.record.longitude or 0.0, one.record.latitude or 0.0) for one in cameras})
     west, east = places[0][0], places[-1][0]

@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from pipeline.exporters.camtrap_dp.cameras import Camera
-from pipeline.exporters.camtrap_dp.statements import ANIMAL, BLANK, UNKNOWN, Statement, Words, number
-from pipeline.exporters.survey import Basis, LabelledDetection, LabelledImage
+from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
+from pipeline.exporters.camtrap_dp.observation import ANIMAL, BLANK, UNKNOWN, Observation, Taxa, number
+from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.records import UNCLASSIFIED, Level, digest
 
 Row = dict[str, str]
-_Said = dict[tuple[str, str], Statement]  # by what is said, or by source and key
+_Said = dict[tuple[str, str], Observation]  # by what is said, or by source and key
 _LEAST_SIDE = 1e-15  # the standard's own minimum
 # What people say of boxes overrules these; boxes of people may not be kept.
 _OF_ANIMALS = (ANIMAL, BLANK, UNKNOWN, UNCLASSIFIED)
 
 
-def of_medium(one: LabelledImage, words: Words) -> Iterator[tuple[str, Statement, Row]]:
+def of_medium(one: LabelledImage, words: Taxa) -> Iterator[tuple[str, Observation, Row]]:
     """What is observed on a photograph: the row's id, what it says, and the columns of its box.
 
     A row for each box, a row for each label of the source that no box tells, else that it is blank or
@@ -44,7 +44,7 @@ def of_medium(one: LabelledImage, words: Words) -> Iterator[tuple[str, Statement
     yield from rows
 
 
-def is_something(statements: Iterable[Statement]) -> bool:
+def is_something(statements: Iterable[Observation]) -> bool:
     """Whether any says that there is something to see."""
     return any(said.kind not in (BLANK, UNCLASSIFIED) for said in statements)
 
@@ -60,7 +60,7 @@ class Event:
     """A sequence of one deployment, gathered photograph by photograph."""
 
     id: str
-    camera: Camera
+    camera: ExportedDeployment
     key: str  # of its first photograph
     start: dt.datetime  # the camera's clock
     end: dt.datetime
@@ -70,7 +70,7 @@ class Event:
     _boxes: int = field(default=0, init=False)
     _unnamed: int = field(default=0, init=False)  # boxes of which nobody could or did say what they hold
 
-    def add(self, one: LabelledImage, moment: dt.datetime, words: Words) -> None:
+    def add(self, one: LabelledImage, moment: dt.datetime, words: Taxa) -> None:
         """Take the next photograph in."""
         self.start, self.end = min(self.start, moment), max(self.end, moment)
         for label in one.labels:
@@ -95,7 +95,7 @@ class Event:
         for each in statements:
             _join(self._answers, replace(each, count=individuals[each.what] if each.count else None))
 
-    def rows(self) -> Iterator[tuple[str, Statement]]:
+    def rows(self) -> Iterator[tuple[str, Observation]]:
         """An id and what is said: one for each observation of a source, else for each species.
 
         A blank one where nothing else was seen, or where a source says so among others.
@@ -117,7 +117,7 @@ class Event:
             yield f"{self.key}-{place}", said
 
 
-def event_of(one: LabelledImage, camera: Camera, moment: dt.datetime) -> Event | None:
+def event_of(one: LabelledImage, camera: ExportedDeployment, moment: dt.datetime) -> Event | None:
     """A new event that begins with a photograph, which is yet to be added; None where it is of none."""
     if one.image.seq_id is None:
         return None
@@ -125,7 +125,7 @@ def event_of(one: LabelledImage, camera: Camera, moment: dt.datetime) -> Event |
     return Event(id=one.image.seq_id, camera=camera, key=key, start=moment, end=moment)
 
 
-def _join(found: _Said, new: Statement) -> None:
+def _join(found: _Said, new: Observation) -> None:
     """Two photographs of an event say the same: people before machines, the most individuals, the latest."""
     old = found.get(new.what)
     if old is None:
@@ -143,11 +143,11 @@ def _join(found: _Said, new: Statement) -> None:
     )
 
 
-def _unlabelled(one: LabelledImage) -> Statement:
+def _unlabelled(one: LabelledImage) -> Observation:
     """A photograph without boxes and labels: a detector that looked says that it is blank."""
     if one.image.failure is None and one.detectors:
-        return Statement(kind=BLANK, is_machine=True, by=one.detectors)
-    return Statement(kind=UNCLASSIFIED)
+        return Observation(kind=BLANK, is_machine=True, by=one.detectors)
+    return Observation(kind=UNCLASSIFIED)
 
 
 def _box(one: LabelledDetection) -> Row:

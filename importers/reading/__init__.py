@@ -1,0 +1,1 @@
+"""What every source reads with: files, paths, clock times and locations."""

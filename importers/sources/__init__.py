@@ -1,0 +1,1 @@
+"""One module or package for each format that photographs, boxes and labels come in."""

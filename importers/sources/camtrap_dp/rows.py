@@ -1,0 +1,266 @@
+"""What one row of a Camtrap DP table says; a row that breaks the standard is refused with its reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from importers.detectors.results import box_of
+from importers.reading.clocks import on_clock, zone_name
+from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
+from pipeline.records import EMPTY, OBSERVATION_TYPE, Box, DeploymentRecord
+
+TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
+LEVELS = ("media", "event")
+VIDEO = ("video", "only photographs are imported; extract frames of it")
+BOX_CONFIDENCE = "bboxConfidence"  # the key under which our exports keep it among the tags
+DETAILS = (  # columns that are kept as they are
+    "cameraSetupType",
+    "lifeStage",
+    "sex",
+    "behavior",
+    "individualID",
+    "individualPositionRadius",
+    "individualPositionAngle",
+    "individualSpeed",
+    "observationTags",
+    "observationComments",
+)
+_SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
+_MOST_COUNT = 2_147_483_647  # what a column of integers holds
+
+Row = Mapping[str, str]
+
+
+class Refused(Exception):
+    """This row is not taken: its kind of trouble in a word, and what it is."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A deployment, and the zone of its clock, None where the package does not tell."""
+
+    record: DeploymentRecord
+    zone: dt.tzinfo | None
+    folders: frozenset[str]  # names under which its photographs may lie
+
+
+@dataclass(frozen=True, kw_only=True)
+class Medium:
+    """A row of the media table."""
+
+    id: str
+    deployment: str
+    time: dt.datetime  # the deployment's clock
+    path: str  # filePath
+    name: str | None  # fileName
+    event: str | None
+    is_video: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """A row of the observations table."""
+
+    id: str
+    deployment: str
+    medium: str | None  # None where it is of an event
+    event: str | None
+    start: dt.datetime | None  # the deployment's clock, of an event's alone
+    end: dt.datetime | None
+    kind: str  # the observationType
+    category: str | None  # None where nothing was named
+    count: int | None
+    box: Box | None
+    is_machine: bool
+    by: str | None
+    at: dt.datetime | None  # aware
+    probability: float | None
+    sureness: float | None  # of the box, where one of our exports keeps it
+    details: Mapping[str, str] | None  # what else it says, by column
+
+
+def deployment_of(row: Row) -> Deployment:
+    """The deployment of a row. Raises Refused."""
+    id_ = _needed(row, "deploymentID")
+    started = _moment(row, "deploymentStart")
+    ended = _moment(row, "deploymentEnd")
+    zone = started.tzinfo if started is not None else None
+    record = DeploymentRecord(
+        id=id_,
+        location=row.get("locationName") or row.get("locationID") or id_,
+        latitude=_number(row, "latitude", -90.0, 90.0),
+        longitude=_number(row, "longitude", -180.0, 180.0),
+        timezone=zone_name(started) if started is not None else None,
+        started_at=_on_clock(started, zone) if started is not None else None,
+        ended_at=_on_clock(ended, zone) if ended is not None else None,
+    )
+    named = {id_, row.get("locationName"), row.get("locationID")}
+    return Deployment(record=record, zone=zone, folders=frozenset(name for name in named if name))
+
+
+def medium_of(row: Row, deployments: Mapping[str, Deployment]) -> Medium:
+    """The photograph of a row, its time on its deployment's clock. Raises Refused."""
+    deployment = _needed(row, "deploymentID")
+    path = _needed(row, "filePath")
+    time = _moment(row, "timestamp")
+    if time is None:
+        raise Refused("time", "it has no timestamp")
+    name = row.get("fileName")
+    kind = row.get("fileMediatype", "").lower()
+    return Medium(
+        id=_needed(row, "mediaID"),
+        deployment=deployment,
+        time=_on_clock(time, _zone(deployments, deployment)),
+        path=path,
+        name=name.replace("\\", "/").rpartition("/")[2] if name else None,
+        event=row.get("eventID"),
+        is_video=kind.startswith("video") or suffix_of(name or path) in VIDEO_SUFFIXES,
+    )
+
+
+def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observation:
+    """The observation of a row. Raises Refused."""
+    id_ = _needed(row, "observationID")
+    deployment = _needed(row, "deploymentID")
+    level, kind = row.get("observationLevel"), row.get("observationType")
+    if level not in LEVELS:
+        raise Refused("level", f"observationLevel {level!r} is neither media nor event")
+    if kind not in TYPES:
+        raise Refused("type", f"observationType {kind!r} is none of {', '.join(TYPES)}")
+    of_event = level == "event"
+    start = end = None
+    if of_event:
+        zone = _zone(deployments, deployment)
+        started, ended = _moment(row, "eventStart"), _moment(row, "eventEnd")
+        if started is None or ended is None:
+            raise Refused("time", "it has no eventStart or no eventEnd")
+        start, end = _on_clock(started, zone), _on_clock(ended, zone)
+    method = row.get("classificationMethod")
+    if method not in (None, "human", "machine"):
+        raise Refused("method", f"classificationMethod {method!r} is neither human nor machine")
+    category = _category(kind, row.get("scientificName"))
+    return Observation(
+        id=id_,
+        deployment=deployment,
+        medium=None if of_event else _needed(row, "mediaID"),
+        event=row.get("eventID"),
+        start=start,
+        end=end,
+        kind=kind,
+        category=category,
+        count=_count(row),
+        box=None if of_event else _box(row),
+        is_machine=method == "machine",
+        by=row.get("classifiedBy"),
+        at=_in_utc(_moment(row, "classificationTimestamp")),
+        probability=_number(row, "classificationProbability", 0.0, 1.0),
+        sureness=_sureness(row.get("observationTags", "")),
+        details=_details(row, kind, category),
+    )
+
+
+def _category(kind: str, species: str | None) -> str | None:
+    if kind == "animal":
+        return species
+    return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
+
+
+def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None:
+    """What the row says beyond its label. The type and the name stand here where no label tells them."""
+    found = {column: row[column] for column in DETAILS if column in row}
+    if category is None and kind != "unknown":
+        found[OBSERVATION_TYPE] = kind
+    name = row.get("scientificName")
+    if name is not None and kind != "animal" and (kind, name) != ("human", "Homo sapiens"):
+        found["scientificName"] = name
+    return found or None
+
+
+def _needed(row: Row, column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        raise Refused("incomplete", f"it has no {column}")
+    return value
+
+
+def _number(row: Row, column: str, least: float, most: float) -> float | None:
+    text = row.get(column)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise Refused(column, f"{column} {text[:40]!r} is no number from {least:g} to {most:g}")
+    return value
+
+
+def _count(row: Row) -> int | None:
+    text = row.get("count")
+    if text is None:
+        return None
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 11 else 0
+    if not 1 <= value <= _MOST_COUNT:
+        raise Refused("count", f"count {text[:40]!r} is no number of individuals")
+    return value
+
+
+def _box(row: Row) -> Box | None:
+    sides = [_number(row, column, 0.0, 1.0) for column in _SIDES]
+    given = [side for side in sides if side is not None]
+    if not given:
+        return None
+    box = box_of(given) if len(given) == len(sides) else None
+    if box is None:
+        raise Refused("box", "its box is not whole, or has no area within the frame")
+    return box
+
+
+def _sureness(tags: str) -> float | None:
+    """The confidence of the box that stands among the tags, `key:value | key:value`."""
+    for tag in tags.split("|"):
+        key, _, value = tag.strip().partition(":")
+        if key == BOX_CONFIDENCE:
+            try:
+                return _number({key: value}, key, 0.0, 1.0)
+            except Refused:
+                return None
+    return None
+
+
+def _moment(row: Row, column: str) -> dt.datetime | None:
+    text = row.get(column)
+    if text is None:
+        return None
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise Refused("time", f"{column} {as_text(text[:40])!r} is no date and time") from exc
+
+
+def _zone(deployments: Mapping[str, Deployment], id_: str) -> dt.tzinfo | None:
+    return deployments[id_].zone if id_ in deployments else None
+
+
+def _on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
+    """The moment as the deployment's clock showed it. Raises Refused."""
+    try:
+        return on_clock(moment, zone)
+    except ValueError as exc:
+        raise Refused("time", str(exc)) from exc
+
+
+def _in_utc(moment: dt.datetime | None) -> dt.datetime | None:
+    """The moment in UTC; None where it came without a zone. Raises Refused."""
+    if moment is None or moment.tzinfo is None:
+        return None
+    return _on_clock(moment, dt.UTC).replace(tzinfo=dt.UTC)

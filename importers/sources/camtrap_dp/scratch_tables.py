@@ -1,0 +1,256 @@
+"""The tables of a package joined outside memory: media with their events, observations and files.
+
+A scratch database of SQLite that no file name leads to, gone with the process that holds it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from importers.sources.camtrap_dp.rows import Medium, Observation
+from pipeline.errors import StoreError
+from pipeline.records import Box
+from pipeline.store.database import chunks
+
+BATCH = 5_000  # rows in one statement
+
+_TABLES = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -65536;
+CREATE TABLE medium (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, deployment TEXT, time TEXT, path TEXT, name TEXT,
+    event TEXT, is_video INTEGER, frame INTEGER, frames INTEGER
+);
+CREATE TABLE observation (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, place TEXT, deployment TEXT, medium TEXT, event TEXT,
+    start TEXT, end TEXT, kind TEXT, category TEXT, count INTEGER, x1 REAL, y1 REAL, x2 REAL, y2 REAL,
+    is_machine INTEGER, person TEXT, at TEXT, probability REAL, sureness REAL, details TEXT
+);
+CREATE TABLE member (medium INTEGER, observation INTEGER, PRIMARY KEY (medium, observation)) WITHOUT ROWID;
+CREATE TABLE file (path TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
+"""
+
+# Which media an observation of an event is of: those that the event's id leads to, else by time.
+_EVENTS = """
+CREATE INDEX observation_medium ON observation (medium);
+UPDATE medium SET event = (
+    SELECT min(observation.event) FROM observation WHERE observation.medium = medium.id
+) WHERE event IS NULL;
+CREATE INDEX medium_event ON medium (deployment, event);
+CREATE INDEX medium_time ON medium (deployment, time);
+INSERT INTO member SELECT medium.number, observation.number FROM observation JOIN medium
+    ON medium.deployment = observation.deployment AND medium.event = observation.event
+    WHERE observation.medium IS NULL;
+UPDATE observation SET event = deployment || ' ' || start || ' ' || end
+    WHERE medium IS NULL AND event IS NULL;
+INSERT OR IGNORE INTO member SELECT medium.number, observation.number FROM observation JOIN medium
+    ON medium.deployment = observation.deployment
+    AND medium.time BETWEEN observation.start AND observation.end
+    WHERE observation.medium IS NULL
+    AND observation.number NOT IN (SELECT member.observation FROM member);
+UPDATE medium SET event = (
+    SELECT observation.event FROM member JOIN observation ON observation.number = member.observation
+    WHERE member.medium = medium.number ORDER BY observation.start DESC, observation.end, observation.number
+    LIMIT 1
+) WHERE event IS NULL;
+CREATE TABLE placed AS SELECT number, row_number() OVER event - 1 AS frame,
+    count(*) OVER (PARTITION BY deployment, event) AS frames FROM medium WHERE event IS NOT NULL
+    WINDOW event AS (PARTITION BY deployment, event ORDER BY time, coalesce(name, path), number);
+UPDATE medium SET frame = placed.frame, frames = placed.frames FROM placed
+    WHERE placed.number = medium.number;
+UPDATE medium SET event = deployment || '/' || event WHERE event IN (
+    SELECT event FROM medium GROUP BY event HAVING min(deployment) < max(deployment)
+);
+CREATE INDEX medium_name ON medium (name);
+CREATE INDEX file_name ON file (name);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedMedium:
+    """A medium with its sequence and all that was observed on it or its event."""
+
+    medium: Medium  # its event is the sequence's id
+    frame: int | None  # from 0
+    frames: int | None
+    observations: tuple[Observation, ...]
+
+
+class ScratchTables:
+    """The scratch tables of one import."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.executescript(_TABLES)
+        connection.execute("BEGIN")  # until join, so that no row pays for a transaction of its own
+
+    def add_media(self, media: Iterable[tuple[str, Medium]]) -> Iterator[tuple[str, Medium]]:
+        """Keep the media, each with where it stands; yields those whose id is taken."""
+        statement = (
+            "INSERT OR IGNORE INTO medium (id, deployment, time, path, name, event, is_video) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        for where, one in media:
+            values = (one.id, one.deployment, _text(one.time), one.path, one.name, one.event, one.is_video)
+            if not self._connection.execute(statement, values).rowcount:
+                yield where, one
+
+    def add_observations(
+        self, observations: Iterable[tuple[str, Observation]]
+    ) -> Iterator[tuple[str, Observation]]:
+        """Keep the observations, each with where it stands; yields those whose id is taken."""
+        statement = f"INSERT OR IGNORE INTO observation VALUES (NULL{', ?' * 20})"
+        for where, one in observations:
+            box = (one.box.x1, one.box.y1, one.box.x2, one.box.y2) if one.box else (None,) * 4
+            values = (
+                *(one.id, where, one.deployment, one.medium, one.event, _text(one.start), _text(one.end)),
+                *(one.kind, one.category, one.count, *box, one.is_machine, one.by, _text(one.at)),
+                *(one.probability, one.sureness, json.dumps(one.details) if one.details else None),
+            )
+            if not self._connection.execute(statement, values).rowcount:
+                yield where, one
+
+    def add_files(self, names: Iterable[str]) -> None:
+        """Keep the names of files that may be photographs, each below its root with forward slashes."""
+        rows = ((name, name.rpartition("/")[2]) for name in names)
+        for batch in chunks(rows, BATCH):
+            self._connection.executemany("INSERT OR IGNORE INTO file VALUES (?, ?)", batch)
+
+    def join(self) -> None:
+        """Find the events of the media. Nothing but files is added after this."""
+        self._connection.executescript(_EVENTS)
+
+    def strays(self) -> Iterator[tuple[str, str]]:
+        """Where the observations stand whose medium is not there, and its id."""
+        yield from self._connection.execute(
+            "SELECT place, medium FROM observation WHERE medium IS NOT NULL "
+            "AND medium NOT IN (SELECT id FROM medium) ORDER BY number"
+        )
+
+    def empty_events(self) -> int:
+        """How many observations of events are there to which no photograph belongs."""
+        return self._count(
+            "SELECT count(*) FROM observation WHERE medium IS NULL "
+            "AND number NOT IN (SELECT observation FROM member)"
+        )
+
+    def homeless(self, deployments: Container[str]) -> int:
+        """How many media name a deployment that is none of these."""
+        counts = self._connection.execute("SELECT deployment, count(*) FROM medium GROUP BY deployment")
+        return sum(number for deployment, number in counts if deployment not in deployments)
+
+    def media(self) -> int:
+        """How many media there are."""
+        return self._count("SELECT count(*) FROM medium")
+
+    def has_urls(self) -> bool:
+        """Whether any medium lies elsewhere."""
+        return bool(self._count("SELECT EXISTS (SELECT 1 FROM medium WHERE path LIKE '%://%')"))
+
+    def named(self, name: str) -> int:
+        """How many media have this file name."""
+        return self._count("SELECT count(*) FROM medium WHERE name = ?", name)
+
+    def has_file(self, path: str) -> bool:
+        """Whether this file was seen."""
+        return bool(self._count("SELECT count(*) FROM file WHERE path = ?", path))
+
+    def files(self, name: str, most: int = 1_000) -> list[str]:
+        """The first files of this name, in whatever folder."""
+        found = self._connection.execute(
+            "SELECT path FROM file WHERE name = ? ORDER BY path LIMIT ?", (name, most)
+        )
+        return [row[0] for row in found]
+
+    def __iter__(self) -> Iterator[JoinedMedium]:
+        """Every medium, in the order of its table."""
+        media = self._connection.execute(
+            "SELECT id, deployment, time, path, name, event, is_video, frame, frames, number "
+            "FROM medium ORDER BY number"
+        )
+        for row in media:
+            medium = Medium(
+                id=row[0],
+                deployment=row[1],
+                time=dt.datetime.fromisoformat(row[2]),
+                path=row[3],
+                name=row[4],
+                event=row[5],
+                is_video=bool(row[6]),
+            )
+            observations = tuple(self._observations(row[0], row[9]))
+            yield JoinedMedium(medium=medium, frame=row[7], frames=row[8], observations=observations)
+
+    def _observations(self, medium: str, number: int) -> Iterator[Observation]:
+        """Those of a medium, then those of its events."""
+        yield from map(
+            _observation,
+            self._connection.execute(f"{_OBSERVED} WHERE medium = ? ORDER BY number", (medium,)),
+        )
+        of_events = (
+            f"{_OBSERVED} WHERE number IN (SELECT observation FROM member WHERE member.medium = ?) "
+            "ORDER BY number"
+        )
+        yield from map(_observation, self._connection.execute(of_events, (number,)))
+
+    def _count(self, query: str, *values: str) -> int:
+        (number,) = self._connection.execute(query, values).fetchone()
+        return int(number)
+
+
+_OBSERVED = (
+    "SELECT id, deployment, medium, event, kind, category, count, x1, y1, x2, y2, is_machine, person, at, "
+    "probability, sureness, details FROM observation"
+)
+
+
+@contextmanager
+def opened() -> Iterator[ScratchTables]:
+    """Scratch tables for as long as the block lasts. Raises StoreError where the disk has no room."""
+    connection = sqlite3.connect("", isolation_level=None)
+    try:
+        yield ScratchTables(connection)
+    except sqlite3.Error as exc:
+        raise StoreError(
+            f"the scratch tables of the import failed: {exc}",
+            remedy="make room in the folder for temporary files, or set TMPDIR to another",
+        ) from exc
+    finally:
+        connection.close()
+
+
+def _observation(row: tuple[Any, ...]) -> Observation:
+    x1, y1, x2, y2 = (None if side is None else float(side) for side in row[7:11])
+    box = None
+    if x1 is not None and y1 is not None and x2 is not None and y2 is not None:
+        box = Box(x1=x1, y1=y1, x2=x2, y2=y2)
+    return Observation(
+        id=row[0],
+        deployment=row[1],
+        medium=row[2],
+        event=row[3],
+        start=None,
+        end=None,
+        kind=row[4],
+        category=row[5],
+        count=None if row[6] is None else int(row[6]),
+        box=box,
+        is_machine=bool(row[11]),
+        by=row[12],
+        at=None if row[13] is None else dt.datetime.fromisoformat(row[13]),
+        probability=None if row[14] is None else float(row[14]),
+        sureness=None if row[15] is None else float(row[15]),
+        details=None if row[16] is None else json.loads(row[16]),
+    )
+
+
+def _text(moment: dt.datetime | None) -> str | None:
+    """A moment as text that sorts like it."""
+    return None if moment is None else moment.isoformat(timespec="microseconds")

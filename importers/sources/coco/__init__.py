@@ -1,0 +1,258 @@
+"""COCO Camera Traps: photographs, boxes and labels of one file, or of several taken together.
+
+Read as a stream, thrice: outline, then images and annotations are checked before anything is written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from importers.detectors import DetectedBox, Detector
+from importers.detectors.categories import to_categories
+from importers.detectors.results import box_of
+from importers.ingest.ingestor import Ingestor
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.reading.clocks import EARLIEST_YEAR
+from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
+from importers.sources.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
+from importers.sources.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
+from pipeline.errors import SourceError
+from pipeline.exporters.coco import UNCLASSIFIED
+from pipeline.records import ANIMAL, EMPTY, Level, SourceLabel
+from pipeline.store.database import Database
+
+_NO_SPECIES = frozenset({ANIMAL, UNCLASSIFIED})  # of a box: that there is something, not what
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A file that has been checked, with its annotations."""
+
+    file: CocoFile
+    images: int  # records in its list
+    annotations: Annotations
+
+
+def import_coco(
+    database: Database,
+    data_dir: Path,
+    files: Sequence[Path],
+    images: str,
+    detector: Detector | None,
+    *,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs that COCO Camera Traps files list, from below `images`, a folder or a URL.
+
+    Boxes become detections of `coco:NAME`, categories labels of that source. `detector` looks at the
+    photographs without boxes; where it is None these are recorded with their labels alone. Of several
+    files the ids, sequences and locations get a prefix. Raises SourceError, before anything is written,
+    where a file cannot be taken; what is wrong with one record costs that record.
+    """
+    options = options or ImportOptions()
+    root = ImageRoot(images)
+    locate = root.locator(options.location_pattern)
+    report = ImportReport(source=", ".join(as_text(str(path)) for path in files))
+    sources = check(files, report)
+    total = sum(source.images for source in sources)
+    return Ingestor(database, data_dir, detector, locate, options, report).run(
+        entries(sources, root, report), total, progress=progress
+    )
+
+
+def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
+    """Read the whole of each file; records that are not taken are counted in `report`.
+
+    Raises SourceError, naming file and image: whatever spoils a whole file.
+    """
+    if not files:
+        raise SourceError("no file is named", remedy="name at least one")
+    outlines = read_outlines(files, report)
+    ids = check_images(outlines, report)
+    return [
+        Source(file=file, images=len(own), annotations=read_annotations(file, own, report))
+        for file, own in zip(outlines, ids, strict=True)
+    ]
+
+
+def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
+    """An entry for each image record that was not refused; values of it that are wrong are, in `report`."""
+    for source in sources:
+        reading = _Reading(source.file, root, report)
+        for place, image in enumerate(islice(source.file.images(), source.images)):
+            if image_problem(image) is None:
+                yield reading.entry(image, source.annotations.of(place))
+
+
+class _Reading:
+    """One file's records made into entries."""
+
+    def __init__(self, file: CocoFile, root: ImageRoot, report: ImportReport) -> None:
+        self._file = file
+        self._source = file.source
+        self._root = root
+        self._report = report
+        self._labels: dict[tuple[str, Level, int | None], SourceLabel] = {}  # people's, each made once
+        names = sorted(set(file.categories.values()))
+        kinds = to_categories(names)
+        self._kinds = {name: kind or ANIMAL for name, kind in zip(names, kinds, strict=True)}
+
+    def entry(self, image: Mapping[str, Any], annotations: Sequence[Annotation]) -> SourceImage:
+        given = image["file_name"]
+        name = self._root.name_of(given)
+        prefix = self._file.prefix
+        width, height = self._size(image)
+        failure = _ruled_out(image, name)
+        findings, labels = self._said(image, annotations, width, height) if failure is None else ((), ())
+        location, seq_id = id_text(image.get("location")), id_text(image.get("seq_id"))
+        return SourceImage(
+            file_name=name if failure is not OUTSIDE else given,
+            path=self._root.path_of(name),
+            ready=SourceDetections(detector=self._source, findings=findings) if findings else None,
+            labels=labels,
+            source_id=prefix + (id_text(image["id"]) or ""),
+            width=width,
+            height=height,
+            failure=failure,
+            location=prefix + location if location else None,
+            datetime=self._time(image),
+            seq_id=prefix + seq_id if seq_id else None,
+            frame_num=self._number(image, "frame_num", 0) if seq_id else None,
+            seq_num_frames=self._number(image, "seq_num_frames", 1) if seq_id else None,
+        )
+
+    def _said(
+        self,
+        image: Mapping[str, Any],
+        annotations: Sequence[Annotation],
+        width: int | None,
+        height: int | None,
+    ) -> tuple[tuple[DetectedBox, ...], tuple[SourceLabel, ...]]:
+        """The boxes of a photograph, and the labels of the whole of it."""
+        findings: list[DetectedBox] = []
+        labels: dict[tuple[str, Level], SourceLabel] = {}
+        for one in annotations:
+            if one.bbox is None or one.category == EMPTY:
+                if one.bbox is not None:
+                    self._report.notes["boxes of `empty`, taken as labels of the photograph"] += 1
+                level = Level.IMAGE if one.level is Level.BOX else one.level
+                if one.category != UNCLASSIFIED:
+                    labels.setdefault((one.category, level), self._label(one, level))
+                continue
+            if one.relative:
+                box = box_of(one.bbox)
+            elif width is None or height is None:
+                self._refuse(image, "box in pixels of unknown number", "it has a `bbox`, no width and height")
+                continue
+            else:
+                x, y, w, h = one.bbox
+                box = box_of((x / width, y / height, w / width, h / height))
+            if box is None:
+                self._refuse(image, "box outside the photograph", f"its box is {list(one.bbox)}")
+                continue
+            own = () if one.category in _NO_SPECIES else (self._label(one, Level.BOX),)
+            findings.append(
+                DetectedBox(box=box, confidence=1.0, category=self._kinds[one.category], labels=own)
+            )
+        for key in _contradicted(labels, has_boxes=bool(findings)) if labels else ():
+            del labels[key]
+            self._report.notes["labels `empty` left out, where the same source sees something"] += 1
+        return tuple(findings), tuple(labels.values())
+
+    def _label(self, one: Annotation, level: Level) -> SourceLabel:
+        key = (one.category, level, one.individuals)
+        label = self._labels.get(key) if not one.weak else None
+        if label is None:
+            label = SourceLabel(
+                category=one.category,
+                source=self._source,
+                level=level,
+                weak=one.weak,
+                confidence=one.confidence,
+                count=one.individuals,
+            )
+            if not one.weak:
+                self._labels[key] = label
+        return label
+
+    def _size(self, image: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        width, height = self._number(image, "width", 1), self._number(image, "height", 1)
+        return (width, height) if width and height else (None, None)
+
+    def _number(self, image: Mapping[str, Any], field: str, least: int) -> int | None:
+        value = image.get(field)
+        if value is None or (type(value) is int and least <= value <= LARGEST):
+            return value
+        if isinstance(value, float) and value.is_integer() and least <= value <= LARGEST:
+            return int(value)
+        self._refuse(image, field, f"{field} {_short(value)} is no number from {least} up")
+        return None
+
+    def _time(self, image: Mapping[str, Any]) -> dt.datetime | None:
+        """The camera's clock as the file gives it; None, refused, where it is no time or before 1900."""
+        value = image.get("datetime")
+        if value is None or value == "":
+            return None
+        found = parse_time(value)
+        if found is None:
+            self._refuse(image, "datetime", f"datetime {_short(value)} is no time since {EARLIEST_YEAR}")
+        return found
+
+    def _refuse(self, image: Mapping[str, Any], kind: str, what: str) -> None:
+        self._report.refuse(f"{as_text(str(self._file.path))}: image {id_text(image['id'])}", kind, what)
+
+
+def parse_time(value: Any) -> dt.datetime | None:
+    """The camera's clock in "2022-12-31 09:52:50", also with T, fractions, or the colons of EXIF.
+
+    A zone is passed over: the digits are the clock's. None where it is no date with a time of day, or
+    before 1900.
+    """
+    if not isinstance(value, str) or len(value) < len("2022-12-31 09:52"):
+        return None
+    if value[4] == value[7] == ":":
+        value = value[:10].replace(":", "-") + value[10:]
+    try:
+        found = dt.datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if found.year < EARLIEST_YEAR:
+        return None
+    return found.replace(tzinfo=None) if found.tzinfo is not None else found
+
+
+def _contradicted(
+    labels: Mapping[tuple[str, Level], SourceLabel], *, has_boxes: bool
+) -> list[tuple[str, Level]]:
+    """Which labels say `empty` where there is a box, or another label of at least the same nearness."""
+    found = []
+    for level in (Level.IMAGE, Level.SEQUENCE):
+        others = any(
+            category != EMPTY and (own is level or level is Level.SEQUENCE) for category, own in labels
+        )
+        if (EMPTY, level) in labels and (has_boxes or others):
+            found.append((EMPTY, level))
+    return found
+
+
+def _ruled_out(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """Kind and detail of what keeps an image record from being a photograph with labels."""
+    if is_outside(name):
+        return OUTSIDE
+    if suffix_of(name) in VIDEO_SUFFIXES:
+        return "video", "only photographs are imported"
+    if image.get("corrupt") is True:
+        return "corrupt", "the source says that it cannot be read"
+    return None
+
+
+def _short(value: Any) -> str:
+    return as_text(repr(value))[:60]

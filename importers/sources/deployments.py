@@ -1,0 +1,165 @@
+"""A table of deployments: coordinates and time zones for photographs that came without."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from importers.ingest.report import ImportReport
+from importers.reading import csv_file
+from importers.reading.clocks import on_clock, zone_name
+from importers.reading.paths import as_text
+from pipeline.errors import SourceError
+from pipeline.records import DeploymentRecord, zone_of
+from pipeline.store import deployments
+from pipeline.store.database import Database
+
+PLACES = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value
+STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
+
+
+@dataclass(kw_only=True)
+class DeploymentsReport:
+    """What became of the table; `str()` is what the command prints."""
+
+    rows: ImportReport  # refusals alone
+    new: int = 0
+    updated: int = 0  # known before: what the table tells is brought up to date
+    without_zone: int = 0
+    locations: set[str] = field(default_factory=set)
+
+    @property
+    def nothing_taken(self) -> bool:
+        """Whether no row of the table is in the store."""
+        return self.new + self.updated == 0
+
+    def __str__(self) -> str:
+        first = (
+            f"{self.rows.source}: {self.new} new deployments, {self.updated} known ones brought up to date, "
+            f"at {len(self.locations)} locations"
+        )
+        if self.without_zone:
+            first += f"\n  {self.without_zone} without a time zone: exports will ask for it"
+        return "\n".join([first, *self.rows.lines()[1:]])
+
+
+def import_deployments(database: Database, table: Path) -> DeploymentsReport:
+    """Take the table in: each row a deployment, or a location where it names none.
+
+    A row without a deploymentID also gives its coordinates and zone to the deployments that the store
+    has at its location and that lack them. A broken row is refused singly. Raises SourceError, before
+    anything is written, where the table cannot be read or lacks a column.
+    """
+    report = DeploymentsReport(rows=ImportReport(source=as_text(str(table))))
+    given: dict[str, DeploymentRecord] = {}
+    for where, row in _rows(table):
+        try:
+            one = _record(row)
+            if one.id in given:
+                raise _Broken("duplicate", f"{one.id} is named a second time")
+            given[one.id] = one
+        except _Broken as exc:
+            report.rows.refuse(where, exc.kind, exc.what)
+    with database.write() as conn:
+        known = deployments.all(conn)
+        report.new = deployments.add(conn, given.values())
+        deployments.add(conn, _completed(given.values(), known))
+    report.updated = len(given) - report.new
+    report.without_zone = sum(one.timezone is None for one in given.values())
+    report.locations = {one.location for one in given.values()}
+    return report
+
+
+def _completed(
+    given: Iterable[DeploymentRecord], known: Mapping[str, DeploymentRecord]
+) -> Iterator[DeploymentRecord]:
+    """The known deployments that a row for their whole location tells more of."""
+    of_locations = {one.location: one for one in given if one.id == one.location}
+    for one in known.values():
+        row = of_locations.get(one.location)
+        if row is None or one.id == row.id:
+            continue
+        has_place = one.latitude is not None and one.longitude is not None
+        yield replace(
+            one,
+            latitude=one.latitude if has_place else row.latitude,
+            longitude=one.longitude if has_place else row.longitude,
+            timezone=one.timezone or row.timezone,
+        )
+
+
+class _Broken(Exception):
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+
+
+def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every row by column with where it stands. Raises SourceError."""
+    for line, row in csv_file.rows(table, ("latitude", "longitude")):
+        if not any(name in row for name in PLACES):
+            raise SourceError(
+                f"{as_text(str(table))} has no column location",
+                remedy=f"name one of {', '.join(PLACES)} in the first line",
+            )
+        yield f"line {line}", {name: as_text(value) for name, value in row.items() if value}
+
+
+def _record(row: Mapping[str, str]) -> DeploymentRecord:
+    """The deployment of a row. Raises _Broken."""
+    location = next((row[name] for name in PLACES if name in row), None)
+    if location is None:
+        raise _Broken("location", "it names no location")
+    start, end = _moment(row, STARTS), _moment(row, ENDS, dt.time(23, 59, 59))
+    zone = row.get("timezone") or (zone_name(start) if start is not None else None)
+    try:
+        clock = zone_of(zone) if zone is not None else None
+    except ValueError as exc:
+        raise _Broken("timezone", f"{exc}: an IANA name such as Europe/Brussels, or +02:00") from exc
+    try:
+        started = on_clock(start, clock) if start is not None else None
+        ended = on_clock(end, clock) if end is not None else None
+    except ValueError as exc:
+        raise _Broken("period", str(exc)) from exc
+    if started is not None and ended is not None and ended < started:
+        raise _Broken("period", "it ends before it starts")
+    return DeploymentRecord(
+        id=row.get("deploymentID", location),
+        location=location,
+        latitude=_degrees(row, "latitude", 90.0),
+        longitude=_degrees(row, "longitude", 180.0),
+        timezone=zone,
+        started_at=started,
+        ended_at=ended,
+    )
+
+
+def _degrees(row: Mapping[str, str], column: str, most: float) -> float:
+    try:
+        value = float(row.get(column, ""))
+    except ValueError:
+        value = math.nan
+    if not -most <= value <= most:
+        raise _Broken(
+            column, f"{column} {row.get(column, '')[:40]!r} is not from {-most:g} to {most:g} degrees"
+        )
+    return value
+
+
+def _moment(
+    row: Mapping[str, str], columns: Iterable[str], of_day: dt.time = dt.time()
+) -> dt.datetime | None:
+    """The moment in the first of these columns; `of_day` is the time where only a date is given."""
+    text = next((row[name] for name in columns if name in row), None)
+    if text is None:
+        return None
+    try:
+        if len(text) <= len("2024-05-01"):
+            return dt.datetime.combine(dt.date.fromisoformat(text), of_day)
+        return dt.datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise _Broken("period", f"{text[:40]!r} is no date") from exc

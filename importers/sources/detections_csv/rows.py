@@ -1,0 +1,243 @@
+"""The layouts of the ancestor's detections CSV, and what a row of each says.
+
+| layout | a row |
+| --- | --- |
+| without a header | name, score, four numbers: a box |
+| with a header | the same in named columns, such as name,score,ymin,xmin,ymax,xmax |
+| lists | image_path, max_confidence, detections: a JSON list of [four numbers, confidence, class] |
+
+Boxes are in fractions of the frame. The ancestor wrote them as ymin, xmin, ymax, xmax, and named them
+BBox_X1, BBox_Y1, BBox_X2, BBox_Y2: only columns named ymin, xmin, ymax and xmax are taken at their word.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from importers.reading.csv_file import lines
+from importers.reading.json_file import is_number
+from pipeline.errors import SourceError
+from pipeline.records import ANIMAL, PERSON, VEHICLE
+
+AxisOrder = Literal["yxyx", "xyxy"]
+Row = tuple[float, float, float, float, float, int]  # x1, y1, x2, y2, confidence, index of KINDS
+
+KINDS = (ANIMAL, PERSON, VEHICLE)  # the classes 1, 2 and 3
+_CLASSES: dict[object, int] = {
+    name: place for place, number in enumerate((1, 2, 3)) for name in (number, str(number))
+}
+
+_NAMES = ("name", "file_name", "filename", "file", "image_path", "image", "path")
+_SCORES = ("score", "confidence", "conf")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_UNTOLD = (("b1", "b2", "b3", "b4"), ("x1", "y1", "x2", "y2"))  # names that do not tell the axis
+_FIELDS = 6
+_PLACES: dict[AxisOrder, tuple[int, ...]] = {"yxyx": (1, 0, 3, 2), "xyxy": (0, 1, 2, 3)}  # of x1, y1, x2, y2
+_ENOUGH = 50  # boxes that tell something of all
+_SPREAD = 1.25  # how much more they spread down than across where the axes are mixed up
+
+
+class Broken(Exception):
+    """A row says nothing that can be used: the kind of fault, and what it is."""
+
+
+@dataclass(kw_only=True)
+class Shapes:
+    """What the boxes of a file look like taken together; filled while it is read."""
+
+    boxes: int = 0  # good ones
+    pixels: int = 0  # far beyond 1
+    reversed: int = 0  # the far side before the near one
+    sums: list[float] = field(default_factory=lambda: [0.0] * 4)  # of the middles across, down; and squared
+
+    def add(self, x1: float, y1: float, x2: float, y2: float) -> None:
+        """One more good box."""
+        across, down = (x1 + x2) / 2, (y1 + y2) / 2
+        self.boxes += 1
+        for place, value in enumerate((across, down, across * across, down * down)):
+            self.sums[place] += value
+
+    def hints(self, layout: Layout) -> Iterator[tuple[str, int]]:
+        """What most boxes look like, where that is not what was asked for, and how many they are."""
+        bad = self.pixels + self.reversed
+        if self.pixels > (self.boxes + bad) / 2:
+            yield (
+                "boxes look like pixels: divide them by the width and height of their photograph",
+                self.pixels,
+            )
+        if self.reversed > (self.boxes + bad) / 2:
+            yield "boxes look like x, y, width, height: the layout wants two corners", self.reversed
+        if layout.axis_order is None or self.boxes < _ENOUGH:
+            return
+        across, down = (
+            self.sums[place + 2] / self.boxes - (self.sums[place] / self.boxes) ** 2 for place in (0, 1)
+        )
+        if down > _SPREAD**2 * max(across, 0.0):
+            other = "xyxy" if layout.axis_order == "yxyx" else "yxyx"
+            yield (
+                f"boxes spread more from top to bottom than across: are they {other} (--axis-order)?",
+                self.boxes,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the rows of one file are read."""
+
+    path: Path
+    has_header: bool
+    name_at: int  # columns, from 0
+    score_at: int | None  # None: lists
+    box_at: tuple[int, ...]  # columns of x1, y1, x2, y2; of a list, places in it
+    list_at: int | None
+    axis_order: AxisOrder | None  # None where the names of the columns tell it
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The categories that its boxes may have."""
+        return KINDS if self.list_at is not None else KINDS[:1]
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row below the header, with the number of its line. Raises SourceError."""
+        reading = lines(self.path)
+        if self.has_header:
+            next(reading, None)
+        yield from reading
+
+    def name(self, fields: Sequence[str]) -> str:
+        """The photograph of a row; empty where it names none."""
+        return fields[self.name_at] if self.name_at < len(fields) else ""
+
+    def boxes(self, fields: Sequence[str], shapes: Shapes) -> list[Row]:
+        """The boxes of a row, clipped to the frame. Raises Broken."""
+        if not self.name(fields).strip():
+            raise Broken("without a file name", "it names no photograph")
+        if self.list_at is not None:
+            return [self._listed(each, shapes) for each in _list(fields, self.list_at)]
+        wanted = max(self.name_at, self.score_at or 0, *self.box_at) + 1
+        if len(fields) < wanted or (not self.has_header and len(fields) != _FIELDS):
+            raise Broken("with too few or too many fields", f"{len(fields)} fields")
+        corners = [_number(fields[column]) for column in self.box_at]
+        score = _number(fields[self.score_at or 0])
+        return [(*_box(corners, shapes), _confidence(score), 0)]
+
+    def _listed(self, each: Any, shapes: Shapes) -> Row:
+        if not isinstance(each, list) or len(each) != _FIELDS or not all(map(is_number, each[:-1])):
+            raise Broken("with a broken box", "a box is not four numbers, confidence and class")
+        kind = _CLASSES.get(each[5]) if isinstance(each[5], str | int | float) else None
+        if kind is None:
+            raise Broken("of an unknown class", "a class is none of 1 (animal), 2 (person), 3 (vehicle)")
+        corners = [float(each[place]) for place in self.box_at]
+        return (*_box(corners, shapes), _confidence(float(each[4])), kind)
+
+
+def read_layout(path: Path, axis_order: AxisOrder) -> Layout:
+    """The layout that a file's first line tells. Raises SourceError where it tells none."""
+    first = next(lines(path), None)
+    if first is None:
+        raise SourceError(f"{path} is empty", remedy="is it the right file?")
+    fields = first[1]
+    names = [name.strip().lower().removeprefix("bbox_") for name in fields]
+    name_at = next((names.index(name) for name in _NAMES if name in names), None)
+    score_at = next((names.index(name) for name in _SCORES if name in names), None)
+    if name_at is not None and "detections" in names:
+        return Layout(
+            path=path,
+            has_header=True,
+            name_at=name_at,
+            score_at=None,
+            box_at=_PLACES[axis_order],
+            list_at=names.index("detections"),
+            axis_order=axis_order,
+        )
+    box_at, told = _columns(names, axis_order)
+    if name_at is not None and score_at is not None and box_at is not None:
+        return Layout(
+            path=path,
+            has_header=True,
+            name_at=name_at,
+            score_at=score_at,
+            box_at=box_at,
+            list_at=None,
+            axis_order=None if told else axis_order,
+        )
+    if len(fields) == _FIELDS and any(map(_is_number, fields[1:])):
+        return Layout(
+            path=path,
+            has_header=False,
+            name_at=0,
+            score_at=1,
+            box_at=tuple(2 + place for place in _PLACES[axis_order]),
+            list_at=None,
+            axis_order=axis_order,
+        )
+    raise SourceError(
+        f"{path}: its first line is neither a box (name,score and four numbers) nor a known header",
+        remedy="name the columns name,score,ymin,xmin,ymax,xmax or image_path,max_confidence,detections",
+    )
+
+
+def _columns(names: Sequence[str], axis_order: AxisOrder) -> tuple[tuple[int, ...] | None, bool]:
+    """The columns of x1, y1, x2, y2, None without; and whether their names tell which is which."""
+    if all(name in names for name in _CORNERS):
+        return tuple(names.index(name) for name in _CORNERS), True
+    for untold in _UNTOLD:
+        if all(name in names for name in untold):
+            in_order = sorted(names.index(name) for name in untold)
+            return tuple(in_order[place] for place in _PLACES[axis_order]), False
+    return None, False
+
+
+def _list(fields: Sequence[str], column: int) -> list[Any]:
+    text = fields[column].strip() if column < len(fields) else ""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise Broken("with a broken list", f"its detections are no JSON: {text[:40]!r}") from exc
+    if not isinstance(found, list):
+        raise Broken("with a broken list", "its detections are no list")
+    return found
+
+
+def _box(corners: Sequence[float], shapes: Shapes) -> tuple[float, float, float, float]:
+    """The box within the frame. Raises Broken."""
+    shown = ", ".join(f"{value:g}" for value in corners)
+    if not all(map(math.isfinite, corners)):
+        raise Broken("with a broken box", f"box {shown}")
+    if not all(-0.1 <= value <= 1.1 for value in corners):
+        shapes.pixels += max(corners) > 1.1
+        raise Broken(
+            "with a box beyond the frame", f"x1, y1, x2, y2 {shown} are not in fractions of the frame"
+        )
+    x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in corners)
+    if x2 <= x1 or y2 <= y1:
+        shapes.reversed += corners[2] < corners[0] or corners[3] < corners[1]
+        raise Broken("with a box without area", f"x1, y1, x2, y2 {shown}")
+    shapes.add(x1, y1, x2, y2)
+    return x1, y1, x2, y2
+
+
+def _confidence(value: float) -> float:
+    if not 0.0 <= value <= 1.0:
+        raise Broken("with a broken score", f"score {value:g} is no number from 0 to 1")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise Broken("with a field that is no number", f"{text.strip()[:40]!r} is no number") from exc
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

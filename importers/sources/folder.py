@@ -1,0 +1,58 @@
+"""A folder of photographs, walked in natural order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from importers.detectors import Detector
+from importers.ingest.ingestor import Ingestor
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.reading.locations import by_folder, by_pattern
+from importers.reading.paths import PHOTO_SUFFIXES, as_text
+from importers.reading.walk import WalkCounts, walk
+from pipeline.errors import SourceError
+from pipeline.store.database import Database
+
+
+def import_folder(
+    database: Database,
+    data_dir: Path,
+    root: Path,
+    detector: Detector,
+    *,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import every photograph below `root`; `detector` looks at each.
+
+    A rerun reads only what is new, changed or failed before. Raises SourceError where `root` is no
+    folder, cannot be read or holds no photograph.
+    """
+    options = options or ImportOptions()
+    root = root.expanduser().resolve()
+    if not root.is_dir():
+        raise SourceError(f"{as_text(str(root))} is no folder", remedy="name a folder of photographs")
+    locate = by_pattern(options.location_pattern) if options.location_pattern else by_folder(root)
+    report = ImportReport(source=as_text(str(root)))
+    total = sum(1 for _ in walk(root, data_dir, report))  # counting first gives the time left
+    if total == 0:
+        raise SourceError(
+            f"there is no photograph in {report.source}{_instead(report)}",
+            remedy=f"photographs end in {', '.join(sorted(PHOTO_SUFFIXES))}",
+        )
+    entries = (
+        SourceImage(file_name=name, path=os.path.join(root, name))  # noqa: PTH118 - a tenth of Path's cost
+        for name in walk(root, data_dir, WalkCounts())
+    )
+    return Ingestor(database, data_dir, detector, locate, options, report).run(
+        entries, total, progress=progress
+    )
+
+
+def _instead(report: ImportReport) -> str:
+    parts = [f"{number} {kind}" for kind, number in report.skipped.most_common(5)]
+    if report.hidden:
+        parts.append(f"{report.hidden} hidden")
+    return f", only {', '.join(parts)}" if parts else ""

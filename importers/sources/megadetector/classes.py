@@ -1,0 +1,89 @@
+"""The classifications of a MegaDetector results file as weak labels of its boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from importers.reading.json_file import is_number, mapping
+from importers.reading.paths import as_text
+from pipeline.records import EMPTY, Level, SourceLabel
+
+_NOTHING = frozenset({"blank", "empty"})  # classes of classifiers that mean: no animal in the crop
+_NO_ANSWER = frozenset({"unknown", "no cv result", "unclassified", "unidentified"})
+
+
+class Broken(Exception):
+    """A record of a results file is not as the format says: the kind of fault, and what it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes:
+    """How a file's classifications become weak labels."""
+
+    names: Mapping[str, str | None]  # class id to category; None for a class that says nothing
+    source: str  # provenance of the labels
+    annotator: str | None  # the classifier
+    threshold: float  # least confidence
+
+    def labels(self, given: Any) -> tuple[SourceLabel, ...]:
+        """The surest classification, where it is sure enough and says something. Raises Broken."""
+        if not given:
+            return ()
+        kind = "with a broken classification"
+        if not isinstance(given, list):
+            raise Broken(kind, f"classifications {shown(given)} is no list")
+        best: tuple[float, str] | None = None
+        for each in given:
+            if not isinstance(each, list) or len(each) != 2:
+                raise Broken(kind, f"classification {shown(each)} is not [class, confidence]")
+            id_, conf = each
+            if not isinstance(id_, str) or id_ not in self.names:
+                raise Broken(kind, f"class {shown(id_)} is not in classification_categories")
+            if not is_number(conf) or not 0.0 <= conf <= 1.0:
+                raise Broken(kind, f"confidence {shown(conf)} of class {id_} is no number from 0 to 1")
+            if best is None or conf > best[0]:
+                best = float(conf), id_
+        if best is None or best[0] < self.threshold:
+            return ()
+        category = self.names[best[1]]
+        if category is None:
+            return ()
+        return (
+            SourceLabel(
+                category=category,
+                source=self.source,
+                level=Level.BOX,
+                weak=True,
+                confidence=best[0],
+                annotator=self.annotator,
+            ),
+        )
+
+
+def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Classes:
+    """What a file's `info` and `classification_categories` say. Raises SourceError without these."""
+    named = mapping(
+        path, "classification_categories", "nobody classified these boxes: import without --classifications"
+    )
+    classifier = info.get("classifier") if isinstance(info.get("classifier"), str) else None
+    return Classes(
+        names={str(id_): _class(str(name)) for id_, name in named.items()},
+        source=f"megadetector:{as_text(classifier or path.stem)}",
+        annotator=as_text(classifier) if classifier else None,
+        threshold=threshold,
+    )
+
+
+def _class(name: str) -> str | None:
+    plain = as_text(" ".join(name.split()).lower())
+    if plain in _NOTHING:
+        return EMPTY
+    return None if plain in _NO_ANSWER else plain or None
+
+
+def shown(value: Any) -> str:
+    """A value of the file, short and as text, for a message."""
+    return as_text(repr(value))[:80]

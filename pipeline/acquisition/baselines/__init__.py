@@ -1,0 +1,1 @@
+"""The query strategies that only `wildloop simulate` replays, beside the one that orders real queues."""

@@ -1,0 +1,181 @@
+"""Labels by the played annotator, the versions that come of them, and the proof that they arrived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pipeline import jobs
+from pipeline.demo import metrics
+from pipeline.demo.folder import DemoError
+from pipeline.demo.servers import Servers
+from pipeline.demo.simulated_annotator import SimulatedAnnotator
+from pipeline.demo.truth import Truth
+from pipeline.records import ModelRecord, RunState
+from pipeline.steps.learning.pool_state import learned
+from pipeline.store import candidates, models, oracle, predictions, projects, runs
+from pipeline.store.pool import open_pool
+from pipeline.workspace import Workspace
+
+RUN_SECONDS = 600.0  # for one run of the worker
+POLL_SECONDS = 0.25
+TRAIN, SYNC = "train", "sync"
+
+Say = Callable[[str], None]
+
+
+class NewVersions:
+    """Tells of each version once, when it has become the project's current one."""
+
+    def __init__(self, workspace: Workspace, project_id: int, truth: Truth | None, say: Say) -> None:
+        self._workspace = workspace
+        self._project_id = project_id
+        self._truth = truth
+        self._say = say
+        self._told: set[str] = set()
+
+    def look(self) -> None:
+        """Tell of the current version if it learned from labels and was not told of yet."""
+        with self._workspace.database.read() as conn:
+            model = models.current(conn, self._project_id)
+        if model is None or not model.labels or model.version in self._told:
+            return
+        if not self._told:
+            self._say(metrics.heading())
+        self._told.add(model.version)
+        truth = self._truth
+        self._say(metrics.line(model, None if truth is None else metrics.rest(self._workspace, model, truth)))
+
+
+def simulate_labels(
+    workspace: Workspace,
+    servers: Servers,
+    annotator: SimulatedAnnotator,
+    project_id: int,
+    labels: int,
+    watch: NewVersions,
+    say: Say,
+) -> None:
+    """Give `labels` labels, fewer only where Label Studio has no more tasks.
+
+    A person takes longer over a few labels than a training takes, so a training that a label set off is
+    waited for before the next.
+    """
+    say(
+        f"the annotator begins: {labels} labels. Every tenth crop is an audit crop: drawn at random, shown "
+        "without an answer, and no version learns from it. Held-out figures are of the crops learned from, "
+        "which the queue chose because they are hard; the last column is of all that have no label."
+    )
+    for number in range(labels):
+        servers.check()
+        if not annotator.label_next():
+            say(f"Label Studio has no more tasks after {number} labels")
+            return
+        _await_trainings(workspace, servers, project_id)
+        watch.look()
+
+
+def wait_until_trained(
+    workspace: Workspace,
+    servers: Servers,
+    annotator: SimulatedAnnotator,
+    project_id: int,
+    watch: NewVersions,
+    say: Say,
+) -> None:
+    """Return once every label but the audit's is trained on and Label Studio serves that version's queue.
+
+    Raises DemoError, with the reason, where that does not come about.
+    """
+    _perform(workspace, servers, project_id, SYNC)  # brings in what a webhook may have missed
+    _await_trainings(workspace, servers, project_id)
+    with workspace.database.read() as conn:
+        labels = oracle.label_count(conn, project_id)
+        current = models.current(conn, project_id)
+    if labels < annotator.given:
+        raise DemoError(f"only {labels} of the {annotator.given} labels given are in the oracle")
+    lessons = _lessons(workspace, project_id)
+    if current is None or current.labels < lessons:
+        _perform(workspace, servers, project_id, TRAIN)
+    watch.look()
+    model = _current(workspace, project_id)
+    if model.labels < lessons:
+        raise DemoError(f"{model.version} learned from {model.labels} of {lessons} labels")
+    _check_queue(workspace, annotator, model)
+    say(
+        f"all {labels} labels arrived: {model.version} learned from {model.labels} of them, and Label Studio "
+        "serves its queue"
+    )
+    audited = metrics.audited(workspace, project_id)
+    if audited is not None:
+        say(audited)
+
+
+def _lessons(workspace: Workspace, project_id: int) -> int:
+    """How many labels there are to learn from: those of embedded crops, without the audit's."""
+    with workspace.database.read() as conn:
+        project = projects.get(conn, project_id)
+        ids = learned(conn, project_id)
+    pool = open_pool(workspace.database, workspace.data_dir, project.embedder)
+    return sum(one in pool.index for one in ids)
+
+
+def _check_queue(workspace: Workspace, annotator: SimulatedAnnotator, model: ModelRecord) -> None:
+    """Raise DemoError unless Label Studio works with the version and shows its first crop next."""
+    project = workspace.label_studio().project(model.project_id)
+    if project["model_version"] != model.version:
+        raise DemoError(
+            f"Label Studio works with the version {project['model_version']!r}, not {model.version}"
+        )
+    with workspace.database.read() as conn:
+        left = predictions.unpushed(conn, model.version)
+        waiting = candidates.waiting(conn, model.project_id)
+    if left:
+        raise DemoError(f"{len(left)} predictions of {model.version} did not reach Label Studio")
+    task = annotator.next_task()
+    if task is None:
+        if waiting:
+            raise DemoError(f"Label Studio shows no task, though {len(waiting)} crops wait")
+        return
+    if not any(each["model_version"] == model.version for each in task["predictions"]):
+        raise DemoError(f"the next task, {task['id']}, has no prediction of {model.version}")
+
+
+def _await_trainings(workspace: Workspace, servers: Servers, project_id: int) -> None:
+    """Wait until no training is asked for or under way."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        with workspace.database.read() as conn:
+            open_runs = runs.claimable(conn) + runs.running(conn)
+        if not any(run.project_id == project_id and run.kind == TRAIN for run in open_runs):
+            return
+        _pause(servers, deadline, "a training")
+
+
+def _perform(workspace: Workspace, servers: Servers, project_id: int, kind: str) -> None:
+    """Have the worker carry out a run; DemoError where it fails."""
+    run_id = jobs.request(workspace, project_id, kind, trigger="command")
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        with workspace.database.read() as conn:
+            run = runs.get(conn, run_id)
+        if run.state is RunState.FAILED:
+            raise DemoError(f"the run {run_id} ({kind}) failed: {run.error}")
+        if run.state is RunState.DONE:
+            return
+        _pause(servers, deadline, f"the run {run_id} ({kind})")
+
+
+def _pause(servers: Servers, deadline: float, what: str) -> None:
+    servers.check()
+    if time.monotonic() > deadline:
+        raise DemoError(f"{what} did not end within {RUN_SECONDS:.0f} s", remedy="see the worker's log")
+    time.sleep(POLL_SECONDS)
+
+
+def _current(workspace: Workspace, project_id: int) -> ModelRecord:
+    with workspace.database.read() as conn:
+        model = models.current(conn, project_id)
+    if model is None:
+        raise DemoError("there is no model version yet")
+    return model

@@ -1,0 +1,105 @@
+"""What every exporter writes: photographs with their detections, and the best answer for each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel
+
+
+class Basis(StrEnum):
+    """Where an answer comes from, best first."""
+
+    PEOPLE = "people"  # who labelled in Label Studio
+    SOURCE = "source"  # people, by what came with the photographs
+    MODEL = "model"  # the current version, above the export's threshold
+    WEAK = "weak"  # a machine's label that came with the photographs
+    NONE = "none"  # unclassified
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a detection is called in an export."""
+
+    basis: Basis
+    category: str | None = None  # lower case; EMPTY among them; None where unclassified or unsure
+    unsure: bool = False  # people looked and cannot tell
+    by: tuple[str, ...] = ()  # annotators, or the source, or the model version
+    probability: float | None = None  # of a machine, 0 to 1
+    at: dt.datetime | None = None  # aware: when the answer was given
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledDetection:
+    """A detection and its answer."""
+
+    record: DetectionRecord
+    answer: Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImage:
+    """A photograph, whatever became of it."""
+
+    image: ImageRecord
+    detections: tuple[LabelledDetection, ...] = ()  # surest first
+    labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence, as the source gave them
+    detectors: tuple[str, ...] = ()  # that looked at it, also where they found nothing
+
+
+class ExportSource(Protocol):
+    """Everything that an export may need. Photographs come as a stream; each call begins it anew."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def created(self) -> dt.datetime:
+        """When the export began, aware, UTC."""
+
+    @property
+    def model_version(self) -> str | None:
+        """The version whose answers are used; None where there is none."""
+
+    @property
+    def categories(self) -> Mapping[int, str]:
+        """Every category by its number; 0 is EMPTY."""
+
+    @property
+    def deployments(self) -> Mapping[str, DeploymentRecord]:
+        """Those in the store, by id."""
+
+    def photographs(self) -> Iterator[LabelledImage]:
+        """In the order of location, sequence, frame and file name: a sequence's photographs come together."""
+
+
+@dataclass(kw_only=True)
+class ExportReport:
+    """What was written; `str()` is what the command prints."""
+
+    path: str
+    photographs: int = 0
+    detections: int = 0
+    answers: dict[Basis, int] = field(default_factory=dict)  # detections by basis
+    notes: dict[str, int] = field(default_factory=dict)  # what else there is to tell, counted
+
+    def count(self, one: LabelledImage) -> None:
+        """Count a photograph that was written."""
+        self.photographs += 1
+        self.detections += len(one.detections)
+        for each in one.detections:
+            self.answers[each.answer.basis] = self.answers.get(each.answer.basis, 0) + 1
+
+    def note(self, what: str, number: int = 1) -> None:
+        """Count something worth telling."""
+        self.notes[what] = self.notes.get(what, 0) + number
+
+    def __str__(self) -> str:
+        by = ", ".join(f"{self.answers[basis]} {basis.value}" for basis in Basis if basis in self.answers)
+        first = f"{self.path}: {self.photographs} photographs, {self.detections} detections"
+        notes = [f"  {number} {what}" for what, number in self.notes.items()]
+        return "\n".join([f"{first} ({by})" if by else first, *notes])

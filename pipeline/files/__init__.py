@@ -1,0 +1,1 @@
+"""Files and folders: reading them safely, writing them whole, locking them."""

@@ -1,0 +1,1 @@
+"""Labels and crops out of the workspace: exports and classification datasets."""

@@ -1,0 +1,1 @@
+"""Crops to vectors: embed, train, compare and switch embedders."""

@@ -1,0 +1,92 @@
+"""Embed: crop -> embedding, for every detection whose crop has no vector of this embedder yet."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.embedders import Embedder
+from pipeline.errors import PhotoError
+from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors
+from pipeline.store import embeddings
+from pipeline.store.database import Database
+
+PAGE = 1024  # detections asked for at once; two processes that meet repeat at most one page
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenCrop:
+    """A crop that could not be embedded."""
+
+    detection_id: str
+    crop_path: str  # below the data folder
+    failure: str  # the kind of PhotoError: missing, truncated, ...
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedReport:
+    """What one run of the step did."""
+
+    embedder: str
+    dimension: int
+    embedded: int  # rows that this run added
+    broken: tuple[BrokenCrop, ...]
+    seconds: float
+
+
+def embed(
+    database: Database, embedder: Embedder, data_dir: Path, *, batch_size: int = BATCH, progress: bool = False
+) -> EmbedReport:
+    """Embed every crop that lacks this embedder's vector; each batch is committed by itself.
+
+    A killed run is taken up where it ended, and several processes may run at once. A crop that is
+    missing or broken is reported, and tried again by the next run.
+    """
+    started = time.monotonic()
+    with database.write() as conn:
+        embeddings.register(conn, embedder)
+        waiting = embeddings.missing_count(conn, embedder.id)
+    embedded = 0
+    broken: list[BrokenCrop] = []
+    work = ((crop, data_dir / crop[1]) for crop in _missing(database, embedder.id))
+    with tqdm(total=waiting, desc="embed", unit="crop", disable=None if progress else True) as bar:
+        for batch in crop_vectors(embedder, work, batch_size=batch_size):
+            broken += [_broken(*crop, error) for crop, error in batch.broken]
+            if batch.keys:
+                names = [name for name, _ in batch.keys]
+                with database.write() as conn:
+                    embedded += embeddings.append(conn, embedder.id, names, batch.vectors)
+            bar.update(batch.crops)
+    return EmbedReport(
+        embedder=embedder.id,
+        dimension=embedder.dimension,
+        embedded=embedded,
+        broken=tuple(sorted(broken, key=lambda crop: crop.crop_path)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _missing(database: Database, embedder_id: str) -> Iterator[tuple[str, str]]:
+    """Every detection without its vector, as (id, crop_path), from a random id on, and round to it.
+
+    Ids are hexadecimal digests, so processes that begin at random share the work nearly without overlap.
+    """
+    begin = secrets.token_hex(12)
+    for after, until in ((begin, None), ("", begin)):
+        page = [(after, "")]
+        while page:
+            with database.read() as conn:
+                page = embeddings.missing(conn, embedder_id, page[-1][0], PAGE, until=until)
+            yield from page
+
+
+def _broken(detection_id: str, crop_path: str, error: PhotoError) -> BrokenCrop:
+    return BrokenCrop(
+        detection_id=detection_id, crop_path=crop_path, failure=error.failure, detail=error.detail
+    )

@@ -1,0 +1,1 @@
+"""Labels to model versions and queues: train, predict, audit, accept."""

@@ -1,0 +1,40 @@
+"""A workspace: the settings and the database that every command begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.settings import Settings
+from pipeline.store.database import Database
+
+if TYPE_CHECKING:
+    from pipeline.label_studio.client import LabelStudio
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """One installation's settings and its open database."""
+
+    settings: Settings
+    database: Database
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of crops, model versions, caches and generated secrets."""
+        return self.settings.data_dir
+
+    def label_studio(self) -> LabelStudio:
+        """A client of the Label Studio that the settings name. Raises LabelStudioError without a key."""
+        from pipeline.label_studio.client import LabelStudio
+
+        return LabelStudio(self.settings.label_studio_url, self.settings.label_studio_api_key)
+
+
+def open_workspace(settings: Settings | None = None) -> Workspace:
+    """The workspace that the settings name, its database at the newest schema."""
+    settings = settings or Settings.from_environ()
+    database = Database(settings.database_url)
+    database.migrate()
+    return Workspace(settings=settings, database=database)

@@ -1,0 +1,1 @@
+"""What tests share: fakes, file makers and rules of formats."""

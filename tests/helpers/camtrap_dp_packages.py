@@ -1,0 +1,126 @@
+"""Small Camtrap DP packages, made for tests."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.helpers.camtrap_dp_standard import BASE, TABLES
+from tests.helpers.photographs import put
+
+Row = Mapping[str, Any]
+
+
+def deployment(id_: str = "d1", **columns: Any) -> dict[str, Any]:
+    return {
+        "deploymentID": id_,
+        "locationName": f"site {id_}",
+        "latitude": 51.1,
+        "longitude": 4.2,
+        "deploymentStart": "2024-05-01T10:00:00+02:00",
+        "deploymentEnd": "2024-05-31T10:00:00+02:00",
+        **columns,
+    }
+
+
+def medium(id_: str = "m1", **columns: Any) -> dict[str, Any]:
+    return {
+        "mediaID": id_,
+        "deploymentID": "d1",
+        "timestamp": "2024-05-02T12:00:00+02:00",
+        "filePath": f"media/{id_}.jpg",
+        "filePublic": "true",
+        "fileName": f"{id_}.jpg",
+        "fileMediatype": "image/jpeg",
+        **columns,
+    }
+
+
+def observation(id_: str = "o1", **columns: Any) -> dict[str, Any]:
+    """Of the medium m1, by a person, unless told otherwise."""
+    return {
+        "observationID": id_,
+        "deploymentID": "d1",
+        "mediaID": "" if columns.get("observationLevel") == "event" else "m1",
+        "eventStart": "2024-05-02T12:00:00+02:00",
+        "eventEnd": "2024-05-02T12:00:00+02:00",
+        "observationLevel": "media",
+        "observationType": "animal",
+        "scientificName": "Vulpes vulpes",
+        "classificationMethod": "human",
+        **columns,
+    }
+
+
+def boxed(x: float = 0.25, y: float = 0.25, width: float = 0.25, height: float = 0.5) -> dict[str, float]:
+    return {"bboxX": x, "bboxY": y, "bboxWidth": width, "bboxHeight": height}
+
+
+def content(
+    deployments: Sequence[Row] = (deployment(),),
+    media: Sequence[Row] = (medium(),),
+    observations: Sequence[Row] = (),
+    **about: Any,
+) -> dict[str, bytes]:
+    """The files of a package by name; `about` replaces entries of datapackage.json."""
+    rows = {"deployments": deployments, "media": media, "observations": observations}
+    described = {
+        "name": "sample",
+        "profile": f"{BASE}/camtrap-dp-profile.json",
+        "created": "2024-06-01T08:30:00Z",
+        "contributors": [{"title": "Ann Example"}],
+        "project": {
+            "title": "Sample",
+            "samplingDesign": "opportunistic",
+            "captureMethod": ["activityDetection"],
+            "individualAnimals": False,
+            "observationLevel": ["media", "event"],
+        },
+        "spatial": {"type": "MultiPoint", "coordinates": [[4.2, 51.1]]},
+        "temporal": {"start": "2024-05-01", "end": "2024-05-31"},
+        "taxonomic": [{"scientificName": "Vulpes vulpes"}],
+        "resources": [
+            {
+                "name": name,
+                "path": f"{name}.csv",
+                "profile": "tabular-data-resource",
+                "schema": f"{BASE}/{name}-table-schema.json",
+            }
+            for name in TABLES
+        ],
+        **about,
+    }
+    files = {f"{name}.csv": _csv(name, rows[name]) for name in TABLES}
+    return {"datapackage.json": json.dumps(described).encode(), **files}
+
+
+def package(folder: Path, *rows: Sequence[Row], **about: Any) -> Path:
+    """A package as a folder."""
+    for name, data in content(*rows, **about).items():
+        put(folder / name, data)
+    return folder
+
+
+def zipped(path: Path, files: Mapping[str, bytes], inside: str = "") -> Path:
+    """A zip of these files, in a folder within it where one is named."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(f"{inside}{name}", data)
+    return path
+
+
+def _csv(name: str, rows: Iterable[Row]) -> bytes:
+    columns = [field["name"] for field in TABLES[name]["fields"]]
+    listed = list(rows)
+    columns += sorted({column for row in listed for column in row} - set(columns))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(listed)
+    return text.getvalue().encode("utf-8", "surrogatepass")

@@ -1,0 +1,90 @@
+"""Small surveys, made for the tests of exporters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
+from pipeline.records import (
+    Box,
+    DeploymentRecord,
+    DetectionRecord,
+    ImageRecord,
+    SourceLabel,
+    detection_id,
+    digest,
+)
+
+NOON = dt.datetime(2024, 5, 1, 12, 0, 0)
+BOX = Box(x1=0.25, y1=0.25, x2=0.5, y2=0.75)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedSurvey:
+    """A survey that holds what it is given."""
+
+    images: Sequence[LabelledImage]
+    title: str = "Spring survey"
+    created: dt.datetime = dt.datetime(2024, 6, 1, 8, 30, tzinfo=dt.UTC)
+    model_version: str | None = None
+    categories: Mapping[int, str] = field(default_factory=lambda: {0: "empty", 1: "red fox", 2: "roe deer"})
+    deployments: Mapping[str, DeploymentRecord] = field(default_factory=dict)
+
+    def photographs(self) -> Iterator[LabelledImage]:
+        yield from self.images
+
+
+def survey(
+    *images: LabelledImage, deployments: Iterable[DeploymentRecord] = (), **others: Any
+) -> FixedSurvey:
+    """A survey of these photographs."""
+    return FixedSurvey(images=images, deployments={one.id: one for one in deployments}, **others)
+
+
+def photograph(
+    name: str = "site a/IMG_1.JPG",
+    *boxes: LabelledDetection,
+    labels: Iterable[SourceLabel] = (),
+    detectors: Iterable[str] = (),
+    **fields: Any,
+) -> LabelledImage:
+    """A photograph of site a at noon; `fields` are of its ImageRecord."""
+    given = {"location": "site a", "datetime": NOON, "width": 160, "height": 120, **fields}
+    record = ImageRecord(id=digest(name), file_name=name, path=f"/photos/{name}", **given)
+    own = tuple(
+        LabelledDetection(record=_of(one.record, record.id, number), answer=one.answer)
+        for number, one in enumerate(boxes)
+    )
+    return LabelledImage(image=record, detections=own, labels=tuple(labels), detectors=tuple(detectors))
+
+
+def box(
+    category: str | None = None,
+    basis: Basis = Basis.NONE,
+    *,
+    at: Box = BOX,
+    confidence: float | None = 0.9,
+    kind: str = "animal",
+    detector: str = "md_v5a",
+    when: dt.datetime | None = None,
+    **answer: Any,
+) -> LabelledDetection:
+    """A detection with its answer, given at the moment `when`; `answer` are further fields of Answer."""
+    record = DetectionRecord(
+        id="", image_id="", box=at, bbox_confidence=confidence, detector=detector, detector_category=kind
+    )
+    return LabelledDetection(record=record, answer=Answer(basis=basis, category=category, at=when, **answer))
+
+
+def _of(record: DetectionRecord, image: str, number: int) -> DetectionRecord:
+    return DetectionRecord(
+        id=digest(detection_id(image, record.detector, record.box), str(number)),
+        image_id=image,
+        box=record.box,
+        bbox_confidence=record.bbox_confidence,
+        detector=record.detector,
+        detector_category=record.detector_category,
+    )
