@@ -5,14 +5,11 @@ Files are hostile: whatever is wrong with one ends as a PhotoError of a short ki
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import io
 import math
-import os
 import re
 import struct
-import threading
 import warnings
 import zlib
 from collections.abc import Iterable
@@ -24,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from pipeline.errors import PhotoError, StoreError
+from pipeline.errors import PhotoError
 from pipeline.files import reading
+from pipeline.files.atomic import atomic_file
 from pipeline.records import Box
 
 CONTEXT = 1.69  # side of a crop over the longer side of its box, as the ancestor cut them
@@ -235,22 +233,12 @@ def framed(small: Image.Image, box: Box) -> Image.Image:
 def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
     """Write a JPEG that is there whole or not at all; an older one of that name is replaced.
 
-    Raises StoreError where the disk refuses.
+    Raises FileError if the disk refuses.
     """
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=quality)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as draft:
         draft.write_bytes(encoded.getbuffer())
-        draft.replace(path)
-    except OSError as exc:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise StoreError(
-            f"{path} cannot be written: {reading.reason(exc)}",
-            remedy="is there room, and may we write there?",
-        ) from exc
 
 
 def _edges(low: float, high: float, length: int) -> tuple[int, int]:
