@@ -31,10 +31,10 @@ from pipeline.heads import calibration, discriminant, ensemble, logistic
 from pipeline.heads import folds as grouping
 from pipeline.heads.linear import normalised, softmax
 from pipeline.heads.logistic import Affine, Floats, Ints
+from pipeline.render.text import table
 from pipeline.simulation.curve import judge
 from pipeline.simulation.labelled_pool import LabelledPool
 from pipeline.simulation.split import Split, split
-from pipeline.simulation.summary import aligned
 
 LABELS = (20, 50, 100, 300, 1000, 2500, 5000)
 BURSTS = (100, 300, 1000)  # labels at which bursts are asked together
@@ -249,7 +249,7 @@ def told(pool: LabelledPool, splits: Sequence[Split], found: Sequence[Measured])
             ]
             rows.append([name, *("-" if np.isnan(cell) else f"{cell:{form}}" for cell in cells)])
         yield ""
-        yield from aligned([words, *map(str, labels)], rows)
+        yield table([words, *map(str, labels)], rows, "l" + "r" * len(labels))
 
 
 def main() -> None:
@@ -274,8 +274,8 @@ def main() -> None:
                     both = np.mean([run.result() for run in seeds], axis=0).T
                     rows.append([str(n), *(f"{alone:.3f} -> {together:.3f}" for alone, together in both)])
                 print("\nEach crop by itself -> the crops of a burst as one (mean log-probability)")
-                header = ["labels", "macro-F1", "accuracy", "accuracy,|bursts of several"]
-                print("\n".join(aligned(header, rows)), flush=True)
+                header = ["labels", "macro-F1", "accuracy", "accuracy,\nbursts of several"]
+                print(table(header, rows, "lrrr"), flush=True)
             print()
 
 

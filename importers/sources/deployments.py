@@ -23,7 +23,7 @@ STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
 
 @dataclass(kw_only=True)
 class DeploymentsReport:
-    """What became of the table; `str()` is what the command prints."""
+    """What became of the table."""
 
     rows: ImportReport  # refusals alone
     new: int = 0
@@ -35,15 +35,6 @@ class DeploymentsReport:
     def nothing_taken(self) -> bool:
         """Whether no row of the table is in the store."""
         return self.new + self.updated == 0
-
-    def __str__(self) -> str:
-        first = (
-            f"{self.rows.source}: {self.new} new deployments, {self.updated} known ones brought up to date, "
-            f"at {len(self.locations)} locations"
-        )
-        if self.without_zone:
-            first += f"\n  {self.without_zone} without a time zone: exports will ask for it"
-        return "\n".join([first, *self.rows.lines()[1:]])
 
 
 def import_deployments(database: Database, table: Path) -> DeploymentsReport:

@@ -19,6 +19,7 @@ from pipeline.label_studio.connection import Connection
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.species import read_species
 from pipeline.records import digest
+from pipeline.render.importing import import_report
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
@@ -201,7 +202,7 @@ def _fill(workspace: Workspace, source: _Source, wanted: str | None, say: Say) -
     else:
         detector = load_detector(source.detector)
         report = import_folder(workspace.database, data_dir, source.photos, detector, progress=True)
-    say(str(report))
+    say(import_report(report))
     embedder = _embedder(workspace, wanted)
     embedded = embed(workspace.database, embedder, data_dir, progress=True)
     say(f"{embedded.embedded} crops embedded by {embedded.embedder}")

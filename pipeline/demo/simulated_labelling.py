@@ -40,8 +40,6 @@ class NewVersions:
             model = models.current(conn, self._project_id)
         if model is None or not model.labels or model.version in self._told:
             return
-        if not self._told:
-            self._say(metrics.heading())
         self._told.add(model.version)
         truth = self._truth
         self._say(metrics.line(model, None if truth is None else metrics.rest(self._workspace, model, truth)))
@@ -62,9 +60,9 @@ def simulate_labels(
     waited for before the next.
     """
     say(
-        f"the annotator begins: {labels} labels. Every tenth crop is an audit crop: drawn at random, shown "
-        "without an answer, and no version learns from it. Held-out figures are of the crops learned from, "
-        "which the queue chose because they are hard; the last column is of all that have no label."
+        f"the simulated annotator starts: {labels} labels. Every tenth crop is an audit crop: drawn at random, "
+        "shown without a suggestion, and no version learns from it. Held-out accuracy is measured on crops "
+        "that the queue chose because they are hard; the unlabelled rest is usually easier."
     )
     for number in range(labels):
         servers.check()

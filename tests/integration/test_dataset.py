@@ -18,6 +18,7 @@ from pipeline.cli import wildloop
 from pipeline.errors import ExportError
 from pipeline.exporters.classification import crop_name, folder_names
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, Role
+from pipeline.render.datasets import dataset_report
 from pipeline.steps.datasets import dataset
 from pipeline.steps.datasets.dataset import Selection
 from pipeline.steps.datasets.dataset_report import DatasetReport
@@ -214,7 +215,7 @@ def test_photographs_of_several_species_are_left_out_and_counted(workspace: Work
     assert report.several == 1
     assert not any("both" in name for name in workspace.files())
     assert sum("blank box" in name for name in workspace.listed()) == 2
-    assert "1 photographs of several species left out" in str(report)
+    assert "1  photograph of several species left out" in dataset_report(report)
 
 
 def test_only_sure_boxes_and_those_by_people_are_taken(workspace: Workspace) -> None:
@@ -247,7 +248,7 @@ def test_crops_that_are_missing_or_broken_are_counted_with_the_remedy(small: Wor
     put(small.data_dir / "crops" / f"{broken}.jpg", b"no picture")
     report = small.make()
     assert (report.missing, len(report.broken)) == (2, 1)
-    assert "2 crops are missing: import their photographs again, without --rows-only" in str(report)
+    assert "2  crops missing: import their photographs again, without --rows-only" in dataset_report(report)
     assert sum(report.crops.values()) == len(small.listed()) == 20
 
 

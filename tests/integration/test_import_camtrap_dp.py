@@ -26,6 +26,7 @@ from pipeline.cli import wildloop
 from pipeline.errors import ExportError, SourceError
 from pipeline.exporters.camtrap_dp import write
 from pipeline.records import DeploymentRecord
+from pipeline.render.importing import deployments_report
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import deployments, schema
 from pipeline.store.database import Database
@@ -350,7 +351,7 @@ def test_a_table_of_deployments_gives_places_zones_and_periods(database: Databas
     )
     report = import_deployments(database, put(tmp_path / "d.csv", text.encode()))
     assert (report.new, report.updated, report.nothing_taken) == (3, 0, False)
-    assert "3 new deployments" in str(report)
+    assert "3 new deployments" in deployments_report(report)
     north = DeploymentRecord(
         id="d1",
         location="North",
@@ -423,7 +424,7 @@ def test_a_broken_row_of_the_table_is_refused_alone(
     text = f"location,latitude,longitude,timezone,start,end\nA,1,2,UTC,,\n{row}\n"
     report = import_deployments(sqlite_database, put(tmp_path / "d.csv", text.encode()))
     assert dict(report.rows.refused) == {kind: 1}
-    assert "line 3" in str(report)
+    assert "line 3" in deployments_report(report)
     assert list(deployments_of(sqlite_database)) == ["A"]
 
 
