@@ -11,14 +11,13 @@ from pipeline.steps.embedding import embed as embed_step
 from pipeline.steps.embedding import evaluate as evaluate_step
 from pipeline.steps.embedding import use as use_step
 from pipeline.steps.embedding.embed import EmbedReport
-from pipeline.steps.embedding.evaluate import EvaluationResult
 from pipeline.steps.embedding.use import Change
 from pipeline.workspace import Workspace
+from wildloop._choose import chosen
 
 __all__ = [
     "EmbedReport",
     "Embedder",
-    "EvaluationResult",
     "embed",
     "evaluate",
     "load_embedder",
@@ -54,7 +53,7 @@ def evaluate(
     out: str | Path | None = None,
     against_baselines: bool = True,
     progress: bool = False,
-) -> EvaluationResult:
+) -> str:
     """Measure how well each embedder separates the species of a dataset that `make_dataset` wrote.
 
     `out` is a folder for evaluation.csv, maps and vectors. Raises SourceError and EmbedderError.
@@ -78,4 +77,4 @@ def use_embedder(
     is the id; needed only if there are several. Raises EmbedderError and ModelError.
     """
     loaded = load_embedder(workspace, embedder) if isinstance(embedder, str) else embedder
-    return use_step.use_embedder(workspace, loaded, project_id(workspace, project), progress=progress)
+    return use_step.use_embedder(workspace, loaded, chosen(workspace, project), progress=progress)

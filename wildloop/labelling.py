@@ -20,9 +20,9 @@ from pipeline.steps.labelling.push import PushReport
 from pipeline.steps.labelling.review import ReviewReport
 from pipeline.steps.labelling.sync import SyncReport
 from pipeline.workspace import Workspace
+from wildloop._choose import chosen
 
 __all__ = [
-    "ProjectRecord",
     "PublishReport",
     "PushReport",
     "ReviewReport",
@@ -52,15 +52,17 @@ def create_project(
     `connect_backend` connects the ML backend, which must be running. Raises LabelStudioError, SettingsError
     and ModelError.
     """
-    return project_step.create_project(
+    client = workspace.label_studio()
+    record, _ = project_step.create_project(
         workspace,
-        workspace.label_studio(),
+        client,
         title=title,
         species=species,
-        embedder=embedder,
+        embedder_id=project_step.project_embedder(workspace, client, title, project, embedder),
         project_id=project,
         connect_backend=connect_backend,
-    ).project
+    )
+    return record
 
 
 def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:

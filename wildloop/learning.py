@@ -16,7 +16,7 @@ from pipeline.steps.learning.accept import AcceptReport
 from pipeline.steps.learning.audit import Judgement
 from pipeline.store import models
 from pipeline.workspace import Workspace
-from wildloop.projects import chosen
+from wildloop._choose import chosen
 
 __all__ = [
     "AcceptReport",

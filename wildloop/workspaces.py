@@ -13,7 +13,17 @@ from pipeline.store import projects as project_store
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
-__all__ = ["Pool", "ProjectRecord", "Settings", "Status", "Workspace", "open_pool", "open_workspace"]
+__all__ = [
+    "Pool",
+    "ProjectRecord",
+    "Settings",
+    "Status",
+    "Workspace",
+    "open_pool",
+    "open_workspace",
+    "projects",
+    "status",
+]
 
 
 def open_workspace(data_dir: str | Path | None = None, *, settings: Settings | None = None) -> Workspace:

@@ -36,8 +36,8 @@ _OPTIONS = (
     click.option(
         "--threshold",
         type=click.FloatRange(0.0, 1.0),
-        help="Least probability at which a prediction counts. [default: the thresholds that `wildloop accept` "
-        "found for each species; 0.9 if nothing was accepted]",
+        help="Least probability at which a prediction counts. [default: the thresholds that `wildloop "
+        "accept` found for each species; 0.9 if nothing was accepted]",
     ),
     click.option(
         "--pool-sequences",

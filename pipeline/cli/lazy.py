@@ -44,9 +44,9 @@ class LazyGroup(click.Group):
         """As click does it; an unknown name is answered with the nearest known ones."""
         name = args[0]
         near = difflib.get_close_matches(name, self._lazy_commands)
-        if name in self._lazy_commands or name.startswith("-") or not near or ctx.resilient_parsing:
-            return super().resolve_command(ctx, args)
-        ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
+        if near and name not in self._lazy_commands and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections without importing a command."""

@@ -9,7 +9,6 @@ import click
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
 from pipeline.render.text import lines
-from pipeline.store import embeddings
 from pipeline.workspace import open_workspace
 
 COMMANDS = {
@@ -64,29 +63,20 @@ def create(
     Start the backend first (`wildloop serve`): Label Studio calls it before it connects. A second run with
     the same options changes nothing; a longer species list adds the new species.
     """
-    from pipeline.embedders import load
     from pipeline.label_studio.species import read_species
-    from pipeline.steps.labelling.project import create_project, known_project
+    from pipeline.steps.labelling.project import create_project, project_embedder
 
     listed = read_species(species)
     for remark in listed.notes:
         click.echo(remark, err=True)
     workspace = open_workspace()
     client = workspace.label_studio()
-    existing = known_project(workspace, client, title, project_id)
-    if existing is not None and embedder is None:
-        embedder_id = existing.embedder
-    else:
-        loaded = load(embedder or workspace.settings.embedder, data_dir=workspace.data_dir)
-        with workspace.database.write() as conn:
-            embeddings.register(conn, loaded)
-        embedder_id = loaded.id
     record, changes = create_project(
         workspace,
         client,
         title=title,
         species=listed.names,
-        embedder_id=embedder_id,
+        embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,
     )

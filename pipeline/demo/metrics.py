@@ -10,8 +10,7 @@ from pipeline.records import ModelRecord
 from pipeline.render.learning import estimated, held_out_accuracy
 from pipeline.render.text import count, decimal
 from pipeline.steps.learning.audit import judge
-from pipeline.store import candidates, categories, detections, images, projects
-from pipeline.store.pool import open_pool
+from pipeline.store import candidates, categories, detections, images
 from pipeline.workspace import Workspace
 
 
@@ -34,7 +33,7 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
         photos = images.get(conn, {one.image_id for one in boxes.values()})
-    pool = open_pool(workspace.database, workspace.data_dir, model.embedder)
+    pool = workspace.pool(model.embedder)
     true = {
         one: truth.label(photos[detection.image_id].file_name, detection.box)
         for one, detection in boxes.items()
@@ -62,9 +61,7 @@ def line(model: ModelRecord, rest: Rest | None) -> str:
 
 def audited(workspace: Workspace, project_id: int) -> str | None:
     """What the audit says of the current version; None before the first audit label or head."""
-    with workspace.database.read() as conn:
-        project = projects.get(conn, project_id)
-    told = judge(workspace.database, workspace.data_dir, project)
+    told = judge(workspace, project_id)
     if told is None or told.estimates.accuracy is None:
         return None
     return (

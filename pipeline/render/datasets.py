@@ -23,7 +23,8 @@ _BASES = {
 def export_report(report: ExportReport) -> str:
     """What a file or package holds, by where the labels come from."""
     return lines(
-        f"{report.path}: {count(report.photographs, 'photographs')}, {count(report.detections, 'detections')}",
+        f"{report.path}: {count(report.photographs, 'photographs')}, "
+        f"{count(report.detections, 'detections')}",
         indented(
             tally(
                 [
@@ -51,10 +52,10 @@ def export_basis(source: StoreExport) -> str:
 def dataset_report(report: DatasetReport) -> str:
     """Classes by split, what was left out, and what to beware of."""
     classes = sorted({name for name, _ in report.crops})
-    rows = [(name, *(report.crops[name, split] for split in SPLITS)) for name in classes]
+    rows = [(name, [report.crops[name, split] for split in SPLITS]) for name in classes]
     rows += [
-        ("all crops", *map(report.total, SPLITS)),
-        ("locations", *(report.places[one] for one in SPLITS)),
+        ("all crops", [report.total(split) for split in SPLITS]),
+        ("locations", [report.places[split] for split in SPLITS]),
     ]
     total = sum(map(report.total, SPLITS))
     return paragraphs(
@@ -62,7 +63,7 @@ def dataset_report(report: DatasetReport) -> str:
         indented(
             table(
                 ("class", *SPLITS),
-                [(name, *(f"{number:,}" for number in numbers)) for name, *numbers in rows],
+                [(name, *(f"{number:,}" for number in numbers)) for name, numbers in rows],
                 "lrr",
             )
         ),

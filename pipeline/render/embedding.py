@@ -23,7 +23,8 @@ def embed_report(report: EmbedReport) -> str:
     """How many vectors were added, and which crops cannot be read."""
     rate = f" ({report.embedded / report.seconds:,.0f} a second)" if report.embedded else ""
     return lines(
-        f"{count(report.embedded, 'crops')} embedded{rate} by {report.embedder}, {report.dimension} dimensions",
+        f"{count(report.embedded, 'crops')} embedded{rate} by {report.embedder}, "
+        f"{report.dimension} dimensions",
         broken_crops(report.broken, "the next run tries them again"),
     )
 
@@ -71,8 +72,8 @@ def finetuning_report(report: Finetuning, project_id: int) -> str:
     described = report.training.description
     first = (
         f"{report.training.name} {'was trained before' if report.training.known else 'is trained'} on "
-        f"{count(described['data']['crops'], 'crops')}, {described['target']['labels']:,} of them labelled in "
-        "the project"
+        f"{count(described['data']['crops'], 'crops')}, {described['target']['labels']:,} of them labelled "
+        "in the project"
     )
     if report.judged is None:
         return lines(first, f"project {project_id} already uses it; nothing changed")
@@ -123,8 +124,8 @@ def change(report: Change, project: str) -> str:
         first,
         f"{report.record.version} is current",
         indented(version_metrics(report.record)),
-        f"previous version {left.version}: held-out accuracy {held_out_accuracy(left.metrics)}; to revert, run "
-        f"`wildloop activate {left.version}`"
+        f"previous version {left.version}: held-out accuracy {held_out_accuracy(left.metrics)}; to revert, "
+        f"run `wildloop activate {left.version}`"
         if left is not None and not report.record.metrics.get("embedder_learned")
         else None,
     )
@@ -199,3 +200,7 @@ def _unread(broken: Mapping[str, str]) -> str:
         f"{count(len(broken), 'crops')} cannot be read and were skipped:",
         *(f"  {name}: {broken[name]}" for name in sorted(broken)[:SHOWN]),
     )
+
+
+def evaluation_result(result: str) -> str:
+    return result

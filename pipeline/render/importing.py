@@ -28,7 +28,8 @@ def deployments_report(report: DeploymentsReport) -> str:
     """The deployments of a table, and the rows that were refused."""
     return lines(
         f"{report.rows.source}: {count(report.new, 'new deployments')}, "
-        f"{count(report.updated, 'known deployments')} updated, at {count(len(report.locations), 'locations')}",
+        f"{count(report.updated, 'known deployments')} updated, at "
+        f"{count(len(report.locations), 'locations')}",
         indented(tally([(report.without_zone, "deployments without a time zone: exports will ask for it")])),
         indented(_counts(report.rows)),
         _problems(report.rows),

@@ -175,7 +175,8 @@ def accept_report(report: AcceptReport) -> str:
         f"{report.waiting - report.settled:,} left to people{novel}",
         "The guarantee holds for a single test: fix the number of audit labels in advance, then accept once."
         if report.settled
-        else "Too few audit labels, or too many mistakes among them: draw more with `wildloop audit --size N`.",
+        else "Too few audit labels, or too many mistakes among them: draw more with `wildloop audit "
+        "--size N`.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +95,16 @@ def at_milestones(study: Study, figure: str) -> Iterator[tuple[str, ...]]:
     for name in study.strategies:
         curves = study.of(name)
         yield (name, *(reached([one.at(n, figure) for one in curves], digits=3) for n in milestones(study)))
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in lines of text, the first column to the left; `|` in the header parts its lines."""
+    above = [title.partition("|")[::2] for title in header]
+    table = [*map(list, zip(*above, strict=True)), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for row in table:
+        first, *others = (f"{cell:{'>' if n else '<'}{widths[n]}}" for n, cell in enumerate(row))
+        yield "  ".join([first, *others]).rstrip()
 
 
 def _end(curve: Curve) -> float:

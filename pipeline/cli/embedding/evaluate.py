@@ -31,8 +31,8 @@ from pipeline.settings import Settings
     "--baselines/--no-baselines",
     default=True,
     show_default=True,
-    help="Compare each checkpoint with the descriptor, with the same architecture at random weights, and with "
-    "its backbone at torchvision's published weights, if these can be loaded.",
+    help="Compare each checkpoint with the descriptor, with the same architecture at random weights, and "
+    "with its backbone at torchvision's published weights, if these can be loaded.",
 )
 @click.option(
     "--out",

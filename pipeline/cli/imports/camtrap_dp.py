@@ -16,8 +16,8 @@ from pipeline.cli.imports.common import detector_option, import_options, optiona
 @click.option(
     "--images",
     metavar="DIR",
-    help="Folder of the photographs, or a URL that fsspec reads (s3://bucket/folder). They are found by their "
-    "path in the package, else by file name. [default: the package, or the addresses that it gives]",
+    help="Folder of the photographs, or a URL that fsspec reads (s3://bucket/folder). They are found by "
+    "their path in the package, else by file name. [default: the package, or the addresses that it gives]",
 )
 @detector_option
 @import_options

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     type=click.Choice(["yxyx", "xyxy"]),
     default="yxyx",
     show_default=True,
-    help="Order of the four numbers of a box: ymin, xmin, ymax, xmax or xmin, ymin, xmax, ymax. Columns named "
-    "ymin, xmin, ymax and xmax are read by name.",
+    help="Order of the four numbers of a box: ymin, xmin, ymax, xmax or xmin, ymin, xmax, ymax. Columns "
+    "named ymin, xmin, ymax and xmax are read by name.",
 )
 @import_options
 def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder, **options: Any) -> None:
