@@ -22,9 +22,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from rivals import MARGIN, RIVALS
 from threadpoolctl import threadpool_limits
 
+from benchmarks.rivals import MARGIN, RIVALS
 from pipeline import heads
 from pipeline.acquisition import STRATEGIES, Round, Strategy
 from pipeline.acquisition.round import Ints
@@ -194,8 +194,10 @@ def told(result: Result) -> Iterator[str]:
     budget = min(one.labels[-1] for some in curves.values() for one in some)
     rivals = [name for name in curves if name not in OURS]
     shown = [labels for labels in REPORTED if labels <= budget]
-    at = {name: {n: np.mean(values(curves[name], n)) for n in shown} for name in curves}
-    best = {n: max(rivals, key=lambda name, n=n: at[name][n], default=None) for n in shown}
+    at = {name: {n: float(np.mean(values(curves[name], n))) for n in shown} for name in curves}
+    best = {
+        n: max(rivals, key={name: at[name][n] for name in rivals}.__getitem__, default=None) for n in shown
+    }
     rows = [
         [name, *(f"{at[name][n]:.3f}{'*' if best[n] == name else ' '}" for n in shown)] for name in curves
     ]

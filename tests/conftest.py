@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 # Tests fit small arrays, where several threads of BLAS and OpenMP only wait for each other.
-# Nothing above loads numpy or torch, which read these when they load; processes that tests start inherit them.
+# Nothing above loads numpy or torch, which read these when they load. Processes that tests start inherit them.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 for _variable in THREAD_VARIABLES:
     os.environ.setdefault(_variable, "1")
@@ -47,7 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return Files(config, log)
 
 
-class Files(LoadScopeScheduling):
+class Files(LoadScopeScheduling):  # type: ignore[misc]  # untyped
     """Units of work of a test session."""
 
     def _split_scope(self, nodeid: str) -> str:
