@@ -195,11 +195,12 @@ def told(result: Result) -> Iterator[str]:
     rivals = [name for name in curves if name not in OURS]
     shown = [labels for labels in REPORTED if labels <= budget]
     at = {name: {n: float(np.mean(values(curves[name], n))) for n in shown} for name in curves}
-    best = {
-        n: max(rivals, key={name: at[name][n] for name in rivals}.__getitem__, default=None) for n in shown
-    }
+
+    def best(labels: int) -> str | None:
+        return max(rivals, key=lambda name: at[name][labels], default=None)
+
     rows = [
-        [name, *(f"{at[name][n]:.3f}{'*' if best[n] == name else ' '}" for n in shown)] for name in curves
+        [name, *(f"{at[name][n]:.3f}{'*' if name == best(n) else ' '}" for n in shown)] for name in curves
     ]
     yield from aligned(["labels", *map(str, shown)], rows)
     yield ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 # Tests fit small arrays, where several threads of BLAS and OpenMP only wait for each other.
-# Nothing above loads numpy or torch, which read these when they load. Processes that tests start inherit them.
+# numpy and torch read these when they load, which nothing above makes them do; child processes inherit them.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 for _variable in THREAD_VARIABLES:
     os.environ.setdefault(_variable, "1")
