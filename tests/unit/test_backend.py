@@ -678,7 +678,7 @@ def test_labels_that_arrive_while_a_training_is_considered_are_considered_togeth
     started.wait(10)
     for _ in range(20):
         both.consider(PROJECT)
+    both.consider(PROJECT + 1)  # considered after all that were asked for before
     go.set()
-    eventually(lambda: len(considered) == 2)
-    time.sleep(0.1)
-    assert considered == [PROJECT, PROJECT]
+    eventually(lambda: PROJECT + 1 in considered)
+    assert considered == [PROJECT, PROJECT, PROJECT + 1]
