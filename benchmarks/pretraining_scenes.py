@@ -110,7 +110,7 @@ def bring_in(workspace: Workspace, surveys: Sequence[SceneSet], photos: Path, ou
         workspace.database, workspace.data_dir, [path], str(photos), None, options=options, progress=True
     )
     print(report)
-    print(make(workspace.database, workspace.data_dir, out, Selection(roles=(role,)), progress=True))
+    print(make(workspace, out, Selection(roles=(role,)), progress=True))
 
 
 def coco(surveys: Sequence[SceneSet], photos: Path) -> dict[str, object]:

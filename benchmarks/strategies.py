@@ -35,7 +35,7 @@ from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import Split, split
 from pipeline.simulation.summary import aligned
-from pipeline.steps.learning.train import new_labels_wanted
+from pipeline.steps.learning.schedule import new_labels_wanted
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "embeddings"  # <name>_dev.npz
 POOLS = ("fish", "plankton", "digits", "plankton-tail", "digits-tail")

@@ -11,6 +11,7 @@ from pipeline.store.database import Database
 
 if TYPE_CHECKING:
     from pipeline.label_studio.client import LabelStudio
+    from pipeline.store.pool import Pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,12 @@ class Workspace:
         from pipeline.label_studio.client import LabelStudio
 
         return LabelStudio(self.settings.label_studio_url, self.settings.label_studio_api_key)
+
+    def pool(self, embedder_id: str) -> Pool:
+        """Every embedding of `embedder_id`, as `store.pool.open_pool` gives them."""
+        from pipeline.store.pool import open_pool
+
+        return open_pool(self.database, self.data_dir, embedder_id)
 
 
 def open_workspace(settings: Settings | None = None) -> Workspace:

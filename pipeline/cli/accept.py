@@ -37,7 +37,7 @@ def accept(project: int | None, precision: float, confidence: float) -> None:
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = find(workspace.database, workspace.data_dir, chosen, precision=precision, confidence=confidence)
+    report = find(workspace, chosen.id, precision=precision, confidence=confidence)
     for line in lines(report):
         click.echo(line)
     refill(workspace, chosen.id, report.version)

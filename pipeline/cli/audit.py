@@ -35,11 +35,11 @@ def audit(project: int | None, size: int | None, target: float) -> None:
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if size is not None:
-        drawn = draw(workspace.database, workspace.data_dir, chosen, size)
+        drawn = draw(workspace, chosen.id, size)
         click.echo(f"{drawn} audit crops drawn; they come before the queue, without a pre-selected species")
         if chosen.current_model is not None:
             refill(workspace, chosen.id, chosen.current_model)
-    judgement = judge(workspace.database, workspace.data_dir, chosen, target=target)
+    judgement = judge(workspace, chosen.id, target=target)
     if judgement is None:
         click.echo("no version answers yet: label some crops, then `wildloop train`")
         return

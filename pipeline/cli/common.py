@@ -50,25 +50,8 @@ def refill(workspace: Workspace, project_id: int, version: str) -> None:
     """Give the current version a queue of what waits now, and push that."""
     from pipeline.steps.learning.activate import refill
 
-    refill(
-        workspace.database,
-        workspace.data_dir,
-        project_id,
-        version,
-        top_k=queue_length(workspace, project_id),
-    )
+    refill(workspace, project_id, version)
     push_queue(workspace, project_id)
-
-
-def queue_length(workspace: Workspace, project_id: int) -> int:
-    """How many crops to queue now: as many as a training of the project would."""
-    from pipeline.steps.learning.train import queue_length
-    from pipeline.store import oracle
-
-    settings = workspace.settings
-    with workspace.database.read() as conn:
-        labels = oracle.label_count(conn, project_id)
-    return queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
 
 
 def push_queue(workspace: Workspace, project_id: int) -> None:
@@ -78,5 +61,5 @@ def push_queue(workspace: Workspace, project_id: int) -> None:
     if workspace.settings.label_studio_api_key is None:
         click.echo("its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set")
         return
-    push(workspace.database, workspace.label_studio(), project_id)
+    push(workspace, workspace.label_studio(), project_id)
     click.echo("its queue is pushed")

@@ -56,5 +56,5 @@ def make(out: Path, role: str, confidence: float, weak: bool, test_fraction: flo
         test_fraction=test_fraction,
         seed=seed,
     )
-    report = make_dataset(workspace.database, workspace.data_dir, out, selection, progress=True)
+    report = make_dataset(workspace, out, selection, progress=True)
     click.echo(str(report))

@@ -36,7 +36,7 @@ def embed(spec: str | None) -> None:
 
     workspace = open_workspace()
     for embedder in _embedders(workspace, spec):
-        report = embed_crops(workspace.database, embedder, workspace.data_dir, progress=True)
+        report = embed_crops(workspace, embedder, progress=True)
         rate = f" ({report.embedded / report.seconds:.0f} a second)" if report.embedded else ""
         click.echo(
             f"{report.embedded} crops embedded{rate} by {report.embedder}, {report.dimension} dimensions"

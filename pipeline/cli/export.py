@@ -155,8 +155,8 @@ def _survey(*, project: int | None, role: str, **options: Any) -> StoreExport:
     workspace = open_workspace()
     with workspace.database.read() as conn:
         has_project = bool(projects.all(conn))
-    chosen = chosen_project(workspace, project) if has_project or project is not None else None
-    survey = StoreExport(workspace.database, workspace.data_dir, chosen, role=Role(role), **options)
+    chosen = chosen_project(workspace, project).id if has_project or project is not None else None
+    survey = StoreExport(workspace, chosen, role=Role(role), **options)
     if survey.model_version is not None and options["threshold"] is None:
         click.echo(_basis(survey), err=True)
     return survey

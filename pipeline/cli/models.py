@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue, queue_length
+from pipeline.cli.common import chosen_project, project_option, push_queue
 
 
 @click.command()
@@ -47,7 +47,6 @@ def activate(version: str) -> None:
     workspace = open_workspace()
     with workspace.database.read() as conn:
         project = store.get(conn, version).project_id
-    length = queue_length(workspace, project)
-    activate_version(workspace.database, workspace.data_dir, project, version, top_k=length)
+    activate_version(workspace, project, version)
     click.echo(f"{version} is current in project {project}")
     push_queue(workspace, project)

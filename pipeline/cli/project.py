@@ -56,20 +56,18 @@ def create(title: str, species: Path, project_id: int | None, embedder: str | No
     for note in listed.notes:
         click.echo(note, err=True)
     workspace = open_workspace()
-    settings = workspace.settings.with_secrets()
     client = workspace.label_studio()
-    known = known_project(workspace.database, client, title, project_id)
+    known = known_project(workspace, client, title, project_id)
     if known is not None and embedder is None:
         embedder_id = known.embedder
     else:
-        loaded = load(embedder or settings.embedder, data_dir=settings.data_dir)
+        loaded = load(embedder or workspace.settings.embedder, data_dir=workspace.data_dir)
         with workspace.database.write() as conn:
             embeddings.register(conn, loaded)
         embedder_id = loaded.id
     record, changes = create_project(
-        workspace.database,
+        workspace,
         client,
-        settings,
         title=title,
         species=listed.names,
         embedder_id=embedder_id,

@@ -19,7 +19,6 @@ def publish(project: int | None) -> None:
 
     Before anything is learned from labels, the queue covers all crops; `wildloop embed` comes first.
     """
-    from pipeline.label_studio.files import ServedFiles
     from pipeline.steps.labelling.publish import publish as publish_crops
     from pipeline.steps.labelling.push import push as push_queue
     from pipeline.steps.learning.cold_start import cold_start
@@ -27,10 +26,9 @@ def publish(project: int | None) -> None:
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
-    settings = workspace.settings
     chosen = chosen_project(workspace, project)
     client = workspace.label_studio()
-    report = publish_crops(workspace.database, client, chosen.id, ServedFiles.of(settings), progress=True)
+    report = publish_crops(workspace, client, chosen.id, progress=True)
     click.echo(f"{report.published} crops published; the project has {report.total} tasks of ours")
     if report.recovered:
         click.echo(f"{report.recovered} tasks of an earlier, interrupted run were found again")
@@ -39,8 +37,8 @@ def publish(project: int | None) -> None:
     with workspace.database.read() as conn:
         current = models.current(conn, chosen.id)
     if current is None or (current.path is None and report.published + report.recovered):
-        cold_start(workspace.database, settings.data_dir, chosen.id, top_k=settings.top_k)
-    _tell(push_queue(workspace.database, client, chosen.id))
+        cold_start(workspace, chosen.id)
+    _tell(push_queue(workspace, client, chosen.id))
 
 
 @click.command()
@@ -52,7 +50,7 @@ def push(project: int | None) -> None:
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    _tell(push_queue(workspace.database, workspace.label_studio(), chosen.id))
+    _tell(push_queue(workspace, workspace.label_studio(), chosen.id))
 
 
 def _tell(report: PushReport) -> None:

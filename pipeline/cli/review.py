@@ -41,7 +41,7 @@ def review(project: int | None, limit: int, push: bool) -> None:
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = review_labels(workspace.database, workspace.data_dir, chosen.id)
+    report = review_labels(workspace, chosen.id)
     count = len(report.suspects)
     click.echo(f"{count:,} of {report.labels:,} labels look wrong")
     for line in _table(report.suspects[:limit]):
@@ -56,14 +56,10 @@ def review(project: int | None, limit: int, push: bool) -> None:
         return
     if not count and not report.waiting:
         return
-    from pipeline.label_studio.files import ServedFiles
-
-    settings = workspace.settings
     asked = ask_again(
-        workspace.database,
+        workspace,
         workspace.label_studio(),
         chosen.id,
-        ServedFiles.of(settings),
         report.suspects,
         limit=limit,
     )

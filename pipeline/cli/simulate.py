@@ -75,7 +75,7 @@ def simulate(
         from pipeline.workspace import open_workspace
 
         workspace = open_workspace()
-        crops = step.stored_pool(workspace.database, workspace.data_dir, chosen_project(workspace, project))
+        crops = step.stored_pool(workspace, chosen_project(workspace, project).id)
     told = step.simulate(
         crops,
         compared,

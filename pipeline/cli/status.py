@@ -25,7 +25,7 @@ def status(as_json: bool) -> None:
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
-    read = read_status(workspace.database, retrain_every=workspace.settings.retrain_every)
+    read = read_status(workspace)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(read), default=_json, indent=2))
         return

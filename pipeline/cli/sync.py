@@ -23,7 +23,7 @@ def sync(project: int | None, full: bool) -> None:
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = sync_project(workspace.database, workspace.label_studio(), chosen.id, full=full)
+    report = sync_project(workspace, workspace.label_studio(), chosen.id, full=full)
     click.echo(f"{report.tasks} tasks looked at, {report.new} changes recorded")
     if report.tasks_deleted:
         click.echo(

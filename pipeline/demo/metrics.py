@@ -8,8 +8,7 @@ from pipeline import registry
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord
 from pipeline.steps.learning.audit import judge
-from pipeline.store import candidates, categories, detections, images, projects
-from pipeline.store.pool import open_pool
+from pipeline.store import candidates, categories, detections, images
 from pipeline.workspace import Workspace
 
 COLUMNS = (14, 7, 27, 10, 31)
@@ -34,7 +33,7 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
         photos = images.get(conn, {one.image_id for one in boxes.values()})
-    pool = open_pool(workspace.database, workspace.data_dir, model.embedder)
+    pool = workspace.pool(model.embedder)
     true = {
         one: truth.label(photos[detection.image_id].file_name, detection.box)
         for one, detection in boxes.items()
@@ -68,9 +67,7 @@ def line(model: ModelRecord, rest: Rest | None) -> str:
 
 def audited(workspace: Workspace, project_id: int) -> str | None:
     """What the audit says of the current version; None before the first audit label or head."""
-    with workspace.database.read() as conn:
-        project = projects.get(conn, project_id)
-    told = judge(workspace.database, workspace.data_dir, project)
+    told = judge(workspace, project_id)
     if told is None or told.estimates.accuracy is None:
         return None
     share = told.estimates.accuracy

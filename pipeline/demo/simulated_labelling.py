@@ -14,7 +14,6 @@ from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunState
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
-from pipeline.store.pool import open_pool
 from pipeline.workspace import Workspace
 
 RUN_SECONDS = 600.0  # for one run of the worker
@@ -116,7 +115,7 @@ def _lessons(workspace: Workspace, project_id: int) -> int:
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         ids = learned(conn, project_id)
-    pool = open_pool(workspace.database, workspace.data_dir, project.embedder)
+    pool = workspace.pool(project.embedder)
     return sum(one in pool.index for one in ids)
 
 

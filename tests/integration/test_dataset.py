@@ -23,6 +23,7 @@ from pipeline.steps.datasets.dataset import Selection
 from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import categories, detections, images
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 NOON = dt.datetime(2024, 5, 1, 12)
@@ -83,7 +84,7 @@ class Workspace:
                 )
 
     def make(self, **selection: Any) -> DatasetReport:
-        return dataset.make(self.database, self.data_dir, self.out, Selection(**selection))
+        return dataset.make(make_workspace(self.database, self.data_dir), self.out, Selection(**selection))
 
     def files(self) -> set[str]:
         return {path.relative_to(self.out).as_posix() for path in self.out.rglob("*") if path.is_file()}

@@ -24,7 +24,7 @@ from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import split
 from pipeline.simulation.study import Study, study
 from pipeline.simulation.summary import aligned, milestones, summary
-from pipeline.steps.learning.train import new_labels_wanted
+from pipeline.steps.learning.schedule import new_labels_wanted
 
 WANTED = partial(new_labels_wanted, retrain_every=20)
 

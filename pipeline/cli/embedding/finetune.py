@@ -45,9 +45,8 @@ def finetune(
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     found = train_on(
-        workspace.database,
-        workspace.data_dir,
-        chosen,
+        workspace,
+        chosen.id,
         name,
         epochs=epochs,
         rate=rate,

@@ -18,7 +18,7 @@ def list_() -> None:
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
-    found = trained_embedders(workspace.database, workspace.data_dir)
+    found = trained_embedders(workspace)
     if not found:
         click.echo("no embedder was trained yet: `wildloop embedding train` makes one")
     for one in found:

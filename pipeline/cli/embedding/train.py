@@ -118,7 +118,7 @@ def train(
         crops = labelled_crops.of_folder(dataset, hold_out_species=hold_out_species)
     elif dataset is None and role is not None and not hold_out_species:
         root, sources, workspace = data_dir, [role], open_workspace(settings)
-        crops = labelled_crops.of_store(workspace.database, data_dir, Selection(roles=(Role(role),)))
+        crops = labelled_crops.of_store(workspace, Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
     done = train_embedder(

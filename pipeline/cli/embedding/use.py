@@ -31,17 +31,15 @@ def use(spec: str, project: int | None) -> None:
 
 def go_over(workspace: Workspace, chosen: ProjectRecord, spec: str) -> None:
     """Make the project work with the embedder that `spec` names, say what came of it, and push its queue."""
-    from pipeline.cli.common import push_queue, queue_length
+    from pipeline.cli.common import push_queue
     from pipeline.cli.embed import tell_broken
     from pipeline.cli.figures import accuracy, figures
     from pipeline.embedders import load
     from pipeline.steps.embedding.use import use_embedder
 
-    data_dir = workspace.data_dir
     name = f"project {chosen.id} ({chosen.title})"
-    embedder = load(spec, data_dir=data_dir)
-    length = queue_length(workspace, chosen.id)
-    change = use_embedder(workspace.database, embedder, data_dir, chosen.id, top_k=length, progress=True)
+    embedder = load(spec, data_dir=workspace.data_dir)
+    change = use_embedder(workspace, embedder, chosen.id, progress=True)
     if change is None:
         click.echo(f"{name} works with {embedder.id} already; nothing changed")
         return
