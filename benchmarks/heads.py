@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.neural_network import MLPClassifier
-from strategies import opened, prepare
 
+from benchmarks.strategies import opened, prepare
 from pipeline import heads
 from pipeline.heads import calibration, discriminant, ensemble, logistic
 from pipeline.heads import folds as grouping
@@ -109,7 +109,8 @@ def sklearn_logistic(some: Labelled) -> Answer:
         scoring=_likelihood,
         cv=PredefinedSplit(some.folds().of),
     )
-    return search.fit(some.x, some.y).predict_proba
+    answer: Answer = search.fit(some.x, some.y).predict_proba
+    return answer
 
 
 def _likelihood(model: LogisticRegression, x: Floats, y: Ints) -> float:
@@ -122,7 +123,9 @@ def _likelihood(model: LogisticRegression, x: Floats, y: Ints) -> float:
 
 
 def lda(some: Labelled) -> Answer:
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(some.x, some.y).predict_proba
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    answer: Answer = model.fit(some.x, some.y).predict_proba
+    return answer
 
 
 def nearest_mean(some: Labelled) -> Answer:
@@ -134,11 +137,14 @@ def network(some: Labelled) -> Answer:
     """Early stopping wants two labels of each class, and a tenth that has room for them all: else none."""
     stops = np.bincount(some.y).min() > 1 and len(some.y) // 10 >= some.classes
     model = MLPClassifier((256,), early_stopping=bool(stops), max_iter=300, random_state=some.seed)
-    return model.fit(some.x, some.y).predict_proba
+    answer: Answer = model.fit(some.x, some.y).predict_proba
+    return answer
 
 
 def neighbours(some: Labelled) -> Answer:
-    return KNeighborsClassifier(min(5, len(some.y)), weights="distance").fit(some.x, some.y).predict_proba
+    model = KNeighborsClassifier(min(5, len(some.y)), weights="distance")
+    answer: Answer = model.fit(some.x, some.y).predict_proba
+    return answer
 
 
 MODELS: dict[str, Callable[[Labelled], Answer]] = {

@@ -16,8 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import invented_scenes
-
+from benchmarks import invented_scenes
 from importers.ingest.source_image import ImportOptions
 from importers.sources.coco import import_coco
 from pipeline.demo.scenes.habitats import HABITATS, Habitat

@@ -22,9 +22,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from rivals import MARGIN, RIVALS
 from threadpoolctl import threadpool_limits
 
+from benchmarks.rivals import MARGIN, RIVALS
 from pipeline import heads
 from pipeline.acquisition import STRATEGIES, Round, Strategy
 from pipeline.acquisition.round import Ints
@@ -194,9 +194,12 @@ def told(result: Result) -> Iterator[str]:
     budget = min(one.labels[-1] for some in curves.values() for one in some)
     rivals = [name for name in curves if name not in OURS]
     shown = [labels for labels in REPORTED if labels <= budget]
-    at = {name: {n: np.mean(values(curves[name], n)) for n in shown} for name in curves}
-    best = {n: max(rivals, key=lambda name, n=n: at[name][n], default=None) for n in shown}
-    rows = [[name, *(f"{'*' * (best[n] == name)}{at[name][n]:.3f}" for n in shown)] for name in curves]
+    at = {name: {n: float(np.mean(values(curves[name], n))) for n in shown} for name in curves}
+
+    def best(labels: int) -> str | None:
+        return max(rivals, key=lambda name: at[name][labels], default=None)
+
+    rows = [[name, *(f"{'*' * (name == best(n))}{at[name][n]:.3f}" for n in shown)] for name in curves]
     yield text.table(["labels", *map(str, shown)], rows, "l" + "r" * len(shown))
     yield ""
     whole = float(np.mean(result.ceilings))

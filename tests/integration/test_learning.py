@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -186,7 +187,7 @@ def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current
         path=None,
         created_at=utc_now(),
     )
-    place = {"category_id": None, "probability": None}
+    place: dict[str, Any] = {"category_id": None, "probability": None}
     broken = [
         PredictionRecord(detection_id=detection(40), rank=0, score=0.0, **place),
         PredictionRecord(detection_id="no such detection", rank=1, score=0.5, **place),

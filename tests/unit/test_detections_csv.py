@@ -192,7 +192,8 @@ def ground(number: int = 200) -> np.ndarray[Any, np.dtype[np.float64]]:
 def test_boxes_that_look_like_the_other_axis_order_are_pointed_out(
     tmp_path: Path, asked: AxisOrder, hinted: bool
 ) -> None:
-    lines = [f"{row}.jpg,0.9,{y1},{x1},{y2},{x2}" for row, (x1, y1, x2, y2) in enumerate(ground())]
+    columns = enumerate(zip(*ground().T, strict=True))
+    lines = [f"{row}.jpg,0.9,{y1},{x1},{y2},{x2}" for row, (x1, y1, x2, y2) in columns]
     _, report = read(text(tmp_path, *lines), asked)
     assert ("are they yxyx (--axis-order)?" in import_report(report)) == hinted
 

@@ -134,7 +134,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
             return failing if name == "photographs" else getattr(survey(), name)
 
     with pytest.raises(RuntimeError):
-        megadetector.write(tmp_path / "out" / "md.json", Failing())  # type: ignore[arg-type]
+        megadetector.write(tmp_path / "out" / "md.json", Failing())
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -244,7 +245,12 @@ def test_many_crops_are_embedded_by_an_exported_graph_with_the_same_vectors(
 ) -> None:
     runs: list[int] = []
     run = Graph.run
-    monkeypatch.setattr(Graph, "run", lambda self, some: runs.append(len(some)) or run(self, some))
+
+    def counted(graph: Graph, some: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        runs.append(len(some))
+        return run(graph, some)
+
+    monkeypatch.setattr(Graph, "run", counted)
     model = random_model(name=name)
     behead(model)
     made = network.Network(model, PREPROCESSING)
