@@ -98,13 +98,12 @@ def _rows(command: click.Command) -> list[Row]:
 
 def _row(option: click.Option) -> Row:
     names = " / ".join([", ".join(option.opts), *option.secondary_opts])
-    metavar = "" if option.is_flag else f" {option.metavar or _metavar(option.type)}"
+    metavar = "" if option.is_flag else f" {_metavar(option)}"
     meaning = [(option.help or "").strip()]
     if option.required:
         meaning.append("Required.")
     elif option.show_default and not option.is_flag:
-        default = option.default
-        meaning.append(f"Default: {', '.join(default) if isinstance(default, tuple) else default}.")
+        meaning.append(f"Default: {_value(option.default)}.")
     elif option.show_default:
         meaning.append(f"Default: {option.opts[0] if option.default else option.secondary_opts[0]}.")
     if isinstance(option.type, click.IntRange | click.FloatRange):
@@ -112,12 +111,20 @@ def _row(option: click.Option) -> Row:
     return f"{names}{metavar}", " ".join(filter(None, meaning))
 
 
-def _metavar(kind: click.ParamType) -> str:
-    if isinstance(kind, click.Choice):
-        return f"{{{','.join(map(str, kind.choices))}}}"  # no bars: they end the cell of a table
-    return {"integer": "N", "integer range": "N", "float": "NUMBER", "float range": "NUMBER"}.get(
-        kind.name, kind.name.upper()
-    )
+def _value(default: object) -> str:
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default))
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _metavar(option: click.Option) -> str:
+    """What stands behind an option that takes a value."""
+    if option.metavar:
+        return option.metavar
+    if isinstance(option.type, click.Choice):
+        return f"{{{','.join(map(str, option.type.choices))}}}"  # no bars: they end the cell of a table
+    kind = option.type.name
+    return {"integer": "N", "float": "NUMBER"}.get(kind.removesuffix(" range"), kind.upper())
 
 
 def _range(kind: click.IntRange | click.FloatRange) -> str:

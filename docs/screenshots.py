@@ -28,7 +28,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-SIZE = {"width": 1366, "height": 768}  # pixels: a common laptop
+WIDTH, HEIGHT = 1366, 768  # pixels: a common laptop
 LARGEST = 200_000  # bytes of a picture
 QUALITY = 85  # of WebP
 READY = "Ctrl-C stops everything"  # what the demo prints once its labels are learned
@@ -121,7 +121,7 @@ def main() -> None:
             browser = playwright.chromium.launch(
                 executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
             )
-            page = browser.new_page(viewport=SIZE)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             known = state(folder)
             log_in(page, url, known["user"], known["password"])
             open_stream(page, url)
