@@ -31,7 +31,7 @@ IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 1366, 768  # pixels: a common laptop
 LARGEST = 200_000  # bytes of a picture
 QUALITY = 85  # of WebP
-READY = "Ctrl-C stops everything"  # what the demo prints once its labels are learned
+READY = "Ctrl-C"  # stands in the demo's last line, once its labels are learned
 PATIENCE = 120_000  # milliseconds
 TRIES = 20  # tasks passed over until one comes with a suggestion
 
