@@ -1,4 +1,4 @@
-"""What Dockerfile, compose file, CI and README name is there, and they agree with each other."""
+"""What Dockerfile, compose file and the package name is there, and they agree with each other."""
 
 from __future__ import annotations
 
@@ -169,35 +169,6 @@ def test_label_studio_reads_every_variable_that_we_set_for_it() -> None:
         if not re.search(rf"['\"](LABEL_STUDIO_)?{name.removeprefix('LABEL_STUDIO_')}['\"]", source)
     }
     assert unread == set()
-
-
-def test_the_readme_has_the_test_command_that_ci_runs() -> None:
-    script = (ROOT / ".ci/run").read_text()
-    awk = re.search(r"awk '(.*?)' README.md", script, re.DOTALL)
-    assert awk is not None
-    command = subprocess.run(
-        ["awk", awk[1], "README.md"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert "pytest" in command
-    assert len(command.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize("name", list(COMMANDS))
-def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
-    readme = (ROOT / "README.md").read_text()
-    command = wildloop.get_command(click.Context(wildloop), name)
-    assert command is not None
-    assert command.help, name
-    assert re.search(rf"`?wildloop {name}\b", readme), f"README.md does not name `wildloop {name}`"
-    if isinstance(command, click.Group):
-        for below in command.list_commands(click.Context(command)):
-            subcommand = command.get_command(click.Context(command), below)
-            assert subcommand is not None
-            assert subcommand.help, f"{name} {below}"
-            assert f"`{name} {below}" in readme or f"wildloop {name} {below}" in readme, f"{name} {below}"
-    for option in command.params:
-        if isinstance(option, click.Option):
-            assert option.help or option.name == "port", f"{name} --{option.name}"
 
 
 def test_help_loads_no_heavy_library() -> None:
