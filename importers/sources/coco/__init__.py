@@ -18,11 +18,14 @@ from importers.detectors.results import box_of
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
+from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
-from importers.sources.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
+from importers.sources.coco.file import CocoFile, check_image, check_images, id_text, read_outlines
+from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
 from pipeline.exporters.coco import UNCLASSIFIED
 from pipeline.records import ANIMAL, EMPTY, Level, SourceLabel
@@ -76,11 +79,13 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
     if not files:
         raise SourceError("no file is named", remedy="name at least one")
     outlines = read_outlines(files, report)
-    ids = check_images(outlines, report)
-    return [
-        Source(file=file, images=len(own), annotations=read_annotations(file, own, report))
-        for file, own in zip(outlines, ids, strict=True)
-    ]
+    with scratch_database() as connection:
+        ids = Ids(connection)
+        lengths = check_images(outlines, ids, report)
+        return [
+            Source(file=file, images=images, annotations=read_annotations(file, images, ids, report))
+            for file, images in zip(outlines, lengths, strict=True)
+        ]
 
 
 def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
@@ -88,8 +93,11 @@ def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) ->
     for source in sources:
         reading = _Reading(source.file, root, report)
         for place, image in enumerate(islice(source.file.images(), source.images)):
-            if image_problem(image) is None:
-                yield reading.entry(image, source.annotations.of(place))
+            try:
+                check_image(image)
+            except BadRecord:
+                continue  # refused by `check`
+            yield reading.entry(image, source.annotations.of(place))
 
 
 class _Reading:
