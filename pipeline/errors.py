@@ -43,8 +43,12 @@ class ModelError(WildloopError):
     """A model version cannot be trained, read or activated."""
 
 
+class FileError(WildloopError):
+    """A file or folder cannot be written."""
+
+
 class ExportError(WildloopError):
-    """An export cannot be written, or lacks what its format needs."""
+    """An export lacks what its format needs."""
 
 
 class LabelStudioError(WildloopError):

@@ -94,23 +94,20 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _stored_secrets(path: Path) -> dict[str, str]:
-    """Read the secrets file, made first where it is missing; two processes agree on one file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Read the secrets file. If it is missing, create it: of several processes one does, all read it."""
     fresh = {
         "basic_auth_user": "wildloop",
         "basic_auth_password": secrets.token_urlsafe(24),
         "webhook_secret": secrets.token_urlsafe(24),
     }
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(fresh, file)
-        try:
-            os.link(draft, path)  # fails where another process was first; its secrets then stand
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        from pipeline.files.atomic import atomic_file  # here, as every command imports the settings
+        from pipeline.files.lock import locked
+
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                with atomic_file(path, private=True) as draft:
+                    draft.write_text(json.dumps(fresh))
     try:
         stored = json.loads(path.read_text())
         return {name: str(stored[name]) for name in fresh}

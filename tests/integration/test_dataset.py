@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from importers.sources.crop_folder import import_crops
 from pipeline.cli import wildloop
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, FileError
 from pipeline.exporters.classification import crop_name, folder_names
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, Role
 from pipeline.render.datasets import dataset_report
@@ -310,7 +310,7 @@ def test_a_disk_that_refuses_ends_with_what_and_where(small: Workspace) -> None:
     small.survey()
     small.out.mkdir()
     put(small.out / "red fox", b"a file where the folder should be")
-    with pytest.raises(ExportError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         small.make()
     assert not (small.out / "train.json").exists()
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from pipeline import acquisition
 from pipeline.cli import wildloop
-from pipeline.errors import ExportError, ModelError, SettingsError, StoreError, WildloopError
+from pipeline.errors import FileError, ModelError, SettingsError, StoreError, WildloopError
 from pipeline.simulation.labelled_pool import labelled_pool
 from pipeline.simulation.npz_file import read
 from pipeline.simulation.replay import Schedule, replay
@@ -142,7 +142,7 @@ def test_a_pool_has_one_source(file: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(file: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(ExportError, match="out"):
+    with pytest.raises(FileError, match="out"):
         step.simulate(
             read(file),
             step.chosen(["random"]),

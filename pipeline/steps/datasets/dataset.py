@@ -202,18 +202,10 @@ def _write(
 
 def _copy(data: bytes, source: Path, target: Path) -> bool:
     """Bring the crop to its place whole or not at all; False where it was there."""
-    draft = target.with_name(f".{digest(target.name)}.{os.getpid()}")
-    try:
-        if _is_there(target, source, len(data)):
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(data)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as exc:
-        raise write_error(target, exc) from exc
+    if _is_there(target, source, len(data)):
+        return False
+    with atomic_file(target) as draft:
+        draft.write_bytes(data)
     return True
 
 

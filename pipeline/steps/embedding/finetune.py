@@ -18,6 +18,7 @@ from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import clusters, numbered
+from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, ProjectRecord, Role
 from pipeline.steps.datasets import labelled_crops
 from pipeline.steps.datasets.dataset import Selection
@@ -176,13 +177,8 @@ def _crops(workspace: Workspace, name: str, project: ProjectRecord) -> tuple[lis
         "others": [asdict(one) for one in others],
         "own": [asdict(one) for one in own],
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{CROPS}"
+    with atomic_file(path) as draft:
         draft.write_text(json.dumps(begun), encoding="utf-8")
-        draft.replace(path)
-    except OSError as exc:
-        raise EmbedderError(f"{path} cannot be written: {exc.strerror}", remedy="is there room?") from exc
     return others, own
 
 
