@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
 from pipeline.embedders.descriptor import DescriptorEmbedder
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.embedders.network import backbone
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.images import Photo
@@ -22,7 +22,7 @@ from pipeline.steps.embedding import crop_vectors as module
 from pipeline.steps.embedding.crop_vectors import crop_vectors, prepared_crop
 
 
-class FirstColour(InTwoSteps):
+class FirstColour(TwoStepEmbedder):
     """The colour of the first pixel; remembers how large the images were."""
 
     id = "first_colour"
@@ -90,7 +90,7 @@ def test_files_are_read_only_a_little_ahead(tmp_path: Path) -> None:
 
     batches = crop_vectors(FirstColour(), endless(), batch_size=2)
     next(batches)
-    assert taken <= 2 * 2 + max(module.LOOKAHEAD * 2, module.DECODERS, module.usable_cores()) + 1
+    assert taken <= 2 * 2 + max(module.LOOKAHEAD * 2, module.DECODERS, module.cpu_count()) + 1
     batches.close()
 
 
