@@ -21,13 +21,14 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 
 from importers.sources.megadetector import import_results
 from pipeline.demo.scenes.scene_set import render
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
-from pipeline.embedders.hardware import torch_device, usable_cores
+from pipeline.embedders.hardware import torch_device
 from pipeline.embedders.network import backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.images import square
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, action="append")
     given = parser.parse_args()
     device = torch.cuda.get_device_name() if torch_device().type == "cuda" else "no GPU"
-    print(f"{usable_cores()} cores, {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"{cpu_count()} cores, {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as folder:
         detections = imported(Path(folder), given.photographs, given.boxes)
         size = sum(one.crop.stat().st_size for one in detections) / len(detections) / 1000

@@ -10,6 +10,10 @@ class WildloopError(Exception):
         self.remedy = remedy
 
 
+class InstallationError(WildloopError):
+    """Another package hides one of Wildloop's."""
+
+
 class SettingsError(WildloopError):
     """A setting is missing or cannot be used."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.installation import check_packages
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
@@ -40,7 +41,12 @@ class Workspace:
 
 
 def open_workspace(settings: Settings | None = None) -> Workspace:
-    """The workspace that the settings name, its database at the newest schema."""
+    """The workspace that the settings name, its database at the newest schema.
+
+    Raises InstallationError if another package hides one of Wildloop's, and StoreError if the database
+    cannot be opened.
+    """
+    check_packages()
     settings = settings or Settings.from_environ()
     database = Database(settings.database_url)
     database.migrate()

@@ -36,9 +36,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Processes for `-n auto`: as many as cores where a folder is tested, none but this one for files."""
     if not any(Path(argument).is_dir() for argument in config.args):
         return 0  # a second process would only spend seconds on its start
-    from pipeline.embedders.hardware import usable_cores
+    from joblib import cpu_count
 
-    return min(usable_cores(), MAX_PROCESSES)
+    return min(int(cpu_count()), MAX_PROCESSES)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from joblib import cpu_count
 from tqdm import tqdm
 
 from importers.detectors import DetectedBox, Detector
@@ -36,7 +37,6 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
-from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
 from pipeline.images import Photo, read_file
@@ -116,7 +116,7 @@ class Ingestor:
                 bar.update(waiting.result())
 
     def _outcomes(self, entries: Iterable[SourceImage]) -> Iterator[IngestResult]:
-        workers = self._options.workers or usable_cores()
+        workers = self._options.workers or cpu_count()
         waiting: deque[Future[IngestResult]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="import")
         try:

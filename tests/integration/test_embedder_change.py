@@ -17,7 +17,7 @@ from PIL import Image
 from pipeline import heads, jobs, registry
 from pipeline.cli import wildloop
 from pipeline.embedders import load
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.jobs.enqueue import is_due
 from pipeline.label_studio.client import LabelStudio
@@ -54,7 +54,7 @@ OLD = Embedder().id
 CROPS = 60
 
 
-class Coloured(InTwoSteps):
+class Coloured(TwoStepEmbedder):
     """The mean colour of a crop, in vectors as long as those of the embedder that it replaces."""
 
     dimension = Embedder().dimension

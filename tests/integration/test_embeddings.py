@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.cli.embed import embed as embed_command
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, detection_id, image_id
 from pipeline.steps.embedding.embed import embed
@@ -30,7 +30,7 @@ DIMENSION = 16
 ID = "mean_colour-0123456789ab"
 
 
-class MeanColour(InTwoSteps):
+class MeanColour(TwoStepEmbedder):
     """An embedder without weights: the mean colour, and thirteen zeros."""
 
     id = ID

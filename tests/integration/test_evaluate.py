@@ -13,8 +13,8 @@ from PIL import Image
 
 from pipeline.cli import wildloop
 from pipeline.embedders.checkpoint import save
+from pipeline.embedders.network import Projected
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
 from pipeline.errors import EmbedderError, FileError, SourceError, WildloopError
 from pipeline.evaluation.baselines import Untrained
 from pipeline.simulation import npz_file

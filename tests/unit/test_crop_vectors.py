@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
 from pipeline.embedders.descriptor import DescriptorEmbedder
-from pipeline.embedders.embedder import InTwoSteps
-from pipeline.embedders.hardware import usable_cores
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.embedders.network import backbone
 from pipeline.embedders.preprocessing import SPARE, Preprocessing
 from pipeline.images import Photo
@@ -23,7 +23,7 @@ from pipeline.steps.embedding import crop_vectors as module
 from pipeline.steps.embedding.crop_vectors import crop_vectors, prepared_crop
 
 
-class FirstColour(InTwoSteps):
+class FirstColour(TwoStepEmbedder):
     """The colour of the first pixel; remembers how large the images were."""
 
     id = "first_colour"
@@ -92,7 +92,7 @@ def test_files_are_read_only_a_little_ahead(tmp_path: Path) -> None:
 
     batches = crop_vectors(FirstColour(), endless(), batch_size=2)
     next(batches)
-    assert taken <= 2 * 2 + max(module.LOOKAHEAD * 2, module.DECODERS, usable_cores()) + 1
+    assert taken <= 2 * 2 + max(module.LOOKAHEAD * 2, module.DECODERS, cpu_count()) + 1
     assert isinstance(batches, Generator)
     batches.close()
 

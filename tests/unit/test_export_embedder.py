@@ -15,9 +15,8 @@ from PIL import Image
 
 from pipeline.cli import wildloop
 from pipeline.embedders import checkpoint, graph, load
-from pipeline.embedders.network import backbone
+from pipeline.embedders.network import Projected, backbone
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
 from pipeline.errors import EmbedderError, FileError
 from pipeline.records import ProjectRecord
 from pipeline.steps.embedding import export as step

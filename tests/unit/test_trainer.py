@@ -13,7 +13,7 @@ import torch
 
 from pipeline.embedders import load
 from pipeline.embedders.checkpoint import save
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected
 from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.retrieval import Retrieval, Rows, retrieval
