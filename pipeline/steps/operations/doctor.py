@@ -28,7 +28,7 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
     try:
         known = _projects(settings)
         kind = sa.make_url(settings.database_url).get_backend_name()
-        yield ok("store", f"{kind}, {len(known)} projects")
+        yield ok("store", f"{kind}, {len(known)} project{'s' * (len(known) != 1)}")
     except StoreError as exc:
         yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
     try:
