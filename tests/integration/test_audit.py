@@ -325,7 +325,7 @@ def say(*words: str) -> str:
 
 def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path) -> None:
     say("train")
-    assert "no version answers yet" in say("audit")
+    assert "No trained version yet" in say("audit")
     label_queue(typed, 60)
     say("train")
     told = say("audit", "--size", "150")
@@ -336,14 +336,14 @@ def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path
     told = say("audit")
     assert "156 audit labels" in told
     assert "macro recall" in told
-    assert "no forecast yet" in told
+    assert "No forecast yet" in told
     assert "deer" in told
     told = say("accept", "--precision", "0.9", "--confidence", "0.8")
-    assert "crops are settled" in told
-    assert "right" in told
+    assert "unlabelled crops accepted" in told
+    assert "correct in the audit" in told
     out = tmp_path / "labels.csv"
     assert "count as accepted" in say("export", "csv", str(out))
-    assert "0.9 on" not in say("export", "csv", str(out), "--threshold", "0.5")
+    assert "from a probability of 0.9" not in say("export", "csv", str(out), "--threshold", "0.5")
 
 
 def test_novel_crops_come_early_without_an_answer_and_are_exported_without_one(

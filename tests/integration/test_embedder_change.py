@@ -435,8 +435,8 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     descriptor = load("descriptor", data_dir=tmp_path).id
     told = say("embedding", "use", "descriptor", "--project", str(PROJECT))
     assert f"30 crops embedded by {descriptor}" in told
-    assert f"project 4 (Forest) works with {descriptor}, no longer with {OLD}" in told
-    assert f"`wildloop activate {first.version}` goes back" in told
+    assert f"project 4 (Forest) uses {descriptor} instead of {OLD}" in told
+    assert f"to revert, run `wildloop activate {first.version}`" in told
     assert "its queue is pushed" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
     assert "already; nothing changed" in say("embedding", "use", "descriptor")

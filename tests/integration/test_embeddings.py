@@ -446,8 +446,8 @@ def test_the_command_reports_what_it_did(
     first = CliRunner().invoke(embed_command, ["--embedder", "descriptor"])
     assert first.exit_code == 0, first.output
     assert "3 crops embedded" in first.output
-    assert f"missing: crops/{ids[3][:2]}/{ids[3]}.jpg" in first.output
-    assert "1 crops could not be embedded" in first.output
+    assert f"crops/{ids[3][:2]}/{ids[3]}.jpg: missing" in first.output
+    assert "1 crop cannot be read; the next run tries again" in first.output
     with sqlite_database.read() as conn:
         name = first.output.split(" by ")[1].split(",")[0]
         assert embeddings.registered(conn, name).manifest["spec"] == "descriptor"

@@ -496,7 +496,7 @@ def test_the_command_fails_where_nothing_could_be_imported(tmp_path: Path) -> No
     put(tmp_path / "photos" / "text.jpg", b"text")
     done = command(tmp_path, "folder", str(tmp_path / "photos"), "--detector", "whole-frame")
     assert done.exit_code == 1
-    assert "1 not_an_image" in done.output
+    assert "1  photograph failed (not_an_image)" in done.output
     put(tmp_path / "empty" / "notes.txt", b"")
     done = command(tmp_path, "folder", str(tmp_path / "empty"), "--detector", "whole-frame")
     assert isinstance(done.exception, SourceError)
@@ -508,7 +508,7 @@ def test_the_command_imports_results(tmp_path: Path) -> None:
     done = command(tmp_path, "megadetector", str(listed), "--images", str(root), "--no-exif-time")
     assert done.exit_code == 0, done.output
     assert "1 new photograph, 1 new detection" in done.output
-    assert "1 without a time, so in no sequence" in done.output
+    assert "1  photograph without a time, so in no sequence" in done.output
 
 
 # The store

@@ -500,7 +500,7 @@ def test_the_commands_import_and_say_what_they_did(tmp_path: Path, monkeypatch: 
     table = put(tmp_path / "d.csv", b"location,latitude,longitude\nX,1,2\n")
     run = CliRunner().invoke(wildloop, ["import", "deployments", str(table)])
     assert run.exit_code == 0, run.output
-    assert "1 new deployments" in run.output
+    assert "1 new deployment" in run.output
     broken = put(tmp_path / "b.csv", b"location,latitude,longitude\nX,100,2\n")
     run = CliRunner().invoke(wildloop, ["import", "deployments", str(broken)])
     assert run.exit_code == 1

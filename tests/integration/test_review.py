@@ -392,7 +392,7 @@ def test_the_backend_answers_a_review_task_with_nothing_chosen(workspace: Worksp
 def test_the_command_lists_pushes_and_hints(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.workspace.open_workspace", lambda: workspace)
+    monkeypatch.setattr("pipeline.cli.review.open_workspace", lambda: workspace)
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
     activate(workspace, "v1", [0])
 
@@ -408,10 +408,10 @@ def test_the_command_lists_pushes_and_hints(
     assert f"{count - 2} more: see --limit" in said
     assert "wildloop review --push" in said
     assert server.reviews() == []
-    assert f"{count} labels put before people again; {count} now wait" in run("--push")
+    assert f"{count} labels queued for a second look; {count} waiting now" in run("--push")
     said = run()
     assert "0 of 90 labels look wrong" in said
-    assert f"{count} more labels wait for a second look already" in said
+    assert f"{count} labels already in review" in said
 
 
 def _score(workspace: Workspace, number: int) -> float:

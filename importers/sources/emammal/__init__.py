@@ -129,7 +129,9 @@ def unpacked(
             )
     whole: dict[Path, Place] = {}
     passed_over: set[Path] = set()  # what was unpacked of a zip in part only
-    for zipped, place in tqdm(zips.items(), desc="unpack", unit="zip", disable=None if progress else True):
+    for zipped, place in tqdm(
+        zips.items(), desc="unpack", unit="zip", disable=None if progress and zips else True
+    ):
         try:
             if place.folder in whole or place.folder in passed_over:
                 raise SourceError(

@@ -48,7 +48,7 @@ def publish(
     with workspace.database.read() as conn:
         todo = tasks.unpublished_count(conn, project_id)
     published, after = 0, ""
-    with tqdm(total=todo, unit="task", desc="publish", disable=not progress) as bar:
+    with tqdm(total=todo, unit="task", desc="publish", disable=None if progress and todo else True) as bar:
         while True:
             with workspace.database.read() as conn:
                 batch = tasks.unpublished(conn, project_id, after, call_tasks)

@@ -50,7 +50,8 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
     try:
         stored = _read_store(settings)
         kind = sa.make_url(settings.database_url).get_backend_name()
-        yield ok("store", f"{kind}, {len(stored.projects)} projects")
+        count = len(stored.projects)
+        yield ok("store", f"{kind}, {count} project{'s' * (count != 1)}")
     except StoreError as exc:
         yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
     yield examine_document_root(settings)

@@ -12,8 +12,18 @@ import sqlalchemy as sa
 from pipeline.oracle import current_label
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
 from pipeline.steps.learning.schedule import next_training
-from pipeline.store import acceptances, audits, detections, images, models, oracle, overview, projects, tasks
-from pipeline.store.acceptances import Acceptance
+from pipeline.store import (
+    acceptances,
+    audits,
+    categories,
+    detections,
+    images,
+    models,
+    oracle,
+    overview,
+    projects,
+    tasks,
+)
 from pipeline.workspace import Workspace
 
 ERRORS = 5  # of each kind that are told
@@ -30,6 +40,17 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedStatus:
+    """What `wildloop accept` found for a version."""
+
+    precision: float  # at least, of the accepted predictions
+    confidence: float  # of the guarantee
+    thresholds: Mapping[str, float]  # least probability, by category; those left to people are absent
+    audited: int  # audit labels that it rests on
+    accepted_at: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectStatus:
     """One project of Label Studio."""
 
@@ -43,7 +64,7 @@ class ProjectStatus:
     disputed: int  # labels tie: somebody has to settle them
     audit_labels: int  # of crops drawn at random, that no version learns from
     audit_waiting: int  # audit crops that nobody has labelled
-    accepted: Acceptance | None  # what `wildloop accept` found for the version
+    accepted: AcceptedStatus | None  # for the current version
     versions: int  # trained so far
     model: ModelStatus | None  # None before the first order
     labels_until_training: int
@@ -123,13 +144,27 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         disputed=sum(answer.disputed for answer in answers),
         audit_labels=len(sample.labelled),
         audit_waiting=len(sample.asked) + len(sample.waiting),
-        accepted=None if current is None else acceptances.of(conn, current.version),
+        accepted=None if current is None else _accepted(conn, current.version),
         versions=overview.trained(conn, project.id),
         model=_model(current),
         labels_until_training=max(0, wanted - labelled),
         queued=runs.get(RunState.QUEUED, 0),
         running=runs.get(RunState.RUNNING, 0),
         synced_at=project.synced_at,
+    )
+
+
+def _accepted(conn: sa.Connection, version: str) -> AcceptedStatus | None:
+    found = acceptances.of(conn, version)
+    if found is None:
+        return None
+    names = categories.names(conn)
+    return AcceptedStatus(
+        precision=found.precision,
+        confidence=found.confidence,
+        thresholds={names[category]: least for category, least in found.thresholds.items()},
+        audited=found.audited,
+        accepted_at=found.accepted_at,
     )
 
 
