@@ -24,8 +24,8 @@ from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
@@ -309,7 +309,7 @@ def typed(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Database:
     populate(sqlite_database, 400)
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")

@@ -172,16 +172,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.survey()
-    copy, done = dataset._copy, []
+    replace = Path.replace
+    done: list[Path] = []
 
-    def stop_after_seven(*given: Any) -> bool:
+    def stop_after_seven(draft: Path, target: Path) -> Path:
         if len(done) == 7:
             raise KeyboardInterrupt
-        done.append(given)
-        return copy(*given)
+        done.append(target)
+        return replace(draft, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(dataset, "_copy", stop_after_seven)
+        patched.setattr(Path, "replace", stop_after_seven)
         with pytest.raises(KeyboardInterrupt):
             small.make()
     assert len(small.files()) == 7  # neither file of the splits, no draft
