@@ -31,6 +31,8 @@ from tests.helpers.labelled_workspace import (
     populate,
 )
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 
 @pytest.fixture
 def pool(database: Database) -> Database:
@@ -123,6 +125,7 @@ def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Datab
     assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
 
 
+@pytest.mark.both_databases
 def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp_path: Path) -> None:
     cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     first = sample(pool).waiting
@@ -200,6 +203,7 @@ def answered(database: Database, data_dir: Path, threshold: float | None = None)
     }
 
 
+@pytest.mark.both_databases
 def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
     report = accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)

@@ -26,6 +26,8 @@ from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 NOON = dt.datetime(2024, 5, 1, 12)
 SPECIES = ("red fox", "roe deer", "wild boar")
 
@@ -107,6 +109,7 @@ def small(sqlite_database: Database, tmp_path: Path) -> Workspace:
     return Workspace(sqlite_database, tmp_path)
 
 
+@pytest.mark.both_databases
 def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Workspace) -> None:
     workspace.survey()
     report = workspace.make()
@@ -122,6 +125,7 @@ def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Work
     assert report.places == {"train": 4, "test": 1}
 
 
+@pytest.mark.both_databases
 def test_both_files_are_coco_camera_traps_and_share_no_location(workspace: Workspace) -> None:
     workspace.survey()
     workspace.make()

@@ -50,6 +50,8 @@ from tests.helpers.labelled_workspace import (
 )
 from tests.helpers.stored import Embedder
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 OLD = Embedder().id
 CROPS = 60
 
@@ -145,6 +147,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times
     monkeypatch.setattr(step, "prepare_version", interrupted)
 
 
+@pytest.mark.both_databases
 def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:
@@ -214,6 +217,7 @@ def test_a_project_without_a_task_changes_its_embedder_alone(pool: Database, tmp
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", None)
 
 
+@pytest.mark.both_databases
 def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +276,7 @@ def test_a_crop_that_cannot_be_read_is_told_and_holds_nothing_up(pool: Database,
     assert project(pool).embedder == "coloured"
 
 
+@pytest.mark.both_databases
 def test_a_training_that_ends_after_the_change_does_not_undo_it(
     pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +312,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
 
 
 @pytest.mark.usefixtures("learned")
+@pytest.mark.both_databases
 def test_of_two_changes_at_once_one_is_refused(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +364,7 @@ def test_a_version_whose_embedder_lacks_crops_is_not_activated(
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", new.version)
 
 
+@pytest.mark.both_databases
 def test_versions_and_vectors_of_two_embedders_never_meet(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:

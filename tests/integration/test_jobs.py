@@ -126,6 +126,7 @@ class TestAsking:
         assert one(workspace, number).trigger == "button"
 
 
+@pytest.mark.one_database
 class TestBeingDue:
     def test_a_pool_without_a_version_is_to_be_ordered(
         self, workspace: Workspace, server: FakeLabelStudio
@@ -146,6 +147,7 @@ class TestBeingDue:
         populate(workspace.database, 160, first=140)
         assert jobs.train_if_due(workspace, PROJECT) is not None
 
+    @pytest.mark.both_databases
     def test_a_training_is_due_after_twenty_labels_and_not_before(
         self, workspace: Workspace, server: FakeLabelStudio
     ) -> None:
@@ -193,7 +195,9 @@ class TestBeingDue:
         assert jobs.train_if_due(workspace, PROJECT) is not None
 
 
+@pytest.mark.one_database
 class TestCarryingOut:
+    @pytest.mark.both_databases
     def test_a_training_pushes_its_queue(self, workspace: Workspace, server: FakeLabelStudio) -> None:
         label(workspace.database, range(30))
         ended = jobs.run_now(workspace, PROJECT, "train", trigger="command")
@@ -236,6 +240,7 @@ class TestCarryingOut:
         assert [run.id for run in every(workspace, "sync")] == numbers[-3:]
 
 
+@pytest.mark.one_database
 class TestTheClock:
     def test_a_sync_is_asked_for_once_in_its_time(
         self, workspace: Workspace, server: FakeLabelStudio
@@ -253,6 +258,7 @@ class TestTheClock:
         scheduler.tick(workspace)
         assert every(workspace, "sync") == []
 
+    @pytest.mark.both_databases
     def test_a_run_whose_heartbeat_is_old_waits_again(self, workspace: Workspace) -> None:
         number = jobs.request(workspace, PROJECT, "train", trigger="button")
         with workspace.database.write() as conn:
@@ -334,7 +340,9 @@ def workers(workspace: Workspace, tmp_path: Path) -> Iterator[Workers]:
     started.stop()
 
 
+@pytest.mark.one_database
 class TestWorkers:
+    @pytest.mark.both_databases
     def test_a_worker_killed_in_the_middle_of_a_training_is_replaced_by_another(
         self, workspace: Workspace, workers: Workers
     ) -> None:
@@ -373,6 +381,7 @@ class TestWorkers:
         assert process.wait(DEADLINE) == 0
 
 
+@pytest.mark.one_database
 class TestRedis:
     @pytest.fixture
     def workspace(self, database: Database, tmp_path: Path, redis_url: str) -> Iterator[Workspace]:
@@ -386,6 +395,7 @@ class TestRedis:
                 connection.delete(key)
             connection.srem("rq:queues", f"rq:queue:{prefix}-runs")
 
+    @pytest.mark.both_databases
     def test_a_run_goes_through_the_queue_once(self, workspace: Workspace, workers: Workers) -> None:
         label(workspace.database, range(30))
         numbers = {jobs.request(workspace, PROJECT, "train", trigger="button") for _ in range(5)}
@@ -394,6 +404,7 @@ class TestRedis:
         assert [run.state for run in every(workspace)] == [RunState.DONE]
         assert versions(workspace) == [current(workspace)]
 
+    @pytest.mark.both_databases
     def test_a_run_whose_process_was_killed_is_carried_out_again(
         self, workspace: Workspace, workers: Workers
     ) -> None:

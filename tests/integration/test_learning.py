@@ -28,6 +28,8 @@ from tests.helpers.labelled_workspace import (
     species,
 )
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 
 @pytest.fixture
 def pool(database: Database) -> Database:
@@ -90,6 +92,7 @@ def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path
     assert current(pool) is None
 
 
+@pytest.mark.both_databases
 def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_path: Path) -> None:
     label(pool, range(30))
     record = trained(pool, tmp_path)
@@ -171,6 +174,7 @@ def test_when_everything_is_labelled_the_queue_is_empty(pool: Database, tmp_path
     assert queue(pool) == []
 
 
+@pytest.mark.both_databases
 def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current(
     pool: Database, tmp_path: Path
 ) -> None:
@@ -198,11 +202,13 @@ def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current
     assert versions(pool) == [old.version]
 
 
+@pytest.mark.both_databases
 def test_a_project_that_is_not_there_cannot_be_activated_for(pool: Database) -> None:
     with pool.read() as conn, pytest.raises(StoreError, match="no model version 'v9-x'"):
         models.get(conn, "v9-x")
 
 
+@pytest.mark.both_databases
 def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_path: Path) -> None:
     server = forest()
     label(pool, range(30))

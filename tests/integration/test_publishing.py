@@ -28,6 +28,8 @@ from pipeline.store.database import Database
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import make_workspace
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 PROJECT = 7
 
 
@@ -96,6 +98,7 @@ def activate(store: Database, version: str, queue: Sequence[str], *, head: bool 
         models.activate(conn, record, rows)
 
 
+@pytest.mark.both_databases
 def test_every_crop_becomes_one_task_in_calls_of_limited_size(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_second_run_publishes_nothing_and_a_new_crop_only_itself(
     assert len(server.data) == 11
 
 
+@pytest.mark.both_databases
 def test_a_kill_between_label_studios_import_and_our_note_publishes_nothing_twice(
     store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +177,7 @@ def test_tasks_that_others_put_into_the_project_are_left_alone(
     assert (report.recovered, report.published, len(server.data)) == (1, 9, 12)
 
 
+@pytest.mark.both_databases
 def test_a_push_makes_the_queue_that_of_the_current_version(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
@@ -292,6 +297,7 @@ def test_there_is_nothing_to_push_before_the_first_version(store: Database, serv
         pushed(store, server)
 
 
+@pytest.mark.both_databases
 def test_numbers_of_categories_never_change_and_empty_is_0(database: Database) -> None:
     with database.write() as conn:
         assert categories.ensure(conn, ["Red Fox", "deer"]) == {"empty": 0, "red fox": 1, "deer": 2}
@@ -299,6 +305,7 @@ def test_numbers_of_categories_never_change_and_empty_is_0(database: Database) -
         assert categories.names(conn) == {0: "empty", 1: "red fox", 2: "deer", 3: "lynx"}
 
 
+@pytest.mark.both_databases
 def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark(store: Database) -> None:
     activate(store, "v1", [])
     moment = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
@@ -313,6 +320,7 @@ def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark
             projects.get(conn, 8)
 
 
+@pytest.mark.both_databases
 def test_tasks_are_found_by_detection_and_by_number_and_can_be_forgotten(store: Database) -> None:
     rows = [TaskRecord(project_id=PROJECT, detection_id=f"d0{n}", task_id=n + 1) for n in range(3)]
     with store.write() as conn:

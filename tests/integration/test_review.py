@@ -31,6 +31,8 @@ from tests.helpers.annotations import record
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, make_workspace, species
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 CROPS = 90
 WRONG = (4, 13, 31, 47, 62, 71)  # crops that annotator "1" called by another species than theirs
 
@@ -160,6 +162,7 @@ def out(workspace: Workspace, server: Server) -> Server:
     return server
 
 
+@pytest.mark.both_databases
 def test_wrong_labels_are_listed_with_what_the_head_says(workspace: Workspace) -> None:
     report = review(workspace, PROJECT)
     assert (report.labels, report.waiting) == (CROPS, 0)
@@ -199,6 +202,7 @@ def test_without_labels_or_with_one_species_nothing_is_listed(database: Database
     assert waiting(made) == []
 
 
+@pytest.mark.both_databases
 def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(
     workspace: Workspace, out: Server
 ) -> None:
@@ -244,6 +248,7 @@ def test_a_second_vote_of_the_same_annotator_changes_their_label(workspace: Work
     assert detection(4) not in {one.detection_id for one in listed(workspace)}
 
 
+@pytest.mark.both_databases
 def test_a_vote_told_by_webhook_counts_as_well(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     annotation = {
@@ -337,6 +342,7 @@ def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_ag
     assert out.queue()[: count + 1].count((detection(4), _score(workspace, 4))) == 1
 
 
+@pytest.mark.both_databases
 def test_a_kill_between_label_studios_import_and_our_note_asks_nothing_twice(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

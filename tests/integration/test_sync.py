@@ -26,6 +26,8 @@ from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.stored import publish_tasks
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 PROJECT = 4
 TASKS = {number: f"d{number}" for number in range(1, 9)}
 
@@ -81,6 +83,7 @@ def rows(workspace: Workspace) -> list[Any]:
         return list(conn.execute(sa.select(oracle_table).order_by(oracle_table.c.id)).mappings())
 
 
+@pytest.mark.both_databases
 def test_missed_labels_are_brought_in(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
     server.annotate(1, "deer", shown="deer")
     server.annotate(2, "fox")
@@ -123,6 +126,7 @@ def test_where_webhooks_arrive_sync_exports_nothing(
     assert server.exported == []
 
 
+@pytest.mark.both_databases
 def test_changes_and_deletions_are_repaired(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
@@ -234,6 +238,7 @@ def test_a_task_whose_annotation_cannot_be_read_costs_only_itself(
     assert oracle_says(workspace) == {"d1": ["deer"], "d2": ["fox"]}
 
 
+@pytest.mark.both_databases
 def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
@@ -314,6 +319,7 @@ def test_the_watermark_moves_only_once_the_rows_are_there(
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.both_databases
 def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
     workspace: Workspace, server: FakeLabelStudio, synced: Any, seed: int
 ) -> None:
