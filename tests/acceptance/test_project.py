@@ -160,4 +160,4 @@ def without_times(backend: dict[str, Any]) -> dict[str, Any]:
 def annotate(installation: Installation, task_id: int, choice: str) -> None:
     body = {"result": choice_result(choice, None)}
     path = f"api/tasks/{task_id}/annotations/"
-    installation.client._connection.send("labelling", "POST", path, body)
+    installation.api.send("labelling", "POST", path, body)

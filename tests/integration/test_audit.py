@@ -24,12 +24,14 @@ from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
 )
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 
 @pytest.fixture
@@ -123,6 +125,7 @@ def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Datab
     assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
 
 
+@pytest.mark.both_databases
 def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp_path: Path) -> None:
     cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     first = sample(pool).waiting
@@ -200,6 +203,7 @@ def answered(database: Database, data_dir: Path, threshold: float | None = None)
     }
 
 
+@pytest.mark.both_databases
 def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
     report = accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
@@ -309,7 +313,7 @@ def typed(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Database:
     populate(sqlite_database, 400)
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")

@@ -38,8 +38,8 @@ from tests.helpers.labelled_workspace import (
     BURST,
     PROJECT,
     SPECIES,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
@@ -470,7 +470,7 @@ class Commands:
     """The command line on a project_database, and the Label Studio that takes its queue."""
 
     def __init__(self) -> None:
-        self.server = TakingLabelStudio()
+        self.server = forest()
 
     def __call__(self, *words: str) -> str:
         result = CliRunner().invoke(wildloop, ["embedding", *words], catch_exceptions=False)

@@ -35,6 +35,8 @@ from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 ROWS_ONLY = ImportOptions(rows_only=True)
 STORED = (schema.deployment, schema.image, schema.detection, schema.image_label, schema.oracle)
 
@@ -62,6 +64,7 @@ def rows(package: Path, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.both_databases
 def test_a_package_becomes_photographs_deployments_boxes_and_labels(
     database: Database, tmp_path: Path
 ) -> None:
@@ -116,6 +119,7 @@ def test_photographs_are_read_out_of_a_zip(sqlite_database: Database, tmp_path: 
     assert (again.photographs, again.known) == (0, 2)
 
 
+@pytest.mark.both_databases
 def test_a_broken_package_leaves_the_store_as_it_was(database: Database, tmp_path: Path) -> None:
     root = photographed(tmp_path / "p", [deployment()], [medium()])
     import_camtrap_dp(database, tmp_path / "data", root)
@@ -314,6 +318,7 @@ CELLS = [
     cut=st.none() | st.tuples(st.sampled_from([f"{name}.csv" for name in TABLES]), st.floats(0, 1)),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.both_databases
 def test_mutated_packages_enter_either_database_or_leave_it_alone(
     database: Database,
     tmp_path: Path,
@@ -343,6 +348,7 @@ def deployments_of(database: Database) -> dict[str, DeploymentRecord]:
         return deployments.all(conn)
 
 
+@pytest.mark.both_databases
 def test_a_table_of_deployments_gives_places_zones_and_periods(database: Database, tmp_path: Path) -> None:
     text = (
         "deploymentID,location,latitude,longitude,timezone,start,end\n"

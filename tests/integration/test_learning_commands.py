@@ -13,12 +13,13 @@ from pipeline.records import ProjectRecord
 from pipeline.store import audits, projects
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
-from tests.helpers.labelled_workspace import PROJECT, TakingLabelStudio, detection, label, populate
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.labelled_workspace import PROJECT, detection, forest, label, populate
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> TakingLabelStudio:
-    taking = TakingLabelStudio()
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
+    taking = forest()
     monkeypatch.setattr(Workspace, "label_studio", lambda _: taking)
     return taking
 
@@ -56,7 +57,7 @@ def test_train_orders_the_pool_first_and_learns_later(store: Database) -> None:
 
 
 def test_models_marks_the_current_version_and_activate_goes_back(
-    store: Database, server: TakingLabelStudio
+    store: Database, server: FakeLabelStudio
 ) -> None:
     assert "No version yet" in say("models")
     for labels in (30, 60):

@@ -27,17 +27,13 @@ from pipeline.store import categories, detections, embeddings, images, models, p
 from pipeline.store.database import Database
 from tests.helpers.annotations import record
 from tests.helpers.labelled_workspace import make_workspace
+from tests.helpers.stored import Embedder
 
 NOW = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
 PROJECT = 7
 
 
-class FourNumbers:
-    """An embedder that has nothing to load."""
-
-    id = "four-numbers"
-    dimension = 4
-    manifest = {"spec": "descriptor"}  # noqa: RUF012
+FOUR_NUMBERS = Embedder(id="four-numbers", dimension=4, manifest={"spec": "descriptor"})
 
 
 def annotation(number: int, verdict: Verdict, label: int | None, annotator: str = "ann") -> AnnotationRecord:
@@ -78,9 +74,9 @@ def busy(database: Database) -> Database:
                 for n in range(10)
             ),
         )
-        embeddings.register(conn, FourNumbers())
-        embeddings.append(conn, FourNumbers.id, [f"d{n}" for n in range(9)], np.ones((9, 4), np.float32))
-        projects.save(conn, ProjectRecord(id=PROJECT, title="Hill", embedder=FourNumbers.id))
+        embeddings.register(conn, FOUR_NUMBERS)
+        embeddings.append(conn, FOUR_NUMBERS.id, [f"d{n}" for n in range(9)], np.ones((9, 4), np.float32))
+        projects.save(conn, ProjectRecord(id=PROJECT, title="Hill", embedder=FOUR_NUMBERS.id))
         fox = categories.ensure(conn, ["fox", "deer"])["fox"]
         tasks.add(conn, (TaskRecord(project_id=PROJECT, detection_id=f"d{n}", task_id=n) for n in range(9)))
         models.activate(
@@ -88,7 +84,7 @@ def busy(database: Database) -> Database:
             ModelRecord(
                 version="v1-abc",
                 project_id=PROJECT,
-                embedder=FourNumbers.id,
+                embedder=FOUR_NUMBERS.id,
                 digest="abc",
                 labels=2,
                 path=None,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -33,7 +33,7 @@ from pipeline.steps.operations import doctor as module
 from pipeline.steps.operations.doctor import package_names, packages, variables, worker
 from pipeline.store import projects, runs
 from pipeline.store.database import Database
-from tests.helpers.label_studio_double import LabelStudioDouble
+from tests.helpers.fake_label_studio import FakeLabelStudio
 
 CROP = "crops/ab/abc.jpg"
 RECORD = ProjectRecord(id=7, title="Park", embedder="e", current_model="v1")
@@ -47,9 +47,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def healthy(settings: Settings) -> LabelStudioDouble:
+def healthy(settings: Settings) -> FakeLabelStudio:
     """A Label Studio with nothing wrong."""
-    server = LabelStudioDouble()
+    server = FakeLabelStudio()
     served = ServedFiles.of(settings)
     number = server.import_tasks(7, [{"detection_id": "abc"}])[0]
     server.import_predictions(7, [{"task": number, "score": 0.0, "model_version": "v1", "result": []}])
@@ -88,18 +88,18 @@ def webhook(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def examined(
-    server: LabelStudioDouble, settings: Settings, record: ProjectRecord = RECORD
+    server: FakeLabelStudio, settings: Settings, record: ProjectRecord = RECORD
 ) -> list[CheckResult]:
-    return list(examine_project(cast(LabelStudio, server), settings, record, CROP))
+    return list(examine_project(server, settings, record, CROP))
 
 
-def test_a_right_project_passes_every_check(healthy: LabelStudioDouble, settings: Settings) -> None:
+def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings)
     assert {finding.state for finding in found} == {State.OK}
     assert len(found) == 10
 
 
-Break = Callable[[LabelStudioDouble], Any]
+Break = Callable[[FakeLabelStudio], Any]
 
 TRAPS: dict[str, tuple[Break, str, State, str]] = {
     "random sampling": (
@@ -222,7 +222,7 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_each_trap_is_found_alone_and_its_remedy_named(
-    trap: str, healthy: LabelStudioDouble, settings: Settings
+    trap: str, healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     set_up, check, state, remedy = TRAPS[trap]
     set_up(healthy)
@@ -232,7 +232,7 @@ def test_each_trap_is_found_alone_and_its_remedy_named(
 
 
 def test_a_deleted_crop_is_told_apart_from_a_wrong_document_root(
-    healthy: LabelStudioDouble, settings: Settings
+    healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     (settings.data_dir / CROP).unlink()
     healthy.served.clear()
@@ -244,7 +244,7 @@ def test_a_deleted_crop_is_told_apart_from_a_wrong_document_root(
 
 
 def test_a_data_folder_outside_the_document_root_is_named_once_and_before_any_project(
-    healthy: LabelStudioDouble, settings: Settings, tmp_path: Path
+    healthy: FakeLabelStudio, settings: Settings, tmp_path: Path
 ) -> None:
     assert examine_document_root(settings).state is State.OK
     outside = replace(settings, files_root=tmp_path / "photos")
@@ -254,14 +254,12 @@ def test_a_data_folder_outside_the_document_root_is_named_once_and_before_any_pr
     assert {result.state for result in examined(healthy, outside)} == {State.OK}
 
 
-def test_somebody_elses_webhook_is_nobodys_business(healthy: LabelStudioDouble, settings: Settings) -> None:
+def test_somebody_elses_webhook_is_nobodys_business(healthy: FakeLabelStudio, settings: Settings) -> None:
     healthy.hooks.append(webhook(2, url="https://chat.example.org/hook", headers={"Authorization": "x"}))
     assert {finding.state for finding in examined(healthy, settings)} == {State.OK}
 
 
-def test_a_project_without_a_version_is_told_to_publish(
-    healthy: LabelStudioDouble, settings: Settings
-) -> None:
+def test_a_project_without_a_version_is_told_to_publish(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings, replace(RECORD, current_model=None))
     assert [finding.remedy for finding in found if finding.check == "model version"] == [
         "run `wildloop publish`"
@@ -269,18 +267,18 @@ def test_a_project_without_a_version_is_told_to_publish(
 
 
 def test_a_project_that_was_deleted_is_told_and_nothing_more_is_asked(
-    healthy: LabelStudioDouble, settings: Settings
+    healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     found = examined(healthy, settings, replace(RECORD, id=8))
     assert [(finding.check, finding.state) for finding in found] == [("project", State.FAIL)]
 
 
-def test_a_refused_token_is_told_by_its_kind(healthy: LabelStudioDouble) -> None:
+def test_a_refused_token_is_told_by_its_kind(healthy: FakeLabelStudio) -> None:
     def refuse() -> dict[str, Any]:
         raise LabelStudioError("asking whose token this is: 401")
 
     healthy.whoami = refuse  # type: ignore[method-assign]
-    found = list(examine_server(cast(LabelStudio, healthy)))
+    found = list(examine_server(healthy))
     assert [(finding.check, finding.state) for finding in found] == [
         ("server", State.OK),
         ("token", State.FAIL),
@@ -300,7 +298,7 @@ def test_a_refused_token_is_told_by_its_kind(healthy: LabelStudioDouble) -> None
     ],
 )
 def test_an_ml_backend_in_place_of_label_studio_is_recognised(
-    healthy: LabelStudioDouble, answer: bytes | None, remedy: str
+    healthy: FakeLabelStudio, answer: bytes | None, remedy: str
 ) -> None:
     def refuse() -> str:
         raise ApiResponseError("reading the version", status=401, detail="", remedy="a valid Access Token")

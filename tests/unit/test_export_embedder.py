@@ -101,16 +101,16 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
 
 def test_a_file_with_other_vectors_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, "fish")
-    write = step._write
+    write = graph.write
 
-    def spoiled(network: step._ChannelsFirst, *others: Any) -> None:
+    def spoiled(network: Any, *others: Any) -> None:
         mean = network.network.mean
         kept = mean.clone()
         mean += 40
         write(network, *others)
         mean.copy_(kept)
 
-    monkeypatch.setattr(step, "_write", spoiled)
+    monkeypatch.setattr(step, "write", spoiled)
     with pytest.raises(EmbedderError, match="gives other vectors than fish-"):
         export_embedder("fish", tmp_path / "out" / "fish.onnx", data_dir=tmp_path)
     assert list((tmp_path / "out").iterdir()) == []
