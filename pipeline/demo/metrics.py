@@ -43,7 +43,7 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
     if not known:
         return Rest(right=0, compared=0)
     head = registry.load_head(workspace.data_dir, model)
-    answers = head.answers(pool.rows(known))
+    answers = head.predict(pool.rows(known))
     right = sum(names[int(answer)] == true[one] for answer, one in zip(answers, known, strict=True))
     return Rest(right=right, compared=len(known))
 

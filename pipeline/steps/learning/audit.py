@@ -101,7 +101,7 @@ def figures(
     told = stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names)
     known = [*_heads(workspace.data_dir, versions, project.embedder), (labels, head)]
     ahead = _forecast(pool, audit, known, TARGET)
-    return told.as_figures() | {"forecast": None if ahead is None else asdict(ahead)}
+    return told.as_metrics() | {"forecast": None if ahead is None else asdict(ahead)}
 
 
 def audit_labels(workspace: Workspace, pool: Pool, project_id: int) -> AuditLabels:
@@ -130,7 +130,7 @@ def _forecast(
 
 
 def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
-    return head.answers(pool.vectors[audit.rows])
+    return head.predict(pool.vectors[audit.rows])
 
 
 def _said_together(workspace: Workspace, head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
