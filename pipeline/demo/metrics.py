@@ -1,4 +1,4 @@
-"""How good a version is: on what was held out from it, on all that has no label yet, and by the audit."""
+"""How good a version is: on held-out labels, on all crops without a label, and by the audit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ COLUMNS = (14, 7, 27, 10, 31)
 
 @dataclass(frozen=True, kw_only=True)
 class Rest:
-    """The version's answers on the crops that nobody has labelled, compared with the truth."""
+    """The version's predictions for crops without a label, compared with the truth."""
 
     right: int
-    compared: int  # crops that the truth says something of
+    compared: int  # crops whose true label is known
 
     @property
     def accuracy(self) -> float | None:
@@ -28,34 +28,36 @@ class Rest:
 
 
 def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
-    """Score every waiting crop of the project by the version's head."""
+    """Predict every waiting crop of the project and compare it with the truth."""
     with workspace.database.read() as conn:
         waiting = candidates.waiting(conn, model.project_id)
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
-        photos = images.get(conn, {one.image_id for one in boxes.values()})
+        photos = images.get(conn, {detection.image_id for detection in boxes.values()})
     pool = open_pool(workspace.database, workspace.data_dir, model.embedder)
     true = {
-        one: truth.label(photos[detection.image_id].file_name, detection.box)
-        for one, detection in boxes.items()
-        if one in pool.index
+        detection_id: truth.label(photos[detection.image_id].file_name, detection.box)
+        for detection_id, detection in boxes.items()
+        if detection_id in pool.index
     }
-    known = [one for one in true if true[one] is not None]
+    known = [detection_id for detection_id, label in true.items() if label is not None]
     if not known:
         return Rest(right=0, compared=0)
     head = registry.load_head(workspace.data_dir, model)
     answers = head.answers(pool.rows(known))
-    right = sum(names[int(answer)] == true[one] for answer, one in zip(answers, known, strict=True))
+    right = sum(
+        names[int(answer)] == true[detection_id] for answer, detection_id in zip(answers, known, strict=True)
+    )
     return Rest(right=right, compared=len(known))
 
 
 def heading() -> str:
-    """What `line` aligns with."""
+    """The column titles of `line`."""
     return _row("version", "learned", "held-out accuracy", "macro F1", "right on the unlabelled rest")
 
 
 def line(model: ModelRecord, rest: Rest | None) -> str:
-    """One version's figures."""
+    """The figures of one version."""
     figures = model.metrics
     held_out = macro = unlabelled = "-"
     if figures.get("accuracy") is not None:
@@ -67,15 +69,15 @@ def line(model: ModelRecord, rest: Rest | None) -> str:
 
 
 def audited(workspace: Workspace, project_id: int) -> str | None:
-    """What the audit says of the current version; None before the first audit label or head."""
+    """The accuracy of the current version by the audit; None before the first audit label or head."""
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-    told = judge(workspace.database, workspace.data_dir, project)
-    if told is None or told.estimates.accuracy is None:
+    audit = judge(workspace.database, workspace.data_dir, project)
+    if audit is None or audit.estimates.accuracy is None:
         return None
-    share = told.estimates.accuracy
+    share = audit.estimates.accuracy
     return (
-        f"judged by {told.labelled} audit labels, it is right on {share.value:.0%} "
+        f"judged by {audit.labelled} audit labels, it is right on {share.value:.0%} "
         f"({share.low:.0%} to {share.high:.0%}) of crops that nobody chose"
     )
 
