@@ -21,8 +21,8 @@ SHOWN = 10  # broken crops named one by one
     "spec",
     metavar="SPEC",
     help="auto, descriptor, efficientnet-lite0, torchvision:NAME, timm:NAME, onnx:FILE, checkpoint:FOLDER or "
-    "the name of one that `wildloop embedding train` made. [default: those that projects work with; before the first "
-    "project WILDLOOP_EMBEDDER, else auto]",
+    "the name of one that `wildloop embedding train` made. [default: those that projects work with; before "
+    "the first project WILDLOOP_EMBEDDER, else auto]",
 )
 def embed(spec: str | None) -> None:
     """Turn every crop that has no vector yet into one.
