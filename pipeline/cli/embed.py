@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     "--embedder",
     "spec",
     metavar="SPEC",
-    help="auto, descriptor, torchvision:NAME, timm:NAME, onnx:FILE, checkpoint:FOLDER or the name of an "
-    "embedder that `wildloop embedding train` made. [default: the embedders of all projects; before the "
-    "first project WILDLOOP_EMBEDDER, else auto]",
+    help="auto, descriptor, efficientnet-lite0, torchvision:NAME, timm:NAME, onnx:FILE, checkpoint:FOLDER or "
+    "the name of an embedder that `wildloop embedding train` made. [default: the embedders of all projects; "
+    "before the first project WILDLOOP_EMBEDDER, else auto]",
 )
 @json_option
 def embed(spec: str | None, as_json: bool) -> None:

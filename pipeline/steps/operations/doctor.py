@@ -107,8 +107,8 @@ def packages(requirements: Iterable[str]) -> CheckResult:
                 f"{requirement} is required, " + (f"{installed} is installed" if installed else "but missing")
                 for requirement, installed in unmet
             ),
-            "run `uv pip install --upgrade .` in Wildloop's source folder; pip installs Flask, Werkzeug and "
-            "Jinja2 of 2021, which label-studio-ml pins",
+            "run `uv pip install .` in Wildloop's source folder; pip cannot lift label-studio-ml's pins of "
+            "Flask, Werkzeug and Jinja2",
         )
     return ok("packages", "every required package is there in a release that fits")
 
