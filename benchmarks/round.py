@@ -134,7 +134,7 @@ def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
 
 def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
     """Print seconds of selection, ours and scikit-activeml's, with the same head."""
-    from rivals import RIVALS
+    from benchmarks.rivals import RIVALS
 
     rng = np.random.default_rng(1)
     labelled = np.sort(rng.choice(len(pool), labels, replace=False))

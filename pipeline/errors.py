@@ -10,6 +10,10 @@ class WildloopError(Exception):
         self.remedy = remedy
 
 
+class InstallationError(WildloopError):
+    """Another package hides one of Wildloop's."""
+
+
 class SettingsError(WildloopError):
     """A setting is missing or cannot be used."""
 
@@ -43,8 +47,12 @@ class ModelError(WildloopError):
     """A model version cannot be trained, read or activated."""
 
 
+class FileError(WildloopError):
+    """A file or folder cannot be written."""
+
+
 class ExportError(WildloopError):
-    """An export cannot be written, or lacks what its format needs."""
+    """An export lacks what its format needs."""
 
 
 class LabelStudioError(WildloopError):

@@ -87,6 +87,7 @@ class Box:
 
 
 WHOLE_FRAME = Box(x1=0.0, y1=0.0, x2=1.0, y2=1.0)
+WHOLE_FRAME_DETECTOR = "whole-frame"  # the detector of photographs that are one detection, WHOLE_FRAME
 
 
 @dataclass(frozen=True, kw_only=True)

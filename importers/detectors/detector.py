@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pipeline.errors import DetectorError
 from pipeline.images import Photo
-from pipeline.records import Box, SourceLabel
+from pipeline.records import Box, DetectionRecord, SourceLabel, detection_id
 
 LOWEST_CONFIDENCE = 0.01  # what is below is never reported, whatever the threshold of an import
 
@@ -23,6 +23,17 @@ class DetectedBox:
     confidence: float
     category: str
     labels: tuple[SourceLabel, ...] = ()  # what a source says of this box
+
+    def record(self, image_id: str, detector: str) -> DetectionRecord:
+        """The detection of this box by `detector` on a photograph, without its crop."""
+        return DetectionRecord(
+            id=detection_id(image_id, detector, self.box),
+            image_id=image_id,
+            box=self.box,
+            bbox_confidence=self.confidence,
+            detector=detector,
+            detector_category=self.category,
+        )
 
 
 class Detector(Protocol):

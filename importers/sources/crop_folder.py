@@ -15,7 +15,7 @@ from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.image_root import ImageRoot
-from importers.reading.locations import by_pattern
+from importers.reading.locations import locator, no_location
 from importers.reading.paths import PHOTO_SUFFIXES, as_text
 from importers.sources import coco
 from pipeline.errors import SourceError
@@ -45,7 +45,7 @@ def import_crops(
     options = options or ImportOptions()
     # The one box of a crop is kept, whatever is kept of detectors.
     options = replace(options, keep=frozenset(WholeFrame.categories), threshold=0.0)
-    locate = by_pattern(options.location_pattern) if options.location_pattern else _nowhere
+    locate = locator(options.location_pattern, no_location)
     place = ImageRoot(root)
     report = ImportReport(source=str(place))
     files = list(files)
@@ -110,7 +110,3 @@ def _crop(entry: SourceImage) -> SourceImage:
 def source_name(place: ImageRoot) -> str:
     """The provenance of the labels of this folder."""
     return f"crops:{as_text(place.name)}"
-
-
-def _nowhere(_: str) -> None:
-    """The folders of crops are classes, no places."""

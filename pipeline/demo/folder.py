@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import WildloopError
+from pipeline.files.atomic import atomic_file
+from pipeline.files.lock import locked
 
 STATE = "demo.json"
 
@@ -65,19 +65,13 @@ def read_state(folder: Path) -> DemoState:
 
 def write_state(folder: Path, state: DemoState) -> None:
     """Keep the state, readable by its owner alone: it holds the login."""
-    draft = folder / f"{STATE}.new"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(state), file, indent=2)
-    draft.replace(folder / STATE)
+    with atomic_file(folder / STATE, private=True) as draft:
+        draft.write_text(json.dumps(asdict(state), indent=2))
 
 
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
     """Keep a second demo out of `folder` while the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise DemoError(f"a demo runs in {folder} already", remedy="use another --folder") from exc
+    busy = DemoError(f"a demo runs in {folder} already", remedy="use another --folder")
+    with locked(folder / "demo.lock", busy=busy):
         yield

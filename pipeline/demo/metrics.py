@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pipeline import registry
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord
+from pipeline.render.learning import estimated, held_out_accuracy
+from pipeline.render.text import count, decimal
 from pipeline.steps.learning.audit import judge
-from pipeline.store import candidates, categories, detections, images, projects
-from pipeline.store.pool import open_pool
+from pipeline.store import candidates, categories, detections, images
 from pipeline.workspace import Workspace
-
-COLUMNS = (14, 7, 27, 10, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
         photos = images.get(conn, {one.image_id for one in boxes.values()})
-    pool = open_pool(workspace.database, workspace.data_dir, model.embedder)
+    pool = workspace.pool(model.embedder)
     true = {
         one: truth.label(photos[detection.image_id].file_name, detection.box)
         for one, detection in boxes.items()
@@ -49,38 +48,23 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
     return Rest(right=right, compared=len(known))
 
 
-def heading() -> str:
-    """What `line` aligns with."""
-    return _row("version", "learned", "held-out accuracy", "macro F1", "right on the unlabelled rest")
-
-
 def line(model: ModelRecord, rest: Rest | None) -> str:
-    """One version's figures."""
-    figures = model.metrics
-    held_out = macro = unlabelled = "-"
-    if figures.get("accuracy") is not None:
-        spread = f"{figures['accuracy_low']:.0%} to {figures['accuracy_high']:.0%}"
-        held_out, macro = f"{figures['accuracy']:.1%} ({spread})", f"{figures['macro_f1']:.2f}"
-    if rest is not None and rest.accuracy is not None:
-        unlabelled = f"{rest.accuracy:.1%} of {rest.compared}"
-    return _row(model.version, str(model.labels), held_out, macro, unlabelled)
+    """One version's metrics."""
+    text = (
+        f"{model.version} ({count(model.labels, 'labels')}): held-out accuracy "
+        f"{held_out_accuracy(model.metrics)}, macro-F1 {decimal(model.metrics.get('macro_f1'))}"
+    )
+    if rest is None or rest.accuracy is None:
+        return text
+    return f"{text}; correct on the unlabelled rest: {rest.accuracy:.1%} of {rest.compared}"
 
 
 def audited(workspace: Workspace, project_id: int) -> str | None:
     """What the audit says of the current version; None before the first audit label or head."""
-    with workspace.database.read() as conn:
-        project = projects.get(conn, project_id)
-    told = judge(workspace.database, workspace.data_dir, project)
+    told = judge(workspace, project_id)
     if told is None or told.estimates.accuracy is None:
         return None
-    share = told.estimates.accuracy
     return (
-        f"judged by {told.labelled} audit labels, it is right on {share.value:.0%} "
-        f"({share.low:.0%} to {share.high:.0%}) of crops that nobody chose"
-    )
-
-
-def _row(first: str, *others: str) -> str:
-    return f"{first:<{COLUMNS[0]}}" + "".join(
-        f"{text:>{width}}" for text, width in zip(others, COLUMNS[1:], strict=True)
+        f"accuracy on randomly drawn crops: {estimated(told.estimates.accuracy)}, from "
+        f"{count(told.labelled, 'audit labels')}"
     )

@@ -16,16 +16,15 @@ from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait
 from pipeline.demo.truth import Truth, read_truth
 from pipeline.embedders import Embedder
 from pipeline.label_studio.connection import Connection
-from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.species import read_species
 from pipeline.records import digest
+from pipeline.render.importing import import_report
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
 from pipeline.steps.labelling.publish import publish
 from pipeline.steps.labelling.push import push
 from pipeline.steps.learning.cold_start import cold_start
-from pipeline.steps.learning.train import queue_length
 from pipeline.store import embeddings, projects
 from pipeline.workspace import Workspace, open_workspace
 
@@ -201,9 +200,9 @@ def _fill(workspace: Workspace, source: _Source, wanted: str | None, say: Say) -
     else:
         detector = load_detector(source.detector)
         report = import_folder(workspace.database, data_dir, source.photos, detector, progress=True)
-    say(str(report))
+    say(import_report(report))
     embedder = _embedder(workspace, wanted)
-    embedded = embed(workspace.database, embedder, data_dir, progress=True)
+    embedded = embed(workspace, embedder, progress=True)
     say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
     return embedder
 
@@ -222,23 +221,22 @@ def _embedder(workspace: Workspace, wanted: str | None) -> Embedder:
 
 def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say) -> int:
     """The Label Studio project with every crop in it and a queue pushed; returns its id."""
-    client, settings = workspace.label_studio(), workspace.settings
-    known = known_project(workspace.database, client, TITLE, None)
+    client = workspace.label_studio()
+    known = known_project(workspace, client, TITLE, None)
     if known is not None:
-        moved = use_embedder(workspace.database, embedder, settings.data_dir, known.id, top_k=settings.top_k)
+        moved = use_embedder(workspace, embedder, known.id)
         if moved is not None:
             say(f"  embedder: {moved.embedder} instead of {moved.former}")
     project, changes = create_project(
-        workspace.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder.id
+        workspace, client, title=TITLE, species=source.species, embedder_id=embedder.id
     )
     for change in changes:
         say(f"  {change}")
-    report = publish(workspace.database, client, project.id, ServedFiles.of(settings), progress=True)
+    report = publish(workspace, client, project.id, progress=True)
     say(f"{report.published} new tasks, {report.total} in project {project.id}")
     if report.total == 0:
         raise DemoError("there is nothing to label", remedy="are there animals on the photographs?")
     if project.current_model is None:
-        length = queue_length(0, top_k=settings.top_k, retrain_every=settings.retrain_every)
-        cold_start(workspace.database, settings.data_dir, project.id, top_k=length)
-    push(workspace.database, client, project.id)
+        cold_start(workspace, project.id)
+    push(workspace, client, project.id)
     return project.id

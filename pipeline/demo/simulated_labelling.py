@@ -14,7 +14,6 @@ from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunState
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
-from pipeline.store.pool import open_pool
 from pipeline.workspace import Workspace
 
 RUN_SECONDS = 600.0  # for one run of the worker
@@ -40,8 +39,6 @@ class NewVersions:
             model = models.current(conn, self._project_id)
         if model is None or not model.labels or model.version in self._told:
             return
-        if not self._told:
-            self._say(metrics.heading())
         self._told.add(model.version)
         truth = self._truth
         self._say(metrics.line(model, None if truth is None else metrics.rest(self._workspace, model, truth)))
@@ -62,9 +59,9 @@ def simulate_labels(
     waited for before the next.
     """
     say(
-        f"the annotator begins: {labels} labels. Every tenth crop is an audit crop: drawn at random, shown "
-        "without an answer, and no version learns from it. Held-out figures are of the crops learned from, "
-        "which the queue chose because they are hard; the last column is of all that have no label."
+        f"the simulated annotator starts: {labels} labels. Every tenth crop is an audit crop: drawn at "
+        "random, shown without a suggestion, and no version learns from it. Held-out accuracy is measured on "
+        "crops that the queue chose because they are hard; the unlabelled rest is usually easier."
     )
     for number in range(labels):
         servers.check()
@@ -116,7 +113,7 @@ def _lessons(workspace: Workspace, project_id: int) -> int:
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         ids = learned(conn, project_id)
-    pool = open_pool(workspace.database, workspace.data_dir, project.embedder)
+    pool = workspace.pool(project.embedder)
     return sum(one in pool.index for one in ids)
 
 

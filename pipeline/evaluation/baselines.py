@@ -52,7 +52,7 @@ class Untrained(NetworkEmbedder):
         """`manifest` is the checkpoint's; `sample` shows what crops look like."""
         import torch
 
-        from pipeline.embedders.projected import Projected
+        from pipeline.embedders.network import Projected
 
         what = _network(manifest)
         preprocessing = Preprocessing.from_manifest(what["preprocessing"])

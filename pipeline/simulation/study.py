@@ -83,7 +83,7 @@ def study(
 
 def _prepare() -> None:
     """In a worker: one thread, so that no sum depends on how many there are; no words at Ctrl-C."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # of libraries yet to load

@@ -37,7 +37,7 @@ class Summary:
     rows: tuple[Row, ...]
 
     def header(self) -> tuple[str, ...]:
-        """What the columns of `cells` are; `|` parts lines."""
+        """The titles of the columns of `cells`; `|` parts their lines."""
         gain = ("over random|same splits",) if self.baseline else ()
         target = f"labels to reach|{self.target.mean:.2f}, {self.reference}'s end"
         return (

@@ -7,13 +7,12 @@ import shlex
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from pipeline.embedders import Embedder
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.records import Role, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
@@ -21,6 +20,22 @@ from pipeline.store.schema import detection, embedder, embedding, image
 
 VECTOR = np.dtype("<f2")  # as the `vector` column keeps each number
 READ_ROWS = 16_384  # rows fetched at once: some 16 MB
+
+
+class Description(Protocol):
+    """What the store keeps of an embedder."""
+
+    @property
+    def id(self) -> str:
+        """See `pipeline.embedders.Embedder`."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """JSON: what it is, and how `pipeline.embedders.load` makes it again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +57,7 @@ class Page:
     vectors: NDArray[np.float16]  # (N, D)
 
 
-def register(conn: sa.Connection, new: Embedder) -> None:
+def register(conn: sa.Connection, new: Description) -> None:
     """Make the embedder known; a second time changes nothing. StoreError where its dimension changed."""
     row = {
         "id": new.id,

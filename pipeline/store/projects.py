@@ -36,6 +36,24 @@ def all(conn: sa.Connection) -> list[ProjectRecord]:
     return [_record(row) for row in conn.execute(sa.select(project).order_by(project.c.id)).mappings()]
 
 
+def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
+    """The project of that id; without an id, the only one.
+
+    Raises StoreError, which lists the projects, if the choice is not clear.
+    """
+    records = {record.id: record for record in all(conn)}
+    if not records:
+        raise StoreError("there is no project yet", remedy="run `wildloop project create` first")
+    listed = ", ".join(f"{record.id} ({record.title})" for record in records.values())
+    if project_id is None:
+        if len(records) > 1:
+            raise StoreError(f"there are several projects: {listed}", remedy="choose one with --project ID")
+        return next(iter(records.values()))
+    if project_id not in records:
+        raise StoreError(f"there is no project {project_id}, only {listed}", remedy="see --project")
+    return records[project_id]
+
+
 def save(conn: sa.Connection, record: ProjectRecord) -> None:
     """Add the project, or give the one of this id the record's title.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from pipeline.errors import EmbedderError
+from pipeline.files.atomic import atomic_file
 
 CSV = "log.csv"
 PICTURE = "curves.png"
@@ -36,7 +36,7 @@ def best(epochs: Sequence[Epoch]) -> Epoch:
 
 
 def write(folder: Path, epochs: Sequence[Epoch]) -> None:
-    """Write both files, each whole or not at all. Raises EmbedderError where the disk refuses."""
+    """Write both files, each completely or not at all. Raises FileError if the disk refuses."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(Epoch)])
@@ -44,14 +44,8 @@ def write(folder: Path, epochs: Sequence[Epoch]) -> None:
         values = asdict(one).values()
         writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
     for name, content in ((CSV, text.getvalue().encode()), (PICTURE, _picture(epochs))):
-        draft = folder / f".{name}"
-        try:
+        with atomic_file(folder / name) as draft:
             draft.write_bytes(content)
-            draft.replace(folder / name)
-        except OSError as exc:
-            raise EmbedderError(
-                f"{folder / name} cannot be written: {exc.strerror}", remedy="is there room on the disk?"
-            ) from exc
 
 
 def _picture(epochs: Sequence[Epoch]) -> bytes:

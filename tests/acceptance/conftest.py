@@ -117,7 +117,6 @@ def install(server: LabelStudioServer) -> Installation:
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(server.document_root),
         "WILDLOOP_BACKEND_URL": f"http://localhost:{free_port()}",
         "WILDLOOP_EMBEDDER": "descriptor",
-        "OMP_NUM_THREADS": "1",
     }
     workspace = open_workspace(Settings.from_environ(environ).with_secrets())
     client = LabelStudio(server.url, server.token)

@@ -168,7 +168,6 @@ def here(label_studio: LabelStudioServer) -> Iterator[Installation]:
         "LABEL_STUDIO_URL": label_studio.url,
         "LABEL_STUDIO_API_KEY": label_studio.token,
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(label_studio.document_root),
-        "OMP_NUM_THREADS": "1",
     }
     settings = Settings.from_environ(environ).with_secrets()
     database = Database(settings.database_url)

@@ -156,7 +156,7 @@ def test_at_its_end_the_demo_says_what_was_learned_and_what_the_audit_says(playe
         r"all 60 labels arrived: v\d+-\w+ learned from 54 of them, and Label Studio serves its queue", last[0]
     )
     told = re.fullmatch(
-        r"judged by 6 audit labels, it is right on (\d+)% \((\d+)% to (\d+)%\) of crops that nobody chose",
+        r"accuracy on randomly drawn crops: (\d+)% \((\d+)% to (\d+)%\), from 6 audit labels",
         last[1],
     )
     assert told is not None, last[1]

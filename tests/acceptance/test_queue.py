@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from pipeline.images import write_jpeg
-from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.results import choice_result, read_verdict
 from pipeline.records import (
     Box,
@@ -65,12 +64,11 @@ class Park:
 
     def __init__(self, installation: Installation, crops: int = 16) -> None:
         self.installation = installation
-        self.database, self.client = installation.workspace.database, installation.client
-        settings = installation.workspace.settings
+        self.workspace, self.client = installation.workspace, installation.client
+        self.database = self.workspace.database
         project, _ = create_project(
-            self.database,
+            self.workspace,
             self.client,
-            settings,
             title=installation.folder.name,
             species=SPECIES,
             embedder_id=Embedder().id,
@@ -80,8 +78,10 @@ class Park:
         self.ids = [f"d{number:02}" for number in range(crops)]
         with self.database.write() as conn:
             images.add(conn, [self._image(number) for number in range(crops)])
-            detections.add(conn, [self._detection(number, settings.data_dir) for number in range(crops)])
-        publish(self.database, self.client, self.id, ServedFiles.of(settings))
+            detections.add(
+                conn, [self._detection(number, self.workspace.data_dir) for number in range(crops)]
+            )
+        publish(self.workspace, self.client, self.id)
         with self.database.read() as conn:
             self.task_of = tasks.by_detection(conn, self.id, self.ids)
             self.categories = {name: number for number, name in categories.names(conn).items()}
@@ -111,7 +111,7 @@ class Park:
             models.activate(conn, record, rows)
 
     def push(self, **options: Any) -> PushReport:
-        return push(self.database, self.client, self.id, **options)
+        return push(self.workspace, self.client, self.id, **options)
 
     def next_task(self) -> dict[str, Any]:
         """What the label stream serves this account now."""

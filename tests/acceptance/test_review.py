@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.images import write_jpeg
-from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.results import choice_result
 from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, ModelRecord, PredictionRecord, utc_now
 from pipeline.steps.labelling.project import create_project
@@ -35,12 +34,11 @@ class Forest:
     """A project of crops of two species, published, embedded, and all but the last few labelled."""
 
     def __init__(self, installation: Installation) -> None:
-        self.database, self.client = installation.workspace.database, installation.client
-        settings = installation.workspace.settings
+        self.workspace, self.client = installation.workspace, installation.client
+        self.database = self.workspace.database
         project, _ = create_project(
-            self.database,
+            self.workspace,
             self.client,
-            settings,
             title=installation.folder.name,
             species=SPECIES,
             embedder_id=Embedder().id,
@@ -50,7 +48,7 @@ class Forest:
         numbers = range(LABELLED + WAITING)
         rng = np.random.default_rng(0)
         vectors = [5 * np.eye(8)[number % 2] + rng.normal(size=8) for number in numbers]
-        write_jpeg(photographs.scene(64, 64, seed=1), settings.data_dir / "crops/a.jpg", 80)
+        write_jpeg(photographs.scene(64, 64, seed=1), self.workspace.data_dir / "crops/a.jpg", 80)
         with self.database.write() as conn:
             images.add(
                 conn,
@@ -59,7 +57,7 @@ class Forest:
             detections.add(conn, [self._detection(one) for one in numbers])
             embeddings.register(conn, Embedder())
             embeddings.append(conn, Embedder().id, [crop(one) for one in numbers], np.array(vectors))
-        publish(self.database, self.client, self.id, ServedFiles.of(settings))
+        publish(self.workspace, self.client, self.id)
         with self.database.read() as conn:
             self.task_of = tasks.by_detection(conn, self.id, map(crop, numbers))
         for one in range(LABELLED):
@@ -88,7 +86,7 @@ class Forest:
         ]
         with self.database.write() as conn:
             models.activate(conn, record, queue)
-        push(self.database, self.client, self.id)
+        push(self.workspace, self.client, self.id)
 
     def next_task(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.client._connection.get("next", f"api/projects/{self.id}/next")

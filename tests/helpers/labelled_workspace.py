@@ -28,10 +28,10 @@ from pipeline.records import (
     Verdict,
 )
 from pipeline.settings import Settings
-from pipeline.steps.labelling.record import record
 from pipeline.store import categories, detections, embeddings, images, projects, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace, open_workspace
+from tests.helpers.annotations import record
 
 PROJECT = 4
 SPECIES = ["deer", "fox", "boar"]

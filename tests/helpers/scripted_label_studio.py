@@ -146,6 +146,7 @@ class ScriptedLabelStudio:
         return {**annotation, **times}
 
     def _find(self, annotation_id: int) -> Json:
+        found: Json
         [found] = [
             one for task in self.tasks.values() for one in task["annotations"] if one["id"] == annotation_id
         ]

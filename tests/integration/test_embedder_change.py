@@ -17,12 +17,11 @@ from PIL import Image
 from pipeline import heads, jobs, registry
 from pipeline.cli import wildloop
 from pipeline.embedders import load
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.jobs.enqueue import is_due
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, ProjectRecord, RunState
-from pipeline.settings import Settings
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
 from pipeline.steps.embedding.use import Change, use_embedder
@@ -55,7 +54,7 @@ OLD = Embedder().id
 CROPS = 60
 
 
-class Coloured(InTwoSteps):
+class Coloured(TwoStepEmbedder):
     """The mean colour of a crop, in vectors as long as those of the embedder that it replaces."""
 
     dimension = Embedder().dimension
@@ -110,7 +109,7 @@ def pool(database: Database, tmp_path: Path) -> Database:
 def learned(pool: Database, tmp_path: Path) -> ModelRecord:
     """The version of the former embedder."""
     label(pool, range(24))
-    record = train(pool, tmp_path, PROJECT, top_k=10)
+    record = train(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
     assert record is not None
     return record
 
@@ -126,7 +125,9 @@ def count(database: Database, embedder: str) -> int:
 
 
 def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
-    made = use_embedder(database, embedder or Coloured(), data_dir, PROJECT, top_k=10)
+    made = use_embedder(
+        make_workspace(database, data_dir, top_k=10, retrain_every=1), embedder or Coloured(), PROJECT
+    )
     assert made is not None
     return made
 
@@ -166,7 +167,12 @@ def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
 def test_the_embedder_in_use_changes_nothing(pool: Database, tmp_path: Path) -> None:
     change(pool, tmp_path)
     before = project(pool)
-    assert use_embedder(pool, Coloured(fails_after=0), tmp_path, PROJECT, top_k=10) is None
+    assert (
+        use_embedder(
+            make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(fails_after=0), PROJECT
+        )
+        is None
+    )
     assert project(pool) == before
 
 
@@ -175,12 +181,14 @@ def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it
 ) -> None:
     monkeypatch.setattr(step, "embed", functools.partial(step.embed, batch_size=8))
     with pytest.raises(KeyboardInterrupt):
-        use_embedder(pool, Coloured(fails_after=20), tmp_path, PROJECT, top_k=10)
+        use_embedder(
+            make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(fails_after=20), PROJECT
+        )
     assert 0 < count(pool, "coloured") < CROPS
     now = project(pool)
     assert (now.embedder, now.current_model) == (OLD, learned.version)
     label(pool, range(24, 48))
-    further = train(pool, tmp_path, PROJECT, top_k=10)
+    further = train(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
     assert further is not None
     assert further.embedder == OLD
     had = count(pool, "coloured")
@@ -192,7 +200,7 @@ def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it
 
 
 def test_before_any_label_the_new_vectors_order_the_queue(pool: Database, tmp_path: Path) -> None:
-    first = cold_start(pool, tmp_path, PROJECT, top_k=10)
+    first = cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert (made.record.labels, made.record.path, made.record.embedder) == (0, None, "coloured")
@@ -215,7 +223,7 @@ def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
     def publish() -> None:
         with pool.write() as conn:
             conn.execute(sa.insert(task_table), [dict(one) for one in tasks])
-        cold_start(pool, tmp_path, PROJECT, top_k=10)
+        cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
 
     ready = step._ready
 
@@ -251,7 +259,7 @@ def test_while_crops_keep_coming_in_the_project_stays_as_it_is(
 
     meanwhile(monkeypatch, one_more, times=100)
     with pytest.raises(EmbedderError, match=r"crops kept coming in.*run it again"):
-        use_embedder(pool, Coloured(), tmp_path, PROJECT, top_k=10)
+        use_embedder(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(), PROJECT)
     assert (project(pool).embedder, project(pool).current_model) == (OLD, learned.version)
 
 
@@ -304,7 +312,7 @@ def test_of_two_changes_at_once_one_is_refused(
 ) -> None:
     meanwhile(monkeypatch, lambda: change(pool, tmp_path, Coloured("other")))
     with pytest.raises(EmbedderChangedError, match="to other meanwhile"):
-        use_embedder(pool, Coloured(), tmp_path, PROJECT, top_k=10)
+        use_embedder(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(), PROJECT)
     assert project(pool).embedder == "other"
 
 
@@ -324,7 +332,10 @@ def test_activating_a_version_takes_the_project_back_to_its_embedder_and_forward
     new = change(pool, tmp_path).record
     assert new is not None
     for record in (learned, new, learned):
-        assert activate(pool, tmp_path, PROJECT, record.version, top_k=10) == record
+        assert (
+            activate(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT, record.version)
+            == record
+        )
         now = project(pool)
         assert (now.embedder, now.current_model) == (record.embedder, record.version)
         with pool.read() as conn:
@@ -343,14 +354,13 @@ def test_a_version_whose_embedder_lacks_crops_is_not_activated(
             {"old": OLD, "first": detection(CROPS)},
         )
     with pytest.raises(ModelError, match=r"3 crops lack .`wildloop embedding use made-up --project 4`"):
-        activate(pool, tmp_path, PROJECT, learned.version, top_k=10)
+        activate(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT, learned.version)
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", new.version)
 
 
 def test_versions_and_vectors_of_two_embedders_never_meet(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:
-    stale = project(pool)  # what a command read that began before the change
     new = change(pool, tmp_path).record
     assert new is not None
     with pytest.raises(EmbedderError, match="made-up, not of coloured"):
@@ -358,19 +368,18 @@ def test_versions_and_vectors_of_two_embedders_never_meet(
     with pytest.raises(EmbedderChangedError), pool.write() as conn:
         models.activate(conn, learned, [])
     with pytest.raises(EmbedderChangedError):
-        refill(pool, tmp_path, PROJECT, learned.version, top_k=10)
+        refill(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT, learned.version)
     assert project(pool).current_model == new.version
     label(pool, range(24, CROPS))  # the audit's among them
-    right = []
-    for record in (project(pool), stale):
-        judgement = judge(pool, tmp_path, record)
-        assert judgement is not None
-        assert judgement.version == new.version
-        right.append(judgement.estimates.accuracy.value)
-        assert accept(pool, tmp_path, record, precision=0.5, confidence=0.5).version == new.version
-    assert right == [1.0, 1.0]
-    assert StoreExport(pool, tmp_path, stale).model_version == new.version
-    assert status(pool, retrain_every=20).projects[0].embedder == "coloured"
+    workspace = make_workspace(pool, tmp_path)
+    judgement = judge(workspace, PROJECT)
+    assert judgement is not None
+    assert judgement.version == new.version
+    assert judgement.estimates.accuracy is not None
+    assert judgement.estimates.accuracy.value == 1.0
+    assert accept(workspace, PROJECT, precision=0.5, confidence=0.5).version == new.version
+    assert StoreExport(workspace, PROJECT).model_version == new.version
+    assert status(make_workspace(pool, tmp_path)).projects[0].embedder == "coloured"
 
 
 @pytest.mark.usefixtures("learned")
@@ -392,9 +401,8 @@ def test_creating_a_project_again_with_another_embedder_is_refused(pool: Databas
         ModelError, match=r"works with made-up.*`wildloop embedding use coloured --project 4`"
     ):
         create_project(
-            pool,
+            make_workspace(pool, tmp_path),
             client,
-            Settings(data_dir=tmp_path, database_url=""),
             title="Another title",
             species=SPECIES,
             embedder_id="coloured",
@@ -416,7 +424,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     populate(sqlite_database, 30)
     cut(sqlite_database, tmp_path, range(30))
     label(sqlite_database, range(12))
-    first = train(sqlite_database, tmp_path, PROJECT, top_k=10)
+    first = train(make_workspace(sqlite_database, tmp_path, top_k=10, retrain_every=1), PROJECT)
     assert first is not None
 
     def say(*words: str) -> str:

@@ -154,7 +154,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(
         assert process.stdout is not None
         lines: Iterator[str] = iter(process.stdout)
         assert [next(lines).strip() for _ in range(3)] == ["saved 1", "saved 2", "saved 3"]
-        assert "a training runs in" in str(invoke(tmp_path, *words).exception)
+        assert "another training is running in" in str(invoke(tmp_path, *words).exception)
         process.kill()
     assert (tmp_path / "trainings" / "mine" / FILE).is_file()
     assert not (tmp_path / "embedders").exists()

@@ -41,6 +41,7 @@ from tests.helpers.labelled_workspace import (
     TakingLabelStudio,
     detection,
     label,
+    make_workspace,
     populate,
     species,
 )
@@ -79,7 +80,7 @@ def furnish(database: Database, data_dir: Path) -> None:
     pretrain(database, data_dir, rng)
     keep(data_dir, "old", seed=0)
     old = load("old", data_dir=data_dir)
-    embed(database, old, data_dir)
+    embed(make_workspace(database, data_dir), old)
     change(database, old.id)
 
 
@@ -201,7 +202,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Teacher:
 
 
 def run(database: Database, data_dir: Path, name: str = "new", **options: Any) -> Finetuning:
-    return finetune(database, data_dir, project(database), name, **options)
+    return finetune(make_workspace(database, data_dir), PROJECT, name, **options)
 
 
 def file(number: int) -> str:
@@ -353,7 +354,7 @@ def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
         other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
         projects.save(conn, other)
     with pytest.raises(EmbedderError, match=r"is a training for project 4, which is not finished"):
-        finetune(project_database, tmp_path, other, "new", epochs=1, workers=0)
+        finetune(make_workspace(project_database, tmp_path), other.id, "new", epochs=1, workers=0)
     found = run(project_database, tmp_path, epochs=1, workers=0)
     told = found.training.description
     held = target_labels.held_out({f"at {place(one)}" for one in range(CROPS)})
@@ -408,7 +409,7 @@ def test_a_name_of_another_embedder_is_refused(project_database: Database, tmp_p
         other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
         projects.save(conn, other)
     with pytest.raises(EmbedderError, match=r"new was not finetuned for project 9.*another --name"):
-        finetune(project_database, tmp_path, other, "new")
+        finetune(make_workspace(project_database, tmp_path), other.id, "new")
     with pytest.raises(EmbedderError, match="old was not finetuned for project 4"):
         run(project_database, tmp_path, "old")
 
@@ -420,7 +421,7 @@ def test_it_is_compared_with_what_the_project_works_with_when_the_training_ends(
     descriptor = load("descriptor", data_dir=tmp_path)
 
     def slow(*args: Any, **options: Any) -> EmbedderTraining:
-        embed(project_database, descriptor, tmp_path)
+        embed(make_workspace(project_database, tmp_path), descriptor)
         change(project_database, descriptor.id)
         return teacher(*args, **options)
 

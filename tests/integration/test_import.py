@@ -28,6 +28,7 @@ from pipeline.cli import wildloop
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo
 from pipeline.records import Box, ImageRecord
+from pipeline.render.importing import import_report
 from pipeline.store import detections, images, schema
 from pipeline.store.database import Database
 from tests.helpers.photographs import encoded, put, scene
@@ -229,7 +230,7 @@ def test_bad_files_cost_themselves_alone_and_are_recorded_with_the_reason(
     expected = {"not_an_image": 1, "empty": 1, "truncated": 1, "missing": 1, "not_a_file": 1}
     assert report.photographs == 3
     assert report.failed == expected
-    assert "bad/text.jpg: not_an_image: no image format begins like this file" in str(report)
+    assert "bad/text.jpg: not_an_image: no image format begins like this file" in import_report(report)
     with database.read() as conn:
         assert images.counts(conn) == {"photographs": 3, "failed": dict(sorted(expected.items()))}
     assert all(row[1] for row in table(database, "failure", "failure_detail") if row[0])
@@ -372,8 +373,10 @@ def test_a_broken_record_of_a_results_file_costs_itself(sqlite_database: Databas
     listed = results(tmp_path / "md.json", good, seen("b.jpg", [1, 2, 3]))
     report = import_results(sqlite_database, data, listed, root)
     assert report.photographs == 1
-    assert "records refused: 1 with a broken detection" in str(report)
-    assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in str(report)
+    assert "1  record refused (with a broken detection)" in import_report(report)
+    assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in import_report(
+        report
+    )
 
 
 def test_a_results_file_that_is_cut_short_writes_nothing(sqlite_database: Database, tmp_path: Path) -> None:

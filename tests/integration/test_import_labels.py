@@ -19,11 +19,12 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.reading.locations import by_folder
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.steps.labelling.record import record
 from pipeline.store import categories, detections, embeddings, image_labels, images, oracle, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table
+from tests.helpers.annotations import record
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 BOX = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.6)
@@ -334,7 +335,7 @@ def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
     )
     told = {
         one.image.file_name: [(label.category, label.weak, label.source) for label in one.labels]
-        for one in StoreExport(database, photos, None).photographs()
+        for one in StoreExport(make_workspace(database, photos), None).photographs()
     }
     assert told == {"A/0.jpg": [("hiker", False, "coco:t")], "A/1.jpg": [("person", True, "coco:t")]}
 
@@ -371,7 +372,7 @@ def test_a_file_that_changed_and_changed_back_is_told_as_it_is_now(database: Dat
     for content in (first, encoded(scene(seed=9)), first):
         path.write_bytes(content)
         ingest(database, photos, entry(photos), detector=WholeFrame())
-    (one,) = StoreExport(database, photos, None).photographs()
+    (one,) = StoreExport(make_workspace(database, photos), None).photographs()
     assert one.image.content_hash == hashlib.blake2b(first, digest_size=16).hexdigest()
 
 
@@ -380,7 +381,7 @@ def test_a_photograph_of_one_pool_never_hides_one_of_the_other(database: Databas
     ingest(database, photos, entry(photos), detector=WholeFrame())
     path.write_bytes(encoded(scene(seed=9)))
     ingest(database, photos, entry(photos), detector=WholeFrame(), role=Role.PRETRAINING)
-    assert len(list(StoreExport(database, photos, None).photographs())) == 1
+    assert len(list(StoreExport(make_workspace(database, photos), None).photographs())) == 1
 
 
 def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_boxes(
@@ -406,5 +407,5 @@ def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database,
     assert ingest(database, photos, *given, rows_only=True).photographs == 1_300
     again = ingest(database, photos, *given, rows_only=True)
     assert (again.known, again.photographs, again.detections, again.labels) == (1_300, 0, 0, 0)
-    assert sum(1 for _ in StoreExport(database, photos, None).photographs()) == 1_300
+    assert sum(1 for _ in StoreExport(make_workspace(database, photos), None).photographs()) == 1_300
     assert set(current(database)) == {("fox", DetectionKind.USER)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -26,6 +27,7 @@ from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import categories, detections, images, models, predictions, projects, tasks
 from pipeline.store.database import Database
 from tests.helpers.label_studio_double import LabelStudioDouble
+from tests.helpers.labelled_workspace import make_workspace
 
 PROJECT = 7
 
@@ -64,11 +66,12 @@ def server() -> LabelStudioDouble:
 def published(
     store: Database, server: LabelStudioDouble, served: ServedFiles, calls: int = 4
 ) -> PublishReport:
-    return publish(store, cast(LabelStudio, server), PROJECT, served, call_tasks=calls)
+    workspace = make_workspace(store, served.root / served.below)
+    return publish(workspace, cast(LabelStudio, server), PROJECT, call_tasks=calls)
 
 
 def pushed(store: Database, server: LabelStudioDouble, **options: Any) -> PushReport:
-    return push(store, cast(LabelStudio, server), PROJECT, **options)
+    return push(make_workspace(store, Path()), cast(LabelStudio, server), PROJECT, **options)
 
 
 def activate(store: Database, version: str, queue: Sequence[str], *, head: bool = True) -> None:

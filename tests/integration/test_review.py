@@ -18,11 +18,9 @@ from backend.webhook import receive
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
 from pipeline.label_studio.client import LabelStudio
-from pipeline.label_studio.files import ServedFiles
 from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.publish import publish
 from pipeline.steps.labelling.push import push
-from pipeline.steps.labelling.record import record
 from pipeline.steps.labelling.review import AskReport, Suspect, ask_again, review
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, projects, reviews, tasks
@@ -30,8 +28,9 @@ from pipeline.store.database import Database
 from pipeline.store.schema import detection as detection_table
 from pipeline.workspace import Workspace
 from tests.helpers import labelled_workspace
+from tests.helpers.annotations import record
 from tests.helpers.label_studio_double import LabelStudioDouble
-from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, species
+from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, make_workspace, species
 from tests.helpers.scripted_label_studio import ScriptedLabelStudio
 
 CROPS = 90
@@ -143,21 +142,20 @@ def activate(workspace: Workspace, version: str, queue: Sequence[int] = ()) -> N
 
 
 def listed(workspace: Workspace) -> tuple[Suspect, ...]:
-    return review(workspace.database, workspace.data_dir, PROJECT).suspects
+    return review(workspace, PROJECT).suspects
 
 
 def asked(workspace: Workspace, server: Server, limit: int = 50) -> AskReport:
-    served = ServedFiles(root=workspace.data_dir, below="data")
     client = cast(LabelStudio, server)
-    return ask_again(workspace.database, client, PROJECT, served, listed(workspace), limit=limit)
+    return ask_again(workspace, client, PROJECT, listed(workspace), limit=limit)
 
 
 def pushed(workspace: Workspace, server: Server) -> None:
-    push(workspace.database, cast(LabelStudio, server), PROJECT)
+    push(workspace, cast(LabelStudio, server), PROJECT)
 
 
 def synced(workspace: Workspace, server: Server) -> None:
-    sync(workspace.database, server, PROJECT)
+    sync(workspace, server, PROJECT)
 
 
 def review_task(server: Server, number: int) -> int:
@@ -186,7 +184,7 @@ def out(workspace: Workspace, server: Server) -> Server:
 
 
 def test_wrong_labels_are_listed_with_what_the_head_says(workspace: Workspace) -> None:
-    report = review(workspace.database, workspace.data_dir, PROJECT)
+    report = review(workspace, PROJECT)
     assert (report.labels, report.waiting) == (CROPS, 0)
     found = {one.detection_id: one for one in report.suspects}
     true = [one for one in WRONG if detection(one) in found]
@@ -217,9 +215,9 @@ def test_labels_marked_as_ground_truth_are_not_listed(workspace: Workspace) -> N
 def test_without_labels_or_with_one_species_nothing_is_listed(database: Database, tmp_path: Path) -> None:
     labelled_workspace.populate(database, 12)
     made = labelled_workspace.make_workspace(database, tmp_path)
-    assert review(database, tmp_path, PROJECT).labels == 0
+    assert review(make_workspace(database, tmp_path), PROJECT).labels == 0
     labelled_workspace.label(database, [0, 1, 2])
-    report = review(database, tmp_path, PROJECT)
+    report = review(make_workspace(database, tmp_path), PROJECT)
     assert (report.labels, report.suspects) == (3, ())
     assert waiting(made) == []
 
@@ -396,7 +394,6 @@ def test_the_command_lists_pushes_and_hints(
 ) -> None:
     monkeypatch.setattr("pipeline.workspace.open_workspace", lambda: workspace)
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
-    monkeypatch.setattr(ServedFiles, "of", lambda settings: ServedFiles(root=settings.data_dir, below="x"))
     activate(workspace, "v1", [0])
 
     def run(*arguments: str) -> str:
@@ -434,7 +431,7 @@ def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(
     out.vote(task, species(4), by=1)
     synced(workspace, out)
     del out.data[task], out.scripted.tasks[task]  # and the webhook that tells of it is lost
-    report = sync(workspace.database, out, PROJECT)
+    report = sync(workspace, out, PROJECT)
     assert (report.tasks_deleted, report.new) == (1, 1)
     assert label_of(workspace, 4) == wrong(4)
     assert detection(4) in {one.detection_id for one in listed(workspace)}
@@ -443,9 +440,7 @@ def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(
 def test_publishing_takes_no_review_task_for_a_crops_first_one(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     del out.data[5]  # the crop's first task, in Label Studio
-    report = publish(
-        workspace.database, cast(LabelStudio, out), PROJECT, ServedFiles(root=workspace.data_dir, below="x")
-    )
+    report = publish(workspace, cast(LabelStudio, out), PROJECT)
     assert (report.recovered, report.vanished, report.published) == (0, 1, 1)
     with workspace.database.read() as conn:
         assert tasks.by_detection(conn, PROJECT, [detection(4)])[detection(4)] not in (5, task)

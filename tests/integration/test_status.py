@@ -22,10 +22,11 @@ from pipeline.records import (
     TaskRecord,
     Verdict,
 )
-from pipeline.steps.labelling.record import record
 from pipeline.steps.operations.status import status
 from pipeline.store import categories, detections, embeddings, images, models, projects, runs, tasks
 from pipeline.store.database import Database
+from tests.helpers.annotations import record
+from tests.helpers.labelled_workspace import make_workspace
 
 NOW = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
 PROJECT = 7
@@ -123,7 +124,7 @@ def busy(database: Database) -> Database:
 
 
 def test_status_counts_everything_once(busy: Database) -> None:
-    read = status(busy, retrain_every=20)
+    read = status(make_workspace(busy, Path(), retrain_every=20))
     assert (read.photographs, dict(read.failed)) == (10, {"missing": 1, "truncated": 1})
     assert (read.detections, read.crops, dict(read.embedded)) == (10, 9, {"four-numbers": 9})
     (project,) = read.projects
@@ -139,13 +140,13 @@ def test_status_counts_everything_once(busy: Database) -> None:
 
 
 def test_status_of_an_empty_store_says_what_to_do_next(database: Database) -> None:
-    read = status(database, retrain_every=20)
+    read = status(make_workspace(database, Path(), retrain_every=20))
     assert (read.photographs, read.projects, read.failed_runs) == (0, (), ())
     assert ("projects", "none yet (`wildloop project create`)") in list(lines(read))
 
 
 def test_status_shows_a_photograph_with_a_newline_in_its_name_on_one_line(busy: Database) -> None:
-    rows = list(lines(status(busy, retrain_every=20)))
+    rows = list(lines(status(make_workspace(busy, Path(), retrain_every=20))))
     assert all("\n" not in name + value for name, value in rows)
     assert ("  truncated", "a/b\\nroken.jpg") in rows
 

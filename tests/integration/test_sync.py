@@ -65,7 +65,7 @@ def server() -> ScriptedLabelStudio:
 
 @pytest.fixture
 def synced(workspace: Workspace, server: ScriptedLabelStudio) -> Callable[..., SyncReport]:
-    return lambda **options: sync(workspace.database, server, PROJECT, **options)
+    return lambda **options: sync(workspace, server, PROJECT, **options)
 
 
 def hear(workspace: Workspace, payload: dict[str, Any]) -> None:

@@ -154,7 +154,7 @@ def test_a_folder_without_crops_is_an_error(tmp_path: Path, sqlite_database: Dat
 # Fuzz
 
 # fmt: off
-VALUES = st.sampled_from([
+VALUES: st.SearchStrategy[Any] = st.sampled_from([
     None, True, -1, 0, 1, 2, 10**400, 1.5, "", "1", "x", "a.jpg", "../a.jpg", "a\x00.jpg", "\ud800", [], {},
     "/etc/passwd", "0001-01-01 00:00:00", "2024-05-01 12:00:00", [0, 0, 1, 1], [-5, "x", None, 1e308],
 ])

@@ -7,7 +7,6 @@ import datetime as dt
 import io
 import stat
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -285,10 +284,10 @@ def laughs(levels: int) -> str:
     ],
 )
 def test_a_manifest_with_a_document_type_is_refused_at_once(tmp_path: Path, text: str) -> None:
-    began = time.monotonic()
-    with pytest.raises(SourceError, match="declares a document type"):
-        list(bursts(written(tmp_path, text), Header()))
-    assert time.monotonic() - began < 2.0
+    header = Header()
+    with pytest.raises(SourceError, match=r"declares a document type.*, line 1\b"):
+        list(bursts(written(tmp_path, text), header))
+    assert header == Header()  # nothing after the declaration was read, so no entity was expanded
 
 
 def test_a_field_without_end_is_refused(tmp_path: Path) -> None:

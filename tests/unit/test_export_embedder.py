@@ -15,10 +15,9 @@ from PIL import Image
 
 from pipeline.cli import wildloop
 from pipeline.embedders import checkpoint, graph, load
-from pipeline.embedders.network import backbone
+from pipeline.embedders.network import Projected, backbone
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
-from pipeline.errors import EmbedderError, ExportError
+from pipeline.errors import EmbedderError, FileError
 from pipeline.records import ProjectRecord
 from pipeline.steps.embedding import export as step
 from pipeline.steps.embedding.export import export_embedder
@@ -135,7 +134,7 @@ def test_only_what_was_trained_here_is_exported_and_never_over_a_folder(tmp_path
     save(tmp_path, "fish")
     with pytest.raises(EmbedderError, match="descriptor is no embedder that was trained here"):
         export_embedder("descriptor", tmp_path / "x.onnx", data_dir=tmp_path)
-    with pytest.raises(ExportError, match="is there and no file"):
+    with pytest.raises(FileError, match="exists and is not a file"):
         export_embedder("fish", tmp_path / "embedders", data_dir=tmp_path)
 
 

@@ -18,11 +18,14 @@ from importers.detectors.results import box_of
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
-from importers.reading.clocks import EARLIEST_YEAR
+from importers.reading.bad_record import BadRecord
+from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
+from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
-from importers.sources.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
+from importers.sources.coco.file import CocoFile, check_image, check_images, id_text, read_outlines
+from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
 from pipeline.exporters.coco import UNCLASSIFIED
 from pipeline.records import ANIMAL, EMPTY, Level, SourceLabel
@@ -76,11 +79,13 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
     if not files:
         raise SourceError("no file is named", remedy="name at least one")
     outlines = read_outlines(files, report)
-    ids = check_images(outlines, report)
-    return [
-        Source(file=file, images=len(own), annotations=read_annotations(file, own, report))
-        for file, own in zip(outlines, ids, strict=True)
-    ]
+    with scratch_database() as connection:
+        ids = Ids(connection)
+        lengths = check_images(outlines, ids, report)
+        return [
+            Source(file=file, images=images, annotations=read_annotations(file, images, ids, report))
+            for file, images in zip(outlines, lengths, strict=True)
+        ]
 
 
 def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
@@ -88,8 +93,11 @@ def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) ->
     for source in sources:
         reading = _Reading(source.file, root, report)
         for place, image in enumerate(islice(source.file.images(), source.images)):
-            if image_problem(image) is None:
-                yield reading.entry(image, source.annotations.of(place))
+            try:
+                check_image(image)
+            except BadRecord:
+                continue  # refused by `check`
+            yield reading.entry(image, source.annotations.of(place))
 
 
 class _Reading:
@@ -201,32 +209,16 @@ class _Reading:
         value = image.get("datetime")
         if value is None or value == "":
             return None
-        found = parse_time(value)
-        if found is None:
-            self._refuse(image, "datetime", f"datetime {_short(value)} is no time since {EARLIEST_YEAR}")
-        return found
+        try:
+            if not isinstance(value, str):
+                raise ValueError(f"{_short(value)} is not a text")
+            return parse_clock_time(value).replace(tzinfo=None)
+        except ValueError as exc:
+            self._refuse(image, "datetime", f"datetime {as_text(str(exc))}")
+            return None
 
     def _refuse(self, image: Mapping[str, Any], kind: str, what: str) -> None:
         self._report.refuse(f"{as_text(str(self._file.path))}: image {id_text(image['id'])}", kind, what)
-
-
-def parse_time(value: Any) -> dt.datetime | None:
-    """The camera's clock in "2022-12-31 09:52:50", also with T, fractions, or the colons of EXIF.
-
-    A zone is passed over: the digits are the clock's. None where it is no date with a time of day, or
-    before 1900.
-    """
-    if not isinstance(value, str) or len(value) < len("2022-12-31 09:52"):
-        return None
-    if value[4] == value[7] == ":":
-        value = value[:10].replace(":", "-") + value[10:]
-    try:
-        found = dt.datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    if found.year < EARLIEST_YEAR:
-        return None
-    return found.replace(tzinfo=None) if found.tzinfo is not None else found
 
 
 def _contradicted(

@@ -19,6 +19,7 @@ from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import is_outside
+from importers.reading.locations import no_location
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
 from importers.reading.walk import HIDDEN
 from importers.sources.emammal import archives
@@ -95,7 +96,7 @@ def import_emammal(
         deployments.add(conn, [one.record for one in found])
     total = sum(one.photographs for one in found)
     taken = (entry for one in found for entry in entries(one, report))
-    return Ingestor(database, data_dir, detector, _nowhere, options, report).run(
+    return Ingestor(database, data_dir, detector, no_location, options, report).run(
         taken, total, progress=progress
     )
 
@@ -309,7 +310,3 @@ def _failure(name: str) -> tuple[str, str] | None:
     if is_outside(name):
         return _OUTSIDE
     return _VIDEO if suffix_of(name) in VIDEO_SUFFIXES else None
-
-
-def _nowhere(_: str) -> None:
-    """Every deployment names its site: nothing is read from file names."""

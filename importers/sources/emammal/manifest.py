@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
-from importers.reading.clocks import EARLIEST_YEAR
+from importers.reading.clocks import parse_clock_time
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, category_name
@@ -42,7 +42,6 @@ _PEOPLE = frozenset(
 )
 _BLANK = frozenset({"blank", "camera misfire", "false trigger", "no animal", "time lapse"})
 
-_TIMES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M")
 _ORDER = re.compile(r"\d{1,9}", re.ASCII)
 _ORDER_IN_NAME = re.compile(r"(?<=i)\d{1,9}", re.ASCII)
 _BLOCK = 64 * 1024
@@ -89,14 +88,11 @@ def category(tag: str) -> str:
 
 
 def moment(text: str) -> dt.datetime | None:
-    """The camera's clock in any of eMammal's three spellings; None where it is none of them."""
-    for form in _TIMES:
-        try:
-            found = dt.datetime.strptime(text.strip(), form)
-        except ValueError:
-            continue
-        return found if found.year >= EARLIEST_YEAR else None
-    return None
+    """The camera's clock, also as month/day/year; None if the text is not a plausible time."""
+    try:
+        return parse_clock_time(text, month_first=True).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def in_order(frames: list[Frame]) -> list[Frame]:

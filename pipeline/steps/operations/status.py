@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from pipeline.oracle import current_label
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
+from pipeline.steps.learning.schedule import next_training
 from pipeline.store import acceptances, audits, detections, images, models, oracle, overview, projects, tasks
 from pipeline.store.acceptances import Acceptance
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 ERRORS = 5  # of each kind that are told
 
@@ -76,9 +77,10 @@ class Status:
     failed_photographs: tuple[overview.FailedPhoto, ...]  # the newest first, a few
 
 
-def status(database: Database, *, retrain_every: int) -> Status:
-    """Read the whole state in one transaction; `retrain_every` as in the settings."""
-    with database.read() as conn:
+def status(workspace: Workspace) -> Status:
+    """Read the whole state in one transaction."""
+    retrain_every = workspace.settings.retrain_every
+    with workspace.database.read() as conn:
         photographs = images.counts(conn)
         found = detections.counts(conn)
         return Status(
@@ -103,8 +105,6 @@ def status(database: Database, *, retrain_every: int) -> Status:
 
 
 def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) -> ProjectStatus:
-    from pipeline.steps.learning.train import next_training  # scikit-learn comes with it
-
     undecided = oracle.histories(conn, overview.undecided(conn, project.id)).values()
     answers = [current_label(history) for history in undecided]
     labelled = oracle.label_count(conn, project.id)
