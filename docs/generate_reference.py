@@ -11,11 +11,12 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import click
 
-from pipeline.cli import wildloop
+from pipeline.cli import COMMANDS, wildloop
 
 PAGE = Path(__file__).parent / "reference" / "commands.md"
 INTRODUCTION = """\
@@ -48,12 +49,16 @@ def _below(ctx: click.Context) -> list[click.Context]:
 
 
 def _overview(root: click.Context) -> Iterator[str]:
-    yield "| command | what it does |"
-    yield "| --- | --- |"
-    for ctx in _below(root):
-        summary = _paragraphs(ctx.command)[0]
-        yield f"| [`{ctx.command_path}`](#{_anchor(ctx)}) | {_cell(summary)} |"
-    yield ""
+    """The commands by the sections of `wildloop --help`, a line each."""
+    for section, names in groupby(COMMANDS, lambda name: COMMANDS[name].section):
+        yield f"**{section}**"
+        yield ""
+        yield "| command | what it does |"
+        yield "| --- | --- |"
+        for name in names:
+            path = f"{root.command_path} {name}"
+            yield f"| [`{path}`](#{_anchor(path)}) | {_cell(COMMANDS[name].help)} |"
+        yield ""
 
 
 def _sections(group: click.Context, level: int) -> Iterator[str]:
@@ -78,7 +83,7 @@ def _sections(group: click.Context, level: int) -> Iterator[str]:
         own = rows[ctx.command_path]
         if level > 2 and common and set(common) <= set(own):
             own = [row for row in own if row not in common]
-            yield from (f"Also takes [the common options](#{_anchor(group)}).", "")
+            yield from (f"Also takes [the common options](#{_anchor(group.command_path)}).", "")
         yield from _table(own)
 
 
@@ -154,8 +159,8 @@ def _paragraphs(command: click.Command) -> list[str]:
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
 
 
-def _anchor(ctx: click.Context) -> str:
-    return ctx.command_path.replace(" ", "-")
+def _anchor(path: str) -> str:
+    return path.replace(" ", "-")
 
 
 def _cell(text: str) -> str:

@@ -320,6 +320,14 @@ def test_the_reference_of_settings_has_every_variable_with_its_default() -> None
             assert written in same, f"{variable} is {value}"
 
 
+def test_how_it_works_has_every_layer_of_the_contract() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (each["layers"] for each in linter["contracts"] if each.get("containers") == ["pipeline"])
+    page = (DOCS / "how-it-works.md").read_text(encoding="utf-8")
+    for layer in " | ".join(layers).split(" | "):
+        assert re.search(rf"^\|.*`{layer}`.*\|", page, re.MULTILINE), layer
+
+
 # --- the site
 
 
