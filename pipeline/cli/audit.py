@@ -49,5 +49,5 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
         emit(None, "No trained version yet: label some crops, then run `wildloop train`.", as_json=as_json)
         return
     # Estimates list their classes by category id; for other programs the name is the key.
-    named = {"estimates": report.estimates.as_figures(), "pooled": report.pooled.as_figures()}
+    named = {"estimates": report.estimates.as_metrics(), "pooled": report.pooled.as_metrics()}
     emit({**plain(report), **named}, audit_report(report), as_json=as_json)

@@ -142,7 +142,7 @@ def audit_report(report: Judgement) -> str:
         lines(
             "In brackets: 95% confidence intervals.",
             "Predicted in the audit, always wrongly: "
-            + ", ".join(f"{one.name} ({count(one.said, 'crops')})" for one in unaudited)
+            + ", ".join(f"{one.name} ({count(one.predictions, 'crops')})" for one in unaudited)
             if unaudited
             else None,
             f"Not labelled yet: {count(report.waiting, 'crops')}, usually easier than these, because the "

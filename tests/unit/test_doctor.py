@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from pipeline.label_studio.checks import (
     examine_project,
     examine_server,
 )
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.project import SECRET_HEADER
@@ -101,6 +101,12 @@ def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: 
 
 Break = Callable[[FakeLabelStudio], Any]
 
+
+def lose_storages(server: FakeLabelStudio) -> None:
+    server.storages.clear()
+    server.served.clear()
+
+
 TRAPS: dict[str, tuple[Break, str, State, str]] = {
     "random sampling": (
         lambda server: server.fields.update(sampling="Sequential sampling"),
@@ -134,7 +140,7 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
     ),
     "no storage": (lambda server: server.storages.clear(), "local storage", State.FAIL, "project create"),
     "no storage, so that Label Studio serves nothing": (
-        lambda server: (server.storages.clear(), server.served.clear()),
+        lose_storages,
         "local storage",
         State.FAIL,
         "project create",
@@ -305,7 +311,7 @@ def test_an_ml_backend_in_place_of_label_studio_is_recognised(
 
     healthy.version = refuse  # type: ignore[method-assign]
     healthy.served = {} if answer is None else {"health": answer}
-    (result,) = examine_server(cast(LabelStudio, healthy))
+    (result,) = examine_server(healthy)
     assert (result.check, result.state) == ("server", State.FAIL)
     assert remedy in (result.remedy or "")
 
@@ -331,7 +337,7 @@ def test_old_and_missing_packages_are_named_with_the_command_that_replaces_them(
 
     def version_of(name: str) -> str:
         if name not in installed:
-            raise module.PackageNotFoundError(name)
+            raise PackageNotFoundError(name)
         return installed[name]
 
     monkeypatch.setattr(module, "unmet_requirements", lambda texts: unmet_requirements(texts, version_of))
