@@ -16,15 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from pipeline import images as photographs
 from pipeline.errors import PhotoError, WildloopError
+from pipeline.identity import detection_id, image_id
 from pipeline.label_studio.client import LabelStudio
-from pipeline.records import (
-    WHOLE_FRAME,
-    DetectionRecord,
-    ImageRecord,
-    TaskRecord,
-    detection_id,
-    image_id,
-)
+from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, TaskRecord
 from pipeline.steps.embedding.crop_vectors import prepared_crop
 from pipeline.store import detections, embeddings, images, projects, tasks
 from pipeline.workspace import Workspace

@@ -9,7 +9,8 @@ from pathlib import Path
 from importers.detectors.detector import DetectedBox
 from importers.ingest.source_image import ImportOptions
 from pipeline import images
-from pipeline.records import DetectionRecord, detection_id
+from pipeline.identity import detection_id
+from pipeline.records import DetectionRecord
 
 
 def crop_name(folder: str, detection: str) -> str:

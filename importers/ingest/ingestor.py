@@ -39,8 +39,9 @@ from importers.reading.paths import as_text
 from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
+from pipeline.identity import NO_DETECTOR, ROWS_ONLY, image_id
 from pipeline.images import Photo, read_file
-from pipeline.records import NOBODY, ROWS_OF, ImageRecord, image_id
+from pipeline.records import ImageRecord
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
 from pipeline.store.images import Known
@@ -144,23 +145,23 @@ class Ingestor:
         record = self._described(entry)
         if entry.failure is not None:
             return failed(record, PhotoError(*entry.failure), failures)
-        detector = entry.ready.detector if entry.ready is not None else NOBODY
+        detector = entry.ready.detector if entry.ready is not None else NO_DETECTOR
         scan = self._options.scan(detector)
         same = next((one for one in reversed(known) if one.record.failure is None), None)
         kept, left = self._kept(entry.ready)
         if same is not None:
-            for done in (scan, ROWS_OF + scan):
+            for done in (scan, ROWS_ONLY + scan):
                 if done in same.scans and has_all(same, detector, kept):
                     return self._known(same, record, done, entry, detector)
             record = merged(same.record, record, is_told=self._is_told(entry))
         boxes = [recorded(record.id, detector, found) for found in kept]
         return IngestResult(
             record=record,
-            scan=ROWS_OF + scan,
+            scan=ROWS_ONLY + scan,
             detections=tuple(boxes),
             labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(boxes, kept),
-            looked=detector != NOBODY,
+            looked=detector != NO_DETECTOR,
             stored=same is not None,
             left_out=_counted(left),
             superseded=tuple(failures),
@@ -217,7 +218,7 @@ class Ingestor:
             detections=tuple(cuttings),
             labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(cuttings, kept),
-            looked=detector != NOBODY,
+            looked=detector != NO_DETECTOR,
             stored=same is not None,
             left_out=_counted(left),
             superseded=others([*failures, image_id(name, None)], record.id),
@@ -246,7 +247,7 @@ class Ingestor:
     def _detector_of(self, entry: SourceImage) -> str:
         if entry.ready is not None:
             return entry.ready.detector
-        return NOBODY if self._detector is None else self._detector.id
+        return NO_DETECTOR if self._detector is None else self._detector.id
 
     def _known(
         self,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.identity import digest
 from pipeline.oracle import CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     ANIMAL,
@@ -18,7 +19,6 @@ from pipeline.records import (
     SourceLabel,
     Verdict,
     category_name,
-    digest,
     kind_of,
     utc_now,
 )

@@ -9,7 +9,8 @@ from importers.detectors import DetectedBox
 from importers.reading.paths import as_text
 from pipeline.errors import PhotoError
 from pipeline.files.reading import FileStat
-from pipeline.records import DetectionRecord, ImageRecord, Level, SourceLabel, detection_id, image_id
+from pipeline.identity import detection_id, image_id
+from pipeline.records import DetectionRecord, ImageRecord, Level, SourceLabel
 from pipeline.store.images import Known
 
 

@@ -15,10 +15,10 @@ from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait_until_trained
 from pipeline.demo.truth import Truth, read_truth
 from pipeline.embedders import Embedder
+from pipeline.identity import digest
 from pipeline.label_studio.connection import Connection
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.species import read_species
-from pipeline.records import digest
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.oracle import PEOPLE, current_label
-from pipeline.records import Verdict, digest, utc_now
+from pipeline.identity import digest
+from pipeline.oracle import current_label
+from pipeline.records import LABEL_STUDIO_SOURCE, Verdict, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import audit, detection
@@ -84,7 +85,7 @@ def sample(conn: sa.Connection, project_id: int) -> AuditSample:
     rows = sorted(conn.execute(query), key=lambda row: digest("audit", key, row.detection_id, size=8))
     named = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is not None]
     voices = oracle.histories(conn, [row.detection_id for row in named])
-    labelled = [row for row in named if current_label(voices[row.detection_id]).source == PEOPLE]
+    labelled = [row for row in named if current_label(voices[row.detection_id]).source == LABEL_STUDIO_SOURCE]
     unsure = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is None]
     still = [row for row in rows if row.kind not in oracle.RESOLVED]
     spoken = oracle.histories(conn, [row.detection_id for row in still])

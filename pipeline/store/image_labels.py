@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Level, SourceLabel, category_name, digest
+from pipeline.identity import digest
+from pipeline.records import Level, SourceLabel, category_name
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import category, image_label
 

@@ -10,8 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import PEOPLE, CurrentLabel, OracleEntry, current_label
-from pipeline.records import AnnotationRecord, DetectionKind, DetectionRecord, Role, Verdict, utc_now
+from pipeline.oracle import CurrentLabel, OracleEntry, current_label
+from pipeline.records import (
+    LABEL_STUDIO_SOURCE,
+    AnnotationRecord,
+    DetectionKind,
+    DetectionRecord,
+    Role,
+    Verdict,
+    utc_now,
+)
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
 from pipeline.store.schema import detection, image, oracle, task
 
@@ -166,7 +174,9 @@ def disputed(conn: sa.Connection, project_id: int) -> set[str]:
 def _is_new(one: AnnotationRecord, known: LastState | None, fetched_at: dt.datetime | None) -> bool:
     if known is None:
         return one.verdict is not Verdict.DELETED
-    if one.source != PEOPLE:  # a source is imported again and again: only what it says makes it new
+    if (
+        one.source != LABEL_STUDIO_SOURCE
+    ):  # a source is imported again and again: only what it says makes it new
         return _content(one) != _content(known.annotation)
     seen_later = fetched_at is not None and known.recorded_at < fetched_at
     if one.verdict is Verdict.DELETED:

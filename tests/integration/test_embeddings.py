@@ -19,7 +19,8 @@ from PIL import Image
 from pipeline.cli.embed import embed as embed_command
 from pipeline.embedders.embedder import InTwoSteps
 from pipeline.errors import EmbedderError, StoreError
-from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, detection_id, image_id
+from pipeline.identity import detection_id, image_id
+from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord
 from pipeline.steps.embedding.embed import embed
 from pipeline.store import detections, embeddings, images
 from pipeline.store.database import Database

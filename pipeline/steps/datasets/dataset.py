@@ -20,8 +20,9 @@ from pipeline.errors import ExportError, PhotoError
 from pipeline.exporters.classification import SplitFile, crop_name, folder_names, numbered
 from pipeline.files import reading
 from pipeline.files.atomic import atomic_file, write_error
+from pipeline.identity import digest
 from pipeline.images import Photo, read_file
-from pipeline.records import Role, digest
+from pipeline.records import Role
 from pipeline.splits import Bools, held_out, place_name
 from pipeline.steps.datasets.dataset_report import SPLITS, DatasetReport
 from pipeline.store import categories

@@ -11,15 +11,16 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
-from pipeline.oracle import PEOPLE, OracleEntry, current_label
+from pipeline.identity import detector_of
+from pipeline.oracle import OracleEntry, current_label
 from pipeline.records import (
+    LABEL_STUDIO_SOURCE,
     DeploymentRecord,
     DetectionRecord,
     ModelRecord,
     ProjectRecord,
     Role,
     Verdict,
-    detector_of,
     utc_now,
 )
 from pipeline.steps.learning.pool_state import novelty_detector, sequences_of
@@ -110,7 +111,7 @@ class StoreExport:
 
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
-        basis = Basis.PEOPLE if current.source == PEOPLE else Basis.SOURCE
+        basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
         if current.verdict is Verdict.LABEL and current.label is not None:
             name = self._names[current.label]
             return Answer(basis=basis, category=name, by=_by(current.by, current.source), at=current.at)
@@ -177,4 +178,4 @@ class _Answers:
 
 def _by(names: tuple[str, ...], source: str | None) -> tuple[str, ...]:
     """Who answered: the people named, else the source where there is one."""
-    return names or ((source,) if source and source != PEOPLE else ())
+    return names or ((source,) if source and source != LABEL_STUDIO_SOURCE else ())

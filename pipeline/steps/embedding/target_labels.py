@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import EmbedderError
-from pipeline.records import EMPTY, ProjectRecord, digest
+from pipeline.identity import digest
+from pipeline.records import EMPTY, ProjectRecord
 from pipeline.splits import place_name
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import audits, candidates, categories, detections

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import ModelError
-from pipeline.records import ModelRecord, ProjectRecord, digest, utc_now
+from pipeline.identity import digest
+from pipeline.records import ModelRecord, ProjectRecord, utc_now
 from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import models, projects

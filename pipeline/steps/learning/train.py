@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError
-from pipeline.records import ModelRecord, ProjectRecord, Role, json_digest, utc_now
+from pipeline.identity import json_digest
+from pipeline.records import ModelRecord, ProjectRecord, Role, utc_now
 from pipeline.steps.learning import audit
 from pipeline.steps.learning.pool_state import examples_of, learned, read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
