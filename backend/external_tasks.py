@@ -64,7 +64,7 @@ class ExternalTasks:
         settings = self._workspace.settings
         with self._workspace.database.read() as conn:
             embedder_id = projects.get(conn, project_id).embedder
-            registered = embeddings.registered(conn, embedder_id)
+            registered = embeddings.get_embedder(conn, embedder_id)
         content, path = self._fetch(url)
         image, detection = _cut(content, path, url, settings.data_dir)
         with self._lock:

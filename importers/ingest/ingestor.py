@@ -44,7 +44,7 @@ from pipeline.images import Photo, read_file
 from pipeline.records import ImageRecord
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
-from pipeline.store.images import Known
+from pipeline.store.images import StoredImage
 from pipeline.store.schema import detection, image, image_label, oracle, scan
 
 LOOKUP = 256  # photographs asked of the store at once
@@ -139,7 +139,7 @@ class Ingestor:
                 known = images.at_paths(conn, [as_text(entry.path) for entry in chunk])
             yield [self.record_only(entry, known.get(as_text(entry.path), ())) for entry in chunk]
 
-    def record_only(self, entry: SourceImage, known: Sequence[Known] = ()) -> IngestResult:
+    def record_only(self, entry: SourceImage, known: Sequence[StoredImage] = ()) -> IngestResult:
         """What becomes of one entry whose file is not to be read."""
         failures = [one.record.id for one in known if one.record.failure is not None]
         record = self._described(entry)
@@ -167,7 +167,7 @@ class Ingestor:
             superseded=tuple(failures),
         )
 
-    def process(self, entry: SourceImage, known: Sequence[Known] = ()) -> IngestResult:
+    def process(self, entry: SourceImage, known: Sequence[StoredImage] = ()) -> IngestResult:
         """What becomes of one entry, given what the store has of the file at its path.
 
         Writes crops, not rows. Raises StoreError where the disk refuses.
@@ -251,7 +251,7 @@ class Ingestor:
 
     def _known(
         self,
-        known: Known,
+        known: StoredImage,
         new: ImageRecord,
         scan: str,
         entry: SourceImage,
@@ -314,8 +314,8 @@ class Ingestor:
             if one.record.failure is None
         ]
         with self._database.write() as conn:
-            already = images.scanned(conn, scans)
-            images.forget_failed(conn, {id_ for one in batch for id_ in one.superseded})
+            already = images.stored_scans(conn, scans)
+            images.remove_failed(conn, {id_ for one in batch for id_ in one.superseded})
             images.add(conn, (one.record for one in batch if one.write))
             votes = self._labels.settle(conn, labelled)
             boxes = (
@@ -326,7 +326,7 @@ class Ingestor:
             stored = [box for one in batch if one.stored for box in one.detections]
             self._report.cut += detections.set_crops(conn, stored)  # before the new ones join them
             self._report.detections += detections.add(conn, boxes)
-            images.mark_scanned(conn, scans)
+            images.add_scans(conn, scans)
             self._report.labels += self._labels.write(conn, labelled, votes)
         for one in batch:
             self._count(one, is_known=(one.record.id, one.scan) in already)

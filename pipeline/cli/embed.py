@@ -60,7 +60,7 @@ def _embedders(workspace: Workspace, spec: str | None) -> Iterator[Embedder]:
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
         used = sorted({one.embedder for one in projects.all(conn)}) if spec is None else []
-        known = [embeddings.registered(conn, one) for one in used]
+        known = [embeddings.get_embedder(conn, one) for one in used]
     for one in known:
         yield reload(one.id, one.manifest, data_dir=data_dir)
     if not known:

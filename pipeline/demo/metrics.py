@@ -30,7 +30,7 @@ class Rest:
 def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
     """Score every waiting crop of the project by the version's head."""
     with workspace.database.read() as conn:
-        waiting = candidates.waiting(conn, model.project_id)
+        waiting = candidates.waiting_ids(conn, model.project_id)
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
         photos = images.get(conn, {one.image_id for one in boxes.values()})

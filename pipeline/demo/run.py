@@ -214,7 +214,7 @@ def _embedder(workspace: Workspace, wanted: str | None) -> Embedder:
 
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
-        used = [embeddings.registered(conn, one.embedder) for one in projects.all(conn)]
+        used = [embeddings.get_embedder(conn, one.embedder) for one in projects.all(conn)]
     if wanted is None and used:
         return reload(used[0].id, used[0].manifest, data_dir=data_dir)
     return load(wanted or workspace.settings.embedder, data_dir=data_dir)

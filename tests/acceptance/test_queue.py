@@ -147,7 +147,7 @@ class Park:
             assert version is not None
             return {
                 one.detection_id: None if one.category_id is None else names[one.category_id]
-                for one in predictions.of(conn, version)
+                for one in predictions.queue(conn, version)
             }
 
     def audit(self) -> audits.AuditSample:

@@ -27,7 +27,7 @@ from pipeline.splits import Bools, held_out, place_name
 from pipeline.steps.datasets.dataset_report import SPLITS, DatasetReport
 from pipeline.store import categories
 from pipeline.store.database import Database
-from pipeline.store.labelled import LabelledCrop, photographs
+from pipeline.store.labelled import LabelledCrop, crops_by_image
 
 CONFIDENCE = 0.9  # of a box, as the ancestor had it
 TEST_FRACTION = 0.2
@@ -112,7 +112,7 @@ def make(
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=out) as spool:
             with database.read() as conn:
                 chosen = _Chosen(spool, categories.names(conn))
-                found = photographs(conn, selection.roles, weak=selection.weak)
+                found = crops_by_image(conn, selection.roles, weak=selection.weak)
                 for crop, alone in choose(found, data_dir, selection, report):
                     chosen.add(crop, alone=alone)
             if not chosen:

@@ -28,7 +28,7 @@ from pipeline.steps.learning.predict import predict_rows
 from pipeline.store import acceptances, categories, deployments, models
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
-from pipeline.store.export_rows import Stored, stream
+from pipeline.store.export_rows import ExportRow, stream
 from pipeline.store.pool import Pool, open_pool
 
 THRESHOLD = 0.9  # least calibrated probability of an answer by a version that nothing was accepted of
@@ -66,7 +66,7 @@ class StoreExport:
             self._names = categories.names(conn)
             self._deployments = deployments.all(conn)
             model = models.current(conn, project.id) if project is not None else None
-            accepted = None if model is None else acceptances.of(conn, model.version)
+            accepted = None if model is None else acceptances.for_version(conn, model.version)
         single = threshold is None and not pool_sequences
         self.accepted = accepted if single else None  # the promise that the answers keep
         self._answers = None
@@ -95,7 +95,7 @@ class StoreExport:
             for stored in stream(conn, self._role):
                 yield self._labelled(stored)
 
-    def _labelled(self, stored: Stored) -> LabelledImage:
+    def _labelled(self, stored: ExportRow) -> LabelledImage:
         wanted = self._detector
         looked = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
         return LabelledImage(

@@ -13,7 +13,7 @@ from pipeline.steps.datasets.dataset import Selection, choose
 from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import audits, categories
 from pipeline.store.database import Database
-from pipeline.store.labelled import photographs
+from pipeline.store.labelled import crops_by_image
 
 
 def of_folder(folder: Path, *, hold_out_species: bool = False) -> list[Crop]:
@@ -39,8 +39,9 @@ def of_store(database: Database, data_dir: Path, selection: Selection) -> list[C
     report = DatasetReport(path="")
     with database.read() as conn:
         names = categories.names(conn)
-        audited = audits.ids(conn)
-        found = choose(photographs(conn, selection.roles, weak=selection.weak), data_dir, selection, report)
+        audited = audits.drawn_ids(conn)
+        labelled = crops_by_image(conn, selection.roles, weak=selection.weak)
+        found = choose(labelled, data_dir, selection, report)
         crops = [
             Crop(
                 file_name=str(one.crop_path),

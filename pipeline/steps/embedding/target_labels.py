@@ -12,7 +12,7 @@ from pipeline.records import EMPTY, ProjectRecord
 from pipeline.splits import place_name
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import audits, candidates, categories, detections
-from pipeline.store.candidates import Place
+from pipeline.store.candidates import CropPlace
 from pipeline.store.database import Database
 from pipeline.store.pool import open_pool
 
@@ -26,7 +26,7 @@ class TargetLabels:
     """The project's labelled and embedded crops, but those of audits, by detection."""
 
     labels: Mapping[str, int]  # category
-    places: Mapping[str, Place]
+    places: Mapping[str, CropPlace]
     paths: Mapping[str, Path]
     known: list[str]  # to learn from
     judged: list[str]  # to judge by: at places that no finetuning learns from
@@ -39,7 +39,7 @@ def target_labels(database: Database, data_dir: Path, project: ProjectRecord) ->
         names = categories.names(conn)
         # An audit judges what the project ends with, so it must not choose it. Other projects may work with
         # the embedder, too: it does not learn from their audits either.
-        audited = audits.ids(conn)
+        audited = audits.drawn_ids(conn)
         labels = {
             one: label
             for one, label in learned(conn, project.id).items()

@@ -42,7 +42,7 @@ def create_project(
     before = known_project(database, client, title, project_id)
     if before is not None and before.embedder != embedder_id:
         with database.read() as conn:
-            remedy = f"`{embeddings.way_to(conn, embedder_id, before.id)}` changes that"
+            remedy = f"`{embeddings.use_command(conn, embedder_id, before.id)}` changes that"
         raise ModelError(
             f"project {before.id} works with {before.embedder}, not with {embedder_id}", remedy=remedy
         )

@@ -57,7 +57,7 @@ def push(
             # A push was cut short, or the version was current before: its order is made anew.
             client.delete_version(project_id, version)
             with database.read() as conn:
-                waiting = predictions.of(conn, version)
+                waiting = predictions.queue(conn, version)
         pushed = _send(database, client, project_id, version, waiting, asked_again)
         missing = len(waiting) - pushed
         stored = client.prediction_versions(project_id)

@@ -20,7 +20,7 @@ from pipeline.steps.labelling.publish import CALL_TASKS, task_data
 from pipeline.steps.labelling.push import push, review_row
 from pipeline.steps.labelling.record import forget_tasks
 from pipeline.steps.learning.pool_state import examples_of
-from pipeline.store import candidates, categories, oracle, projects, reviews, tasks
+from pipeline.store import candidates, categories, detections, oracle, projects, reviews, tasks
 from pipeline.store.database import Database, chunks
 from pipeline.store.pool import open_pool
 from pipeline.store.reviews import Review
@@ -74,7 +74,7 @@ def review(database: Database, data_dir: Path, project_id: int) -> ReviewReport:
         project = projects.get(conn, project_id)
         labels = oracle.labels(conn, project_id)
         names = categories.names(conn)
-        asked = reviews.asked(conn, project_id)
+        asked = reviews.requested_labels(conn, project_id)
         waiting = len(reviews.unanswered(conn, project_id))
     pool = open_pool(database, data_dir, project.embedder)
     ids = sorted(one for one in labels if one in pool.index)
@@ -95,7 +95,7 @@ def review(database: Database, data_dir: Path, project_id: int) -> ReviewReport:
     with database.read() as conn:
         histories = oracle.histories(conn, chosen)
         task_of = tasks.by_detection(conn, project_id, chosen)
-        file_names = reviews.file_names(conn, chosen)
+        file_names = detections.file_names(conn, chosen)
     suspects = []
     for row, one in zip(rows, chosen, strict=True):
         if _settled(histories[one]):
@@ -167,7 +167,7 @@ def ask_again(
     found = {one.detection_id for one in recovered}
     with database.read() as conn:
         room = max(0, limit - len(reviews.unanswered(conn, project_id)))
-        shown = reviews.shown(conn, [one.detection_id for one in suspects if one.detection_id not in found])
+        shown = tasks.contents(conn, [one.detection_id for one in suspects if one.detection_id not in found])
     chosen = [one for one in suspects if one.detection_id in shown][:room]
     for batch in chunks(chosen, CALL_TASKS):
         data = [task_data(served, shown[one.detection_id]) | {reviews.MARK: True} for one in batch]

@@ -55,7 +55,7 @@ def accept(
     with database.read() as conn:
         current = models.current(conn, project.id)
         names = categories.names(conn)
-        waiting = candidates.waiting(conn, project.id)
+        waiting = candidates.waiting_ids(conn, project.id)
     if current is None or current.path is None:
         raise ModelError(
             f"project {project.id} has no version that answers yet", remedy="label, then `wildloop train`"

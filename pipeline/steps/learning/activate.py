@@ -29,11 +29,11 @@ def activate(database: Database, data_dir: Path, project_id: int, version: str, 
     if record.embedder == former:
         return activate_version(database, ready)
     with database.write() as conn:
-        behind = embeddings.behind(conn, record.embedder, former)
+        behind = embeddings.missing_count(conn, record.embedder, embedded_by=former)
         if behind:
             raise ModelError(
                 f"{version} reads vectors of {record.embedder}, which {behind} crops lack",
-                remedy=f"`{embeddings.way_to(conn, record.embedder, project_id)}` embeds them first",
+                remedy=f"`{embeddings.use_command(conn, record.embedder, project_id)}` embeds them first",
             )
         projects.change_embedder(conn, project_id, former=former, new=record.embedder)
         models.activate(conn, record, ready.queue)

@@ -35,7 +35,7 @@ def prepare_cold_start(
     """
     pool = open_pool(database, data_dir, project.embedder)
     state = read_pool_state(database, pool, project.id, top_k=top_k)
-    ids = [*(pool.ids[row] for row in state.waiting), *state.audit.asked, *state.audit.waiting]
+    ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
     if not ids:
         raise ModelError(
             f"project {project.id} has no published crop that is embedded by {project.embedder}",

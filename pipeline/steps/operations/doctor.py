@@ -67,7 +67,7 @@ def _projects(settings: Settings) -> list[tuple[ProjectRecord, str | None]]:
     try:
         database.migrate()
         with database.read() as conn:
-            return [(record, tasks.any_crop(conn, record.id)) for record in projects.all(conn)]
+            return [(record, tasks.any_crop_path(conn, record.id)) for record in projects.all(conn)]
     finally:
         database.dispose()
 
