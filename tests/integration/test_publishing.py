@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from pipeline.errors import StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.files import ServedFiles
 from pipeline.records import (
     WHOLE_FRAME,
@@ -64,11 +63,11 @@ def server() -> LabelStudioDouble:
 def published(
     store: Database, server: LabelStudioDouble, served: ServedFiles, calls: int = 4
 ) -> PublishReport:
-    return publish(store, cast(LabelStudio, server), PROJECT, served, call_tasks=calls)
+    return publish(store, server, PROJECT, served, call_tasks=calls)
 
 
 def pushed(store: Database, server: LabelStudioDouble, **options: Any) -> PushReport:
-    return push(store, cast(LabelStudio, server), PROJECT, **options)
+    return push(store, server, PROJECT, **options)
 
 
 def activate(store: Database, version: str, queue: Sequence[str], *, head: bool = True) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.errors import ModelError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.project import ensure_project
+from pipeline.label_studio.roles import SetUpClient
 from pipeline.records import ProjectRecord
 from pipeline.settings import Settings
 from pipeline.store import categories, embeddings, projects
@@ -14,7 +14,7 @@ from pipeline.store.database import Database
 
 
 def known_project(
-    database: Database, client: LabelStudio, title: str, project_id: int | None
+    database: Database, client: SetUpClient, title: str, project_id: int | None
 ) -> ProjectRecord | None:
     """The store's record of the project that `create_project` would take; None where it is new."""
     numbers = [project_id] if project_id is not None else [each["id"] for each in client.projects(title)]
@@ -24,7 +24,7 @@ def known_project(
 
 def create_project(
     database: Database,
-    client: LabelStudio,
+    client: SetUpClient,
     settings: Settings,
     *,
     title: str,

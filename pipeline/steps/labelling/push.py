@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.errors import StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.results import choice_result
+from pipeline.label_studio.roles import QueueClient
 from pipeline.records import PredictionRecord, utc_now
 from pipeline.store import categories, models, predictions, projects, reviews, tasks
 from pipeline.store.database import Database, chunks
@@ -33,7 +33,7 @@ class PushReport:
 
 
 def push(
-    database: Database, client: LabelStudio, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
+    database: Database, client: QueueClient, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
 ) -> PushReport:
     """Make Label Studio's queue that of the project's current version. Rerunning changes nothing more.
 
@@ -73,7 +73,7 @@ def push(
 
 def _send(
     database: Database,
-    client: LabelStudio,
+    client: QueueClient,
     project_id: int,
     version: str,
     queue: Sequence[PredictionRecord],

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pipeline import heads
 from pipeline.errors import StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.files import ServedFiles
+from pipeline.label_studio.roles import ReviewClient
 from pipeline.oracle import OracleEntry, current_label
 from pipeline.records import Verdict
 from pipeline.steps.labelling.publish import CALL_TASKS, task_data
@@ -146,7 +146,7 @@ def suspicious(held_out: Floats, given: Ints) -> list[int]:
 
 def ask_again(
     database: Database,
-    client: LabelStudio,
+    client: ReviewClient,
     project_id: int,
     served: ServedFiles,
     suspects: Sequence[Suspect],
@@ -181,7 +181,7 @@ def ask_again(
 
 
 def _reconcile(
-    database: Database, client: LabelStudio, project_id: int, version: str, suspects: Sequence[Suspect]
+    database: Database, client: ReviewClient, project_id: int, version: str, suspects: Sequence[Suspect]
 ) -> list[Review]:
     """Forget reviews whose tasks are gone, and take over tasks that an interrupted run left behind."""
     with database.read() as conn:
@@ -206,7 +206,7 @@ def _reconcile(
     return left
 
 
-def _put_first(database: Database, client: LabelStudio, version: str, made: Sequence[Review]) -> None:
+def _put_first(database: Database, client: ReviewClient, version: str, made: Sequence[Review]) -> None:
     """Send the predictions of new review tasks, then note the tasks: what is noted is in the queue."""
     client.import_predictions(made[0].project_id, [review_row(one, version) for one in made])
     with database.write() as conn:
