@@ -8,8 +8,9 @@ from functools import cached_property
 
 from importers.detectors.detector import DetectedBox
 from pipeline.errors import SourceError
+from pipeline.identity import json_digest
 from pipeline.images import CONTEXT, CROP_SIDE
-from pipeline.records import Role, SourceLabel, json_digest
+from pipeline.records import Role, SourceLabel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ def _embedders(workspace: Workspace, spec: str | None) -> Iterator[Embedder]:
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
         used = sorted({project.embedder for project in projects.all(conn)}) if spec is None else []
-        registered = [embeddings.registered(conn, embedder) for embedder in used]
+        registered = [embeddings.get_embedder(conn, embedder) for embedder in used]
     for record in registered:
         yield reload(record.id, record.manifest, data_dir=data_dir)
     if not registered:

@@ -15,9 +15,9 @@ from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait_until_trained
 from pipeline.demo.truth import Truth, read_truth
 from pipeline.embedders import Embedder
+from pipeline.identity import digest
 from pipeline.label_studio.connection import Connection
 from pipeline.label_studio.species import read_species
-from pipeline.records import digest
 from pipeline.render.importing import import_report
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
@@ -213,7 +213,7 @@ def _embedder(workspace: Workspace, spec: str | None) -> Embedder:
 
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
-        used = [embeddings.registered(conn, project.embedder) for project in projects.all(conn)]
+        used = [embeddings.get_embedder(conn, project.embedder) for project in projects.all(conn)]
     if spec is None and used:
         return reload(used[0].id, used[0].manifest, data_dir=data_dir)
     return load(spec or workspace.settings.embedder, data_dir=data_dir)

@@ -124,7 +124,7 @@ def _check_queue(workspace: Workspace, annotator: SimulatedAnnotator, model: Mod
         raise DemoError(f"Label Studio uses the version {project['model_version']!r}, not {model.version}")
     with workspace.database.read() as conn:
         left = predictions.unpushed(conn, model.version)
-        waiting = candidates.waiting(conn, model.project_id)
+        waiting = candidates.waiting_ids(conn, model.project_id)
     if left:
         raise DemoError(f"{len(left)} predictions of {model.version} did not reach Label Studio")
     task = annotator.next_task()

@@ -13,7 +13,7 @@ from pipeline.embedders.embedder import embedder_id
 from pipeline.embedders.network import Network, NetworkEmbedder, backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
-from pipeline.records import json_digest
+from pipeline.identity import json_digest
 
 SEED = 0
 

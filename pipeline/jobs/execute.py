@@ -129,7 +129,7 @@ def _heartbeat(database: Database, claimed: RunRecord) -> Iterator[None]:
         while not over.wait(BEAT_SECONDS):
             try:
                 with database.write() as conn:
-                    runs.beat(conn, claimed)
+                    runs.heartbeat(conn, claimed)
             except StoreError as exc:
                 log.warning("a heartbeat of run %d was missed: %s", claimed.id, exc)
 

@@ -291,8 +291,8 @@ def audited_and_novel(here: Backend) -> tuple[set[int], set[int]]:
         version = projects.get(conn, here.project).current_model
         assert version is not None
         sample = audits.sample(conn, here.project)
-        novel = [one.detection_id for one in predictions.of(conn, version) if one.novel]
-        task_of = tasks.by_detection(conn, here.project, {*sample.asked, *sample.waiting, *novel})
+        novel = [one.detection_id for one in predictions.queue(conn, version) if one.novel]
+        task_of = tasks.by_detection(conn, here.project, {*sample.requested, *sample.waiting, *novel})
     unused = set(here.tasks)
-    audited = {task_of[one] for one in (*sample.asked, *sample.waiting)} & unused
+    audited = {task_of[one] for one in (*sample.requested, *sample.waiting)} & unused
     return audited, ({task_of[one] for one in novel} & unused) - audited

@@ -53,7 +53,7 @@ def queue(database: Database) -> list[PredictionRecord]:
     version = project(database).current_model
     assert version is not None
     with database.read() as conn:
-        return predictions.of(conn, version)
+        return predictions.queue(conn, version)
 
 
 def sample(database: Database) -> audits.AuditSample:
@@ -106,7 +106,7 @@ def test_audit_crops_come_without_an_answer_and_no_version_learns_from_them(
 def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
     """Three species and four sites in equal shares, whatever the order of the ids."""
     with pool.write() as conn:
-        waiting = candidates.waiting(conn, PROJECT)
+        waiting = candidates.waiting_ids(conn, PROJECT)
         assert audits.draw(conn, PROJECT, waiting, 200) == 200
         assert audits.draw(conn, PROJECT, waiting, 300) == 200  # the rest
         drawn = audits.sample(conn, PROJECT).waiting
@@ -117,10 +117,10 @@ def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
 
 def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Database) -> None:
     with pool.write() as conn:
-        audits.draw(conn, PROJECT, candidates.waiting(conn, PROJECT), 40)
+        audits.draw(conn, PROJECT, candidates.waiting_ids(conn, PROJECT), 40)
     populate(pool, 800, first=400)
     with pool.write() as conn:
-        audits.draw(conn, PROJECT, candidates.waiting(conn, PROJECT), 40)
+        audits.draw(conn, PROJECT, candidates.waiting_ids(conn, PROJECT), 40)
     late = [one for one in sample(pool).waiting if number(one) >= 400]
     assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
 
@@ -145,7 +145,7 @@ def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_pat
     record = trained(pool, tmp_path, top_k=50)
     assert draw(make_workspace(pool, tmp_path), PROJECT, 25) == 25
     activate(make_workspace(pool, tmp_path, top_k=50), PROJECT, record.version)
-    asked = sample(pool).asked
+    asked = sample(pool).requested
     assert len(asked) == 25
     assert [one.detection_id for one in queue(pool)[:25]] == list(asked)
     assert all(one.category_id is None for one in queue(pool)[:25])
@@ -158,7 +158,7 @@ def audited(database: Database, data_dir: Path, size: int) -> ModelRecord:
     label_queue(database, 60)
     record = trained(database, data_dir)
     draw(make_workspace(database, data_dir), PROJECT, size)
-    label(database, [number(one) for one in sample(database).asked])
+    label(database, [number(one) for one in sample(database).requested])
     return record
 
 
@@ -254,7 +254,7 @@ def test_an_acceptance_of_nothing_is_none(pool: Database, tmp_path: Path) -> Non
     accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
     accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9999, confidence=0.9999)
     with pool.read() as conn:
-        assert acceptances.of(conn, record.version) is None
+        assert acceptances.for_version(conn, record.version) is None
 
 
 def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
     activate(make_workspace(pool, tmp_path, top_k=500), PROJECT, record.version)
     assert len(queue(pool)) <= report.waiting - report.settled + len(sample(pool).waiting)
     with pool.read() as conn:
-        accepted = acceptances.of(conn, record.version)
+        accepted = acceptances.for_version(conn, record.version)
     assert accepted is not None
     for one in queue(pool):
         if one.category_id is not None and one.probability is not None:
@@ -283,7 +283,7 @@ def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path)
     label_queue(pool, 40)
     trained(pool, tmp_path)
     draw(make_workspace(pool, tmp_path), PROJECT, 40)
-    label(pool, [number(one) for one in sample(pool).asked])
+    label(pool, [number(one) for one in sample(pool).requested])
     with pool.read() as conn:
         assert not is_due(conn, workspace, PROJECT)
     label_queue(pool, 3)
@@ -336,7 +336,7 @@ def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path
     assert "150 audit crops drawn" in told
     assert "its queue is pushed" in told
     assert "6 audit labels" in told
-    label(typed, [number(one) for one in sample(typed).asked])
+    label(typed, [number(one) for one in sample(typed).requested])
     told = say("audit")
     assert "156 audit labels" in told
     assert "macro recall" in told

@@ -164,7 +164,7 @@ def test_a_photograph_of_several_species_labels_no_box(database: Database, photo
 def labels_of(database: Database) -> list[SourceLabel]:
     with database.read() as conn:
         ids = conn.scalars(sa.select(image.c.id)).all()
-        return [label for found in image_labels.of(conn, ids).values() for label in found]
+        return [label for found in image_labels.by_image(conn, ids).values() for label in found]
 
 
 def test_observations_of_one_species_are_kept_apart_and_label_a_box_together(

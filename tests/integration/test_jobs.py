@@ -272,7 +272,7 @@ class TestTheClock:
         scheduler.tick(workspace)
         assert one(workspace, number).state is RunState.QUEUED
         with workspace.database.write() as conn:
-            assert not runs.beat(conn, claimed)
+            assert not runs.heartbeat(conn, claimed)
             assert not runs.finish(conn, claimed)
 
     def test_a_run_that_took_three_workers_with_it_fails(self, workspace: Workspace) -> None:

@@ -46,7 +46,7 @@ def queue(database: Database) -> list[PredictionRecord]:
     version = current(database)
     assert version is not None
     with database.read() as conn:
-        return predictions.of(conn, version)
+        return predictions.queue(conn, version)
 
 
 def trained(database: Database, data_dir: Path, top_k: int = 20) -> ModelRecord:
@@ -225,7 +225,7 @@ def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_p
     waiting = [one.detection_id for one in queue(pool)]
     with pool.read() as conn:
         assert [one.detection_id for one in predictions.unpushed(conn, first.version)] == waiting
-        assert set(waiting) <= set(candidates.waiting(conn, PROJECT))
+        assert set(waiting) <= set(candidates.waiting_ids(conn, PROJECT))
     push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
     assert [shown for shown, _ in server.queue()] == waiting

@@ -46,7 +46,7 @@ def say(*words: str) -> str:
 def test_train_orders_the_pool_first_and_learns_later(store: Database) -> None:
     assert "No labels to train on yet. The queue of v0-" in say("train")
     with store.read() as conn:
-        audited = audits.ids(conn, PROJECT)
+        audited = audits.drawn_ids(conn, PROJECT)
     label(store, range(30))
     told = say("train")
     learned = 30 - len(audited & {detection(one) for one in range(30)})

@@ -278,7 +278,7 @@ def test_another_annotator_who_disagrees_makes_it_disputed(workspace: Workspace,
     synced(workspace, out)
     assert label_of(workspace, 4) is None
     with workspace.database.read() as conn:
-        assert oracle.disputed(conn, PROJECT) == {detection(4)}
+        assert oracle.disputed_ids(conn, PROJECT) == {detection(4)}
     assert detection(4) not in waiting(workspace)
 
 

@@ -97,7 +97,7 @@ def test_missed_labels_are_brought_in(workspace: Workspace, server: FakeLabelStu
     assert first["result"] == server.result("deer")
     with workspace.database.read() as conn:
         assert oracle.label_count(conn, PROJECT) == 2
-        assert oracle.resolved(conn, PROJECT) == {"d1", "d2", "d4"}
+        assert oracle.resolved_ids(conn, PROJECT) == {"d1", "d2", "d4"}
 
 
 def test_a_second_sync_adds_nothing_and_exports_nothing(

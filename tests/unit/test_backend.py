@@ -90,7 +90,7 @@ def activate(workspace: Workspace, version: str = "v1", queue: tuple[PredictionR
     """A version whose head tells deer by the first number and fox by the second."""
     with workspace.database.read() as conn:
         embedder_id = projects.get(conn, PROJECT).embedder
-        dimension = embeddings.registered(conn, embedder_id).dimension
+        dimension = embeddings.get_embedder(conn, embedder_id).dimension
         numbers = {name: number for number, name in categories.names(conn).items()}
     weights = np.zeros((2, dimension), np.float32)
     weights[0, 0] = weights[1, 1] = 1.0

@@ -26,7 +26,7 @@ from pipeline.label_studio.checks import (
 )
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
-from pipeline.label_studio.project import SECRET_HEADER
+from pipeline.label_studio.ml_backend import SECRET_HEADER
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.settings import Settings, misspelt_variables
 from pipeline.steps.operations import doctor as module
@@ -425,9 +425,7 @@ def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fai
     monkeypatch.delenv("WILDLOOP_DATABASE_URL", raising=False)
     told = CliRunner().invoke(doctor)
     assert told.exit_code == 1
-    assert (
-        "server: asking for the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
-    )
+    assert "server: reading the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
     assert "-> start it, or set LABEL_STUDIO_URL to its address" in told.output
     findings = json.loads(CliRunner().invoke(doctor, ["--json"]).output)
     states = {finding["check"]: finding["state"] for finding in findings}

@@ -112,7 +112,7 @@ def finetune(
 def _start(workspace: Workspace, project: ProjectRecord) -> Mapping[str, Any]:
     """The manifest of the project's embedder, whose weights are to be trained on."""
     with workspace.database.read() as conn:
-        manifest = embeddings.registered(conn, project.embedder).manifest
+        manifest = embeddings.get_embedder(conn, project.embedder).manifest
     if manifest.get("kind") != "checkpoint":
         raise EmbedderError(
             f"{project.embedder} was not trained here, so it cannot be trained on",

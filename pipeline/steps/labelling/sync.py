@@ -20,7 +20,7 @@ from pipeline.records import utc_now
 from pipeline.steps.labelling.record import forget_tasks, record_heard
 from pipeline.store import categories, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
-from pipeline.store.oracle import LastState
+from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
 
 # Label Studio stamps a task before it commits, and commits in another order than it stamps.
@@ -87,7 +87,7 @@ def sync(workspace: Workspace, client: Source, project_id: int, *, full: bool = 
         report = replace(report, new=report.new + retracted, tasks_deleted=len(gone))
     with workspace.database.write() as conn:
         projects.set_watermark(conn, project_id, watermark, synced_at=utc_now())
-        return replace(report, disputed=len(oracle.disputed(conn, project_id)))
+        return replace(report, disputed=len(oracle.disputed_ids(conn, project_id)))
 
 
 def _reconcile(
@@ -105,7 +105,7 @@ def _reconcile(
         )
         names = categories.names(conn)
     unknown: list[int] = []
-    gone: list[LastState] = []
+    gone: list[LatestRevision] = []
     unreadable = 0
     for task in page:
         annotations = _annotations(task)
@@ -168,8 +168,8 @@ def _shows(page: Iterable[Task]) -> dict[int, str]:
     return {number: claim for number, claim in claims if isinstance(claim, str)}
 
 
-def _by_task(states: Iterable[LastState]) -> dict[int, list[LastState]]:
-    found: dict[int, list[LastState]] = defaultdict(list)
+def _by_task(states: Iterable[LatestRevision]) -> dict[int, list[LatestRevision]]:
+    found: dict[int, list[LatestRevision]] = defaultdict(list)
     for state in states:
         if state.annotation.task_id is not None:
             found[state.annotation.task_id].append(state)
@@ -181,7 +181,7 @@ def _told(one: Annotation) -> tuple[object, ...]:
     return one.id, one.updated_at, one.verdict, one.choice, one.ground_truth
 
 
-def _stored(state: LastState, names: Mapping[int, str]) -> tuple[object, ...]:
+def _stored(state: LatestRevision, names: Mapping[int, str]) -> tuple[object, ...]:
     one = state.annotation
     choice = None if one.label is None else names[one.label]
     return one.annotation_id, one.annotated_at, one.verdict, choice, one.ground_truth

@@ -45,7 +45,7 @@ def build_queue(
     """
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
     with workspace.database.read() as conn:
-        accepted = acceptances.of(conn, version)
+        accepted = acceptances.for_version(conn, version)
     known = novelty_detector(workspace, pool, learned)
     waiting, value = _open(state, head, known, accepted)
     chosen = coverage.choose(
@@ -60,7 +60,7 @@ def build_queue(
     index = pool.index
     first, among = (
         np.array([index[one] for one in drawn if one in index], np.intp)
-        for drawn in (state.audit.asked, state.audit.waiting)
+        for drawn in (state.audit.requested, state.audit.waiting)
     )
     rows = np.concatenate([first, audit.interleaved(chosen, among)[: state.queue_length]])
     hidden = np.isin(rows, first) | np.isin(rows, among)
@@ -84,7 +84,7 @@ def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecor
     with workspace.database.write() as conn:
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:
-            stored = predictions.of(conn, record.version)
+            stored = predictions.queue(conn, record.version)
             if [one.detection_id for one in stored] == [one.detection_id for one in queue]:
                 return current
         models.activate(conn, record, queue)

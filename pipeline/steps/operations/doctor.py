@@ -163,7 +163,7 @@ def _read_store(settings: Settings) -> _Stored:
             for record in records:
                 seen += [run.finished_at for run in runs.recent(conn, record.id, limit=1)]
             return _Stored(
-                projects=[(record, tasks.any_crop(conn, record.id)) for record in records],
+                projects=[(record, tasks.any_crop_path(conn, record.id)) for record in records],
                 worker_seen=max((moment for moment in seen if moment is not None), default=None),
             )
     finally:

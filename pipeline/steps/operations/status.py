@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import current_label
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
 from pipeline.steps.learning.schedule import next_training
 from pipeline.store import (
@@ -109,7 +108,7 @@ def status(workspace: Workspace) -> Status:
             failed=photographs["failed"],
             detections=found["detections"],
             crops=found["crops"],
-            embedded=overview.embedded(conn),
+            embedded=overview.embedded_counts(conn),
             projects=tuple(_project(conn, each, retrain_every) for each in projects.all(conn)),
             failed_runs=tuple(
                 RunFailure(
@@ -126,8 +125,7 @@ def status(workspace: Workspace) -> Status:
 
 
 def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) -> ProjectStatus:
-    undecided = oracle.histories(conn, overview.undecided(conn, project.id)).values()
-    answers = [current_label(history) for history in undecided]
+    undecided = oracle.undecided(conn, project.id).values()
     labelled = oracle.label_count(conn, project.id)
     sample = audits.sample(conn, project.id)
     current = models.current(conn, project.id)
@@ -139,13 +137,13 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         embedder=project.embedder,
         published=tasks.count(conn, project.id),
         labelled=labelled,
-        unsure=overview.unsure(conn, project.id),
-        skipped=sum(answer.verdict is Verdict.SKIPPED for answer in answers),
-        disputed=sum(answer.disputed for answer in answers),
+        unsure=overview.unsure_count(conn, project.id),
+        skipped=sum(answer.verdict is Verdict.SKIPPED for answer in undecided),
+        disputed=sum(answer.disputed for answer in undecided),
         audit_labels=len(sample.labelled),
-        audit_waiting=len(sample.asked) + len(sample.waiting),
+        audit_waiting=len(sample.requested) + len(sample.waiting),
         accepted=None if current is None else _accepted(conn, current.version),
-        versions=overview.trained(conn, project.id),
+        versions=overview.trained_count(conn, project.id),
         model=_model(current),
         labels_until_training=max(0, wanted - labelled),
         queued=runs.get(RunState.QUEUED, 0),
@@ -155,7 +153,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
 
 
 def _accepted(conn: sa.Connection, version: str) -> AcceptedStatus | None:
-    found = acceptances.of(conn, version)
+    found = acceptances.for_version(conn, version)
     if found is None:
         return None
     names = categories.names(conn)
