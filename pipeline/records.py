@@ -14,10 +14,6 @@ from typing import Any
 
 EMPTY = "empty"  # the category 0: nothing to see in the crop
 ANIMAL, PERSON, VEHICLE = "animal", "person", "vehicle"  # what detectors tell apart
-PEOPLE_NAMES = frozenset({"person", "human", "people", "homo sapiens"})  # categories that speak of people
-VEHICLE_NAMES = frozenset(
-    {"vehicle", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"}
-)
 NOBODY = "nobody"  # begins the scan of a photograph that came without boxes and that no detector saw
 ROWS_OF = "rows:"  # begins a scan whose boxes are stored and whose crops are not cut
 UNSURE = "unsure"  # no category: somebody looked and cannot tell
@@ -259,12 +255,6 @@ class RunRecord:
 def category_name(text: str) -> str:
     """The name under which `category` keeps a species: lower case, single spaces."""
     return " ".join(text.split()).lower()
-
-
-def kind_of(category: str) -> str:
-    """What a detector would call a category: PERSON, VEHICLE, or ANIMAL for every other, EMPTY among them."""
-    name = category_name(category).replace("_", " ")
-    return PERSON if name in PEOPLE_NAMES else VEHICLE if name in VEHICLE_NAMES else ANIMAL
 
 
 def digest(*parts: str, size: int = 12) -> str:
