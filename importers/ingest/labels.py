@@ -19,10 +19,10 @@ from pipeline.records import (
     SourceLabel,
     Verdict,
     category_name,
-    kind_of,
     utc_now,
 )
 from pipeline.store import categories, detections, image_labels, oracle
+from pipeline.vocabulary import kind_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -497,7 +496,7 @@ def test_photographs_without_deployments_are_exported_once_a_table_places_them(
 
 
 def test_the_commands_import_and_say_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {**os.environ, "WILDLOOP_DATA_DIR": str(tmp_path / "data")})
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("WILDLOOP_DATABASE_URL", raising=False)
     root = photographed(tmp_path / "p", [deployment()], [medium()], [observation(**boxed())])
     run = CliRunner().invoke(wildloop, ["import", "camtrap-dp", str(root)])

@@ -554,9 +554,9 @@ BOXES = st.builds(
     confidence=st.none() | st.floats(0.2, 1).map(lambda sure: round(sure, 4)),
     probability=st.none() | st.floats(0, 1).map(lambda sure: round(sure, 4)),
     by=st.lists(TEXT, max_size=2).map(tuple),
-    when=st.none() | st.datetimes(dt.datetime(1, 1, 2), timezones=st.just(dt.UTC)),
+    when=st.none() | st.datetimes(dt.datetime(1900, 1, 2), timezones=st.just(dt.UTC)),
 )
-MOMENTS = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)).map(
+MOMENTS = st.datetimes(dt.datetime(1900, 1, 2), dt.datetime(9999, 12, 30)).map(
     lambda moment: moment.replace(microsecond=0)
 )
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, understood
 from importers.reading.image_root import is_outside
 from importers.reading.locations import no_location
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
@@ -198,10 +198,9 @@ def _frames(
     prefix: str,
     seen: set[str],
 ) -> Iterator[SourceImage]:
-    labels = tuple(
-        SourceLabel(category=name, source=f"emammal:project{deployment.project}", level=Level.SEQUENCE)
-        for name in burst.species
-    )
+    source = f"emammal:project{deployment.project}"
+    words = (SourceLabel(category=name, source=source, level=Level.SEQUENCE) for name in burst.species)
+    labels = tuple(dict.fromkeys(label for label in map(understood, words) if label is not None))
     named = []
     for frame in manifests.in_order(burst.frames):
         given = frame.file_name.replace("\\", "/")
