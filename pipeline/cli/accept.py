@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, refill
+from pipeline.cli.common import chosen_project, project_option, tell_queue
 
 if TYPE_CHECKING:
     from pipeline.steps.learning.accept import AcceptedGroup, AcceptReport
@@ -32,6 +32,7 @@ def accept(project: int | None, precision: float, confidence: float) -> None:
     often enough, judged by audit labels alone. What cannot be promised stays with people. Exports use it,
     and the queue leaves out what is settled.
     """
+    from pipeline.steps.labelling.refresh import refill
     from pipeline.steps.learning.accept import accept as find
     from pipeline.workspace import open_workspace
 
@@ -40,7 +41,7 @@ def accept(project: int | None, precision: float, confidence: float) -> None:
     report = find(workspace, chosen.id, precision=precision, confidence=confidence)
     for line in lines(report):
         click.echo(line)
-    refill(workspace, chosen.id, report.version)
+    tell_queue(refill(workspace, chosen.id, report.version))
 
 
 def lines(report: AcceptReport) -> Iterator[str]:

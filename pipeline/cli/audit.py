@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, refill
+from pipeline.cli.common import chosen_project, project_option, tell_queue
 
 if TYPE_CHECKING:
     from pipeline.steps.learning.audit import Judgement
@@ -29,6 +29,7 @@ def audit(project: int | None, size: int | None, target: float) -> None:
 
     Every tenth crop of the queue is an audit crop anyway; `--size` asks for more of them at once.
     """
+    from pipeline.steps.labelling.refresh import refill
     from pipeline.steps.learning.audit import draw, judge
     from pipeline.workspace import open_workspace
 
@@ -38,7 +39,7 @@ def audit(project: int | None, size: int | None, target: float) -> None:
         drawn = draw(workspace, chosen.id, size)
         click.echo(f"{drawn} audit crops drawn; they come before the queue, without a pre-selected species")
         if chosen.current_model is not None:
-            refill(workspace, chosen.id, chosen.current_model)
+            tell_queue(refill(workspace, chosen.id, chosen.current_model))
     judgement = judge(workspace, chosen.id, target=target)
     if judgement is None:
         click.echo("no version answers yet: label some crops, then `wildloop train`")

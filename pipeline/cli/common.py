@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
+    from pipeline.steps.labelling.push import PushReport
     from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -46,20 +47,9 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
     return known[project]
 
 
-def refill(workspace: Workspace, project_id: int, version: str) -> None:
-    """Give the current version a queue of what waits now, and push that."""
-    from pipeline.steps.learning.activate import refill
-
-    refill(workspace, project_id, version)
-    push_queue(workspace, project_id)
-
-
-def push_queue(workspace: Workspace, project_id: int) -> None:
-    """Push the queue of the project's current version, where there is a key for Label Studio."""
-    from pipeline.steps.labelling.push import push
-
-    if workspace.settings.label_studio_api_key is None:
+def tell_queue(report: PushReport | None) -> None:
+    """Say whether the queue of the current version is in Label Studio; None: it was not pushed."""
+    if report is None:
         click.echo("its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set")
-        return
-    push(workspace, workspace.label_studio(), project_id)
-    click.echo("its queue is pushed")
+    else:
+        click.echo("its queue is pushed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue
+from pipeline.cli.common import chosen_project, project_option, tell_queue
 
 
 @click.command()
@@ -40,13 +40,13 @@ def activate(version: str) -> None:
 
     A version of another embedder takes the project back to that embedder.
     """
-    from pipeline.steps.learning.activate import activate as activate_version
+    from pipeline.steps.labelling.refresh import activate as activate_version
     from pipeline.store import models as store
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
     with workspace.database.read() as conn:
         project = store.get(conn, version).project_id
-    activate_version(workspace, project, version)
+    report = activate_version(workspace, project, version)
     click.echo(f"{version} is current in project {project}")
-    push_queue(workspace, project)
+    tell_queue(report)

@@ -20,9 +20,7 @@ def publish(project: int | None) -> None:
     Before anything is learned from labels, the queue covers all crops; `wildloop embed` comes first.
     """
     from pipeline.steps.labelling.publish import publish as publish_crops
-    from pipeline.steps.labelling.push import push as push_queue
-    from pipeline.steps.learning.cold_start import cold_start
-    from pipeline.store import models
+    from pipeline.steps.labelling.refresh import refresh_published
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
@@ -34,11 +32,7 @@ def publish(project: int | None) -> None:
         click.echo(f"{report.recovered} tasks of an earlier, interrupted run were found again")
     if report.vanished:
         click.echo(f"{report.vanished} tasks had been deleted in Label Studio; their crops have new ones")
-    with workspace.database.read() as conn:
-        current = models.current(conn, chosen.id)
-    if current is None or (current.path is None and report.published + report.recovered):
-        cold_start(workspace, chosen.id)
-    _tell(push_queue(workspace, client, chosen.id))
+    _tell(refresh_published(workspace, client, chosen.id, report))
 
 
 @click.command()

@@ -18,12 +18,21 @@ def sync(project: int | None, full: bool) -> None:
     """Bring in from Label Studio what its webhooks missed."""
     from pipeline import jobs
     from pipeline.cli.common import chosen_project
-    from pipeline.steps.labelling.sync import sync as sync_project
+    from pipeline.errors import LabelStudioError
+    from pipeline.records import RunState
+    from pipeline.steps.labelling.sync import SyncReport, reset_watermark
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = sync_project(workspace, workspace.label_studio(), chosen.id, full=full)
+    if full:
+        reset_watermark(workspace, chosen.id)
+    run = jobs.run_now(workspace, chosen.id, "sync", trigger="command")
+    if run.state is RunState.FAILED:
+        raise LabelStudioError(run.error or "the run failed without a word")
+    result = dict(run.result)
+    training = result.pop("training")
+    report = SyncReport(**result)
     click.echo(f"{report.tasks} tasks looked at, {report.new} changes recorded")
     if report.tasks_deleted:
         click.echo(
@@ -37,5 +46,5 @@ def sync(project: int | None, full: bool) -> None:
         click.echo(
             f"{report.disputed} detections have labels that tie; marking one as ground truth settles it"
         )
-    if report.new and jobs.train_if_due(workspace, chosen.id) is not None:
+    if training is not None:
         click.echo("a training is due: the worker carries it out")

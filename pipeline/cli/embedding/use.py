@@ -31,11 +31,12 @@ def use(spec: str, project: int | None) -> None:
 
 def go_over(workspace: Workspace, chosen: ProjectRecord, spec: str) -> None:
     """Make the project work with the embedder that `spec` names, say what came of it, and push its queue."""
-    from pipeline.cli.common import push_queue
+    from pipeline.cli.common import tell_queue
     from pipeline.cli.embed import tell_broken
     from pipeline.cli.figures import accuracy, figures
     from pipeline.embedders import load
     from pipeline.steps.embedding.use import use_embedder
+    from pipeline.steps.labelling.refresh import push_queue
 
     name = f"project {chosen.id} ({chosen.title})"
     embedder = load(spec, data_dir=workspace.data_dir)
@@ -59,4 +60,4 @@ def go_over(workspace: Workspace, chosen: ProjectRecord, spec: str) -> None:
             f"{change.left.version}, which it leaves, had the accuracy {accuracy(change.left)}; "
             f"`wildloop activate {change.left.version}` goes back"
         )
-    push_queue(workspace, chosen.id)
+    tell_queue(push_queue(workspace, change.record))
