@@ -89,7 +89,7 @@ def test_a_sync_pushes_the_queue_that_label_studio_did_not_take(
         patch.setattr(server, "import_predictions", refuse)
         assert isinstance(CliRunner().invoke(wildloop, ["train"]).exception, Exception)
     assert server.queue() == []
-    assert "0 tasks looked at, 0 changes recorded" in run("sync")
+    assert "0 tasks compared, 0 changes recorded" in run("sync")
     assert len(server.queue()) == 90
 
 
