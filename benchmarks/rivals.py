@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from skactiveml import pool
 from skactiveml.base import SkactivemlClassifier
 
@@ -16,7 +17,7 @@ from pipeline.acquisition.baselines.uncertainty import random
 from pipeline.arrays import Embeddings, Floats, Ints, unit
 
 
-class Answering(SkactivemlClassifier):
+class Answering(SkactivemlClassifier):  # type: ignore[misc]  # untyped
     """A fitted head as scikit-activeml wants a classifier."""
 
     def __init__(self, answer: Callable[[Embeddings], Floats]) -> None:
@@ -26,12 +27,14 @@ class Answering(SkactivemlClassifier):
     def fit(self, *_: object) -> Answering:
         return self
 
-    def predict_proba(self, X: Embeddings) -> Floats:
+    def predict_proba(self, X: Embeddings) -> NDArray[np.float64]:
         probabilities = self.answer(X).astype(np.float64)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
     def predict(self, X: Embeddings) -> Ints:
-        return self.answer(X).argmax(axis=1)
+        rows: Ints = self.answer(X).argmax(axis=1)
+        return rows
 
 
 def asked(make: Callable[..., Any], by_head: bool, state: Round, k: int, rng: np.random.Generator) -> Ints:

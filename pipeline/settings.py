@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import SettingsError
 
 SECRETS_FILE = "secrets.json"
+_PREFIX = "WILDLOOP_"
+_RESEMBLANCE = 0.65  # least similarity, 0 to 1, of a name's part behind the prefix to the right one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,38 @@ class Settings:
             basic_auth_password=self.basic_auth_password or generated["basic_auth_password"],
             webhook_secret=self.webhook_secret or generated["webhook_secret"],
         )
+
+
+class _Names(Mapping[str, str]):
+    """An empty environment that keeps the names of the variables that are read from it."""
+
+    def __init__(self) -> None:
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that Wildloop does not read, each with the name that it does read and that resembles it."""
+    names = _Names()
+    Settings.from_environ(names)
+    known = {name.removeprefix(_PREFIX) for name in names.read if name.startswith(_PREFIX)}
+    misspelt = {}
+    for name in sorted(environ):
+        rest = name.removeprefix(_PREFIX)
+        if rest == name or rest in known:
+            continue
+        for right in difflib.get_close_matches(rest, known, n=1, cutoff=_RESEMBLANCE):
+            misspelt[name] = _PREFIX + right
+    return misspelt
 
 
 def child_environ(changes: Mapping[str, str]) -> dict[str, str]:

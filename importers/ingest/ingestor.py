@@ -8,7 +8,6 @@ half done: what was not committed is done again, into the same files.
 from __future__ import annotations
 
 import gc
-import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from joblib import cpu_count
 from tqdm import tqdm
 
 from importers.detectors import DetectedBox, Detector
 from importers.ingest import sequences
-from importers.ingest.crops import cut, recorded
 from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
 from importers.ingest.results import (
@@ -31,19 +30,21 @@ from importers.ingest.results import (
     labels_of,
     merged,
     others,
+    records_of,
     unchanged_of,
 )
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
-from pipeline.embedders.hardware import usable_cores
+from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
+from pipeline.identity import NO_DETECTOR, ROWS_ONLY, image_id
 from pipeline.images import Photo, read_file
-from pipeline.records import NOBODY, ROWS_OF, ImageRecord, image_id
+from pipeline.records import ImageRecord
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
-from pipeline.store.images import Known
+from pipeline.store.images import StoredImage
 from pipeline.store.schema import detection, image, image_label, oracle, scan
 
 LOOKUP = 256  # photographs asked of the store at once
@@ -116,7 +117,7 @@ class Ingestor:
                 bar.update(waiting.result())
 
     def _outcomes(self, entries: Iterable[SourceImage]) -> Iterator[IngestResult]:
-        workers = self._options.workers or usable_cores()
+        workers = self._options.workers or cpu_count()
         waiting: deque[Future[IngestResult]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="import")
         try:
@@ -138,35 +139,35 @@ class Ingestor:
                 known = images.at_paths(conn, [as_text(entry.path) for entry in chunk])
             yield [self.record_only(entry, known.get(as_text(entry.path), ())) for entry in chunk]
 
-    def record_only(self, entry: SourceImage, known: Sequence[Known] = ()) -> IngestResult:
+    def record_only(self, entry: SourceImage, known: Sequence[StoredImage] = ()) -> IngestResult:
         """What becomes of one entry whose file is not to be read."""
         failures = [one.record.id for one in known if one.record.failure is not None]
         record = self._described(entry)
         if entry.failure is not None:
             return failed(record, PhotoError(*entry.failure), failures)
-        detector = entry.ready.detector if entry.ready is not None else NOBODY
+        detector = entry.ready.detector if entry.ready is not None else NO_DETECTOR
         scan = self._options.scan(detector)
         same = next((one for one in reversed(known) if one.record.failure is None), None)
         kept, left = self._kept(entry.ready)
         if same is not None:
-            for done in (scan, ROWS_OF + scan):
+            for done in (scan, ROWS_ONLY + scan):
                 if done in same.scans and has_all(same, detector, kept):
                     return self._known(same, record, done, entry, detector)
             record = merged(same.record, record, is_told=self._is_told(entry))
-        boxes = [recorded(record.id, detector, found) for found in kept]
+        boxes = records_of(record.id, detector, kept)
         return IngestResult(
             record=record,
-            scan=ROWS_OF + scan,
+            scan=ROWS_ONLY + scan,
             detections=tuple(boxes),
             labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(boxes, kept),
-            looked=detector != NOBODY,
+            looked=detector != NO_DETECTOR,
             stored=same is not None,
             left_out=_counted(left),
             superseded=tuple(failures),
         )
 
-    def process(self, entry: SourceImage, known: Sequence[Known] = ()) -> IngestResult:
+    def process(self, entry: SourceImage, known: Sequence[StoredImage] = ()) -> IngestResult:
         """What becomes of one entry, given what the store has of the file at its path.
 
         Writes crops, not rows. Raises StoreError where the disk refuses.
@@ -187,7 +188,7 @@ class Ingestor:
             return self._known(unchanged, record, scan, entry, detector, newest=unchanged is readable[-1])
         try:
             data = read_file(entry.path)
-            content = hashlib.blake2b(data, digest_size=16).hexdigest()
+            content = content_hash(data)
             mtime = found.mtime if found is not None else None
             same = next((one for one in readable if one.record.content_hash in (content, None)), None)
             if same is not None and same in looked:
@@ -208,7 +209,13 @@ class Ingestor:
                 datetime=record.datetime or (photo.taken_at if self._options.exif_time else None),
             )
             kept, left = (brought, left) if entry.ready is not None else self._found(photo)
-            cuttings = cut(photo, record.id, detector, kept, self._data_dir, self._options)
+            cuttings = cut_crops(
+                photo,
+                records_of(record.id, detector, kept),
+                self._data_dir,
+                context=self._options.context,
+                crop_side=self._options.crop_side,
+            )
         except PhotoError as exc:
             return failed(record, exc, failures)
         return IngestResult(
@@ -217,7 +224,7 @@ class Ingestor:
             detections=tuple(cuttings),
             labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(cuttings, kept),
-            looked=detector != NOBODY,
+            looked=detector != NO_DETECTOR,
             stored=same is not None,
             left_out=_counted(left),
             superseded=others([*failures, image_id(name, None)], record.id),
@@ -246,11 +253,11 @@ class Ingestor:
     def _detector_of(self, entry: SourceImage) -> str:
         if entry.ready is not None:
             return entry.ready.detector
-        return NOBODY if self._detector is None else self._detector.id
+        return NO_DETECTOR if self._detector is None else self._detector.id
 
     def _known(
         self,
-        known: Known,
+        known: StoredImage,
         new: ImageRecord,
         scan: str,
         entry: SourceImage,
@@ -266,7 +273,7 @@ class Ingestor:
         record = merged(known.record, new, is_told=self._is_told(entry))
         kept, left = self._kept(entry.ready)
         labelled = [found for found in kept if found.labels]
-        boxes = [recorded(record.id, detector, found) for found in labelled]
+        boxes = records_of(record.id, detector, labelled)
         return IngestResult(
             record=record,
             known=True,
@@ -313,8 +320,8 @@ class Ingestor:
             if one.record.failure is None
         ]
         with self._database.write() as conn:
-            already = images.scanned(conn, scans)
-            images.forget_failed(conn, {id_ for one in batch for id_ in one.superseded})
+            already = images.stored_scans(conn, scans)
+            images.remove_failed(conn, {id_ for one in batch for id_ in one.superseded})
             images.add(conn, (one.record for one in batch if one.write))
             votes = self._labels.settle(conn, labelled)
             boxes = (
@@ -325,7 +332,7 @@ class Ingestor:
             stored = [box for one in batch if one.stored for box in one.detections]
             self._report.cut += detections.set_crops(conn, stored)  # before the new ones join them
             self._report.detections += detections.add(conn, boxes)
-            images.mark_scanned(conn, scans)
+            images.add_scans(conn, scans)
             self._report.labels += self._labels.write(conn, labelled, votes)
         for one in batch:
             self._count(one, is_known=(one.record.id, one.scan) in already)

@@ -13,7 +13,7 @@ from pipeline.embedders.embedder import embedder_id
 from pipeline.embedders.network import Network, NetworkEmbedder, backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
-from pipeline.records import json_digest
+from pipeline.identity import json_digest
 
 SEED = 0
 
@@ -57,7 +57,7 @@ class Untrained(NetworkEmbedder):
         """`manifest` is the checkpoint's; `sample` are crops for the statistics of batch normalisation."""
         import torch
 
-        from pipeline.embedders.projected import Projected
+        from pipeline.embedders.network import Projected
 
         network = _network(manifest)
         preprocessing = Preprocessing.from_manifest(network["preprocessing"])

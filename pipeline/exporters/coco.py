@@ -13,7 +13,8 @@ from typing import Any
 from pipeline.exporters.source import Basis, ExportReport, ExportSource, LabelledImage
 from pipeline.exporters.writing import JsonList, free_name
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name, kind_of
+from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name
+from pipeline.vocabulary import kind_of
 
 VERSION = "1.0"
 UNCLASSIFIED = "unclassified"  # category of boxes without an answer

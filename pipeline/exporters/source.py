@@ -79,7 +79,7 @@ class ExportSource(Protocol):
 
 @dataclass(kw_only=True)
 class ExportReport:
-    """What was written; `str()` is what the command prints."""
+    """What was written."""
 
     path: str
     photographs: int = 0
@@ -97,9 +97,3 @@ class ExportReport:
     def note(self, what: str, number: int = 1) -> None:
         """Count something that users should know."""
         self.notes[what] = self.notes.get(what, 0) + number
-
-    def __str__(self) -> str:
-        by = ", ".join(f"{self.answers[basis]} {basis.value}" for basis in Basis if basis in self.answers)
-        first = f"{self.path}: {self.photographs} photographs, {self.detections} detections"
-        notes = [f"  {number} {what}" for what, number in self.notes.items()]
-        return "\n".join([f"{first} ({by})" if by else first, *notes])

@@ -54,7 +54,7 @@ def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
     if not len(examples.labels):
         raise ModelError("a head needs at least one label", remedy="label some crops first")
     import scipy.optimize  # noqa: F401  it has its own BLAS, which must be loaded before it can be limited
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     x = normalised(examples.embeddings)
     classes, y = np.unique(np.asarray(examples.labels, dtype=np.intp), return_inverse=True)

@@ -85,7 +85,7 @@ def study(
 
 def _prepare() -> None:
     """Prepare a worker: one thread, so that no sum depends on their number; no traceback at Ctrl-C."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)
     # For libraries that are not loaded yet.

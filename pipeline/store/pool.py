@@ -106,13 +106,11 @@ def open_pool(database: Database, data_dir: Path, embedder_id: str) -> Pool:
 
 
 def _refreshed(conn: sa.Connection, folder: Path, embedder_id: str) -> _State:
-    registered = embeddings.registered(conn, embedder_id)
+    record = embeddings.get_embedder(conn, embedder_id)
     state = _read_state(folder)
-    if state is None or not _belongs(conn, state, registered) or not _complete(folder, state):
+    if state is None or not _belongs(conn, state, record) or not _complete(folder, state):
         _clear(folder)
-        state = _State(
-            identity=registered.identity, name=secrets.token_hex(6), dimension=registered.dimension
-        )
+        state = _State(identity=record.identity, name=secrets.token_hex(6), dimension=record.dimension)
         _paths(folder, state)[0].touch()
         _paths(folder, state)[1].touch()
         _write_state(folder, state)
@@ -121,11 +119,11 @@ def _refreshed(conn: sa.Connection, folder: Path, embedder_id: str) -> _State:
     return state
 
 
-def _belongs(conn: sa.Connection, state: _State, registered: embeddings.Registered) -> bool:
+def _belongs(conn: sa.Connection, state: _State, record: embeddings.EmbedderRecord) -> bool:
     """Whether the cache is of this store as it is now, not of another one or of a state before a restore."""
-    if (state.identity, state.dimension) != (registered.identity, registered.dimension):
+    if (state.identity, state.dimension) != (record.identity, record.dimension):
         return False
-    return state.rows == 0 or embeddings.detection_at(conn, registered.id, state.last_seq) == state.last_id
+    return state.rows == 0 or embeddings.detection_at(conn, record.id, state.last_seq) == state.last_id
 
 
 def _complete(folder: Path, state: _State) -> bool:

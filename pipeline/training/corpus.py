@@ -13,7 +13,7 @@ from pipeline.errors import SourceError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import split
 from pipeline.files import reading
-from pipeline.records import json_digest
+from pipeline.identity import json_digest
 
 VALIDATED = 0.15  # of the crops, as nearly as whole locations allow
 FEWEST_SPECIES = 2

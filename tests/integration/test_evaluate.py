@@ -13,8 +13,8 @@ from PIL import Image
 
 from pipeline.cli import wildloop
 from pipeline.embedders.checkpoint import save
+from pipeline.embedders.network import Projected
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
 from pipeline.errors import EmbedderError, FileError, SourceError, WildloopError
 from pipeline.evaluation.baselines import Untrained
 from pipeline.simulation import npz_file
@@ -163,7 +163,7 @@ def test_trained_embedders_are_compared_with_what_they_should_beat(dataset: Path
         assert pool.names == sorted(COLOURS)
         assert (pool.sequence_count, pool.location_count) == (60, 5)
     replayed = out / f"vectors-{rows['mine']['embedder']}.npz"
-    options = ("--strategies", "random", "--seeds", 1, "--budget", 20, "--processes", 1)
+    options = ("--strategies", "random", "--seeds", "1", "--budget", "20", "--processes", "1")
     result = invoke("simulate", replayed, "--out", tmp_path / "simulated", *options)
     assert result.exit_code == 0, result.output
     assert "60 crops of 4 species, tested by location" in result.output

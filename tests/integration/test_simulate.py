@@ -19,7 +19,7 @@ from pipeline.simulation.strategies import STRATEGIES
 from pipeline.steps.operations import simulate as step
 from pipeline.store import projects
 from pipeline.store.database import Database
-from tests.helpers.labelled_workspace import PROJECT, SPECIES, label, populate, species
+from tests.helpers.labelled_workspace import PROJECT, SPECIES, label, make_workspace, populate, species
 
 
 @pytest.fixture
@@ -111,10 +111,10 @@ def test_the_pool_of_a_project_is_what_is_labelled_and_embedded(database: Databa
     with database.read() as conn:
         project = projects.get(conn, PROJECT)
     with pytest.raises(ModelError, match=r"no labelled crop.*name a POOL\.npz"):
-        step.stored_pool(database, data_dir, project)
+        step.stored_pool(make_workspace(database, data_dir), project.id)
     numbers = [0, 1, 5, 7, 20]
     label(database, numbers)
-    pool = step.stored_pool(database, data_dir, project)
+    pool = step.stored_pool(make_workspace(database, data_dir), project.id)
     assert pool.embeddings.shape == (5, 8)
     assert [pool.names[one] for one in pool.species] == [species(one) for one in numbers]
     assert [len(set(keys.tolist())) for keys in (pool.sequences, pool.locations)] == [4, 3]

@@ -25,7 +25,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def test_rows_get_length_one_and_zeros_stay_zero() -> None:
     rows = arrays.unit(np.array([[3, 4], [0, 0]], np.float16))
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0.0, 0.0]], rtol=1e-6)
     assert rows.dtype == np.float32
 
 

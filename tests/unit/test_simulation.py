@@ -24,8 +24,8 @@ from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.seed_mean import mean_over_seeds, reached
 from pipeline.simulation.split import split
 from pipeline.simulation.study import Study, study
-from pipeline.simulation.summary import aligned, milestones, summary
-from pipeline.steps.learning.train import new_labels_wanted
+from pipeline.simulation.summary import milestones, summary
+from pipeline.steps.learning.schedule import new_labels_wanted
 
 WANTED = partial(new_labels_wanted, retrain_every=20)
 
@@ -184,15 +184,6 @@ def test_milestones_go_as_far_as_the_labels() -> None:
     assert milestones(studied(curve((20, 0.1), (299, 0.2)))) == [50, 100]
     assert milestones(studied(curve((20, 0.1), (3000, 0.2)))) == [50, 100, 300, 1000, 3000]
     assert milestones(studied(curve((20, 0.1)))) == []
-
-
-def test_a_table_in_text_is_aligned() -> None:
-    assert list(aligned(("name", "labels to|reach"), [("a", "1"), ("random", "200")])) == [
-        "name    labels to",
-        "            reach",
-        "a               1",
-        "random        200",
-    ]
 
 
 @pytest.mark.parametrize(

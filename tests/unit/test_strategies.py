@@ -44,8 +44,9 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def head(rows: Embeddings) -> Floats:
     """Four classes along the first four axes."""
-    logits = np.exp(4 * unit(rows)[:, :4])
-    return logits / logits.sum(axis=1, keepdims=True)
+    odds = np.exp(4 * unit(rows)[:, :4])
+    probabilities: Floats = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def pool(embeddings: Embeddings, labelled: list[int] | None = None, **more: Any) -> Round:
@@ -258,7 +259,7 @@ def test_the_lazy_k_center_is_the_greedy_one(monkeypatch: pytest.MonkeyPatch) ->
 
 def explicit(probabilities: Floats, embeddings: Floats) -> Floats:
     """Gradients (N, C * D) as BADGE's paper writes them."""
-    residual = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
+    residual: Floats = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
     return (residual[:, :, None] * embeddings[:, None]).reshape(len(embeddings), -1)
 
 
@@ -267,7 +268,7 @@ def test_factored_gradients_lie_as_far_apart_as_explicit_ones(rows: int, classes
     probabilities = rng(seed).dirichlet(np.ones(classes), rows).astype(np.float32)
     points = crops(rows, seed=seed)
     full = explicit(probabilities, points)
-    residual = probabilities - np.eye(classes, dtype=np.float32)[probabilities.argmax(axis=1)]
+    residual: Floats = probabilities - np.eye(classes, dtype=np.float32)[probabilities.argmax(axis=1)]
     factored = Gradients(residual, points)
     expected = np.square(full[:, None] - full).sum(axis=2)
     np.testing.assert_allclose(factored.squared_norms(), np.square(full).sum(axis=1), atol=1e-5)
@@ -355,7 +356,7 @@ def test_falcun_without_sharpness_is_random(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_allclose(first / 2000, 0.25, atol=0.04)
 
 
-class Rival(SkactivemlClassifier):
+class Rival(SkactivemlClassifier):  # type: ignore[misc]  # untyped
     """`answer` as scikit-activeml wants a classifier."""
 
     def __init__(self, answer: Callable[[Embeddings], Floats] = head) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.errors import ExportError
-from pipeline.records import DeploymentRecord, ImageRecord, zone_of
+from pipeline.records import DeploymentRecord, ImageRecord
+from pipeline.timezones import zone_of
 
 NAMED = 10  # locations that an error message lists
 

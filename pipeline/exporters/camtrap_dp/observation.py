@@ -9,19 +9,16 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.source import Answer, Basis, LabelledDetection
 from pipeline.records import (
-    EMPTY,
     OBSERVATION_TYPE,
-    PEOPLE_NAMES,
     UNCLASSIFIED,
-    VEHICLE_NAMES,
     SourceLabel,
     category_name,
 )
+from pipeline.vocabulary import Meaning, meaning_of
 
 ANIMAL, HUMAN, VEHICLE, BLANK = "animal", "human", "vehicle", "blank"
 UNKNOWN = "unknown"
 
-_ANIMALS = frozenset({"animal", "unidentified animal", "unknown animal"})  # not species
 _OF_DETECTORS = {"person": HUMAN, "vehicle": VEHICLE}
 _UNNAMED = (ANIMAL, HUMAN, VEHICLE, UNCLASSIFIED)  # types of labels without a category
 _CHOICES = {
@@ -132,15 +129,12 @@ class Taxa:
     def _named(self, category: str) -> tuple[str, str | None]:
         """The observationType and the scientific name of a category."""
         name = self._taxa.get(category)
-        if category == EMPTY:
+        meaning = meaning_of(category)
+        if meaning is None:
+            return ANIMAL, name or category[:1].upper() + category[1:]
+        if meaning is Meaning.BLANK:
             return BLANK, None
-        if category in PEOPLE_NAMES:
-            return HUMAN, name or "Homo sapiens"
-        if category in VEHICLE_NAMES:
-            return VEHICLE, name
-        if category in _ANIMALS:
-            return ANIMAL, name
-        return ANIMAL, name or category[:1].upper() + category[1:]
+        return meaning.value, name or ("Homo sapiens" if meaning is Meaning.HUMAN else None)
 
 
 def _is_allowed(column: str, value: str) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
 from pipeline.exporters.camtrap_dp.observation import ANIMAL, BLANK, UNKNOWN, Observation, Taxa, number
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.records import UNCLASSIFIED, Level, digest
+from pipeline.identity import digest
+from pipeline.records import UNCLASSIFIED, Level
 
 Row = dict[str, str]
 _Observations = dict[tuple[str, str], Observation]  # by `what`, or by source and key

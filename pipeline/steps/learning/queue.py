@@ -18,7 +18,7 @@ from pipeline.records import ModelRecord, PredictionRecord
 from pipeline.steps.learning.pool_state import PoolState, Rows, novelty_detector, sequences_of
 from pipeline.store import acceptances, models, predictions
 from pipeline.store.acceptances import Acceptance
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,40 +30,39 @@ class PreparedVersion:
 
 
 def build_queue(
-    database: Database,
+    workspace: Workspace,
     state: PoolState,
     version: str,
     head: LinearHead | None,
     learned: Iterable[str],
-    top_k: int,
 ) -> list[PredictionRecord]:
-    """The next `top_k` crops: by `acquisition.coverage`, with the audit crops among them.
+    """The next crops: by `acquisition.coverage`, with the audit crops among them.
 
     `head` is the version's and `learned` what it was fitted on; None and nothing before any label.
     Crops that the version's answers settle (`wildloop accept`) are left out. Audit crops that were asked
-    for come before all, and beyond `top_k`. Audit and novel crops come without an answer: a person shall
+    for come before all, and beyond the length. Audit and novel crops come without an answer: a person shall
     look at them with open eyes. The same version and the same standing give the same queue.
     """
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
-    with database.read() as conn:
-        accepted = acceptances.of(conn, version)
-    known = novelty_detector(database, pool, learned)
+    with workspace.database.read() as conn:
+        accepted = acceptances.for_version(conn, version)
+    known = novelty_detector(workspace, pool, learned)
     waiting, value = _open(state, head, known, accepted)
     chosen = coverage.choose(
         pool.vectors,
         waiting,
         state.seen,
         value,
-        lambda at: sequences_of(database, pool, waiting[at]),
-        top_k,
+        lambda at: sequences_of(workspace, pool, waiting[at]),
+        state.queue_length,
         rng,
     )
     index = pool.index
     first, among = (
         np.array([index[one] for one in drawn if one in index], np.intp)
-        for drawn in (state.audit.asked, state.audit.waiting)
+        for drawn in (state.audit.requested, state.audit.waiting)
     )
-    rows = np.concatenate([first, audit.interleaved(chosen, among)[:top_k]])
+    rows = np.concatenate([first, audit.interleaved(chosen, among)[: state.queue_length]])
     hidden = np.isin(rows, first) | np.isin(rows, among)
     novel = known.is_novel(pool.vectors[rows])
     return _records([pool.ids[row] for row in rows], pool.vectors[rows], head, hidden | novel, novel)
@@ -74,7 +73,7 @@ def queue_score(rank: int, length: int) -> float:
     return rank / length
 
 
-def activate_version(database: Database, ready: PreparedVersion) -> ModelRecord:
+def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecord:
     """Make the version current with its queue, in one transaction.
 
     Where it is current with this very queue nothing changes, and nothing is pushed a second time.
@@ -82,10 +81,10 @@ def activate_version(database: Database, ready: PreparedVersion) -> ModelRecord:
     is in vectors that the project has left.
     """
     record, queue = ready.record, ready.queue
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:
-            stored = predictions.of(conn, record.version)
+            stored = predictions.queue(conn, record.version)
             if [one.detection_id for one in stored] == [one.detection_id for one in queue]:
                 return current
         models.activate(conn, record, queue)
