@@ -124,7 +124,7 @@ def main() -> None:
         print(f"{len(detections)} crops of {given.photographs} photographs, {size:.0f} kB each\n")
         for name in given.network or NETWORKS:
             rates = measured(name, Path(folder), detections, given.seconds, given.repeats)
-            tell(name, rates)
+            print_rates(name, rates)
 
 
 def imported(folder: Path, photographs: int, boxes: int) -> list[Detection]:
@@ -251,7 +251,7 @@ def agree(embedder: CheckpointEmbedder, plain: Plain, prepared: Sequence[NDArray
     assert cosines.min() > 0.98, cosines
 
 
-def tell(name: str, rates: Mapping[str, Sequence[float]]) -> None:
+def print_rates(name: str, rates: Mapping[str, Sequence[float]]) -> None:
     read, forward, step, plain, crops = (np.array(rates[way]) for way in WAYS)
     print(name)
     for way, what in WAYS.items():
