@@ -7,7 +7,7 @@ import hmac
 from flask import Request
 
 from pipeline.errors import SettingsError
-from pipeline.label_studio.project import SECRET_HEADER
+from pipeline.label_studio.ml_backend import SECRET_HEADER
 from pipeline.settings import Settings
 
 

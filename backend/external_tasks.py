@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, WildloopError
+from pipeline.identity import detection_id, image_id
 from pipeline.images import Photo, read_file
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import (
@@ -23,8 +24,6 @@ from pipeline.records import (
     DetectionRecord,
     ImageRecord,
     TaskRecord,
-    detection_id,
-    image_id,
 )
 from pipeline.steps.embedding.crop_vectors import prepared_crop
 from pipeline.store import detections, embeddings, images, projects, tasks
@@ -70,7 +69,7 @@ class ExternalTasks:
         settings = self._workspace.settings
         with self._workspace.database.read() as conn:
             embedder_id = projects.get(conn, project_id).embedder
-            registered = embeddings.registered(conn, embedder_id)
+            registered = embeddings.get_embedder(conn, embedder_id)
         content, path = self._fetch(url)
         image, detection = _cut(content, path, url, settings.data_dir)
         with self._lock:

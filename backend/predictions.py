@@ -102,7 +102,7 @@ class Predictor:
             current = models.current(conn, project_id)
             if current is None:
                 return [dict(UNANSWERED) for _ in asked]
-            queue = predictions.queue(conn, current.version, wanted)
+            queue = predictions.by_detection(conn, current.version, wanted)
             if current.path is None:
                 found = {one: _placed(current, [], queue.get(one), LAST) for one in wanted}
             else:
@@ -125,7 +125,7 @@ class Predictor:
         if not vectors:
             return {}
         names = categories.names(conn)
-        audited = audits.among(conn, current.project_id, wanted)
+        audited = audits.drawn_among(conn, current.project_id, wanted)
         head = self._head(current)
         probabilities = head.probabilities(np.stack(list(vectors.values())))
         likeliest, margins = probabilities.argmax(axis=1), margin(probabilities)

@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.store import embeddings
+from pipeline.store.bulk_read import read_rows
 from pipeline.store.database import Database, insert_new, lock
 from pipeline.store.pool import open_pool
 from pipeline.store.schema import BigId, detection, image
@@ -142,7 +143,7 @@ class Segments:
             last = conn.execute(sa.select(sa.func.max(self.TABLE.c.seq))).scalar_one() or 0
             for begin in range(0, last + 1, 16):
                 query = sa.select(self.TABLE).where(self.TABLE.c.seq >= begin, self.TABLE.c.seq < begin + 16)
-                for _, names, blob in embeddings.fetched(conn, query.order_by(self.TABLE.c.seq)):
+                for _, names, blob in read_rows(conn, query.order_by(self.TABLE.c.seq)):
                     ids += names.split("\n")
                     parts.append(np.frombuffer(blob, embeddings.VECTOR).reshape(-1, self.dimension))
         return ids, np.concatenate(parts)

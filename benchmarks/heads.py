@@ -27,10 +27,11 @@ from sklearn.neural_network import MLPClassifier
 
 from benchmarks.strategies import opened, prepare
 from pipeline import heads
+from pipeline.arrays import Floats, Ints
 from pipeline.heads import calibration, discriminant, ensemble, logistic
 from pipeline.heads import folds as grouping
 from pipeline.heads.linear import normalised, softmax
-from pipeline.heads.logistic import Affine, Floats, Ints
+from pipeline.heads.logistic import Affine
 from pipeline.render.text import table
 from pipeline.simulation.curve import judge
 from pipeline.simulation.labelled_pool import LabelledPool

@@ -14,8 +14,7 @@ from skactiveml.base import SkactivemlClassifier
 
 from pipeline.acquisition import Round, Strategy
 from pipeline.acquisition.baselines.uncertainty import random
-from pipeline.acquisition.geometry import unit
-from pipeline.acquisition.round import Embeddings, Floats, Ints
+from pipeline.arrays import Embeddings, Floats, Ints, unit
 
 
 class Answering(SkactivemlClassifier):  # type: ignore[misc]  # untyped
@@ -42,9 +41,9 @@ def asked(make: Callable[..., Any], by_head: bool, state: Round, k: int, rng: np
     """What a strategy of scikit-activeml wants labelled; before a head, one that needs it takes any."""
     head: dict[str, Any] = {}
     if by_head:
-        if state.answer is None:
+        if state.predict_proba is None:
             return random(state, k, rng)
-        head = {"clf": Answering(state.answer), "fit_clf": False}
+        head = {"clf": Answering(state.predict_proba), "fit_clf": False}
     labels = np.full(len(state.embeddings), np.nan)
     labels[state.labelled] = state.labels
     query = make(random_state=int(rng.integers(2**31)))

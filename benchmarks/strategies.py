@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.rivals import MARGIN, RIVALS
 from pipeline import heads
-from pipeline.acquisition import STRATEGIES, Round, Strategy
-from pipeline.acquisition.round import Ints
+from pipeline.acquisition import Round, Strategy
+from pipeline.arrays import Ints
 from pipeline.errors import WildloopError
 from pipeline.render import text
 from pipeline.simulation import npz_file
@@ -35,6 +35,7 @@ from pipeline.simulation.curve import COLUMNS, Curve, judge, table
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import Split, split
+from pipeline.simulation.strategies import STRATEGIES
 from pipeline.steps.learning.schedule import new_labels_wanted
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "embeddings"  # <name>_dev.npz
@@ -110,7 +111,7 @@ def ceiling(pool: LabelledPool, one: Split) -> float:
         embedder="benchmark",
         seed=one.seed,
     ).head
-    said = head.answers(pool.embeddings[one.test])
+    said = head.predict(pool.embeddings[one.test])
     return judge(pool.species[one.test], said, one.judged, one.rare).macro_f1
 
 

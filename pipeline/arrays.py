@@ -34,11 +34,10 @@ def unit(embeddings: Embeddings) -> Floats:
     return scaled
 
 
-def numbered(keys: Sequence[_Key], distinct: Sequence[_Key] | None = None) -> tuple[list[_Key], Ints]:
-    """The distinct keys, and the number (N,) of each of the N keys among them.
-
-    Distinct keys come in the order of `distinct`, or else in the order in which they first appear.
-    """
-    names = list(dict.fromkeys(keys) if distinct is None else distinct)
-    number = {key: position for position, key in enumerate(names)}
-    return names, np.fromiter((number[key] for key in keys), np.intp, len(keys))
+def numbered(keys: Sequence[_Key], *, sort: bool = True) -> tuple[list[_Key], Ints]:
+    """The distinct keys, sorted or else as they first appear, and the number (N,) of each key among them."""
+    distinct: list[Any] = list(dict.fromkeys(keys))
+    if sort:
+        distinct.sort()
+    number = {key: position for position, key in enumerate(distinct)}
+    return distinct, np.fromiter((number[key] for key in keys), np.intp, len(keys))

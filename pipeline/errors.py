@@ -1,12 +1,12 @@
-"""One root for every error that Wildloop raises on purpose; its message names the remedy."""
+"""The errors that Wildloop raises; each message names the problem and, if there is one, the remedy."""
 
 
 class WildloopError(Exception):
-    """Something that the user can mend went wrong."""
+    """An error that the user can fix."""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message if remedy is None else f"{message} ({remedy})")
-        self.what = message
+        self.what = message  # without the remedy
         self.remedy = remedy
 
 
@@ -15,7 +15,7 @@ class InstallationError(WildloopError):
 
 
 class SettingsError(WildloopError):
-    """A setting is missing or cannot be used."""
+    """A setting is missing or invalid."""
 
 
 class SourceError(WildloopError):
@@ -23,11 +23,11 @@ class SourceError(WildloopError):
 
 
 class PhotoError(WildloopError):
-    """One photograph cannot be used; recorded as `image.failure`, never the end of a batch."""
+    """One photograph cannot be used. It is recorded in `image.failure`, and the import continues."""
 
     def __init__(self, failure: str, detail: str) -> None:
         super().__init__(f"{failure}: {detail}")
-        self.failure = failure  # a short kind: missing, unreadable, truncated, too_large, ...
+        self.failure = failure  # the kind of failure: missing, unreadable, truncated, too_large, ...
         self.detail = detail
 
 
@@ -36,11 +36,11 @@ class DetectorError(WildloopError):
 
 
 class StoreError(WildloopError):
-    """The database refused or lacks what was asked of it."""
+    """The database failed, or has no row for the given id."""
 
 
 class EmbedderError(WildloopError):
-    """An embedder cannot be loaded, or was handed another one's embeddings."""
+    """An embedder cannot be loaded, or its embeddings do not match it."""
 
 
 class ModelError(WildloopError):
@@ -52,8 +52,8 @@ class FileError(WildloopError):
 
 
 class ExportError(WildloopError):
-    """An export lacks what its format needs."""
+    """Data that an export format requires is missing."""
 
 
 class LabelStudioError(WildloopError):
-    """Label Studio cannot be reached, or refused a call."""
+    """Label Studio cannot be reached, or answered a call with an error."""

@@ -1,16 +1,16 @@
-"""The one written rule for the current label of a detection.
+"""The rule that derives the current label of a detection from its annotations.
 
-The oracle keeps every state of every annotation; this is how they become one answer:
+The oracle keeps every state of every annotation. The rule:
 
-1. Of each annotation (by unique id) only the last revision counts; one that was taken back is gone.
+1. Of each annotation (by unique id) only the last revision counts; a deleted annotation does not count.
 2. Each annotator has one vote: their latest annotation that is not a skip.
 3. If any vote is ground truth, the latest ground-truth vote decides.
-4. Otherwise the label with most votes stands. Labels that tie leave the detection disputed, without a
-   label, until someone settles it. "Unsure" never outvotes a label; where nobody gave a label it stands.
-   Only skips: skipped.
-5. Labels that came with a source, not from Label Studio, count only where no person has voted.
-6. Weak labels, a machine's that came with a source, count only where nobody else gave one: the surest
-   stands, and the detection stays in the queue.
+4. Otherwise the label with the most votes wins. A tie makes the detection disputed: it has no label until
+   somebody decides. "Unsure" never outvotes a label; it wins only if there are no labels. If there are
+   only skips, the detection is skipped.
+5. Labels from an imported source count only if nobody has voted in Label Studio.
+6. Weak labels count only if there is no other label: the one with the highest confidence wins, and the
+   detection stays in the queue.
 """
 
 from __future__ import annotations
@@ -20,72 +20,71 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.records import Verdict
-
-PEOPLE = "label-studio"  # the source of what people said; every other source came with the photographs
+from pipeline.records import LABEL_STUDIO_SOURCE, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class OracleEntry:
-    """One state of one annotation, as the rule sees it."""
+    """One state of one annotation: what the rule needs of it."""
 
     annotation_uid: str
     revision: int  # 1, 2, ... within its annotation
     verdict: Verdict
-    label: int | None  # a category id, with Verdict.LABEL only
+    label: int | None  # a category id, with Verdict.LABEL and WEAK only
     annotator: str | None
     annotated_at: dt.datetime
     ground_truth: bool = False
-    source: str = PEOPLE
-    confidence: float | None = None  # of a machine, with Verdict.WEAK
-    shown: int | None = None  # the category that the prediction on screen named
+    source: str = LABEL_STUDIO_SOURCE
+    confidence: float | None = None  # of the machine, with Verdict.WEAK only
+    shown: int | None = None  # category id of the prediction that the annotator saw
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentLabel:
-    """What the oracle says of a detection now."""
+    """The result of the rule for one detection."""
 
-    verdict: Verdict | None  # LABEL, UNSURE, WEAK or SKIPPED; None: nothing was said, or labels tie
+    verdict: Verdict | None  # LABEL, UNSURE, WEAK or SKIPPED; None: no annotation counts, or labels tie
     label: int | None = None  # a category id, with Verdict.LABEL and WEAK only
-    confidence: float | None = None  # with Verdict.WEAK
-    source: str | None = None  # PEOPLE, or where the label came from
-    by: tuple[str, ...] = ()  # the annotators who said so, as far as they are named
-    at: dt.datetime | None = None  # when the last of them did
-    votes: int = 0  # for that verdict and label
-    voters: int = 0  # how many votes there were
+    confidence: float | None = None  # with Verdict.WEAK only
+    source: str | None = None  # LABEL_STUDIO_SOURCE, or the imported source of the label
+    by: tuple[str, ...] = ()  # annotators with this verdict and label; those without a name are left out
+    at: dt.datetime | None = None  # the newest of their annotations
+    votes: int = 0  # for this verdict and label
+    voters: int = 0  # all votes
     disputed: bool = False
-    confirmed: bool = False  # somebody chose the label that the prediction had named
+    confirmed: bool = False  # somebody chose the category that the prediction showed
 
     @property
     def resolved(self) -> bool:
-        """Whether the detection leaves the queue: it has a label, or people are unsure of it."""
+        """Whether the detection leaves the queue: it has a label, or people are unsure about it."""
         return self.verdict in (Verdict.LABEL, Verdict.UNSURE)
 
 
 def current_label(history: Iterable[OracleEntry]) -> CurrentLabel:
-    """The answer for one detection from its entries, whatever their order."""
-    standing = _latest_revisions(history)
-    people = [entry for entry in standing if entry.source == PEOPLE]
-    votes = _votes(people) or _votes(entry for entry in standing if entry.source != PEOPLE)
+    """The current label of one detection from its entries, which may come in any order."""
+    active = _latest_revisions(history)
+    by_people = [entry for entry in active if entry.source == LABEL_STUDIO_SOURCE]
+    imported = [entry for entry in active if entry.source != LABEL_STUDIO_SOURCE]
+    votes = _votes(by_people) or _votes(imported)
     if not votes:
-        return _guess(standing)
-    decisive = [entry for entry in votes if entry.ground_truth]
-    if decisive:
-        return _answer([max(decisive, key=_age)], voters=len(votes))
+        return _weak_or_skipped(active)
+    ground_truth = [entry for entry in votes if entry.ground_truth]
+    if ground_truth:
+        return _decided([max(ground_truth, key=_recency)], voters=len(votes))
     labels = [entry for entry in votes if entry.verdict is Verdict.LABEL]
     if not labels:
-        return _answer(votes, voters=len(votes))
+        return _decided(votes, voters=len(votes))
     counts = Counter(entry.label for entry in labels).most_common()
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return CurrentLabel(verdict=None, voters=len(votes), disputed=True)
-    return _answer([entry for entry in labels if entry.label == counts[0][0]], voters=len(votes))
+    return _decided([entry for entry in labels if entry.label == counts[0][0]], voters=len(votes))
 
 
-def _guess(standing: list[OracleEntry]) -> CurrentLabel:
-    """The answer where nobody voted: the surest weak label, else that people skipped."""
-    weak = [entry for entry in standing if entry.verdict is Verdict.WEAK]
+def _weak_or_skipped(active: list[OracleEntry]) -> CurrentLabel:
+    """The current label without any vote: the weak label with the highest confidence, or skipped."""
+    weak = [entry for entry in active if entry.verdict is Verdict.WEAK]
     if weak:
-        surest = max(weak, key=lambda entry: (entry.confidence or 0.0, _age(entry)))
+        surest = max(weak, key=lambda entry: (entry.confidence or 0.0, _recency(entry)))
         return CurrentLabel(
             verdict=Verdict.WEAK,
             label=surest.label,
@@ -94,37 +93,37 @@ def _guess(standing: list[OracleEntry]) -> CurrentLabel:
             by=_names([surest]),
             at=surest.annotated_at,
         )
-    return CurrentLabel(verdict=Verdict.SKIPPED if standing else None)
+    return CurrentLabel(verdict=Verdict.SKIPPED if active else None)
 
 
 def _latest_revisions(history: Iterable[OracleEntry]) -> list[OracleEntry]:
-    """Each annotation's last revision, without those that were taken back."""
-    last: dict[str, OracleEntry] = {}
+    """The last revision of each annotation, without deleted annotations."""
+    latest: dict[str, OracleEntry] = {}
     for entry in history:
-        known = last.get(entry.annotation_uid)
-        if known is None or entry.revision > known.revision:
-            last[entry.annotation_uid] = entry
-    return [entry for entry in last.values() if entry.verdict is not Verdict.DELETED]
+        previous = latest.get(entry.annotation_uid)
+        if previous is None or entry.revision > previous.revision:
+            latest[entry.annotation_uid] = entry
+    return [entry for entry in latest.values() if entry.verdict is not Verdict.DELETED]
 
 
 def _votes(entries: Iterable[OracleEntry]) -> list[OracleEntry]:
-    """Each annotator's latest entry that is not a skip; one that names nobody is a voter of its own."""
+    """The latest entry of each annotator that is not a skip; each entry without an annotator is a voter."""
     latest: dict[tuple[str, str | None, str], OracleEntry] = {}
     for entry in entries:
         if entry.verdict in (Verdict.SKIPPED, Verdict.WEAK):
             continue
-        alone = entry.annotation_uid if entry.annotator is None else ""
-        voter = (entry.source, entry.annotator, alone)
-        if voter not in latest or _age(entry) > _age(latest[voter]):
+        anonymous = entry.annotation_uid if entry.annotator is None else ""
+        voter = (entry.source, entry.annotator, anonymous)
+        if voter not in latest or _recency(entry) > _recency(latest[voter]):
             latest[voter] = entry
     return list(latest.values())
 
 
-def _age(entry: OracleEntry) -> tuple[dt.datetime, str]:
-    return entry.annotated_at, entry.annotation_uid  # the id settles what the same moment leaves open
+def _recency(entry: OracleEntry) -> tuple[dt.datetime, str]:
+    return entry.annotated_at, entry.annotation_uid  # the id makes the order of equal times definite
 
 
-def _answer(winners: list[OracleEntry], *, voters: int) -> CurrentLabel:
+def _decided(winners: list[OracleEntry], *, voters: int) -> CurrentLabel:
     return CurrentLabel(
         verdict=winners[0].verdict,
         label=winners[0].label,

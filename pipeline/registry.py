@@ -22,7 +22,8 @@ from pipeline import __version__
 from pipeline.errors import ModelError
 from pipeline.files.atomic import atomic_folder
 from pipeline.heads import LinearHead
-from pipeline.records import ModelRecord, json_digest
+from pipeline.identity import json_digest
+from pipeline.records import ModelRecord
 
 FORMAT = 1
 WEIGHTS = "head.npz"

@@ -124,9 +124,22 @@ def migrated_postgres_url(postgres_store: PostgresStore) -> Iterator[str]:
     postgres_store.empty()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that use the store over both databases, tests of rules over SQLite alone.
+
+    `one_database` marks a module whose rules no SQL decides, `both_databases` the tests in it that
+    represent it on PostgreSQL too.
+    """
+    if "database_url" in metafunc.fixturenames:
+        of_rules = metafunc.definition.get_closest_marker("one_database") is not None
+        also = metafunc.definition.get_closest_marker("both_databases") is not None
+        kinds = ["sqlite"] if of_rules and not also else ["sqlite", "postgresql"]
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A migrated, empty store: the same test over both databases."""
+    """A migrated, empty store."""
     kind = "sqlite" if request.param == "sqlite" else "postgres"
     url: str = request.getfixturevalue(f"migrated_{kind}_url")
     return url
@@ -134,7 +147,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A migrated, empty store, on SQLite and on PostgreSQL."""
+    """A migrated, empty store on each database that `pytest_generate_tests` chooses."""
     store = Database(database_url)
     yield store
     store.dispose()

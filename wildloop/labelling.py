@@ -85,7 +85,10 @@ def sync(workspace: Workspace, *, project: int | None = None, full: bool = False
 
     Raises LabelStudioError.
     """
-    return sync_step.sync(workspace, workspace.label_studio(), chosen(workspace, project), full=full)
+    project_id = chosen(workspace, project)
+    if full:
+        sync_step.reset_watermark(workspace, project_id)
+    return sync_step.sync(workspace, workspace.label_studio(), project_id)
 
 
 def review(workspace: Workspace, *, project: int | None = None) -> ReviewReport:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import DetectorError
+from pipeline.identity import detection_id
 from pipeline.images import Photo
-from pipeline.records import Box, DetectionRecord, SourceLabel, detection_id
+from pipeline.records import Box, DetectionRecord, SourceLabel
 
 LOWEST_CONFIDENCE = 0.01  # what is below is never reported, whatever the threshold of an import
 

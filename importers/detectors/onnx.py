@@ -14,8 +14,8 @@ from importers.detectors.categories import class_names, to_categories
 from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
 from importers.detectors.yolo import decode, recognise
 from pipeline.errors import DetectorError
+from pipeline.identity import json_digest
 from pipeline.images import Photo
-from pipeline.records import json_digest
 
 DEFAULT_SIDE = 640  # pixels, where neither the input nor the metadata gives a size
 OVERLAP = 0.45  # intersection over union from which the less sure of two boxes goes

@@ -39,11 +39,12 @@ from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
+from pipeline.identity import NO_DETECTOR, ROWS_ONLY, image_id
 from pipeline.images import Photo, read_file
-from pipeline.records import NOBODY, ROWS_OF, ImageRecord, image_id
+from pipeline.records import ImageRecord
 from pipeline.store import detections, images
 from pipeline.store.database import Database, chunks
-from pipeline.store.images import Known
+from pipeline.store.images import StoredImage
 from pipeline.store.schema import detection, image, image_label, oracle, scan
 
 LOOKUP = 256  # photographs asked of the store at once
@@ -138,35 +139,35 @@ class Ingestor:
                 known = images.at_paths(conn, [as_text(entry.path) for entry in chunk])
             yield [self.record_only(entry, known.get(as_text(entry.path), ())) for entry in chunk]
 
-    def record_only(self, entry: SourceImage, known: Sequence[Known] = ()) -> IngestResult:
+    def record_only(self, entry: SourceImage, known: Sequence[StoredImage] = ()) -> IngestResult:
         """What becomes of one entry whose file is not to be read."""
         failures = [one.record.id for one in known if one.record.failure is not None]
         record = self._described(entry)
         if entry.failure is not None:
             return failed(record, PhotoError(*entry.failure), failures)
-        detector = entry.ready.detector if entry.ready is not None else NOBODY
+        detector = entry.ready.detector if entry.ready is not None else NO_DETECTOR
         scan = self._options.scan(detector)
         same = next((one for one in reversed(known) if one.record.failure is None), None)
         kept, left = self._kept(entry.ready)
         if same is not None:
-            for done in (scan, ROWS_OF + scan):
+            for done in (scan, ROWS_ONLY + scan):
                 if done in same.scans and has_all(same, detector, kept):
                     return self._known(same, record, done, entry, detector)
             record = merged(same.record, record, is_told=self._is_told(entry))
         boxes = records_of(record.id, detector, kept)
         return IngestResult(
             record=record,
-            scan=ROWS_OF + scan,
+            scan=ROWS_ONLY + scan,
             detections=tuple(boxes),
             labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(boxes, kept),
-            looked=detector != NOBODY,
+            looked=detector != NO_DETECTOR,
             stored=same is not None,
             left_out=_counted(left),
             superseded=tuple(failures),
         )
 
-    def process(self, entry: SourceImage, known: Sequence[Known] = ()) -> IngestResult:
+    def process(self, entry: SourceImage, known: Sequence[StoredImage] = ()) -> IngestResult:
         """What becomes of one entry, given what the store has of the file at its path.
 
         Writes crops, not rows. Raises StoreError where the disk refuses.
@@ -223,7 +224,7 @@ class Ingestor:
             detections=tuple(cuttings),
             labels=entry.labels + labels_left(left, detector),
             box_labels=labels_of(cuttings, kept),
-            looked=detector != NOBODY,
+            looked=detector != NO_DETECTOR,
             stored=same is not None,
             left_out=_counted(left),
             superseded=others([*failures, image_id(name, None)], record.id),
@@ -252,11 +253,11 @@ class Ingestor:
     def _detector_of(self, entry: SourceImage) -> str:
         if entry.ready is not None:
             return entry.ready.detector
-        return NOBODY if self._detector is None else self._detector.id
+        return NO_DETECTOR if self._detector is None else self._detector.id
 
     def _known(
         self,
-        known: Known,
+        known: StoredImage,
         new: ImageRecord,
         scan: str,
         entry: SourceImage,
@@ -319,8 +320,8 @@ class Ingestor:
             if one.record.failure is None
         ]
         with self._database.write() as conn:
-            already = images.scanned(conn, scans)
-            images.forget_failed(conn, {id_ for one in batch for id_ in one.superseded})
+            already = images.stored_scans(conn, scans)
+            images.remove_failed(conn, {id_ for one in batch for id_ in one.superseded})
             images.add(conn, (one.record for one in batch if one.write))
             votes = self._labels.settle(conn, labelled)
             boxes = (
@@ -331,7 +332,7 @@ class Ingestor:
             stored = [box for one in batch if one.stored for box in one.detections]
             self._report.cut += detections.set_crops(conn, stored)  # before the new ones join them
             self._report.detections += detections.add(conn, boxes)
-            images.mark_scanned(conn, scans)
+            images.add_scans(conn, scans)
             self._report.labels += self._labels.write(conn, labelled, votes)
         for one in batch:
             self._count(one, is_known=(one.record.id, one.scan) in already)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.identity import digest
 from pipeline.oracle import CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     ANIMAL,
@@ -18,11 +19,10 @@ from pipeline.records import (
     SourceLabel,
     Verdict,
     category_name,
-    digest,
-    kind_of,
     utc_now,
 )
 from pipeline.store import categories, detections, image_labels, oracle
+from pipeline.vocabulary import kind_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,10 @@ class Labels:
         `first` is what `settle` answered.
         """
         known = [one for one in batch if not one.is_new]
-        image_labels.forget_others(conn, {one.image_id: one.labels for one in known if one.labels})
+        image_labels.remove_others(conn, {one.image_id: one.labels for one in known if one.labels})
         given = ((one.image_id, label) for one in batch for label in one.labels)
         new = image_labels.add(conn, given, self._numbers)
-        voted = oracle.add_first(conn, (vote for votes in first.values() for vote in votes))
+        voted = oracle.add_first_revisions(conn, (vote for votes in first.values() for vote in votes))
         return new + voted + self._spread(conn, known)
 
     def _spread(self, conn: sa.Connection, known: Sequence[Labelled]) -> int:
@@ -71,7 +71,7 @@ class Labels:
 
         What followed from something else that a source said before is taken back.
         """
-        stored = image_labels.of(conn, (one.image_id for one in known))
+        stored = image_labels.by_image(conn, (one.image_id for one in known))
         boxes = detections.of_images(conn, stored)
         self._numbers |= {name: number for number, name in categories.names(conn).items()} if stored else {}
         votes: list[AnnotationRecord] = []
@@ -88,7 +88,7 @@ class Labels:
         ]
         new = oracle.append(conn, votes) if votes else 0
         if new:
-            oracle.refresh(conn, {vote.detection_id for vote in votes})
+            oracle.update_labels(conn, {vote.detection_id for vote in votes})
         return new
 
     def _votes(
@@ -157,9 +157,9 @@ def _uid(source: str, detection_id: str) -> str:
 
 
 def with_label(box: DetectionRecord, votes: Sequence[AnnotationRecord]) -> DetectionRecord:
-    """The detection with the label that follows from its first votes, as `oracle.refresh` would write it."""
+    """The detection with the label that follows from its first votes, as `oracle.update_labels` writes it."""
     said = tuple((vote.source, vote.verdict, vote.label, vote.confidence) for vote in votes)
-    return oracle.labelled(box, _answer(said))
+    return oracle.with_label(box, _answer(said))
 
 
 @functools.lru_cache(maxsize=4096)

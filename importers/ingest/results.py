@@ -9,8 +9,9 @@ from importers.detectors import DetectedBox
 from importers.reading.paths import as_text
 from pipeline.errors import PhotoError
 from pipeline.files.reading import FileStat
-from pipeline.records import DetectionRecord, ImageRecord, Level, SourceLabel, detection_id, image_id
-from pipeline.store.images import Known
+from pipeline.identity import detection_id, image_id
+from pipeline.records import DetectionRecord, ImageRecord, Level, SourceLabel
+from pipeline.store.images import StoredImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def failed(record: ImageRecord, error: PhotoError, failures: Sequence[str]) -> I
     return IngestResult(record=record, superseded=others(failures, id_))
 
 
-def unchanged_of(found: FileStat | None, looked: Sequence[Known]) -> Known | None:
+def unchanged_of(found: FileStat | None, looked: Sequence[StoredImage]) -> StoredImage | None:
     """The photograph, of those looked at, whose file need not be read again."""
     if found is None:
         return looked[-1] if looked else None  # its crops are cut: that the file went away changes nothing
@@ -68,9 +69,9 @@ def unchanged_of(found: FileStat | None, looked: Sequence[Known]) -> Known | Non
     return next((one for one in looked if (one.record.size, one.record.mtime) == at), None)
 
 
-def has_all(known: Known, detector: str, brought: Iterable[DetectedBox]) -> bool:
+def has_all(known: StoredImage, detector: str, brought: Iterable[DetectedBox]) -> bool:
     """Whether the store has every box that the source brings: a corrected source may come again."""
-    return all(detection_id(known.record.id, detector, found.box) in known.boxes for found in brought)
+    return all(detection_id(known.record.id, detector, found.box) in known.detection_ids for found in brought)
 
 
 def records_of(image_id: str, detector: str, boxes: Iterable[DetectedBox]) -> list[DetectionRecord]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from importers.reading.paths import natural
-from pipeline.records import digest
+from pipeline.identity import digest
 from pipeline.store import images
 from pipeline.store.database import Database, chunks
 from pipeline.store.images import Frame

@@ -14,9 +14,10 @@ from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import on_clock, parse_clock_time, zone_name
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
-from pipeline.records import DeploymentRecord, zone_of
+from pipeline.records import DeploymentRecord
 from pipeline.store import deployments
 from pipeline.store.database import Database
+from pipeline.timezones import zone_of
 
 PLACES = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value
 STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue
+from pipeline.cli.common import chosen_project, project_option, queue_line
 from pipeline.cli.output import emit, json_option, note, plain
 from pipeline.render.learning import audit_report
 from pipeline.render.text import count
@@ -33,7 +33,7 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
     Judged by the audit: crops drawn at random, shown without a suggestion, that no version learns from.
     Every tenth crop of the queue is an audit crop.
     """
-    from pipeline.steps.learning.activate import refill
+    from pipeline.steps.labelling.refresh import refill
     from pipeline.steps.learning.audit import draw, judge
 
     workspace = open_workspace()
@@ -42,12 +42,11 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
         drawn = draw(workspace, chosen.id, size)
         note(f"{count(drawn, 'audit crops')} drawn; they are first in the queue", as_json=as_json)
         if chosen.current_model is not None:
-            refill(workspace, chosen.id, chosen.current_model)
-            note(push_queue(workspace, chosen.id), as_json=as_json)
+            note(queue_line(refill(workspace, chosen.id, chosen.current_model)), as_json=as_json)
     report = judge(workspace, chosen.id, target=target)
     if report is None:
         emit(None, "No trained version yet: label some crops, then run `wildloop train`.", as_json=as_json)
         return
     # Estimates list their classes by category id; for other programs the name is the key.
-    named = {"estimates": report.estimates.as_figures(), "pooled": report.pooled.as_figures()}
+    named = {"estimates": report.estimates.as_metrics(), "pooled": report.pooled.as_metrics()}
     emit({**plain(report), **named}, audit_report(report), as_json=as_json)

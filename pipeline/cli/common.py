@@ -11,6 +11,7 @@ from pipeline.store import projects
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
+    from pipeline.steps.labelling.push import PushReport
     from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,14 +33,8 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
         return projects.choose(conn, project)
 
 
-def push_queue(workspace: Workspace, project_id: int) -> str:
-    """Push the queue of the project's current version if there is a key for Label Studio.
-
-    Returns what was done, for people to read.
-    """
-    from pipeline.steps.labelling.push import push
-
-    if workspace.settings.label_studio_api_key is None:
+def queue_line(report: PushReport | None) -> str:
+    """Whether the queue of the current version is in Label Studio; None: it was not pushed."""
+    if report is None:
         return "its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set"
-    push(workspace, workspace.label_studio(), project_id)
     return "its queue is pushed"

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     "--embedder",
     "spec",
     metavar="SPEC",
-    help="auto, descriptor, torchvision:NAME, timm:NAME, onnx:FILE, checkpoint:FOLDER or the name of an "
-    "embedder that `wildloop embedding train` made. [default: the embedders of all projects; before the "
-    "first project WILDLOOP_EMBEDDER, else auto]",
+    help="auto, descriptor, efficientnet-lite0, torchvision:NAME, timm:NAME, onnx:FILE, checkpoint:FOLDER or "
+    "the name of an embedder that `wildloop embedding train` made. [default: the embedders of all projects; "
+    "before the first project WILDLOOP_EMBEDDER, else auto]",
 )
 @json_option
 def embed(spec: str | None, as_json: bool) -> None:
@@ -51,7 +51,7 @@ def _embedders(workspace: Workspace, spec: str | None) -> Iterator[Embedder]:
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
         used = sorted({project.embedder for project in projects.all(conn)}) if spec is None else []
-        registered = [embeddings.registered(conn, embedder) for embedder in used]
+        registered = [embeddings.get_embedder(conn, embedder) for embedder in used]
     for record in registered:
         yield reload(record.id, record.manifest, data_dir=data_dir)
     if not registered:

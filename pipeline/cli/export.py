@@ -24,10 +24,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 COMMANDS = {
     name: LazyCommand(f"pipeline.cli.export:{name.replace('-', '_')}_command", summary)
     for name, summary in {
-        "csv": "A table: one row for each detection, one for each photograph without any.",
+        "csv": "A table with one row for each detection.",
         "coco": "COCO Camera Traps JSON.",
-        "megadetector": "MegaDetector results with classifications, for Timelapse and AddaxAI.",
-        "camtrap-dp": "A Camtrap DP package.",
+        "megadetector": "MegaDetector results, for Timelapse and AddaxAI.",
+        "camtrap-dp": "A Camtrap DP package: a folder or a zip.",
         "detections-csv": "Boxes without labels, one per row.",
     }.items()
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue
+from pipeline.cli.common import chosen_project, project_option, queue_line
 from pipeline.cli.output import emit, json_option, note, plain
 from pipeline.render.learning import versions
 from pipeline.store import models as model_store
@@ -36,11 +36,11 @@ def activate(version: str, as_json: bool) -> None:
     The beginning of a version's name is enough, as in `wildloop activate v3`. If the version belongs to
     another embedder, the project switches to that embedder.
     """
-    from pipeline.steps.learning import activate as step
+    from pipeline.steps.labelling import refresh
 
     workspace = open_workspace()
     with workspace.database.read() as conn:
-        named = model_store.find(conn, version)
-    record = step.activate(workspace, named.project_id, named.version)
+        record = model_store.find(conn, version)
+    push = refresh.activate(workspace, record.project_id, record.version)
     emit(record, f"{record.version} is current in project {record.project_id}", as_json=as_json)
-    note(push_queue(workspace, record.project_id), as_json=as_json)
+    note(queue_line(push), as_json=as_json)

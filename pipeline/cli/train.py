@@ -59,7 +59,7 @@ def _told(record: ModelRecord, *, is_new: bool) -> str:
     if not record.labels:
         return (
             f"No labels to train on yet. The queue of {record.version} covers "
-            f"{count(record.metrics['pool'], 'crops')}: label some of it in Label Studio, then run "
+            f"{count(record.metrics['pool'], 'crops')}: label some of them in Label Studio, then run "
             "`wildloop train` again."
         )
     state = "is trained" if is_new else "is unchanged: no new labels"

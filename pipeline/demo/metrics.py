@@ -1,4 +1,4 @@
-"""How good a version is: on what was held out from it, on all that has no label yet, and by the audit."""
+"""How good a version is: on held-out labels, on all crops without a label, and by the audit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Rest:
-    """The version's answers on the crops that nobody has labelled, compared with the truth."""
+    """The version's predictions for crops without a label, compared with the truth."""
 
     right: int
-    compared: int  # crops that the truth says something of
+    compared: int  # crops whose true label is known
 
     @property
     def accuracy(self) -> float | None:
@@ -27,29 +27,32 @@ class Rest:
 
 
 def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
-    """Score every waiting crop of the project by the version's head."""
+    """Predict every waiting crop of the project and compare it with the truth."""
     with workspace.database.read() as conn:
-        waiting = candidates.waiting(conn, model.project_id)
+        waiting = candidates.waiting_ids(conn, model.project_id)
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
-        photos = images.get(conn, {one.image_id for one in boxes.values()})
+        photos = images.get(conn, {detection.image_id for detection in boxes.values()})
     pool = workspace.pool(model.embedder)
     true = {
-        one: truth.label(photos[detection.image_id].file_name, detection.box)
-        for one, detection in boxes.items()
-        if one in pool.index
+        detection_id: truth.label(photos[detection.image_id].file_name, detection.box)
+        for detection_id, detection in boxes.items()
+        if detection_id in pool.index
     }
-    known = [one for one in true if true[one] is not None]
+    known = [detection_id for detection_id, label in true.items() if label is not None]
     if not known:
         return Rest(right=0, compared=0)
     head = registry.load_head(workspace.data_dir, model)
-    answers = head.answers(pool.rows(known))
-    right = sum(names[int(answer)] == true[one] for answer, one in zip(answers, known, strict=True))
+    predicted = head.predict(pool.rows(known))
+    right = sum(
+        names[int(category)] == true[detection_id]
+        for category, detection_id in zip(predicted, known, strict=True)
+    )
     return Rest(right=right, compared=len(known))
 
 
 def line(model: ModelRecord, rest: Rest | None) -> str:
-    """One version's metrics."""
+    """The metrics of one version."""
     text = (
         f"{model.version} ({count(model.labels, 'labels')}): held-out accuracy "
         f"{held_out_accuracy(model.metrics)}, macro-F1 {decimal(model.metrics.get('macro_f1'))}"
@@ -60,11 +63,11 @@ def line(model: ModelRecord, rest: Rest | None) -> str:
 
 
 def audited(workspace: Workspace, project_id: int) -> str | None:
-    """What the audit says of the current version; None before the first audit label or head."""
-    told = judge(workspace, project_id)
-    if told is None or told.estimates.accuracy is None:
+    """The accuracy of the current version by the audit; None before the first audit label or head."""
+    audit = judge(workspace, project_id)
+    if audit is None or audit.estimates.accuracy is None:
         return None
     return (
-        f"accuracy on randomly drawn crops: {estimated(told.estimates.accuracy)}, from "
-        f"{count(told.labelled, 'audit labels')}"
+        f"accuracy on randomly drawn crops: {estimated(audit.estimates.accuracy)}, from "
+        f"{count(audit.labelled, 'audit labels')}"
     )

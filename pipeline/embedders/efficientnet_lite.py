@@ -142,12 +142,15 @@ class _Convolution(nn.Conv2d):
     """A convolution with TensorFlow's padding "SAME" for inputs whose sides the stride divides."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, bias=False)
-        before = (kernel - stride) // 2  # an odd number of zeros has the larger part behind
-        self._padding = (before, kernel - stride - before) * 2
+        before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
+        padding = before if before == after else 0
+        super().__init__(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        self._uneven = (before, after, before, after) if before != after else None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return super().forward(nn.functional.pad(images, self._padding))
+        if self._uneven is not None:  # a convolution itself pads both sides alike
+            images = nn.functional.pad(images, self._uneven)
+        return super().forward(images)
 
 
 def _normalization(channels: int) -> nn.BatchNorm2d:

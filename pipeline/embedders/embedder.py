@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.records import json_digest
+from pipeline.identity import json_digest
 
 _NAME_LENGTH = 40  # characters of the readable part of an id; the digest after it makes the id unique
 

@@ -1,8 +1,8 @@
-"""Annotations as Label Studio tells them: in webhooks, in its lists of tasks and in its exports.
+"""Annotations as Label Studio sends them: in webhooks, lists of tasks and exports.
 
-The three do not tell the same. A webhook and an export have the annotation's `unique_id` and the
-prediction that was on screen; a list of tasks has neither (seen on Label Studio 1.23.2). Of a deleted
-annotation a webhook names the id alone, and ids are used again.
+Webhooks and exports contain the annotation's `unique_id` and the prediction that the annotator saw; lists
+of tasks contain neither (Label Studio 1.23.2). A webhook about a deleted annotation contains only its id,
+and Label Studio reuses ids.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from pipeline.records import Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """One state of one annotation, before the store has numbered what it names."""
+    """One state of one annotation, with the names that the store replaces by ids."""
 
     uid: str | None  # None in a list of tasks
     id: int
     task_id: int
     verdict: Verdict
-    choice: str | None  # the category's name, with Verdict.LABEL only
-    shown: str | None  # the category that the prediction on screen named
+    choice: str | None  # category name, with Verdict.LABEL only
+    shown: str | None  # category name of the prediction that the annotator saw
     annotator: str | None
-    updated_at: dt.datetime  # aware
+    updated_at: dt.datetime  # with a time zone
     lead_time: float | None  # seconds
     ground_truth: bool
-    model_version: str | None  # of the prediction on screen
-    result: Any
+    model_version: str | None  # of the prediction that the annotator saw
+    result: Any  # the `result` JSON of Label Studio, unchanged
 
 
 def read(payload: Any) -> Annotation:
-    """The annotation in `payload`, Label Studio's JSON. Raises LabelStudioError, naming what is wrong."""
+    """The annotation in `payload`, as Label Studio's JSON. Raises LabelStudioError if it is invalid."""
     if not isinstance(payload, Mapping):
-        raise LabelStudioError(f"an annotation is an object, not {type(payload).__name__}")
+        raise LabelStudioError(f"an annotation must be an object, not {type(payload).__name__}")
     number = _integer(payload, "id")
     result = payload.get("result")
     try:
         verdict, choice = read_verdict(result or [], bool(payload.get("was_cancelled")))
     except (AttributeError, LookupError, TypeError, ValueError) as exc:
-        raise LabelStudioError(f"annotation {number} has a result of an unknown form: {exc!r}") from exc
+        raise LabelStudioError(f"annotation {number} has a result of an unknown format: {exc!r}") from exc
     prediction = payload.get("prediction")
     uid = payload.get("unique_id")
     return Annotation(
@@ -64,18 +64,18 @@ def read(payload: Any) -> Annotation:
 
 
 def moment(text: Any) -> dt.datetime:
-    """A time of Label Studio's as an aware one. Raises LabelStudioError where it is none."""
+    """A time in Label Studio's JSON, with a time zone. Raises LabelStudioError if it is not a time."""
     try:
         parsed = text if isinstance(text, dt.datetime) else dt.datetime.fromisoformat(text)
     except (TypeError, ValueError) as exc:
-        raise LabelStudioError(f"{text!r} is not a time of Label Studio's") from exc
+        raise LabelStudioError(f"{text!r} is not a valid time") from exc
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
 
 
 def _integer(payload: Mapping[str, Any], name: str) -> int:
     value = payload.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise LabelStudioError(f"an annotation's {name!r} is a number, not {value!r}")
+        raise LabelStudioError(f"{name!r} of an annotation must be a number, not {value!r}")
     return value
 
 
@@ -84,7 +84,7 @@ def _number(value: Any) -> float | None:
 
 
 def _annotator(completed_by: Any) -> str | None:
-    """The annotator's user id: lists of tasks sometimes bring the whole user."""
+    """The annotator's user id; lists of tasks sometimes contain the whole user."""
     user = completed_by.get("id") if isinstance(completed_by, Mapping) else completed_by
     return None if user is None else str(user)
 
@@ -95,7 +95,7 @@ def _shown(prediction: Any) -> str | None:
     try:
         return read_verdict(prediction.get("result") or [], False)[1]
     except (AttributeError, LabelStudioError, LookupError, TypeError, ValueError):
-        return None  # another program's prediction: what it showed is no category of ours
+        return None  # a prediction by another program, without a category
 
 
 def _model_version(prediction: Any) -> str | None:

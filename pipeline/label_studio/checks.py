@@ -17,17 +17,17 @@ from pipeline.label_studio import config
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles
-from pipeline.label_studio.project import (
+from pipeline.label_studio.ml_backend import (
     BACKEND_TITLE,
     CONNECTED,
     SECRET_HEADER,
-    UNCERTAINTY,
     is_blocked,
-    ours,
-    secured,
+    is_own_backend,
+    is_secured,
     stray_webhooks,
     webhook_url,
 )
+from pipeline.label_studio.project import UNCERTAINTY
 from pipeline.records import ProjectRecord
 from pipeline.settings import Settings
 
@@ -245,7 +245,7 @@ def _addresses(client: LabelStudio, settings: Settings, project_id: int) -> Iter
 
 
 def _backend(client: LabelStudio, settings: Settings, project_id: int) -> Iterator[CheckResult]:
-    backends = [backend for backend in client.backends(project_id) if ours(backend, settings)]
+    backends = [backend for backend in client.backends(project_id) if is_own_backend(backend, settings)]
     if not backends:
         yield warn(
             "backend",
@@ -282,7 +282,7 @@ def _webhooks(client: LabelStudio, settings: Settings, project_id: int) -> Itera
         yield warn("webhook", f"a superfluous one sends to {webhook['url']}", CREATE_AGAIN)
     if not present:
         yield warn("webhook", "none: labels arrive by `wildloop sync` only", CREATE_AGAIN)
-    elif not secured(present[0], settings):
+    elif not is_secured(present[0], settings):
         yield fail(
             "webhook",
             f"{present[0]['url']} is inactive, or lacks the header {SECRET_HEADER}: the backend rejects it",

@@ -1,4 +1,4 @@
-"""The `result` lists of Label Studio: written for predictions, read from annotations."""
+"""The `result` lists of Label Studio: written to predictions, read from annotations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from pipeline.records import UNSURE, Verdict, category_name
 
-CONTROL = "species"  # the <Choices> of label_config.xml
-OBJECT = "crop"  # the <Image> that it is about
+CONTROL = "species"  # name of the <Choices> in label_config.xml
+OBJECT = "crop"  # name of the <Image> to which it refers
 
 
 def choice_result(category: str, probability: float | None) -> list[dict[str, Any]]:
-    """What pre-selects `category` on the annotator's screen, with the probability shown to people."""
+    """A result that pre-selects `category`. Label Studio shows the probability."""
     result: dict[str, Any] = {
         "from_name": CONTROL,
         "to_name": OBJECT,
@@ -25,10 +25,10 @@ def choice_result(category: str, probability: float | None) -> list[dict[str, An
 
 
 def read_verdict(result: Sequence[Mapping[str, Any]], was_cancelled: bool) -> tuple[Verdict, str | None]:
-    """What an annotation says, and the name of its category with `Verdict.LABEL`.
+    """The verdict of an annotation, and the category name with `Verdict.LABEL`.
 
-    Skipped, or submitted without a choice: SKIPPED. Several choices are no one species: UNSURE. Results
-    of other controls, which people add to a project by hand, say nothing of the species.
+    An annotation without a choice counts as skipped, and one with several different choices as unsure.
+    Results of other controls, which people can add to a project, are ignored.
     """
     if was_cancelled:
         return Verdict.SKIPPED, None

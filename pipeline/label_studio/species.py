@@ -1,4 +1,4 @@
-"""The project manager's list of species: a text file, one name a line."""
+"""The species list: a text file with one name per line."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, UNSURE, category_name
+from pipeline.vocabulary import Meaning, meaning_of
 
-LONGEST = 80  # characters: a name that long is a slip, and breaks the screen
+MAX_NAME = 80  # characters: a longer name is probably a mistake, and does not fit on the screen
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeciesList:
-    """The names in the order of the file, in lower case, and what was merged on the way."""
+    """The names in the order of the file, in lower case."""
 
     names: Sequence[str]
-    notes: Sequence[str]  # a sentence for each line that added no name
+    notes: Sequence[str]  # a sentence for each line that was ignored
 
 
 def read_species(path: Path) -> SpeciesList:
-    """Read `path`: a name a line, `#` begins a comment, blank lines are passed over.
+    """Read `path`: one name per line; `#` starts a comment; blank lines are ignored.
 
-    A name that stands twice, whatever its case, is kept once; "empty" and "unsure" are always offered
-    and may be listed or not. Raises SourceError, naming file and line, for what cannot be a choice.
+    Repeated names, in any letter case, count once. "empty" and "unsure" are always offered and need not
+    be listed. Raises SourceError, with file and line, if a name cannot be a choice.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -37,7 +38,7 @@ def read_species(path: Path) -> SpeciesList:
 
 
 def parse_species(text: str, source: str) -> SpeciesList:
-    """`read_species` of a file's content; `source` names it in errors and notes."""
+    """Like `read_species`, for the content of a file; `source` is its name in errors and notes."""
     first_line: dict[str, int] = {}
     notes: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -47,17 +48,19 @@ def parse_species(text: str, source: str) -> SpeciesList:
         _check(name, f"{source}, line {number}")
         if name in (EMPTY, UNSURE):
             notes.append(f"{source}, line {number}: {name!r} is always offered")
+        elif meaning_of(name) is Meaning.BLANK:
+            notes.append(f"{source}, line {number}: {name!r} means {EMPTY!r}, which is always offered")
         elif name in first_line:
-            notes.append(f"{source}, line {number}: {name!r} stands in line {first_line[name]} already")
+            notes.append(f"{source}, line {number}: {name!r} is already in line {first_line[name]}")
         else:
             first_line[name] = number
     if not first_line:
-        raise SourceError(f"the species list {source} names no species", remedy="write one name a line")
+        raise SourceError(f"the species list {source} has no species", remedy="write one name per line")
     return SpeciesList(names=list(first_line), notes=notes)
 
 
 def _without_comment(line: str) -> str:
-    """The line up to a `#` that begins it or follows a space: `white-tailed deer # the common one`."""
+    """The line without its comment: a `#` starts one at the beginning of the line or after a space."""
     for position, character in enumerate(line):
         if character == "#" and (position == 0 or line[position - 1].isspace()):
             return line[:position]
@@ -67,11 +70,16 @@ def _without_comment(line: str) -> str:
 def _check(name: str, where: str) -> None:
     if name.startswith("$"):
         raise SourceError(
-            f"{where}: {name!r} begins with $, by which Label Studio means a field of the task",
-            remedy="write the name without it",
+            f"{where}: {name!r} begins with $, which Label Studio reserves for fields of the task",
+            remedy="remove the $",
         )
-    if len(name) > LONGEST:
-        raise SourceError(f"{where}: {name[:30]!r}... has more than {LONGEST} characters")
+    if len(name) > MAX_NAME:
+        raise SourceError(
+            f"{where}: {name[:30]!r}... has more than {MAX_NAME} characters", remedy="shorten the name"
+        )
     for character in name:
         if unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co"):
-            raise SourceError(f"{where}: {name!r} has the character {character!r}, which no screen can show")
+            raise SourceError(
+                f"{where}: {name!r} contains the character {character!r}, which cannot be displayed",
+                remedy="remove the character",
+            )

@@ -25,7 +25,7 @@ def embed_report(report: EmbedReport) -> str:
     return lines(
         f"{count(report.embedded, 'crops')} embedded{rate} by {report.embedder}, "
         f"{report.dimension} dimensions",
-        broken_crops(report.broken, "the next run tries them again"),
+        broken_crops(report.broken, "the next run tries again"),
     )
 
 
@@ -114,7 +114,7 @@ def change(report: Change, project: str) -> str:
     """What came of a change of embedder in the project, named as in `project 4 (Forest)`."""
     first = lines(
         f"{count(report.embedded, 'crops')} embedded by {report.embedder}",
-        broken_crops(report.broken, "they are left out until `wildloop embed` can read them"),
+        broken_crops(report.broken, "left out until a later `wildloop embed` reads them"),
         f"{project} uses {report.embedder} instead of {report.former}",
     )
     if report.record is None:
@@ -182,7 +182,8 @@ def _facts_of(embedder: TrainedEmbedder) -> Iterator[tuple[str, str]]:
         f"{count(data['crops'], 'crops')} of {count(data['species'], 'species')} at "
         f"{count(data['locations'], 'locations')} ({', '.join(data['sources'])})",
     )
-    yield "trained at", f"{training['created']:.16} UTC, starting from {training['start']}"
+    created = f"{training['created']:.16}".replace("T", " ")
+    yield "trained at", f"{created} UTC, starting from {training['start']}"
     yield (
         "validation",
         f"recall@1 {decimal(metrics['recall_at_1'], 3)}, MAP@R {decimal(metrics['map_at_r'], 3)}",
@@ -197,7 +198,7 @@ def _unread(broken: Mapping[str, str]) -> str:
     if not broken:
         return ""
     return lines(
-        f"{count(len(broken), 'crops')} cannot be read and were skipped:",
+        f"{count(len(broken), 'crops')} cannot be read, skipped in training:",
         *(f"  {name}: {broken[name]}" for name in sorted(broken)[:SHOWN]),
     )
 

@@ -51,7 +51,7 @@ def version_metrics(record: ModelRecord) -> str:
         table(
             ("species", "labels", "recall", "precision"),
             [
-                (name, f"{row['labels']:,}", decimal(row["recall"]), decimal(row["precision"]))
+                (name, f"{row['labels']:,}", share(row["recall"]), share(row["precision"]))
                 for name, row in sorted(species.items(), key=lambda item: -item[1]["labels"])
             ],
             "lrrr",
@@ -142,11 +142,13 @@ def audit_report(report: Judgement) -> str:
         lines(
             "In brackets: 95% confidence intervals.",
             "Predicted in the audit, always wrongly: "
-            + ", ".join(f"{one.name} ({count(one.said, 'crops')})" for one in unaudited)
+            + ", ".join(f"{one.name} ({count(one.predictions, 'crops')})" for one in unaudited)
             if unaudited
             else None,
-            f"{count(report.waiting, 'crops')} are not labelled yet; they are usually easier, because the "
-            "queue picks the hard ones.",
+            f"Not labelled yet: {count(report.waiting, 'crops')}, usually easier than these, because the "
+            "queue picks hard crops first."
+            if report.waiting
+            else None,
         ),
         "No forecast yet: it needs three trained versions, and audit labels from 20 sequences."
         if report.forecast is None

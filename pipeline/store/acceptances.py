@@ -1,4 +1,4 @@
-"""From which probability on a version's answers stand without a person, as `wildloop accept` found."""
+"""Acceptance thresholds: the result of `wildloop accept` for each model version."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from pipeline.store.schema import acceptance
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """A promise about one version's answers."""
+    """The guarantee for predictions of one version."""
 
     model_version: str
-    precision: float  # that the accepted answers have at least
-    confidence: float  # with which they do
-    thresholds: Mapping[int, float]  # by category id; categories that are left to people are absent
-    audited: int  # audit labels that it rests on
-    pool_size: int  # embeddings of the version's embedder there were: it says nothing of later rows
+    precision: float  # minimum precision of the accepted predictions, 0 to 1
+    confidence: float  # confidence level of the guarantee, 0 to 1
+    thresholds: Mapping[int, float]  # minimum probability by category id; other categories are not accepted
+    audited: int  # audit labels behind the guarantee
+    pool_size: int  # embeddings of the version's embedder at that moment: the guarantee covers only these
     accepted_at: dt.datetime | None = None
 
 
-def save(conn: sa.Connection, given: Acceptance) -> None:
-    """Make it the version's one acceptance; one without thresholds leaves the version without."""
-    conn.execute(sa.delete(acceptance).where(acceptance.c.model_version == given.model_version))
-    if not given.thresholds:
+def save(conn: sa.Connection, new: Acceptance) -> None:
+    """Replace the version's acceptance by `new`, or remove it if `new` has no thresholds."""
+    conn.execute(sa.delete(acceptance).where(acceptance.c.model_version == new.model_version))
+    if not new.thresholds:
         return
     conn.execute(
         sa.insert(acceptance).values(
-            model_version=given.model_version,
-            precision=given.precision,
-            confidence=given.confidence,
-            thresholds={str(one): least for one, least in given.thresholds.items()},
-            audited=given.audited,
-            pool_size=given.pool_size,
+            model_version=new.model_version,
+            precision=new.precision,
+            confidence=new.confidence,
+            thresholds={str(category): threshold for category, threshold in new.thresholds.items()},
+            audited=new.audited,
+            pool_size=new.pool_size,
             accepted_at=utc_now(),
         )
     )
 
 
-def of(conn: sa.Connection, version: str) -> Acceptance | None:
-    """The version's acceptance; None where nothing was accepted of it."""
+def for_version(conn: sa.Connection, version: str) -> Acceptance | None:
+    """The version's acceptance, if there is one."""
     row = conn.execute(sa.select(acceptance).where(acceptance.c.model_version == version)).one_or_none()
     if row is None:
         return None
@@ -52,7 +52,7 @@ def of(conn: sa.Connection, version: str) -> Acceptance | None:
         model_version=row.model_version,
         precision=row.precision,
         confidence=row.confidence,
-        thresholds={int(one): least for one, least in row.thresholds.items()},
+        thresholds={int(category): threshold for category, threshold in row.thresholds.items()},
         audited=row.audited,
         pool_size=row.pool_size,
         accepted_at=row.accepted_at,

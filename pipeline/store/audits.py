@@ -1,4 +1,4 @@
-"""The audit sample of each project: crops drawn at random, by which every version is judged."""
+"""The audit sample of each project: randomly drawn crops that judge every version."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.oracle import PEOPLE, current_label
-from pipeline.records import Verdict, digest, utc_now
+from pipeline.identity import digest
+from pipeline.oracle import current_label
+from pipeline.records import LABEL_STUDIO_SOURCE, Verdict, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import audit, detection
@@ -17,50 +18,50 @@ from pipeline.store.schema import audit, detection
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSample:
-    """What became of the crops drawn. The lists are in the order in which they were drawn."""
+    """The drawn crops by their state. The tuples are in the order in which crops are drawn."""
 
-    asked: tuple[str, ...]  # wait for a person, and somebody asked for them: before the queue
-    waiting: tuple[str, ...]  # wait for a person, among the queue
-    labelled: tuple[str, ...]  # by people: a source labels whole places, which is no random sample
-    unanswered: int  # people looked and passed, are unsure, or disagree
+    requested: tuple[str, ...]  # unlabelled, drawn by `wildloop audit`: shown before the queue
+    waiting: tuple[str, ...]  # unlabelled, drawn for a queue: shown within it
+    labelled: tuple[str, ...]  # by people only: sources label whole locations, which is no random sample
+    unanswered: int  # people skipped the crop, are unsure about it or disagree
 
 
 def draw(
-    conn: sa.Connection, project_id: int, waiting: Iterable[str], count: int, *, asked: bool = False
+    conn: sa.Connection, project_id: int, waiting: Iterable[str], count: int, *, requested: bool = False
 ) -> int:
-    """Add up to `count` of the crops `waiting` to the project's sample; returns how many.
+    """Add up to `count` of the crops `waiting` to the project's sample; returns the number added.
 
-    They come in an order that depends on the project and the crop's own id alone, so that each draw is
-    a simple random sample of what waits, and crops imported later are as likely to come as earlier ones.
+    The order of drawing is a hash of project and crop id. So each draw is a simple random sample of the
+    waiting crops, and crops that are imported later have the same chance as earlier ones.
     """
-    drawn = ids(conn, project_id)
-    key = str(project_id)
-    open_ids = (one for one in waiting if one not in drawn)
-    chosen = heapq.nsmallest(count, open_ids, key=lambda one: digest("audit", key, one, size=8))
+    drawn = drawn_ids(conn, project_id)
+    candidates = (detection_id for detection_id in waiting if detection_id not in drawn)
+    chosen = heapq.nsmallest(count, candidates, key=lambda detection_id: _order(project_id, detection_id))
     now = utc_now()
     rows = (
-        {"project_id": project_id, "detection_id": one, "asked": asked, "drawn_at": now} for one in chosen
+        {"project_id": project_id, "detection_id": detection_id, "asked": requested, "drawn_at": now}
+        for detection_id in chosen
     )
     return insert_new(conn, audit, rows)
 
 
-def ids(conn: sa.Connection, project_id: int | None = None) -> set[str]:
-    """Every crop that was ever drawn for the project, or for any: no version learns from it."""
+def drawn_ids(conn: sa.Connection, project_id: int | None = None) -> set[str]:
+    """All crops ever drawn for the project, or for any project if None. No version learns from them."""
     query = sa.select(audit.c.detection_id)
     return set(conn.scalars(query if project_id is None else query.where(audit.c.project_id == project_id)))
 
 
-def among(conn: sa.Connection, project_id: int, detection_ids: Iterable[str]) -> set[str]:
-    """Which of these detections were ever drawn for the project."""
-    found: set[str] = set()
-    mine = sa.select(audit.c.detection_id).where(audit.c.project_id == project_id)
+def drawn_among(conn: sa.Connection, project_id: int, detection_ids: Iterable[str]) -> set[str]:
+    """Those of `detection_ids` that were ever drawn for the project."""
+    drawn: set[str] = set()
+    query = sa.select(audit.c.detection_id).where(audit.c.project_id == project_id)
     for batch in chunks(detection_ids, IN_ROWS):
-        found.update(conn.scalars(mine.where(audit.c.detection_id.in_(batch))))
-    return found
+        drawn.update(conn.scalars(query.where(audit.c.detection_id.in_(batch))))
+    return drawn
 
 
 def label_count(conn: sa.Connection, project_id: int) -> int:
-    """How many crops of the sample have a label."""
+    """The number of crops in the sample that have a label."""
     query = (
         sa.select(sa.func.count())
         .select_from(audit.join(detection, detection.c.id == audit.c.detection_id))
@@ -74,28 +75,34 @@ def label_count(conn: sa.Connection, project_id: int) -> int:
 
 
 def sample(conn: sa.Connection, project_id: int) -> AuditSample:
-    """The project's sample as it stands."""
+    """The project's current sample."""
     query = (
         sa.select(audit.c.detection_id, audit.c.asked, detection.c.kind, detection.c.category_id)
         .join(detection, detection.c.id == audit.c.detection_id)
         .where(audit.c.project_id == project_id)
     )
-    key = str(project_id)
-    rows = sorted(conn.execute(query), key=lambda row: digest("audit", key, row.detection_id, size=8))
-    named = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is not None]
-    voices = oracle.histories(conn, [row.detection_id for row in named])
-    labelled = [row for row in named if current_label(voices[row.detection_id]).source == PEOPLE]
-    unsure = [row for row in rows if row.kind in oracle.RESOLVED and row.category_id is None]
-    still = [row for row in rows if row.kind not in oracle.RESOLVED]
-    spoken = oracle.histories(conn, [row.detection_id for row in still])
-    passed = {
-        one
-        for one, history in spoken.items()
-        if (answer := current_label(history)).disputed or answer.verdict is Verdict.SKIPPED
+    rows = sorted(conn.execute(query), key=lambda row: _order(project_id, row.detection_id))
+    resolved = [row for row in rows if row.kind in oracle.RESOLVED]
+    with_label = [row.detection_id for row in resolved if row.category_id is not None]
+    open_rows = [row for row in rows if row.kind not in oracle.RESOLVED]
+    histories = oracle.histories(conn, [*with_label, *(row.detection_id for row in open_rows)])
+    current = {detection_id: current_label(history) for detection_id, history in histories.items()}
+    undecided = {
+        row.detection_id
+        for row in open_rows
+        if (label := current.get(row.detection_id)) is not None
+        and (label.disputed or label.verdict is Verdict.SKIPPED)
     }
+    waiting = [row for row in open_rows if row.detection_id not in undecided]
     return AuditSample(
-        asked=tuple(row.detection_id for row in still if row.asked and row.detection_id not in passed),
-        waiting=tuple(row.detection_id for row in still if not row.asked and row.detection_id not in passed),
-        labelled=tuple(row.detection_id for row in labelled),
-        unanswered=len(unsure) + len(passed),
+        requested=tuple(row.detection_id for row in waiting if row.asked),
+        waiting=tuple(row.detection_id for row in waiting if not row.asked),
+        labelled=tuple(
+            detection_id for detection_id in with_label if current[detection_id].source == LABEL_STUDIO_SOURCE
+        ),
+        unanswered=len(resolved) - len(with_label) + len(undecided),
     )
+
+
+def _order(project_id: int, detection_id: str) -> str:
+    return digest("audit", str(project_id), detection_id, size=8)

@@ -1,4 +1,4 @@
-"""Which detections of a project still wait for a label, and where each detection was seen."""
+"""The detections of a project that wait for a label, and the sequence and location of detections."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED
 from pipeline.store.schema import detection, embedding, image, task
 
+# A photograph without a sequence is a sequence by itself.
+_SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
+
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where and in which burst a detection was seen."""
+class CropPlace:
+    """The sequence and location of a detection."""
 
-    sequence: str  # of its photograph; the photograph itself where it is in no sequence
+    sequence: str  # of its photograph; the photograph's id if it belongs to no sequence
     location: str | None
 
 
-def waiting(conn: sa.Connection, project_id: int) -> list[str]:
-    """Published detections of the project that nobody has labelled or found unsure, by id."""
+def waiting_ids(conn: sa.Connection, project_id: int) -> list[str]:
+    """Published detections of the project that have no label and are not unsure, by id."""
     query = (
         sa.select(task.c.detection_id)
         .join(detection, detection.c.id == task.c.detection_id)
@@ -32,7 +35,7 @@ def waiting(conn: sa.Connection, project_id: int) -> list[str]:
 
 
 def embedded_count(conn: sa.Connection, project_id: int, embedder: str) -> int:
-    """How many published detections of the project this embedder has embedded."""
+    """The number of published detections of the project with an embedding by this embedder."""
     query = (
         sa.select(sa.func.count())
         .select_from(task.join(embedding, embedding.c.detection_id == task.c.detection_id))
@@ -41,30 +44,27 @@ def embedded_count(conn: sa.Connection, project_id: int, embedder: str) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def of_sequences(conn: sa.Connection, sequences: Iterable[str]) -> dict[str, str]:
-    """Every detection on the photographs of these sequences, with its sequence.
+def in_sequences(conn: sa.Connection, sequences: Iterable[str]) -> dict[str, str]:
+    """The sequence of every detection on photographs of these sequences, by detection id.
 
-    A photograph that is in no sequence is one by itself, named as in `Place`.
+    Sequences are named as in `CropPlace`.
     """
-    found: dict[str, str] = {}
-    name = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
-    query = sa.select(detection.c.id, name).join(image, image.c.id == detection.c.image_id)
-    for some in chunks(sequences, IN_ROWS):
-        alone = sa.and_(image.c.seq_id.is_(None), image.c.id.in_(some))
-        for row in conn.execute(query.where(sa.or_(image.c.seq_id.in_(some), alone))):
-            found[row.id] = row.sequence
-    return found
+    sequence_of: dict[str, str] = {}
+    query = sa.select(detection.c.id, _SEQUENCE).join(image, image.c.id == detection.c.image_id)
+    for batch in chunks(sequences, IN_ROWS):
+        single = sa.and_(image.c.seq_id.is_(None), image.c.id.in_(batch))
+        for row in conn.execute(query.where(sa.or_(image.c.seq_id.in_(batch), single))):
+            sequence_of[row.id] = row.sequence
+    return sequence_of
 
 
-def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Place]:
+def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, CropPlace]:
     """The place of each of these detections; an unknown id has no entry."""
-    found: dict[str, Place] = {}
-    query = sa.select(
-        detection.c.id,
-        sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence"),
-        image.c.location,
-    ).join(image, image.c.id == detection.c.image_id)
-    for ids in chunks(detection_ids, IN_ROWS):
-        for row in conn.execute(query.where(detection.c.id.in_(ids))):
-            found[row.id] = Place(sequence=row.sequence, location=row.location)
-    return found
+    place_of: dict[str, CropPlace] = {}
+    query = sa.select(detection.c.id, _SEQUENCE, image.c.location).join(
+        image, image.c.id == detection.c.image_id
+    )
+    for batch in chunks(detection_ids, IN_ROWS):
+        for row in conn.execute(query.where(detection.c.id.in_(batch))):
+            place_of[row.id] = CropPlace(sequence=row.sequence, location=row.location)
+    return place_of

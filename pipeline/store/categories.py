@@ -1,4 +1,4 @@
-"""Species and their numbers, for every project of the store. 0 is `empty`; a number never changes."""
+"""Categories and their numbers, shared by all projects. 0 is `empty`; a number never changes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from pipeline.store.schema import category
 
 
 def ensure(conn: sa.Connection, names: Iterable[str]) -> dict[str, int]:
-    """The number of each name (in lower case), new ones numbered in the order given. `empty` is 0."""
+    """The number of each name (normalized by `category_name`), and of `empty`, which is 0.
+
+    New names get the next free numbers in the given order.
+    """
     lock(conn, "categories")
-    known = {name: number for number, name in _all(conn)}
+    stored = {name: number for number, name in _all(conn)}
     wanted = dict.fromkeys([EMPTY, *map(category_name, names)])
-    free = max(known.values(), default=0) + 1
+    free = max(stored.values(), default=0) + 1
     rows = []
     for name in wanted:
-        if name not in known:
-            known[name] = 0 if name == EMPTY else free
+        if name not in stored:
+            stored[name] = 0 if name == EMPTY else free
             free += name != EMPTY
-            rows.append({"id": known[name], "name": name})
+            rows.append({"id": stored[name], "name": name})
     insert_new(conn, category, rows)
-    return {name: known[name] for name in wanted}
+    return {name: stored[name] for name in wanted}
 
 
 def names(conn: sa.Connection) -> dict[int, str]:
-    """Every category by its number."""
+    """The name of every category by its number."""
     return dict(_all(conn))
 
 

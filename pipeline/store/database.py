@@ -1,4 +1,4 @@
-"""The connection to the store: SQLite in WAL mode or PostgreSQL, migrated to the newest schema."""
+"""The connection to the database, SQLite in WAL mode or PostgreSQL, and its migrations."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from pipeline.errors import StoreError
-from pipeline.store.bulk import insert_absent
+from pipeline.store.bulk_insert import insert_absent
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
-CHECKPOINT_PAGES = 65_536  # 256 MiB of log: pages written again and again reach the file once
-CACHE_KIB = 65_536  # of SQLite's pages: keys are digests, so every index is written all over
-IN_ROWS = 500  # keys in one IN list: below every database's limit of parameters
-INSERT_ROWS = 5_000  # rows in one statement batch: bounds memory, not the transaction
-_LOCK = 0x77696C64  # PostgreSQL's advisory locks are numbers; this one is "wild"
+CHECKPOINT_PAGES = 65_536  # 256 MiB of log: a page that is written often reaches the file once
+CACHE_KIB = 65_536  # of SQLite pages: keys are digests, so inserts touch all pages of an index
+IN_ROWS = 500  # keys in one IN list: below the parameter limit of both databases
+INSERT_ROWS = 5_000  # rows in one batch: limits memory, not the transaction
+_LOCK = 0x77696C64  # namespace of our PostgreSQL advisory locks: "wild" in ASCII
 
 Item = TypeVar("Item")
 
 
 class Database:
-    """One store. `read()` and `write()` open a transaction that ends with the block."""
+    """One database. `read()` and `write()` open a transaction that ends with the `with` block."""
 
     def __init__(self, url: str) -> None:
+        """Raises StoreError if `url` is not a database URL. Does not connect yet."""
         try:
             parsed = sa.make_url(url)
         except sa.exc.ArgumentError as exc:
@@ -46,13 +47,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection whose reads see one moment of the store."""
+        """A connection whose reads see one consistent state of the database."""
         with self._connected(self.engine) as conn:
             yield conn
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that commits as a whole, or not at all."""
+        """A transaction that commits as a whole or not at all."""
         with self._connected(self.engine.execution_options(wildloop_write=True)) as conn:
             yield conn
 
@@ -64,12 +65,12 @@ class Database:
         except sa.exc.OperationalError as exc:
             where = self.engine.url.render_as_string(hide_password=True)
             raise StoreError(
-                f"the store at {where} failed: {exc.orig}",
-                remedy="is the database running and its disk not full?",
+                f"the database at {where} failed: {exc.orig}",
+                remedy="check that the database is running and its disk is not full",
             ) from exc
 
     def migrate(self) -> None:
-        """Bring the schema to the newest revision; several processes may do so at once."""
+        """Upgrade the schema to the newest revision; several processes may call this at the same time."""
         config = _alembic_config()
         head = ScriptDirectory.from_config(config).get_current_head()
         with self.read() as conn:
@@ -81,10 +82,10 @@ class Database:
             command.upgrade(config, "head")
 
     def analyze(self, *tables: sa.Table) -> None:
-        """Tell PostgreSQL's planner how large these tables are now.
+        """Update PostgreSQL's statistics of these tables; does nothing on SQLite.
 
-        Its own daemon comes too late for tables that grow by the million: until then it reads them whole
-        for every list of keys. SQLite needs no telling.
+        Autovacuum comes too late for tables that grow by millions of rows: until then the planner scans
+        the whole table for each list of keys.
         """
         if not self.is_sqlite:
             with self.write() as conn:
@@ -96,24 +97,24 @@ class Database:
 
 
 def lock(conn: sa.Connection, name: str) -> None:
-    """Until the transaction ends, no other process passes `lock` with this name.
+    """Hold the lock `name` until the transaction ends; waits while another process holds it.
 
-    On SQLite every write transaction already excludes every other.
+    Does nothing on SQLite, where a write transaction excludes all others.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(name))))
 
 
 def insert_new(conn: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Insert the rows whose key is not there yet; returns how many were. Order is kept.
+    """Insert the rows whose key is not in the table yet, in the given order; returns their number.
 
-    Every row has the columns of the first.
+    All rows must have the same columns in the same order.
     """
     return sum(insert_absent(conn, table, batch) for batch in chunks(rows, INSERT_ROWS))
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
-    """`items` in lists of at most `size`, in order."""
+    """Split `items` into lists of at most `size`, in order."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)
@@ -132,7 +133,7 @@ def _alembic_config() -> Config:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late for consistent reads
+    connection.isolation_level = None  # the driver issues BEGIN too late for consistent reads
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -144,6 +145,6 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(conn: sa.Connection) -> None:
-    # A write transaction takes its lock at once: upgrading a read later fails instead of waiting.
+    # A write transaction takes its lock at once: to upgrade a read transaction later fails without waiting.
     write = conn.get_execution_options().get("wildloop_write", False)
     conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,4 +1,4 @@
-"""Deployments in the store: a camera at one place for one period."""
+"""Deployments: one camera at one place for one period."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _FIELDS = tuple(field.name for field in fields(DeploymentRecord))
 
 
 def add(conn: sa.Connection, records: Iterable[DeploymentRecord]) -> int:
-    """Insert the deployments, or bring those of the same id up to date; returns how many were new.
+    """Insert the deployments or update those with the same id; returns the number of new ones.
 
-    What a later record leaves None stays as it is.
+    A field that is None in the new record keeps its stored value.
     """
-    given = {record.id: record for record in records}
-    known = all(conn)
-    for id_ in given.keys() & known.keys():
-        changes = {name: value for name, value in _row(given[id_]).items() if value is not None}
+    by_id = {record.id: record for record in records}
+    stored = all(conn)
+    for id_ in by_id.keys() & stored.keys():
+        changes = {name: value for name, value in _row(by_id[id_]).items() if value is not None}
         conn.execute(sa.update(deployment).where(deployment.c.id == id_).values(changes))
-    return insert_new(conn, deployment, [_row(record) for id_, record in given.items() if id_ not in known])
+    return insert_new(conn, deployment, [_row(record) for id_, record in by_id.items() if id_ not in stored])
 
 
 def all(conn: sa.Connection) -> dict[str, DeploymentRecord]:

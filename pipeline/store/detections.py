@@ -1,4 +1,4 @@
-"""Detections in the store."""
+"""Detections and their crops."""
 
 from __future__ import annotations
 
@@ -9,52 +9,67 @@ import sqlalchemy as sa
 
 from pipeline.records import Box, DetectionKind, DetectionRecord
 from pipeline.store.database import IN_ROWS, chunks, insert_new
-from pipeline.store.schema import detection
+from pipeline.store.schema import detection, image
 
 
 def add(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
-    """Insert the detections that are not there yet; returns how many were."""
+    """Insert the detections that are not stored yet; returns their number."""
     return insert_new(conn, detection, map(_row, records))
 
 
 def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
-    """Write the crops of detections that were stored before their photographs were read; how many."""
-    given = {one.id: one for one in records if one.crop_path is not None}
-    lacking: list[str] = []
-    for ids in chunks(given, IN_ROWS):
-        bare = sa.select(detection.c.id).where(detection.c.id.in_(ids), detection.c.crop_path.is_(None))
-        lacking += conn.scalars(bare)
-    if lacking:
+    """Set the crop and frame of stored detections that have none yet; returns their number."""
+    cropped = {record.id: record for record in records if record.crop_path is not None}
+    without_crop: list[str] = []
+    for batch in chunks(cropped, IN_ROWS):
+        query = sa.select(detection.c.id).where(detection.c.id.in_(batch), detection.c.crop_path.is_(None))
+        without_crop += conn.scalars(query)
+    if without_crop:
         conn.execute(
             sa.update(detection)
             .where(detection.c.id == sa.bindparam("key"))
             .values(crop_path=sa.bindparam("crop"), frame_path=sa.bindparam("frame")),
-            [{"key": id_, "crop": given[id_].crop_path, "frame": given[id_].frame_path} for id_ in lacking],
+            [
+                {"key": id_, "crop": cropped[id_].crop_path, "frame": cropped[id_].frame_path}
+                for id_ in without_crop
+            ],
         )
-    return len(lacking)
+    return len(without_crop)
 
 
 def of_images(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[DetectionRecord]]:
-    """The detections of these photographs, in the order of their ids; one without has no entry."""
-    found: dict[str, list[DetectionRecord]] = {}
-    for ids in chunks(image_ids, IN_ROWS):
-        query = sa.select(detection).where(detection.c.image_id.in_(ids)).order_by(detection.c.id)
+    """The detections of each of these photographs by image id, sorted by id.
+
+    A photograph without detections has no entry.
+    """
+    by_image: dict[str, list[DetectionRecord]] = {}
+    for batch in chunks(image_ids, IN_ROWS):
+        query = sa.select(detection).where(detection.c.image_id.in_(batch)).order_by(detection.c.id)
         for row in conn.execute(query).mappings():
-            found.setdefault(row["image_id"], []).append(_record(row))
-    return found
+            by_image.setdefault(row["image_id"], []).append(_record(row))
+    return by_image
 
 
 def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, DetectionRecord]:
-    """The records of these ids; an unknown id has no entry."""
-    found: dict[str, DetectionRecord] = {}
+    """The records with these ids, by id; an unknown id has no entry."""
+    records: dict[str, DetectionRecord] = {}
     for batch in chunks(ids, IN_ROWS):
         rows = conn.execute(sa.select(detection).where(detection.c.id.in_(batch))).mappings()
-        found.update((row["id"], _record(row)) for row in rows)
-    return found
+        records.update((row["id"], _record(row)) for row in rows)
+    return records
+
+
+def file_names(conn: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
+    """The file name of the photograph of each of these detections, by detection id."""
+    names: dict[str, str] = {}
+    query = sa.select(detection.c.id, image.c.file_name).join(image, image.c.id == detection.c.image_id)
+    for batch in chunks(ids, IN_ROWS):
+        names.update((row.id, row.file_name) for row in conn.execute(query.where(detection.c.id.in_(batch))))
+    return names
 
 
 def counts(conn: sa.Connection) -> dict[str, int]:
-    """`detections`, and `crops`: those of them whose crop is written."""
+    """The number of `detections`, and of `crops`: detections with a written crop."""
     query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).select_from(detection)
     detections, crops = conn.execute(query).one()
     return {"detections": detections, "crops": crops}

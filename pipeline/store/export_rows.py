@@ -1,4 +1,4 @@
-"""Everything that the store knows of each photograph, as a stream: for exports."""
+"""All stored data of each photograph, as a stream for exports."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ PAGE = 2_000  # photographs read at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
-    """One photograph with all that hangs on it."""
+class ExportRow:
+    """One photograph with its detections and labels."""
 
     image: ImageRecord
-    detections: tuple[DetectionRecord, ...]  # surest first
+    detections: tuple[DetectionRecord, ...]  # highest confidence first
     labels: tuple[SourceLabel, ...]
-    scans: tuple[str, ...]  # of detectors that looked
+    scans: tuple[str, ...]  # names of the scans, see `pipeline.identity`
     histories: Mapping[str, list[OracleEntry]]  # oracle entries by detection id
 
 
-def stream(conn: sa.Connection, role: Role) -> Iterator[Stored]:
-    """Every photograph of the pool by location, sequence, frame, file name and id.
+def stream(conn: sa.Connection, role: Role) -> Iterator[ExportRow]:
+    """All photographs of a pool, sorted by location, sequence, frame, file name and id.
 
-    Of a file that changed the newest content; a failure only where the file was never read.
+    Of a file that changed, only the newest content; a failure only if the file could never be read.
     """
     keys = (image.c.location, image.c.seq_id, image.c.frame_num, image.c.file_name, image.c.id)
     query = sa.select(image).where(image.c.role == role, ~_superseded()).order_by(*keys)
@@ -39,6 +39,7 @@ def stream(conn: sa.Connection, role: Role) -> Iterator[Stored]:
 
 
 def _superseded() -> sa.ColumnElement[bool]:
+    """Whether the same file has a newer row, or one that could be read while this one failed."""
     other = image.alias()
     return sa.exists().where(
         other.c.path == image.c.path,
@@ -52,18 +53,20 @@ def _superseded() -> sa.ColumnElement[bool]:
     )
 
 
-def _page(conn: sa.Connection, records: Sequence[ImageRecord]) -> Iterator[Stored]:
+def _page(conn: sa.Connection, records: Sequence[ImageRecord]) -> Iterator[ExportRow]:
     ids = [record.id for record in records]
-    boxes = detections.of_images(conn, ids)
-    labels = image_labels.of(conn, ids)
+    detections_of = detections.of_images(conn, ids)
+    labels = image_labels.by_image(conn, ids)
     scans = images.scans_of(conn, ids)
-    spoken = oracle.histories(conn, (box.id for own in boxes.values() for box in own))
+    histories = oracle.histories(conn, (box.id for boxes in detections_of.values() for box in boxes))
     for record in records:
-        own = sorted(boxes.get(record.id, ()), key=lambda box: (-(box.bbox_confidence or 0.0), box.id))
-        yield Stored(
+        boxes = sorted(
+            detections_of.get(record.id, ()), key=lambda box: (-(box.bbox_confidence or 0.0), box.id)
+        )
+        yield ExportRow(
             image=record,
-            detections=tuple(own),
+            detections=tuple(boxes),
             labels=tuple(labels.get(record.id, ())),
             scans=tuple(sorted(scans.get(record.id, ()))),
-            histories={box.id: spoken[box.id] for box in own if box.id in spoken},
+            histories={box.id: histories[box.id] for box in boxes if box.id in histories},
         )

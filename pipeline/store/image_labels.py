@@ -1,4 +1,4 @@
-"""What sources say of whole photographs or sequences."""
+"""Labels from sources, of whole photographs and sequences."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Level, SourceLabel, category_name, digest
+from pipeline.identity import digest
+from pipeline.records import Level, SourceLabel, category_name
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import category, image_label
 
 
 def add(conn: sa.Connection, labels: Iterable[tuple[str, SourceLabel]], numbers: Mapping[str, int]) -> int:
-    """Insert the labels, pairs of image id and label, that are not there yet; returns how many were.
+    """Insert the labels, pairs of image id and label, that are not stored yet; returns their number.
 
-    There is one of each photograph, source, level, category and key. `numbers` is the category of each
-    label's name as it stands in the label.
+    A photograph has one label per source, level, category and key. `numbers` has the category id of each
+    label's `category`, spelled as in the label.
     """
     rows = (
         {
@@ -38,26 +39,27 @@ def add(conn: sa.Connection, labels: Iterable[tuple[str, SourceLabel]], numbers:
     return insert_new(conn, image_label, rows)
 
 
-def forget_others(conn: sa.Connection, said: Mapping[str, Iterable[SourceLabel]]) -> None:
-    """Remove what a source said of these photographs, by id, and does not say now.
+def remove_others(conn: sa.Connection, labels: Mapping[str, Iterable[SourceLabel]]) -> None:
+    """Remove the labels that a source no longer gives to these photographs.
 
-    Sources that say nothing now keep what they said.
+    `labels` has the present labels by image id. Labels by sources that give a photograph no label now
+    stay.
     """
-    given = {_id(image_id, label) for image_id, labels in said.items() for label in labels}
-    sources = {image_id: {label.source for label in labels} for image_id, labels in said.items()}
+    present = {_id(image_id, label) for image_id, own in labels.items() for label in own}
+    sources = {image_id: {label.source for label in own} for image_id, own in labels.items()}
     stale: list[str] = []
-    for ids in chunks(said, IN_ROWS):
-        query = sa.select(image_label.c.id, image_label.c.image_id, image_label.c.source)
-        for row in conn.execute(query.where(image_label.c.image_id.in_(ids))):
-            if row.source in sources[row.image_id] and row.id not in given:
+    query = sa.select(image_label.c.id, image_label.c.image_id, image_label.c.source)
+    for batch in chunks(labels, IN_ROWS):
+        for row in conn.execute(query.where(image_label.c.image_id.in_(batch))):
+            if row.source in sources[row.image_id] and row.id not in present:
                 stale.append(row.id)
-    for keys in chunks(stale, IN_ROWS):
-        conn.execute(sa.delete(image_label).where(image_label.c.id.in_(keys)))
+    for batch in chunks(stale, IN_ROWS):
+        conn.execute(sa.delete(image_label).where(image_label.c.id.in_(batch)))
 
 
-def of(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLabel]]:
-    """The labels of these photographs, each list in a fixed order; one without has no entry."""
-    found: dict[str, list[SourceLabel]] = {}
+def by_image(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLabel]]:
+    """The labels of each of these photographs in a fixed order; one without labels has no entry."""
+    labels: dict[str, list[SourceLabel]] = {}
     query = (
         sa.select(image_label, category.c.name)
         .outerjoin(category, category.c.id == image_label.c.category_id)
@@ -65,14 +67,14 @@ def of(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLa
             image_label.c.image_id,
             image_label.c.source,
             image_label.c.level,
-            sa.func.coalesce(image_label.c.category_id, -1),  # each database has a place of its own for NULL
+            sa.func.coalesce(image_label.c.category_id, -1),  # databases sort NULL differently
             image_label.c.key,
         )
     )
-    for ids in chunks(image_ids, IN_ROWS):
-        for row in conn.execute(query.where(image_label.c.image_id.in_(ids))).mappings():
-            found.setdefault(row["image_id"], []).append(_label(row))
-    return found
+    for batch in chunks(image_ids, IN_ROWS):
+        for row in conn.execute(query.where(image_label.c.image_id.in_(batch))).mappings():
+            labels.setdefault(row["image_id"], []).append(_label(row))
+    return labels
 
 
 def _id(image_id: str, label: SourceLabel) -> str:

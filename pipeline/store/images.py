@@ -1,4 +1,4 @@
-"""Photographs in the store, and which detector has looked at which."""
+"""Photographs, and the scans that detectors made of them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image, scan
 
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
-# Never emptied by a later import.
+# A later import can change these but not empty them.
 _KEPT = ("width", "height", "location", "datetime", "deployment_id", "source_id")
-_SEQUENCE = ("seq_id", "frame_num", "seq_num_frames")  # one fact, which a source tells whole
+_SEQUENCE = ("seq_id", "frame_num", "seq_num_frames")  # replaced together
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """A photograph that the store already has, the scans that were made of it, and its detections."""
+class StoredImage:
+    """A photograph in the database with its scans and detections."""
 
     record: ImageRecord
-    scans: frozenset[str]
-    boxes: frozenset[str]  # ids of detections
+    scans: frozenset[str]  # names, see `pipeline.identity`
+    detection_ids: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What places a photograph in a sequence."""
+    """A photograph's place in its sequence, with the fields that determine it."""
 
     id: str
     file_name: str
@@ -42,9 +42,9 @@ class Frame:
 
 
 def add(conn: sa.Connection, records: Iterable[ImageRecord]) -> None:
-    """Insert the records, or bring the rows of the same id up to date.
+    """Insert the records or update the rows with the same id.
 
-    A failure never overwrites a photograph that was once read: that row stays as it is.
+    A failure never overwrites a photograph that was read before.
     """
     latest = {record.id: record for record in records}  # one statement may touch a row only once
     now = utc_now()
@@ -55,8 +55,8 @@ def add(conn: sa.Connection, records: Iterable[ImageRecord]) -> None:
         conn, image, ({**vars(latest[id_]), "imported_at": now} for id_ in latest if id_ not in stored)
     )
     if stored:
-        known = [{**vars(latest[id_]), "imported_at": now} for id_ in latest if id_ in stored]
-        conn.execute(_upsert(conn), known)
+        updates = [{**vars(latest[id_]), "imported_at": now} for id_ in latest if id_ in stored]
+        conn.execute(_upsert(conn), updates)
 
 
 def _upsert(conn: sa.Connection) -> Any:
@@ -69,7 +69,7 @@ def _upsert(conn: sa.Connection) -> Any:
             changes[name] = sa.case((new.seq_id.is_not(None), new[name]), else_=image.c[name])
         elif name in _KEPT:
             changes[name] = sa.func.coalesce(new[name], image.c[name])
-        elif name not in ("id", "role"):  # a photograph stays in its pool
+        elif name not in ("id", "role"):  # a photograph never changes its pool
             changes[name] = new[name]
     return statement.on_conflict_do_update(
         index_elements=[image.c.id],
@@ -79,70 +79,79 @@ def _upsert(conn: sa.Connection) -> Any:
 
 
 def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, ImageRecord]:
-    """The records of these ids; an unknown id has no entry."""
-    found: dict[str, ImageRecord] = {}
+    """The records with these ids, by id; an unknown id has no entry."""
+    records: dict[str, ImageRecord] = {}
     for batch in chunks(ids, IN_ROWS):
         rows = conn.execute(sa.select(image).where(image.c.id.in_(batch))).mappings()
-        found.update((row["id"], from_row(row)) for row in rows)
-    return found
+        records.update((row["id"], from_row(row)) for row in rows)
+    return records
 
 
-def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[Known]]:
-    """What the store has of the files at these paths: several where a file changed since, newest last."""
-    found: dict[str, list[Known]] = {}
+def at_paths(conn: sa.Connection, paths: Iterable[str]) -> dict[str, list[StoredImage]]:
+    """The stored photographs of the files at these paths, by path.
+
+    A file whose content changed has several, the newest last; an unknown path has no entry.
+    """
+    at_path: dict[str, list[StoredImage]] = {}
     query = sa.select(image).order_by(image.c.imported_at, image.c.id)
     for batch in chunks(paths, IN_ROWS):
         records = [from_row(row) for row in conn.execute(query.where(image.c.path.in_(batch))).mappings()]
         scans = scans_of(conn, (record.id for record in records))
-        boxes: dict[str, set[str]] = {}
-        for ids in chunks((record.id for record in records), IN_ROWS):
-            own = sa.select(detection.c.image_id, detection.c.id).where(detection.c.image_id.in_(ids))
-            for row in conn.execute(own):
-                boxes.setdefault(row.image_id, set()).add(row.id)
+        detection_ids = _detection_ids(conn, (record.id for record in records))
         for record in records:
-            known = Known(
+            stored = StoredImage(
                 record=record,
                 scans=frozenset(scans.get(record.id, ())),
-                boxes=frozenset(boxes.get(record.id, ())),
+                detection_ids=frozenset(detection_ids.get(record.id, ())),
             )
-            found.setdefault(record.path, []).append(known)
-    return found
+            at_path.setdefault(record.path, []).append(stored)
+    return at_path
+
+
+def _detection_ids(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = {}
+    for batch in chunks(image_ids, IN_ROWS):
+        query = sa.select(detection.c.image_id, detection.c.id).where(detection.c.image_id.in_(batch))
+        for row in conn.execute(query):
+            ids.setdefault(row.image_id, set()).add(row.id)
+    return ids
 
 
 def scans_of(conn: sa.Connection, ids: Iterable[str]) -> dict[str, set[str]]:
-    """The scans that were made of each of these photographs; one without has no entry."""
-    found: dict[str, set[str]] = {}
+    """The names of the scans of each of these photographs; one without scans has no entry."""
+    scans: dict[str, set[str]] = {}
     for batch in chunks(ids, IN_ROWS):
         query = sa.select(scan.c.image_id, scan.c.detector).where(scan.c.image_id.in_(batch))
         for row in conn.execute(query):
-            found.setdefault(row.image_id, set()).add(row.detector)
-    return found
+            scans.setdefault(row.image_id, set()).add(row.detector)
+    return scans
 
 
-def scanned(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these pairs of image id and detector that are recorded already."""
-    asked = set(scans)
-    made = scans_of(conn, {id_ for id_, _ in asked})
-    return {(id_, detector) for id_, detector in asked if detector in made.get(id_, ())}
+def stored_scans(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these pairs of image id and scan name that are stored already."""
+    wanted = set(scans)
+    stored = scans_of(conn, {id_ for id_, _ in wanted})
+    return {(id_, name) for id_, name in wanted if name in stored.get(id_, ())}
 
 
-def mark_scanned(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> None:
-    """Record that detectors have looked at photographs: pairs of image id and detector."""
+def add_scans(conn: sa.Connection, scans: Iterable[tuple[str, str]]) -> None:
+    """Store scans: pairs of image id and scan name."""
     now = utc_now()
-    rows = ({"image_id": id_, "detector": detector, "scanned_at": now} for id_, detector in scans)
+    rows = ({"image_id": id_, "detector": name, "scanned_at": now} for id_, name in scans)
     insert_new(conn, scan, rows)
 
 
-def forget_failed(conn: sa.Connection, ids: Iterable[str]) -> None:
-    """Remove the rows of failures that are no more: the file was mended or found."""
+def remove_failed(conn: sa.Connection, ids: Iterable[str]) -> None:
+    """Remove the rows with these ids that are failures: their files can be read now."""
     for batch in chunks(ids, IN_ROWS):
         conn.execute(sa.delete(image).where(image.c.id.in_(batch), image.c.failure.is_not(None)))
 
 
 def frames_at(conn: sa.Connection, location: str, own_prefix: str) -> list[Frame]:
-    """The photographs of a location with a time whose sequence, if any, begins with `own_prefix`.
+    """The photographs of a location with a time, sorted by the camera's clock.
 
-    In the order of the camera's clock. Sequences that a source named are left alone.
+    Only those without a sequence or with one whose id begins with `own_prefix`: sequences from a source
+    have other ids.
     """
     columns = [image.c[field.name] for field in fields(Frame)]
     query = (
@@ -159,27 +168,20 @@ def frames_at(conn: sa.Connection, location: str, own_prefix: str) -> list[Frame
 
 
 def set_sequences(conn: sa.Connection, frames: Sequence[Frame]) -> None:
-    """Write the sequence columns of these photographs."""
-    columns = ("seq_id", "frame_num", "seq_num_frames")
-    _update(
-        conn, [{"row_id": frame.id, **{name: getattr(frame, name) for name in columns}} for frame in frames]
-    )
+    """Update the sequence columns of these photographs."""
+    rows = [{"row_id": frame.id} | {name: getattr(frame, name) for name in _SEQUENCE} for frame in frames]
+    if rows:
+        conn.execute(sa.update(image).where(image.c.id == sa.bindparam("row_id")), rows)
 
 
 def counts(conn: sa.Connection) -> dict[str, Any]:
-    """`photographs` that could be read, and `failed`: how many of each kind of failure."""
+    """The number of readable `photographs`, and of `failed` ones by kind of failure."""
     query = sa.select(image.c.failure, sa.func.count()).group_by(image.c.failure)
     by_kind: dict[str | None, int] = {row[0]: row[1] for row in conn.execute(query)}
     readable = by_kind.pop(None, 0)
     return {"photographs": readable, "failed": dict(sorted(by_kind.items(), key=lambda item: str(item[0])))}
 
 
-def _update(conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set the columns that the rows name, of the photographs whose id is `row_id`."""
-    if rows:
-        conn.execute(sa.update(image).where(image.c.id == sa.bindparam("row_id")), rows)
-
-
 def from_row(row: Mapping[Any, Any]) -> ImageRecord:
-    """The record of a row of `image`, whatever other columns it has."""
+    """The record of a row of `image`; further columns of the row are ignored."""
     return ImageRecord(**{name: row[name] for name in _FIELDS if name != "role"}, role=Role(row["role"]))

@@ -1,4 +1,4 @@
-"""Detections with a label and a crop, photograph by photograph: what a classification dataset is made of."""
+"""Labelled detections by photograph: the content of a classification dataset."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PAGE = 2_000  # rows read at once
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledCrop:
-    """One detection with its current label, and what its photograph tells."""
+    """One detection with its current label and fields of its photograph."""
 
     id: str
     image_id: str
     category_id: int
-    bbox_confidence: float | None  # None where people drew the box
-    crop_path: str | None  # below the data folder; None where it is not cut yet
+    bbox_confidence: float | None  # None if a person drew the box
+    crop_path: str | None  # below the data folder; None if it is not cut yet
     file_name: str
     source_id: str | None
     location: str | None
@@ -34,15 +34,15 @@ class LabelledCrop:
     seq_num_frames: int | None
 
 
-def photographs(
+def crops_by_image(
     conn: sa.Connection, roles: Iterable[Role], *, weak: bool = False
 ) -> Iterator[list[LabelledCrop]]:
-    """The labelled crops of each photograph of these pools that has any, by image id, then detection id.
+    """The labelled crops of each photograph of these pools, sorted by image id, then detection id.
 
-    Labels of people and of sources; those of machines only with `weak`.
+    Photographs without labelled crops are left out. Weak labels count only if `weak`.
     """
     kinds = (*RESOLVED, DetectionKind.MODEL) if weak else RESOLVED
-    own = {column.name for column in detection.columns}
+    own = {column.name for column in detection.columns}  # all other fields are of the photograph
     columns = [(detection if field.name in own else image).c[field.name] for field in fields(LabelledCrop)]
     query = (
         sa.select(*columns)

@@ -1,4 +1,4 @@
-"""Model versions: rows that are only ever added, and which one a project works with."""
+"""Model versions, and which one is current. Rows are added, never changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIELDS = tuple(field.name for field in fields(ModelRecord))
 
 
 def get(conn: sa.Connection, version: str) -> ModelRecord:
-    """The version; StoreError where there is none of that name."""
+    """The version. Raises StoreError if there is none with this name."""
     row = conn.execute(sa.select(model).where(model.c.version == version)).mappings().one_or_none()
     if row is None:
         raise StoreError(f"there is no model version {version!r}", remedy="see `wildloop models`")
@@ -47,42 +47,44 @@ def find(conn: sa.Connection, name: str) -> ModelRecord:
 
 
 def all(conn: sa.Connection, project_id: int) -> list[ModelRecord]:
-    """Every version of the project, oldest first."""
+    """All versions of the project, oldest first."""
     return _select(conn, model.c.project_id == project_id)
 
 
 def current(conn: sa.Connection, project_id: int) -> ModelRecord | None:
-    """The version that the project works with; None before the first."""
+    """The project's current version; None before the first."""
     query = sa.select(project.c.current_model).where(project.c.id == project_id)
     version = conn.execute(query).scalar_one_or_none()
     return None if version is None else get(conn, version)
 
 
 def newest(conn: sa.Connection, project_id: int) -> ModelRecord | None:
-    """The version made last, whether or not the project still works with it; None before the first."""
-    found = all(conn, project_id)
-    return found[-1] if found else None
+    """The version created last, whether it is current or not; None before the first."""
+    versions = all(conn, project_id)
+    return versions[-1] if versions else None
 
 
 def by_digest(conn: sa.Connection, project_id: int, digest: str) -> ModelRecord | None:
-    """The version that was made of the inputs with this digest, if there is one."""
-    found = _select(conn, model.c.project_id == project_id, model.c.digest == digest)
-    return found[0] if found else None
+    """The version of the project whose inputs have this digest, if there is one."""
+    versions = _select(conn, model.c.project_id == project_id, model.c.digest == digest)
+    return versions[0] if versions else None
 
 
 def activate(conn: sa.Connection, record: ModelRecord, queue: Iterable[PredictionRecord]) -> None:
-    """Make the version the project's current one, and `queue` its queue, still to be pushed.
+    """Make the version current, with `queue` as its queue, in the caller's transaction.
 
-    A version that is there already stays as it is and only its queue is replaced: rolling back is
-    activating an older one. All within the caller's transaction. StoreError where there is no project,
-    EmbedderChangedError where the project works with another embedder than the version.
+    The queue must be pushed afterwards. Of a stored version only the queue is replaced; to roll back,
+    activate an older version. Raises StoreError if there is no such project, and EmbedderChangedError if
+    the project uses another embedder than the version.
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"metrics": dict(record.metrics)}
     insert_new(conn, model, [row])
     predictions.replace(conn, record.version, queue)
-    mine = project.c.id == record.project_id, project.c.embedder == record.embedder
-    if not conn.execute(sa.update(project).where(*mine).values(current_model=record.version)).rowcount:
-        raise projects.left(conn, record.project_id, record.embedder)
+    update = sa.update(project).where(
+        project.c.id == record.project_id, project.c.embedder == record.embedder
+    )
+    if not conn.execute(update.values(current_model=record.version)).rowcount:
+        raise projects.embedder_changed(conn, record.project_id, record.embedder)
 
 
 def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[ModelRecord]:

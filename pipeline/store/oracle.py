@@ -1,30 +1,38 @@
-"""What people said, appended and never changed, and the current labels that follow from it."""
+"""The oracle's rows, which are added and never changed, and the current labels derived from them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import PEOPLE, CurrentLabel, OracleEntry, current_label
-from pipeline.records import AnnotationRecord, DetectionKind, DetectionRecord, Role, Verdict, utc_now
+from pipeline.oracle import CurrentLabel, OracleEntry, current_label
+from pipeline.records import (
+    LABEL_STUDIO_SOURCE,
+    AnnotationRecord,
+    DetectionKind,
+    DetectionRecord,
+    Role,
+    Verdict,
+    utc_now,
+)
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
 from pipeline.store.schema import detection, image, oracle, task
 
-RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)
+RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)  # out of the queue: labelled or unsure
 
 
 @dataclass(frozen=True, kw_only=True)
-class LastState:
+class LatestRevision:
     """The newest revision of one annotation."""
 
     annotation: AnnotationRecord  # without its result
     revision: int
-    recorded_at: dt.datetime  # our clock
+    recorded_at: dt.datetime  # by this machine's clock
 
 
 def append(
@@ -33,39 +41,39 @@ def append(
     *,
     fetched_at: dt.datetime | None = None,
 ) -> int:
-    """Add the states that are new, each as its annotation's next revision; returns how many were.
+    """Add each new state as the next revision of its annotation; returns the number of new states.
 
-    A state is new where the annotation is unknown, or the state is later than the newest one stored.
-    `fetched_at` says when a reconciliation began to read Label Studio: what it saw then also overrules
-    a deletion, or other content of the same moment, that was recorded before. States may come in any
-    order, twice, and from several processes at once.
+    A state is new if the annotation is unknown or the state is later than the newest stored one.
+    `fetched_at` is the time at which a sync began to read Label Studio: the states that it read also
+    overrule a deletion, or other content with the same time, that was recorded before. States may come in
+    any order, repeatedly, and from several processes at the same time.
     """
-    given = sorted(annotations, key=lambda one: one.annotated_at)
+    states = sorted(annotations, key=lambda state: state.annotated_at)
     lock(conn, "oracle")
-    last = _last_states(conn, oracle.c.annotation_uid, {one.annotation_uid for one in given})
+    latest = _latest_by_key(conn, oracle.c.annotation_uid, {state.annotation_uid for state in states})
     now = utc_now()
     rows = []
-    for one in given:
-        known = last.get(one.annotation_uid)
-        if not _is_new(one, known, fetched_at):
+    for state in states:
+        stored = latest.get(state.annotation_uid)
+        if not _is_new(state, stored, fetched_at):
             continue
-        if known is not None and one.verdict is Verdict.DELETED:
-            one = replace(one, annotated_at=max(one.annotated_at, known.annotation.annotated_at))
-        revision = known.revision + 1 if known else 1
-        last[one.annotation_uid] = LastState(annotation=one, revision=revision, recorded_at=now)
-        rows.append(_row(one, revision, now))
+        if stored is not None and state.verdict is Verdict.DELETED:
+            state = replace(state, annotated_at=max(state.annotated_at, stored.annotation.annotated_at))
+        revision = stored.revision + 1 if stored else 1
+        latest[state.annotation_uid] = LatestRevision(annotation=state, revision=revision, recorded_at=now)
+        rows.append(_row(state, revision, now))
     if rows:
         conn.execute(sa.insert(oracle), rows)
     return len(rows)
 
 
-def add_first(conn: sa.Connection, annotations: Iterable[AnnotationRecord]) -> int:
-    """Insert annotations of detections that are new themselves; returns how many were new.
+def add_first_revisions(conn: sa.Connection, annotations: Iterable[AnnotationRecord]) -> int:
+    """Insert annotations of new detections; returns the number of new annotations.
 
-    Quicker than `append`, and without `refresh`: the detections were stored with what follows.
+    Faster than `append`, and needs no `update_labels`: new detections are stored with their labels.
     """
     now = utc_now()
-    return insert_new(conn, oracle, (_row(one, 1, now) for one in annotations))
+    return insert_new(conn, oracle, (_row(annotation, 1, now) for annotation in annotations))
 
 
 def active_annotations(
@@ -74,85 +82,100 @@ def active_annotations(
     *,
     task_ids: Iterable[int] | None = None,
     annotation_ids: Iterable[int] | None = None,
-) -> list[LastState]:
-    """Annotations of the project that were not taken back: of these tasks, of these ids, or all."""
-    mine = oracle.c.project_id == project_id
+) -> list[LatestRevision]:
+    """The annotations of the project that are not deleted: of these tasks, with these ids, or all."""
+    in_project = oracle.c.project_id == project_id
     if task_ids is not None:
-        last = _last_states(conn, oracle.c.task_id, set(task_ids), mine)
+        latest = _latest_by_key(conn, oracle.c.task_id, set(task_ids), in_project)
     elif annotation_ids is not None:
-        last = _last_states(conn, oracle.c.annotation_id, set(annotation_ids), mine)
+        latest = _latest_by_key(conn, oracle.c.annotation_id, set(annotation_ids), in_project)
     else:
-        last = _newest(conn.execute(_STATE.where(mine)))
-    return [state for state in last.values() if state.annotation.verdict is not Verdict.DELETED]
+        latest = _latest(conn.execute(_REVISION.where(in_project)))
+    return [state for state in latest.values() if state.annotation.verdict is not Verdict.DELETED]
 
 
-def refresh(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
-    """Write the rule's answer for these detections into `detection.kind` and `category_id`."""
-    for ids in chunks(sorted(set(detection_ids)), IN_ROWS):
-        answers = {one: current_label(entries) for one, entries in histories(conn, ids).items()}
+def update_labels(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
+    """Write the current label of these detections into their rows of `detection`."""
+    for batch in chunks(sorted(set(detection_ids)), IN_ROWS):
+        current = {id_: current_label(history) for id_, history in histories(conn, batch).items()}
         stored = conn.execute(
-            sa.select(
-                detection.c.id, detection.c.kind, detection.c.category_id, detection.c.category_confidence
-            ).where(detection.c.id.in_(ids))
+            sa.select(detection.c.id, *(detection.c[name] for name in _LABEL_COLUMNS)).where(
+                detection.c.id.in_(batch)
+            )
         )
         stale = []
-        for row in stored:
-            answer = answers.get(row.id, CurrentLabel(verdict=None))
-            kind = _kind(answer)
-            if (row.kind, row.category_id, row.category_confidence) != (
-                kind,
-                answer.label,
-                answer.confidence,
-            ):
-                stale.append(
-                    {
-                        "key": row.id,
-                        "kind": int(kind),
-                        "category_id": answer.label,
-                        "category_confidence": answer.confidence,
-                    }
-                )
+        for row in stored.mappings():
+            columns = _label_columns(current.get(row["id"], CurrentLabel(verdict=None)))
+            if any(row[name] != value for name, value in columns.items()):
+                stale.append({"key": row["id"], **columns})
         if stale:
             conn.execute(
                 sa.update(detection)
                 .where(detection.c.id == sa.bindparam("key"))
-                .values(
-                    {name: sa.bindparam(name) for name in ("kind", "category_id", "category_confidence")}
-                ),
+                .values({name: sa.bindparam(name) for name in _LABEL_COLUMNS}),
                 sorted(stale, key=lambda row: str(row["key"])),
             )
 
 
+def with_label(record: DetectionRecord, current: CurrentLabel) -> DetectionRecord:
+    """The record with the fields that the current label determines."""
+    return replace(
+        record, kind=_kind(current), category_id=current.label, category_confidence=current.confidence
+    )
+
+
+_LABEL_COLUMNS = ("kind", "category_id", "category_confidence")
+
+
+def _label_columns(current: CurrentLabel) -> dict[str, Any]:
+    return {
+        "kind": int(_kind(current)),
+        "category_id": current.label,
+        "category_confidence": current.confidence,
+    }
+
+
+def _kind(current: CurrentLabel) -> DetectionKind:
+    if current.verdict is Verdict.WEAK:
+        return DetectionKind.MODEL
+    if not current.resolved:
+        return DetectionKind.ACTIVE
+    return DetectionKind.CONFIRMED if current.confirmed else DetectionKind.USER
+
+
 def histories(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, list[OracleEntry]]:
-    """Every entry of these detections, oldest first; a detection that nobody spoke of is absent."""
-    found: dict[str, list[OracleEntry]] = defaultdict(list)
-    for ids in chunks(detection_ids, IN_ROWS):
-        query = _ENTRY.where(oracle.c.detection_id.in_(ids)).order_by(oracle.c.id)
-        for row in conn.execute(query):
-            found[row.detection_id].append(_entry(row))
-    return dict(found)
+    """All entries of each of these detections, oldest first; one without entries is absent."""
+    by_detection: dict[str, list[OracleEntry]] = defaultdict(list)
+    for batch in chunks(detection_ids, IN_ROWS):
+        query = _ENTRY.where(oracle.c.detection_id.in_(batch)).order_by(oracle.c.id)
+        for row in conn.execute(query).mappings():
+            by_detection[row["detection_id"]].append(_entry(row))
+    return dict(by_detection)
 
 
 def labels(conn: sa.Connection, project_id: int) -> dict[str, int]:
-    """The current category of each labelled detection of the project."""
+    """The current category id of each labelled detection of the project, by detection id."""
     query = sa.select(detection.c.id, detection.c.category_id).where(_labelled(project_id))
     return {row.id: row.category_id for row in conn.execute(query)}
 
 
-def resolved(conn: sa.Connection, project_id: int) -> set[str]:
-    """Detections of the project that leave the queue: labelled, or people are unsure of them."""
+def resolved_ids(conn: sa.Connection, project_id: int) -> set[str]:
+    """The detections of the project that are out of the queue: labelled or unsure."""
     query = sa.select(detection.c.id).where(detection.c.kind.in_(RESOLVED), _belongs(project_id))
     return set(conn.scalars(query))
 
 
 def label_count(conn: sa.Connection, project_id: int) -> int:
-    """How many detections `labels` would return."""
+    """The number of labelled detections of the project."""
     query = sa.select(sa.func.count()).select_from(detection).where(_labelled(project_id))
     return conn.execute(query).scalar_one()
 
 
-def disputed(conn: sa.Connection, project_id: int) -> set[str]:
-    """Detections of the project whose labels tie: somebody has to settle them."""
+def undecided(conn: sa.Connection, project_id: int) -> dict[str, CurrentLabel]:
+    """The current label of each detection that people annotated and that still waits, by detection id.
+
+    These are detections that are disputed or skipped, or whose annotations were deleted.
+    """
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
@@ -160,27 +183,32 @@ def disputed(conn: sa.Connection, project_id: int) -> set[str]:
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())
-    return {one for one, history in entries.items() if current_label(history).disputed}
+    return {detection_id: current_label(history) for detection_id, history in entries.items()}
 
 
-def _is_new(one: AnnotationRecord, known: LastState | None, fetched_at: dt.datetime | None) -> bool:
-    if known is None:
-        return one.verdict is not Verdict.DELETED
-    if one.source != PEOPLE:  # a source is imported again and again: only what it says makes it new
-        return _content(one) != _content(known.annotation)
-    seen_later = fetched_at is not None and known.recorded_at < fetched_at
-    if one.verdict is Verdict.DELETED:
-        return known.annotation.verdict is not Verdict.DELETED and (fetched_at is None or seen_later)
-    if one.annotated_at > known.annotation.annotated_at:
+def disputed_ids(conn: sa.Connection, project_id: int) -> set[str]:
+    """The disputed detections of the project: somebody must decide between their labels."""
+    return {id_ for id_, current in undecided(conn, project_id).items() if current.disputed}
+
+
+def _is_new(state: AnnotationRecord, stored: LatestRevision | None, fetched_at: dt.datetime | None) -> bool:
+    if stored is None:
+        return state.verdict is not Verdict.DELETED
+    if state.source != LABEL_STUDIO_SOURCE:  # imports repeat: only other content is a new state
+        return _content(state) != _content(stored.annotation)
+    read_later = fetched_at is not None and stored.recorded_at < fetched_at
+    if state.verdict is Verdict.DELETED:
+        return stored.annotation.verdict is not Verdict.DELETED and (fetched_at is None or read_later)
+    if state.annotated_at > stored.annotation.annotated_at:
         return True
-    if known.annotation.verdict is Verdict.DELETED:
-        return seen_later
-    same_moment = one.annotated_at == known.annotation.annotated_at
-    return seen_later and same_moment and _content(one) != _content(known.annotation)
+    if stored.annotation.verdict is Verdict.DELETED:
+        return read_later
+    same_time = state.annotated_at == stored.annotation.annotated_at
+    return read_later and same_time and _content(state) != _content(stored.annotation)
 
 
-def _content(one: AnnotationRecord) -> tuple[Verdict, int | None, bool, float | None]:
-    return one.verdict, one.label, one.ground_truth, one.confidence
+def _content(state: AnnotationRecord) -> tuple[Verdict, int | None, bool, float | None]:
+    return state.verdict, state.label, state.ground_truth, state.confidence
 
 
 def _labelled(project_id: int) -> sa.ColumnElement[bool]:
@@ -188,130 +216,67 @@ def _labelled(project_id: int) -> sa.ColumnElement[bool]:
 
 
 def _belongs(project_id: int) -> sa.ColumnElement[bool]:
-    """A task of the project, or a target labelled by a source: such labels serve every project."""
+    """Whether the project has a task of it, or a source labelled it, whose labels count in all projects."""
     published = sa.exists().where(task.c.project_id == project_id, task.c.detection_id == detection.c.id)
-    sourced = sa.exists().where(
+    from_source = sa.exists().where(
         oracle.c.detection_id == detection.c.id,
         oracle.c.project_id.is_(None),
         image.c.id == detection.c.image_id,
         image.c.role == Role.TARGET,
     )
-    return sa.or_(published, sourced)
+    return sa.or_(published, from_source)
 
 
-def labelled(record: DetectionRecord, answer: CurrentLabel) -> DetectionRecord:
-    """The detection as the store keeps it with this answer."""
-    return replace(
-        record, kind=_kind(answer), category_id=answer.label, category_confidence=answer.confidence
-    )
-
-
-def _kind(answer: CurrentLabel) -> DetectionKind:
-    if answer.verdict is Verdict.WEAK:
-        return DetectionKind.MODEL
-    if not answer.resolved:
-        return DetectionKind.ACTIVE
-    return DetectionKind.CONFIRMED if answer.confirmed else DetectionKind.USER
-
-
-_ENTRY: sa.Select[Any] = sa.select(
-    oracle.c.detection_id,
-    oracle.c.annotation_uid,
+_ENTRY_FIELDS = tuple(field.name for field in fields(OracleEntry))
+_ANNOTATION_FIELDS = tuple(field.name for field in fields(AnnotationRecord))
+_ENTRY: sa.Select[Any] = sa.select(oracle.c.detection_id, *(oracle.c[name] for name in _ENTRY_FIELDS))
+_REVISION: sa.Select[Any] = sa.select(
     oracle.c.revision,
-    oracle.c.verdict,
-    oracle.c.label,
-    oracle.c.annotator,
-    oracle.c.annotated_at,
-    oracle.c.ground_truth,
-    oracle.c.source,
-    oracle.c.confidence,
-    oracle.c.shown,
-)
-_STATE: sa.Select[Any] = _ENTRY.add_columns(
-    oracle.c.project_id,
-    oracle.c.annotation_id,
-    oracle.c.task_id,
     oracle.c.recorded_at,
-    oracle.c.lead_time,
-    oracle.c.model_version,
+    *(oracle.c[name] for name in _ANNOTATION_FIELDS if name != "result"),
 )
 
 
-def _last_states(
+def _latest_by_key(
     conn: sa.Connection,
     column: sa.Column[Any],
     keys: set[Any],
     *conditions: sa.ColumnElement[bool],
-) -> dict[str, LastState]:
-    """The newest state of each annotation whose `column` is among `keys`, by unique id."""
-    last: dict[str, LastState] = {}
-    for some in chunks(sorted(keys), IN_ROWS):
-        last |= _newest(conn.execute(_STATE.where(column.in_(some), *conditions)))
-    return last
+) -> dict[str, LatestRevision]:
+    """The latest revision of each annotation whose `column` is in `keys`, by unique id."""
+    latest: dict[str, LatestRevision] = {}
+    for batch in chunks(sorted(keys), IN_ROWS):
+        latest |= _latest(conn.execute(_REVISION.where(column.in_(batch), *conditions)))
+    return latest
 
 
-def _newest(rows: Iterable[sa.Row[Any]]) -> dict[str, LastState]:
-    newest: dict[str, sa.Row[Any]] = {}
-    for row in rows:
-        if row.annotation_uid not in newest or row.revision > newest[row.annotation_uid].revision:
-            newest[row.annotation_uid] = row
-    return {uid: _state(row) for uid, row in newest.items()}
+def _latest(rows: sa.CursorResult[Any]) -> dict[str, LatestRevision]:
+    latest: dict[str, sa.RowMapping] = {}
+    for row in rows.mappings():
+        uid = row["annotation_uid"]
+        if uid not in latest or row["revision"] > latest[uid]["revision"]:
+            latest[uid] = row
+    return {uid: _revision(row) for uid, row in latest.items()}
 
 
-def _state(row: sa.Row[Any]) -> LastState:
-    annotation = AnnotationRecord(
-        project_id=row.project_id,
-        detection_id=row.detection_id,
-        annotation_uid=row.annotation_uid,
-        annotation_id=row.annotation_id,
-        task_id=row.task_id,
-        verdict=Verdict(row.verdict),
-        label=row.label,
-        annotator=row.annotator,
-        annotated_at=row.annotated_at,
-        lead_time=row.lead_time,
-        ground_truth=row.ground_truth,
-        model_version=row.model_version,
-        shown=row.shown,
-        source=row.source,
-        confidence=row.confidence,
-    )
-    return LastState(annotation=annotation, revision=row.revision, recorded_at=row.recorded_at)
-
-
-def _entry(row: sa.Row[Any]) -> OracleEntry:
-    return OracleEntry(
-        annotation_uid=row.annotation_uid,
-        revision=row.revision,
-        verdict=Verdict(row.verdict),
-        label=row.label,
-        annotator=row.annotator,
-        annotated_at=row.annotated_at,
-        ground_truth=row.ground_truth,
-        source=row.source,
-        confidence=row.confidence,
-        shown=row.shown,
+def _revision(row: sa.RowMapping) -> LatestRevision:
+    values = {name: row[name] for name in _ANNOTATION_FIELDS if name != "result"}
+    return LatestRevision(
+        annotation=AnnotationRecord(**values | {"verdict": Verdict(row["verdict"])}),
+        revision=row["revision"],
+        recorded_at=row["recorded_at"],
     )
 
 
-def _row(one: AnnotationRecord, revision: int, recorded_at: dt.datetime) -> dict[str, Any]:
-    return {
-        "detection_id": one.detection_id,
-        "label": one.label,
-        "project_id": one.project_id,
-        "annotation_uid": one.annotation_uid,
+def _entry(row: sa.RowMapping) -> OracleEntry:
+    values = {name: row[name] for name in _ENTRY_FIELDS}
+    return OracleEntry(**values | {"verdict": Verdict(row["verdict"])})
+
+
+def _row(annotation: AnnotationRecord, revision: int, recorded_at: dt.datetime) -> dict[str, Any]:
+    values = {name: getattr(annotation, name) for name in _ANNOTATION_FIELDS}
+    return values | {
+        "verdict": annotation.verdict.value,
         "revision": revision,
-        "annotation_id": one.annotation_id,
-        "task_id": one.task_id,
-        "verdict": one.verdict.value,
-        "annotator": one.annotator,
-        "annotated_at": one.annotated_at,
         "recorded_at": recorded_at,
-        "lead_time": one.lead_time,
-        "ground_truth": one.ground_truth,
-        "model_version": one.model_version,
-        "shown": one.shown,
-        "source": one.source,
-        "confidence": one.confidence,
-        "result": one.result,
     }

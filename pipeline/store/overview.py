@@ -1,4 +1,4 @@
-"""How far everything is: counts over the whole store, each by one statement."""
+"""Counts and failures for `wildloop status`, each by one statement."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import DetectionKind, RunState
-from pipeline.store.schema import detection, embedding, image, model, oracle, run, task
+from pipeline.store.schema import detection, embedding, image, model, run, task
 
 
 @dataclass(frozen=True, kw_only=True)
 class FailedPhoto:
-    """A photograph that could not be used, and why."""
+    """A photograph that could not be used, and the reason."""
 
     file_name: str
     failure: str
     detail: str | None
 
 
-def embedded(conn: sa.Connection) -> dict[str, int]:
-    """How many crops each embedder has embedded."""
+def embedded_counts(conn: sa.Connection) -> dict[str, int]:
+    """The number of embedded crops by embedder."""
     query = sa.select(embedding.c.embedder, sa.func.count().label("crops")).group_by(embedding.c.embedder)
     return {row.embedder: row.crops for row in conn.execute(query.order_by(embedding.c.embedder))}
 
 
-def unsure(conn: sa.Connection, project_id: int) -> int:
-    """How many detections of the project people have seen and are unsure of."""
+def unsure_count(conn: sa.Connection, project_id: int) -> int:
+    """The number of detections of the project that people are unsure about."""
     query = (
         sa.select(sa.func.count())
         .select_from(task.join(detection, detection.c.id == task.c.detection_id))
@@ -40,32 +40,20 @@ def unsure(conn: sa.Connection, project_id: int) -> int:
     return _count(conn, query)
 
 
-def undecided(conn: sa.Connection, project_id: int) -> list[str]:
-    """Detections of the project that somebody spoke of and that are in its pool all the same."""
-    query = (
-        sa.select(oracle.c.detection_id)
-        .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.project_id == project_id, detection.c.kind == DetectionKind.ACTIVE)
-        .distinct()
-    )
-    return list(conn.scalars(query))
-
-
-def trained(conn: sa.Connection, project_id: int) -> int:
-    """How many versions the project has that learned from labels."""
-    return _count(
-        conn, sa.select(sa.func.count()).where(model.c.project_id == project_id, model.c.labels > 0)
-    )
+def trained_count(conn: sa.Connection, project_id: int) -> int:
+    """The number of versions of the project that were trained on labels."""
+    query = sa.select(sa.func.count()).where(model.c.project_id == project_id, model.c.labels > 0)
+    return _count(conn, query)
 
 
 def runs_by_state(conn: sa.Connection, project_id: int) -> dict[RunState, int]:
-    """How many runs of the project are in each state."""
+    """The number of runs of the project by state."""
     query = sa.select(run.c.state, sa.func.count()).where(run.c.project_id == project_id)
     return {RunState(state): number for state, number in conn.execute(query.group_by(run.c.state))}
 
 
 def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:
-    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs."""
+    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs, newest first."""
     query = (
         sa.select(run.c.id, run.c.project_id, run.c.kind, run.c.finished_at, run.c.error)
         .where(run.c.state == RunState.FAILED)
@@ -76,7 +64,7 @@ def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:
 
 
 def last_failed_photos(conn: sa.Connection, limit: int) -> list[FailedPhoto]:
-    """The photographs that failed last."""
+    """The newest failed photographs, newest first."""
     query = (
         sa.select(image.c.file_name, image.c.failure, image.c.failure_detail)
         .where(image.c.failure.is_not(None))

@@ -106,7 +106,7 @@ def open_pool(database: Database, data_dir: Path, embedder_id: str) -> Pool:
 
 
 def _refreshed(conn: sa.Connection, folder: Path, embedder_id: str) -> _State:
-    known = embeddings.registered(conn, embedder_id)
+    known = embeddings.get_embedder(conn, embedder_id)
     state = _read_state(folder)
     if state is None or not _belongs(conn, state, known) or not _complete(folder, state):
         _clear(folder)
@@ -119,7 +119,7 @@ def _refreshed(conn: sa.Connection, folder: Path, embedder_id: str) -> _State:
     return state
 
 
-def _belongs(conn: sa.Connection, state: _State, known: embeddings.Registered) -> bool:
+def _belongs(conn: sa.Connection, state: _State, known: embeddings.EmbedderRecord) -> bool:
     """Whether the cache is of this store as it is now: not of another one, or of what a backup undid."""
     if (state.identity, state.dimension) != (known.identity, known.dimension):
         return False

@@ -1,4 +1,4 @@
-"""The queues: what each model version says of the detections it puts in front of people."""
+"""The queue of each model version: predictions in the order in which crops are to be labelled."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pipeline.store.schema import prediction
 
 
 def replace(conn: sa.Connection, version: str, records: Iterable[PredictionRecord]) -> None:
-    """Make `records` the version's whole queue, none of it pushed yet."""
+    """Replace the version's queue by `records`, none of them pushed yet."""
     conn.execute(sa.delete(prediction).where(prediction.c.model_version == version))
     for batch in chunks(records, INSERT_ROWS):
         conn.execute(sa.insert(prediction), [_row(version, record) for record in batch])
 
 
-def of(conn: sa.Connection, version: str) -> list[PredictionRecord]:
-    """The version's queue, first in line first."""
+def queue(conn: sa.Connection, version: str) -> list[PredictionRecord]:
+    """The version's queue in its order."""
     return _select(conn, prediction.c.model_version == version)
 
 
 def unpushed(conn: sa.Connection, version: str) -> list[PredictionRecord]:
-    """What of the version's queue Label Studio has not been told yet, first in line first."""
+    """The part of the version's queue that is not pushed to Label Studio yet, in its order."""
     return _select(conn, prediction.c.model_version == version, prediction.c.pushed_at.is_(None))
 
 
 def mark_pushed(conn: sa.Connection, version: str, detection_ids: Iterable[str]) -> None:
-    """Note that Label Studio has these predictions of the version now."""
+    """Record that these predictions of the version are in Label Studio."""
     now = utc_now()
     for ids in chunks(detection_ids, IN_ROWS):
         conn.execute(
@@ -40,13 +40,16 @@ def mark_pushed(conn: sa.Connection, version: str, detection_ids: Iterable[str])
         )
 
 
-def queue(conn: sa.Connection, version: str, detection_ids: Iterable[str]) -> dict[str, PredictionRecord]:
-    """The version's predictions of these detections; one that is not in its queue has no entry."""
-    found: dict[str, PredictionRecord] = {}
-    for ids in chunks(detection_ids, IN_ROWS):
-        mine = prediction.c.model_version == version, prediction.c.detection_id.in_(ids)
-        found.update((record.detection_id, record) for record in _select(conn, *mine))
-    return found
+def by_detection(
+    conn: sa.Connection, version: str, detection_ids: Iterable[str]
+) -> dict[str, PredictionRecord]:
+    """The predictions for these detections in the version's queue; one outside it has no entry."""
+    records: dict[str, PredictionRecord] = {}
+    in_version = prediction.c.model_version == version
+    for batch in chunks(detection_ids, IN_ROWS):
+        selected = _select(conn, in_version, prediction.c.detection_id.in_(batch))
+        records.update((record.detection_id, record) for record in selected)
+    return records
 
 
 def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[PredictionRecord]:

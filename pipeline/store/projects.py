@@ -18,21 +18,21 @@ _FIELDS = tuple(field.name for field in fields(ProjectRecord))
 
 
 class EmbedderChangedError(ModelError):
-    """The project went over to another embedder while something was made for its former one."""
+    """The project was switched to another embedder during work for its former one."""
 
 
 def get(conn: sa.Connection, project_id: int) -> ProjectRecord:
-    """The project; StoreError where the store has none of this id."""
+    """The project. Raises StoreError if there is none with this id."""
     row = conn.execute(sa.select(project).where(project.c.id == project_id)).mappings().one_or_none()
     if row is None:
         raise StoreError(
-            f"the store knows no project {project_id}", remedy="run `wildloop project create` first"
+            f"no project {project_id} in the database", remedy="run `wildloop project create` first"
         )
     return _record(row)
 
 
 def all(conn: sa.Connection) -> list[ProjectRecord]:
-    """Every project, by id."""
+    """All projects, sorted by id."""
     return [_record(row) for row in conn.execute(sa.select(project).order_by(project.c.id)).mappings()]
 
 
@@ -55,10 +55,10 @@ def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
 
 
 def save(conn: sa.Connection, record: ProjectRecord) -> None:
-    """Add the project, or give the one of this id the record's title.
+    """Add the project, or set the title of the stored project with this id.
 
-    Embedder, current model and watermark belong to those who move them (`change_embedder`,
-    `models.activate`, `set_watermark`).
+    Embedder, current version and watermark of a stored project stay: see `change_embedder`,
+    `models.activate` and `move_watermark`.
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"created_at": utc_now()}
     if insert_new(conn, project, [row]) == 0:
@@ -66,30 +66,44 @@ def save(conn: sa.Connection, record: ProjectRecord) -> None:
 
 
 def change_embedder(conn: sa.Connection, project_id: int, *, former: str, new: str) -> None:
-    """Make the project work with embedder `new`; `models.activate` gives it a version of that next.
+    """Switch the project to embedder `new`. Call `models.activate` with a version of it afterwards.
 
-    EmbedderChangedError where it does not work with `former` any more.
+    Raises EmbedderChangedError if the project does not use `former` any more.
     """
-    mine = sa.update(project).where(project.c.id == project_id, project.c.embedder == former)
-    if not conn.execute(mine.values(embedder=new)).rowcount:
-        raise left(conn, project_id, former)
+    update = sa.update(project).where(project.c.id == project_id, project.c.embedder == former)
+    if not conn.execute(update.values(embedder=new)).rowcount:
+        raise embedder_changed(conn, project_id, former)
 
 
-def left(conn: sa.Connection, project_id: int, former: str) -> EmbedderChangedError:
-    """The error that says so of a project; StoreError where the store has none of this id."""
+def embedder_changed(conn: sa.Connection, project_id: int, former: str) -> EmbedderChangedError:
+    """The error for a project that does not use `former` any more. Raises StoreError without a project."""
+    present = get(conn, project_id).embedder
     return EmbedderChangedError(
-        f"project {project_id} went over from {former} to {get(conn, project_id).embedder} meanwhile",
-        remedy="nothing was changed; run it again to do it with the embedder of now",
+        f"project {project_id} was switched from {former} to {present} in the meantime",
+        remedy=f"nothing was changed; run the command again to use {present}",
     )
 
 
-def set_watermark(
-    conn: sa.Connection, project_id: int, watermark: dt.datetime | None, *, synced_at: dt.datetime
+def move_watermark(
+    conn: sa.Connection,
+    project_id: int,
+    *,
+    former: dt.datetime | None,
+    new: dt.datetime | None,
+    synced_at: dt.datetime,
 ) -> None:
-    """Note how far the project's annotations have been read, and when."""
-    conn.execute(
-        sa.update(project).where(project.c.id == project_id).values(watermark=watermark, synced_at=synced_at)
-    )
+    """Record when the project's annotations were read, and up to which moment.
+
+    A watermark that is no longer `former` stays: it was reset in the meantime.
+    """
+    this = sa.update(project).where(project.c.id == project_id)
+    conn.execute(this.values(synced_at=synced_at))
+    conn.execute(this.where(project.c.watermark.is_not_distinct_from(former)).values(watermark=new))
+
+
+def reset_watermark(conn: sa.Connection, project_id: int) -> None:
+    """Make the next sync read all annotations of the project."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(watermark=None))
 
 
 def _record(row: Mapping[Any, Any]) -> ProjectRecord:

@@ -1,4 +1,4 @@
-"""Labelled detections that people look at again: a further task each, and the label that looked wrong."""
+"""Reviews: additional tasks for labelled detections whose label looks wrong."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ from pipeline.records import Verdict, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.oracle import RESOLVED
-from pipeline.store.schema import detection, image, review
-from pipeline.store.tasks import TaskContent
+from pipeline.store.schema import detection, review
 
-MARK = "review"  # of a task's data: what an interrupted run left in Label Studio is known by it
-AHEAD = -2.0  # of the queue: scores of reviews are -2 to -1, those of everything else higher
+MARK = "review"  # key in the data of a review task, which identifies those left by an interrupted run
+FIRST_SCORE = -2.0  # reviews come before the queue: their scores are -2 to -1, all others are 0 or higher
 
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """A task that asks people again what a detection shows."""
+    """A task that asks for a second opinion about a labelled detection."""
 
     project_id: int
     task_id: int
     detection_id: str
-    label: int  # the category id that looked wrong
-    quality: float  # 0 to 1: how likely the label is right
+    label: int  # category id of the label that looks wrong
+    quality: float  # estimated probability that the label is right, 0 to 1
 
     @property
     def score(self) -> float:
-        """Its place in Label Studio's queue, lowest first: before the queue, the worst label first."""
-        return AHEAD + self.quality
+        """The place in Label Studio's queue, lowest first: before the queue, lowest quality first."""
+        return FIRST_SCORE + self.quality
 
 
 def add(conn: sa.Connection, records: Iterable[Review]) -> int:
-    """Insert the reviews that are not there yet; returns how many were."""
+    """Insert the reviews that are not stored yet; returns their number."""
     now = utc_now()
     rows = (
         {
-            "project_id": one.project_id,
-            "task_id": one.task_id,
-            "detection_id": one.detection_id,
-            "label": one.label,
-            "quality": one.quality,
+            "project_id": record.project_id,
+            "task_id": record.task_id,
+            "detection_id": record.detection_id,
+            "label": record.label,
+            "quality": record.quality,
             "requested_at": now,
         }
-        for one in records
+        for record in records
     )
     return insert_new(conn, review, rows)
 
 
 def ids(conn: sa.Connection, project_id: int) -> list[int]:
-    """The id of every review task of the project."""
+    """The task ids of all reviews of the project."""
     return list(conn.scalars(sa.select(review.c.task_id).where(review.c.project_id == project_id)))
 
 
-def asked(conn: sa.Connection, project_id: int) -> set[tuple[str, int]]:
-    """Every detection and label that people were asked to look at again, answered or not."""
+def requested_labels(conn: sa.Connection, project_id: int) -> set[tuple[str, int]]:
+    """All (detection id, category id) pairs that were ever put up for review, answered or not."""
     query = sa.select(review.c.detection_id, review.c.label).where(review.c.project_id == project_id)
     return {(row.detection_id, row.label) for row in conn.execute(query)}
 
 
 def unanswered(conn: sa.Connection, project_id: int) -> list[Review]:
-    """Reviews that wait, the worst label first.
+    """The open reviews of the project, lowest quality first.
 
-    One ends with a vote on its task (a skip is none), or once the detection's label is another.
+    A review is closed by a vote on its task (a skip is not a vote) or when the detection gets another
+    label.
     """
     query = (
         sa.select(review)
@@ -77,61 +77,30 @@ def unanswered(conn: sa.Connection, project_id: int) -> list[Review]:
         )
         .order_by(review.c.quality, review.c.task_id)
     )
-    found = [_record(row) for row in conn.execute(query)]
-    standing = oracle.active_annotations(conn, project_id, task_ids=[one.task_id for one in found])
-    votes = {one.annotation.task_id for one in standing if one.annotation.verdict is not Verdict.SKIPPED}
-    return [one for one in found if one.task_id not in votes]
+    reviews = [_record(row) for row in conn.execute(query)]
+    states = oracle.active_annotations(conn, project_id, task_ids=[record.task_id for record in reviews])
+    with_vote = {
+        state.annotation.task_id for state in states if state.annotation.verdict is not Verdict.SKIPPED
+    }
+    return [record for record in reviews if record.task_id not in with_vote]
 
 
 def by_task(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, Review]:
-    """The review that each of these tasks is; a task that is none has no entry."""
-    found: dict[int, Review] = {}
+    """The review of each of these tasks; a task that is not a review has no entry."""
+    review_of: dict[int, Review] = {}
     for batch in chunks(task_ids, IN_ROWS):
         query = sa.select(review).where(review.c.project_id == project_id, review.c.task_id.in_(batch))
-        found.update((row.task_id, _record(row)) for row in conn.execute(query))
-    return found
+        review_of.update((row.task_id, _record(row)) for row in conn.execute(query))
+    return review_of
 
 
 def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int:
-    """Forget reviews whose tasks Label Studio has no more; returns how many were known."""
+    """Remove reviews whose tasks no longer exist in Label Studio; returns the number of stored ones."""
     removed = 0
     for batch in chunks(task_ids, IN_ROWS):
         statement = sa.delete(review).where(review.c.project_id == project_id, review.c.task_id.in_(batch))
         removed += conn.execute(statement).rowcount
     return removed
-
-
-def shown(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, TaskContent]:
-    """What a task of each of these detections will show; one without a crop has no entry."""
-    found: dict[str, TaskContent] = {}
-    query = (
-        sa.select(
-            detection.c.id.label("detection_id"),
-            detection.c.crop_path,
-            detection.c.frame_path,
-            detection.c.bbox_confidence,
-            image.c.file_name,
-            image.c.location,
-            image.c.datetime,
-            image.c.seq_id.label("sequence"),
-        )
-        .join(image, image.c.id == detection.c.image_id)
-        .where(detection.c.crop_path.is_not(None))
-    )
-    for batch in chunks(detection_ids, IN_ROWS):
-        for row in conn.execute(query.where(detection.c.id.in_(batch))):
-            found[row.detection_id] = TaskContent(**row._mapping)
-    return found
-
-
-def file_names(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, str]:
-    """The photograph of each of these detections, by its file name."""
-    found: dict[str, str] = {}
-    query = sa.select(detection.c.id, image.c.file_name).join(image, image.c.id == detection.c.image_id)
-    for batch in chunks(detection_ids, IN_ROWS):
-        rows = conn.execute(query.where(detection.c.id.in_(batch)))
-        found.update((row.id, row.file_name) for row in rows)
-    return found
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> Review:

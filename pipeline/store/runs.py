@@ -1,7 +1,7 @@
-"""Background runs: rows that are asked for, claimed by one worker, and ended once.
+"""Background runs: requested, claimed by one worker, finished once.
 
-Whoever changes a run's state first takes the lock `runs`, so that the rule of one waiting and one
-running run for each project and kind is decided here; the unique indexes only guard it.
+Each project has at most one queued and one running run of a kind. The functions that change a state hold
+the lock `runs` to ensure this; the unique indexes of the table only guard it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from pipeline.store.database import lock
 from pipeline.store.schema import run
 
 _FIELDS = tuple(field.name for field in fields(RunRecord))
-BY_LABELS = "labels"  # the one trigger that a training meanwhile may have answered
+BY_LABELS = "labels"  # trigger of trainings that were requested because of the number of labels
 _ENDED = (RunState.DONE, RunState.FAILED)
 
 
 def request(conn: sa.Connection, project_id: int, kind: str, *, trigger: str) -> int:
-    """The waiting run of this kind, made now unless one waits already: later triggers join it.
+    """Queue a run of this kind, unless one is queued already; returns its id.
 
-    Where a person joins a run that only the number of labels asked for, it is that person's from then.
+    If the queued run was requested because of the number of labels only, it gets the new `trigger`.
     """
     lock(conn, "runs")
-    waiting = _one(conn, run.c.project_id == project_id, run.c.kind == kind, run.c.state == RunState.QUEUED)
-    if waiting is not None:
-        if waiting.trigger == BY_LABELS:
-            conn.execute(sa.update(run).where(run.c.id == waiting.id).values(trigger=trigger))
-        return waiting.id
+    queued = _first(conn, run.c.project_id == project_id, run.c.kind == kind, run.c.state == RunState.QUEUED)
+    if queued is not None:
+        if queued.trigger == BY_LABELS:
+            conn.execute(sa.update(run).where(run.c.id == queued.id).values(trigger=trigger))
+        return queued.id
     row = {
         "project_id": project_id,
         "kind": kind,
@@ -46,9 +46,9 @@ def request(conn: sa.Connection, project_id: int, kind: str, *, trigger: str) ->
 
 
 def claim(conn: sa.Connection, run_id: int, worker: str) -> RunRecord | None:
-    """Begin the run as `worker`; None where it does not wait any more, or one of its kind still runs."""
+    """Start the run as `worker`; None if it is not queued any more or another of its kind is running."""
     lock(conn, "runs")
-    if not any(one.id == run_id for one in claimable(conn)):
+    if not any(record.id == run_id for record in claimable(conn)):
         return None
     now = utc_now()
     conn.execute(
@@ -66,7 +66,7 @@ def claim(conn: sa.Connection, run_id: int, worker: str) -> RunRecord | None:
 
 
 def claimable(conn: sa.Connection) -> list[RunRecord]:
-    """Waiting runs whose project and kind has none running, oldest first."""
+    """Queued runs for whose project and kind no run is running, oldest first."""
     running = run.alias()
     busy = sa.exists().where(
         running.c.project_id == run.c.project_id,
@@ -77,12 +77,12 @@ def claimable(conn: sa.Connection) -> list[RunRecord]:
 
 
 def running(conn: sa.Connection) -> list[RunRecord]:
-    """Runs that somebody claimed and did not end, oldest first."""
+    """Running runs, oldest first."""
     return _select(conn, run.c.state == RunState.RUNNING)
 
 
-def beat(conn: sa.Connection, claimed: RunRecord) -> bool:
-    """Say that the run's worker lives; False where the run was taken from it."""
+def heartbeat(conn: sa.Connection, claimed: RunRecord) -> bool:
+    """Record that the run's worker is alive; False if the run was taken from it."""
     return bool(conn.execute(sa.update(run).where(_held(claimed)).values(heartbeat_at=utc_now())).rowcount)
 
 
@@ -93,7 +93,7 @@ def finish(
     error: str | None = None,
     result: Mapping[str, Any] | None = None,
 ) -> bool:
-    """End the run, as failed where there is an error; False where it was taken from its worker."""
+    """End the run, as failed if there is an `error`; False if it was taken from its worker."""
     lock(conn, "runs")
     ended = {
         "state": RunState.DONE if error is None else RunState.FAILED,
@@ -105,37 +105,37 @@ def finish(
 
 
 def release(conn: sa.Connection, claimed: RunRecord, *, error: str, attempts: int) -> RunState | None:
-    """Take the run from a worker that is gone: it waits again, or fails with `error`.
+    """Take the run from a worker that is gone, and queue it again or end it as failed with `error`.
 
-    It fails after `attempts` of them, and where another run of its kind waits to do the same work.
-    Returns the state that it is in now; None where its worker ended it after all.
+    It fails if it had `attempts` attempts already or another run of its kind is queued. Returns the new
+    state; None if its worker has ended it in the meantime.
     """
     lock(conn, "runs")
-    waiting = _one(
+    queued = _first(
         conn,
         run.c.project_id == claimed.project_id,
         run.c.kind == claimed.kind,
         run.c.state == RunState.QUEUED,
     )
-    if waiting is not None or claimed.attempts >= attempts:
+    if queued is not None or claimed.attempts >= attempts:
         return RunState.FAILED if finish(conn, claimed, error=error) else None
-    again = {"state": RunState.QUEUED, "worker": None, "heartbeat_at": None, "error": error}
-    freed = conn.execute(sa.update(run).where(_held(claimed)).values(again)).rowcount
-    return RunState.QUEUED if freed else None
+    values = {"state": RunState.QUEUED, "worker": None, "heartbeat_at": None, "error": error}
+    requeued = conn.execute(sa.update(run).where(_held(claimed)).values(values)).rowcount
+    return RunState.QUEUED if requeued else None
 
 
 def get(conn: sa.Connection, run_id: int) -> RunRecord:
-    """The run; StoreError where there is none of that number."""
-    found = _one(conn, run.c.id == run_id)
-    if found is None:
+    """The run. Raises StoreError if there is none with this id."""
+    record = _first(conn, run.c.id == run_id)
+    if record is None:
         raise StoreError(f"there is no run {run_id}")
-    return found
+    return record
 
 
 def recent(
     conn: sa.Connection, project_id: int, *, kind: str | None = None, limit: int = 20
 ) -> list[RunRecord]:
-    """The project's ended runs, newest first."""
+    """The project's last `limit` ended runs, newest first."""
     conditions = [run.c.project_id == project_id, run.c.state.in_(_ENDED)]
     if kind is not None:
         conditions.append(run.c.kind == kind)
@@ -144,23 +144,23 @@ def recent(
 
 
 def last_requested(conn: sa.Connection, project_id: int, kind: str) -> dt.datetime | None:
-    """When a run of this kind was last asked for."""
+    """The time of the newest request for a run of this kind."""
     query = sa.select(sa.func.max(run.c.requested_at)).where(
         run.c.project_id == project_id, run.c.kind == kind
     )
-    moment: dt.datetime | None = conn.execute(query).scalar_one()
-    return moment
+    time: dt.datetime | None = conn.execute(query).scalar_one()
+    return time
 
 
 def prune(conn: sa.Connection, project_id: int, kind: str, *, keep: int) -> None:
-    """Forget all but the newest `keep` ended runs of this kind."""
-    mine = run.c.project_id == project_id, run.c.kind == kind, run.c.state.in_(_ENDED)
-    newest = sa.select(run.c.id).where(*mine).order_by(run.c.id.desc()).limit(keep)
-    conn.execute(sa.delete(run).where(*mine, run.c.id.not_in(newest)))
+    """Delete all but the newest `keep` ended runs of this kind."""
+    ended = run.c.project_id == project_id, run.c.kind == kind, run.c.state.in_(_ENDED)
+    newest = sa.select(run.c.id).where(*ended).order_by(run.c.id.desc()).limit(keep)
+    conn.execute(sa.delete(run).where(*ended, run.c.id.not_in(newest)))
 
 
 def _held(claimed: RunRecord) -> sa.ColumnElement[bool]:
-    """Still running, by the same worker, in the same attempt."""
+    """Whether the run is still running, by the same worker, in the same attempt."""
     return sa.and_(
         run.c.id == claimed.id,
         run.c.state == RunState.RUNNING,
@@ -169,9 +169,9 @@ def _held(claimed: RunRecord) -> sa.ColumnElement[bool]:
     )
 
 
-def _one(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> RunRecord | None:
-    found = _select(conn, *conditions)
-    return found[0] if found else None
+def _first(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> RunRecord | None:
+    records = _select(conn, *conditions)
+    return records[0] if records else None
 
 
 def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[RunRecord]:

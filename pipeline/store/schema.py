@@ -1,4 +1,7 @@
-"""The tables. `category`, `image`, `detection` and `oracle` keep the ancestor's columns."""
+"""The tables. Ids of photographs, detections and embedders are digests, see `pipeline.identity`.
+
+`category`, `image`, `detection` and `oracle` keep the column names of Wildloop's predecessor.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ metadata = sa.MetaData(
 
 
 class UtcDateTime(sa.TypeDecorator[dt.datetime]):
-    """An aware moment, kept as UTC without a zone so that SQLite and PostgreSQL compare alike."""
+    """A time with time zone, stored as UTC without one so that SQLite and PostgreSQL compare equally."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -33,8 +36,9 @@ class UtcDateTime(sa.TypeDecorator[dt.datetime]):
         return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
-BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up INTEGER keys only
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite autoincrements only INTEGER keys
 
+# The categories of all projects.
 category = sa.Table(
     "category",
     metadata,
@@ -43,6 +47,7 @@ category = sa.Table(
     sa.Column("abbr", sa.String(2)),
 )
 
+# One camera at one place for one period.
 deployment = sa.Table(
     "deployment",
     metadata,
@@ -51,10 +56,11 @@ deployment = sa.Table(
     sa.Column("latitude", sa.Float),  # degrees, WGS 84
     sa.Column("longitude", sa.Float),
     sa.Column("timezone", sa.Text),  # of the camera's clock: an IANA name, or an offset such as +02:00
-    sa.Column("started_at", sa.DateTime),  # the camera's clock
+    sa.Column("started_at", sa.DateTime),  # by the camera's clock
     sa.Column("ended_at", sa.DateTime),
 )
 
+# Photographs, including those that could not be used (`failure`). See records.ImageRecord.
 image = sa.Table(
     "image",
     metadata,
@@ -69,26 +75,27 @@ image = sa.Table(
     sa.Column("seq_num_frames", sa.Integer),
     sa.Column("deployment_id", sa.Text, sa.ForeignKey("deployment.id")),
     sa.Column("role", sa.Text, nullable=False, server_default=Role.TARGET.value),
-    sa.Column("source_id", sa.Text),  # what the source calls it
+    sa.Column("source_id", sa.Text),  # the id in its source
     sa.Column("path", sa.Text, nullable=False, index=True),
     sa.Column("content_hash", sa.Text),
     sa.Column("size", sa.BigInteger),
     sa.Column("mtime", sa.Double),
     sa.Column("failure", sa.Text, index=True),
     sa.Column("failure_detail", sa.Text),
-    sa.Column("imported_at", UtcDateTime, nullable=False),  # last: tells which content of a file is newer
+    sa.Column("imported_at", UtcDateTime, nullable=False),  # orders the rows of a changed file
     sa.Index("ix_image_location_datetime", "location", "datetime"),
 )
 
-# That a detector has looked at a photograph, also where it found nothing.
+# One row for each scan of a photograph by a detector, also if it found nothing.
 scan = sa.Table(
     "scan",
     metadata,
     sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), primary_key=True),
-    sa.Column("detector", sa.Text, primary_key=True),
+    sa.Column("detector", sa.Text, primary_key=True),  # name of the scan: detector and threshold
     sa.Column("scanned_at", UtcDateTime, nullable=False),
 )
 
+# One box of one detector on one photograph, with its current label. See records.DetectionRecord.
 detection = sa.Table(
     "detection",
     metadata,
@@ -96,7 +103,7 @@ detection = sa.Table(
     sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), nullable=False, index=True),
     sa.Column("kind", sa.Integer, nullable=False),  # records.DetectionKind
     sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id")),  # the current label
-    sa.Column("category_confidence", sa.Float),
+    sa.Column("category_confidence", sa.Float),  # of a weak label
     sa.Column("bbox_confidence", sa.Float),
     sa.Column("bbox_X1", sa.Float, nullable=False),  # fractions of the frame
     sa.Column("bbox_Y1", sa.Float, nullable=False),
@@ -106,10 +113,10 @@ detection = sa.Table(
     sa.Column("detector_category", sa.Text, nullable=False),
     sa.Column("crop_path", sa.Text),
     sa.Column("frame_path", sa.Text),
-    sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # labels are counted at each webhook
+    sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # every webhook counts labels
 )
 
-# What sources say of whole photographs or sequences; oracle has what follows for detections.
+# Labels from sources, of whole photographs or sequences. The labels of detections are in `oracle`.
 image_label = sa.Table(
     "image_label",
     metadata,
@@ -117,16 +124,17 @@ image_label = sa.Table(
     sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), nullable=False, index=True),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("level", sa.Text, nullable=False),  # records.Level
-    sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id")),  # NULL: who looked cannot tell
-    sa.Column("key", sa.Text, nullable=False),  # the source's id, where it tells a species several times
+    sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id")),  # NULL: unsure or unclassified
+    sa.Column("key", sa.Text, nullable=False),  # the source's id of the observation
     sa.Column("weak", sa.Boolean, nullable=False),
     sa.Column("confidence", sa.Float),
     sa.Column("annotator", sa.Text),
     sa.Column("annotated_at", UtcDateTime),
     sa.Column("count", sa.Integer),
-    sa.Column("details", sa.JSON(none_as_null=True)),  # what else the source says: text by column
+    sa.Column("details", sa.JSON(none_as_null=True)),  # further columns of the source
 )
 
+# Registered embedders.
 embedder = sa.Table(
     "embedder",
     metadata,
@@ -136,10 +144,11 @@ embedder = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
+# One vector per detection and embedder. Rows are added, never changed.
 embedding = sa.Table(
     "embedding",
     metadata,
-    sa.Column("seq", BigId, primary_key=True, autoincrement=True),  # rises in the order of commits
+    sa.Column("seq", BigId, primary_key=True, autoincrement=True),  # increases in the order of commits
     sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False),
     sa.Column("embedder", sa.Text, sa.ForeignKey("embedder.id"), nullable=False),
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float16, little-endian
@@ -147,18 +156,20 @@ embedding = sa.Table(
     sa.Index("ix_embedding_embedder_seq", "embedder", "seq"),
 )
 
+# The Label Studio projects that Wildloop feeds.
 project = sa.Table(
     "project",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # Label Studio's
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # in Label Studio
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("embedder", sa.Text, nullable=False),
     sa.Column("current_model", sa.Text),
-    sa.Column("watermark", UtcDateTime),
+    sa.Column("watermark", UtcDateTime),  # newest `updated_at` of a task that sync has read
     sa.Column("synced_at", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
+# The task of each published detection in each project.
 task = sa.Table(
     "task",
     metadata,
@@ -169,16 +180,16 @@ task = sa.Table(
     sa.UniqueConstraint("project_id", "task_id"),
 )
 
-# Appended to, never changed: the current label is derived (pipeline.oracle).
+# Every state of every annotation. Rows are added, never changed; pipeline.oracle derives current labels.
 oracle = sa.Table(
     "oracle",
     metadata,
     sa.Column("id", BigId, primary_key=True, autoincrement=True),
     sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False, index=True),
     sa.Column("label", sa.Integer, sa.ForeignKey("category.id")),
-    sa.Column("project_id", sa.Integer),
+    sa.Column("project_id", sa.Integer),  # NULL for labels from a source
     sa.Column("annotation_uid", sa.Text, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),  # 1, 2, ... within its annotation
+    sa.Column("revision", sa.Integer, nullable=False),  # 1, 2, ... within the annotation
     sa.Column("annotation_id", sa.BigInteger, index=True),
     sa.Column("task_id", sa.BigInteger, index=True),
     sa.Column("verdict", sa.Text, nullable=False),  # records.Verdict
@@ -188,13 +199,14 @@ oracle = sa.Table(
     sa.Column("lead_time", sa.Float),
     sa.Column("ground_truth", sa.Boolean, nullable=False),
     sa.Column("model_version", sa.Text),
-    sa.Column("shown", sa.Integer, sa.ForeignKey("category.id")),  # what the prediction on screen said
+    sa.Column("shown", sa.Integer, sa.ForeignKey("category.id")),  # category of the prediction
     sa.Column("source", sa.Text, nullable=False),
-    sa.Column("confidence", sa.Float),  # of a machine's label that came with a source
+    sa.Column("confidence", sa.Float),  # of a weak label
     sa.Column("result", sa.JSON),
     sa.UniqueConstraint("annotation_uid", "revision"),
 )
 
+# Model versions. Rows are added, never changed. See records.ModelRecord.
 model = sa.Table(
     "model",
     metadata,
@@ -207,10 +219,10 @@ model = sa.Table(
     sa.Column("parent", sa.Text),
     sa.Column("metrics", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.UniqueConstraint("project_id", "digest"),  # the same inputs make no second version
+    sa.UniqueConstraint("project_id", "digest"),  # the same inputs give no second version
 )
 
-# Only what is put into a queue; what a version says of the rest follows from its weights.
+# The queue of each version. Predictions for crops outside it are computed on demand.
 prediction = sa.Table(
     "prediction",
     metadata,
@@ -224,41 +236,42 @@ prediction = sa.Table(
     sa.Column("pushed_at", UtcDateTime),
 )
 
-# Crops drawn at random, to judge every version by: no version ever learns from them.
+# Randomly drawn crops that judge every version; no version learns from them.
 audit = sa.Table(
     "audit",
     metadata,
     sa.Column("project_id", sa.Integer, sa.ForeignKey("project.id"), primary_key=True),
     sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), primary_key=True),
-    sa.Column("asked", sa.Boolean, nullable=False),  # by `wildloop audit`: comes before the queue
+    sa.Column("asked", sa.Boolean, nullable=False),  # drawn by `wildloop audit`: shown before the queue
     sa.Column("drawn_at", UtcDateTime, nullable=False),
 )
 
-# From which probability on a version's answers stand without a person.
+# The thresholds above which predictions of a version are accepted. See store.acceptances.
 acceptance = sa.Table(
     "acceptance",
     metadata,
     sa.Column("model_version", sa.Text, sa.ForeignKey("model.version"), primary_key=True),
     sa.Column("precision", sa.Float, nullable=False),
     sa.Column("confidence", sa.Float, nullable=False),
-    sa.Column("thresholds", sa.JSON, nullable=False),  # by category id; those left to people are absent
-    sa.Column("audited", sa.Integer, nullable=False),  # audit labels that the promise rests on
-    sa.Column("pool_size", sa.Integer, nullable=False),  # embeddings there were: later crops are not promised
+    sa.Column("thresholds", sa.JSON, nullable=False),  # by category id; others are not accepted
+    sa.Column("audited", sa.Integer, nullable=False),  # audit labels behind the guarantee
+    sa.Column("pool_size", sa.Integer, nullable=False),  # embeddings that the guarantee covers
     sa.Column("accepted_at", UtcDateTime, nullable=False),
 )
 
-# Further tasks of labelled detections, whose labels look wrong.
+# Additional tasks of labelled detections whose label looks wrong. See store.reviews.
 review = sa.Table(
     "review",
     metadata,
     sa.Column("project_id", sa.Integer, sa.ForeignKey("project.id"), primary_key=True),
     sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False, index=True),
-    sa.Column("label", sa.Integer, sa.ForeignKey("category.id"), nullable=False),  # that looks wrong
-    sa.Column("quality", sa.Float, nullable=False),  # 0 to 1: how likely the label is right
+    sa.Column("label", sa.Integer, sa.ForeignKey("category.id"), nullable=False),  # the suspect label
+    sa.Column("quality", sa.Float, nullable=False),  # probability that the label is right, 0 to 1
     sa.Column("requested_at", UtcDateTime, nullable=False),
 )
 
+# Background work. See store.runs.
 run = sa.Table(
     "run",
     metadata,
@@ -276,7 +289,7 @@ run = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("result", sa.JSON),
 )
-# At most one of a kind waits and at most one runs: later triggers find the waiting one.
+# Per project and kind at most one run is queued and at most one is running.
 for _state in ("queued", "running"):
     sa.Index(
         f"uq_run_{_state}",

@@ -1,10 +1,11 @@
-"""Which detection is which Label Studio task, and which have none yet."""
+"""The Label Studio tasks of detections, and the detections without one."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from pipeline.store.schema import detection, image, task
 
 @dataclass(frozen=True, kw_only=True)
 class TaskContent:
-    """A detection with a crop and no task, and what its task will show."""
+    """What the task of a detection shows."""
 
     detection_id: str
     crop_path: str  # below the data folder
@@ -23,12 +24,28 @@ class TaskContent:
     bbox_confidence: float | None
     file_name: str
     location: str | None
-    datetime: dt.datetime | None  # the camera's clock
+    datetime: dt.datetime | None  # by the camera's clock
     sequence: str | None
 
 
+_CONTENT: sa.Select[Any] = (
+    sa.select(
+        detection.c.id.label("detection_id"),
+        detection.c.crop_path,
+        detection.c.frame_path,
+        detection.c.bbox_confidence,
+        image.c.file_name,
+        image.c.location,
+        image.c.datetime,
+        image.c.seq_id.label("sequence"),
+    )
+    .join(image, image.c.id == detection.c.image_id)
+    .where(detection.c.crop_path.is_not(None))
+)
+
+
 def add(conn: sa.Connection, records: Iterable[TaskRecord]) -> int:
-    """Insert the tasks that are not there yet; returns how many were."""
+    """Insert the tasks that are not stored yet; returns their number."""
     now = utc_now()
     rows = (
         {
@@ -43,40 +60,30 @@ def add(conn: sa.Connection, records: Iterable[TaskRecord]) -> int:
 
 
 def ids(conn: sa.Connection, project_id: int) -> list[int]:
-    """The id of every task of the project."""
+    """The ids of all tasks of the project."""
     return list(conn.scalars(sa.select(task.c.task_id).where(task.c.project_id == project_id)))
 
 
 def count(conn: sa.Connection, project_id: int) -> int:
-    """How many tasks the project has."""
+    """The number of tasks of the project."""
     query = sa.select(sa.func.count()).select_from(task).where(task.c.project_id == project_id)
     return int(conn.execute(query).scalar_one())
 
 
 def by_detection(conn: sa.Connection, project_id: int, detection_ids: Iterable[str]) -> dict[str, int]:
-    """The project's task of each of these detections; one that is not published has no entry."""
-    found: dict[str, int] = {}
-    for batch in chunks(detection_ids, IN_ROWS):
-        query = sa.select(task.c.detection_id, task.c.task_id).where(
-            task.c.project_id == project_id, task.c.detection_id.in_(batch)
-        )
-        found.update((row.detection_id, row.task_id) for row in conn.execute(query))
-    return found
+    """The task id of each of these detections in the project; an unpublished one has no entry."""
+    rows = _select_tasks(conn, project_id, task.c.detection_id, detection_ids)
+    return {row.detection_id: row.task_id for row in rows}
 
 
 def by_task(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, str]:
-    """The detection that each of these tasks shows; a task that is none of ours has no entry."""
-    found: dict[int, str] = {}
-    for batch in chunks(task_ids, IN_ROWS):
-        query = sa.select(task.c.task_id, task.c.detection_id).where(
-            task.c.project_id == project_id, task.c.task_id.in_(batch)
-        )
-        found.update((row.task_id, row.detection_id) for row in conn.execute(query))
-    return found
+    """The detection id of each of these tasks of the project; an unknown task has no entry."""
+    rows = _select_tasks(conn, project_id, task.c.task_id, task_ids)
+    return {row.task_id: row.detection_id for row in rows}
 
 
 def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int:
-    """Forget tasks that Label Studio has no more; returns how many were known."""
+    """Remove tasks that no longer exist in Label Studio; returns the number of stored ones."""
     removed = 0
     for batch in chunks(task_ids, IN_ROWS):
         statement = sa.delete(task).where(task.c.project_id == project_id, task.c.task_id.in_(batch))
@@ -84,56 +91,37 @@ def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int
     return removed
 
 
+def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, TaskContent]:
+    """The task content of each of these detections; one without a crop has no entry."""
+    content_of: dict[str, TaskContent] = {}
+    for batch in chunks(detection_ids, IN_ROWS):
+        for row in conn.execute(_CONTENT.where(detection.c.id.in_(batch))).mappings():
+            content_of[row["detection_id"]] = TaskContent(**row)
+    return content_of
+
+
 def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) -> list[TaskContent]:
-    """Up to `limit` detections by rising id, later than `after`, with a crop and without a task here."""
-    query = (
-        sa.select(
-            detection.c.id,
-            detection.c.crop_path,
-            detection.c.frame_path,
-            detection.c.bbox_confidence,
-            image.c.file_name,
-            image.c.location,
-            image.c.datetime,
-            image.c.seq_id,
-        )
-        .join(image, image.c.id == detection.c.image_id)
-        .where(
-            detection.c.id > after,
-            detection.c.crop_path.is_not(None),
-            image.c.role == Role.TARGET,
-            _lacks_task(project_id),
-        )
-        .order_by(detection.c.id)
-        .limit(limit)
-    )
-    return [
-        TaskContent(
-            detection_id=row.id,
-            crop_path=row.crop_path,
-            frame_path=row.frame_path,
-            bbox_confidence=row.bbox_confidence,
-            file_name=row.file_name,
-            location=row.location,
-            datetime=row.datetime,
-            sequence=row.seq_id,
-        )
-        for row in conn.execute(query)
-    ]
+    """Up to `limit` detections of the target pool with a crop and without a task in the project.
+
+    Sorted by id, with `after` < id.
+    """
+    query = _CONTENT.where(detection.c.id > after, image.c.role == Role.TARGET, _has_no_task(project_id))
+    rows = conn.execute(query.order_by(detection.c.id).limit(limit)).mappings()
+    return [TaskContent(**row) for row in rows]
 
 
 def unpublished_count(conn: sa.Connection, project_id: int) -> int:
-    """How many detections have a crop and no task in the project."""
+    """The number of detections of the target pool with a crop and without a task in the project."""
     query = (
         sa.select(sa.func.count())
         .select_from(detection.join(image, image.c.id == detection.c.image_id))
-        .where(detection.c.crop_path.is_not(None), image.c.role == Role.TARGET, _lacks_task(project_id))
+        .where(detection.c.crop_path.is_not(None), image.c.role == Role.TARGET, _has_no_task(project_id))
     )
     return int(conn.execute(query).scalar_one())
 
 
-def any_crop(conn: sa.Connection, project_id: int) -> str | None:
-    """The crop of one published detection, below the data folder; None where there is none."""
+def any_crop_path(conn: sa.Connection, project_id: int) -> str | None:
+    """The crop of some published detection, below the data folder; None if there is none."""
     query = (
         sa.select(detection.c.crop_path)
         .join(task, task.c.detection_id == detection.c.id)
@@ -143,7 +131,18 @@ def any_crop(conn: sa.Connection, project_id: int) -> str | None:
     return conn.execute(query).scalar_one_or_none()
 
 
-def _lacks_task(project_id: int) -> sa.ColumnElement[bool]:
+def _select_tasks(
+    conn: sa.Connection, project_id: int, column: sa.Column[Any], keys: Iterable[Any]
+) -> list[sa.Row[Any]]:
+    """The tasks of the project whose `column` is in `keys`."""
+    rows: list[sa.Row[Any]] = []
+    for batch in chunks(keys, IN_ROWS):
+        query = sa.select(task.c.detection_id, task.c.task_id)
+        rows += conn.execute(query.where(task.c.project_id == project_id, column.in_(batch)))
+    return rows
+
+
+def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:
     published = sa.select(sa.literal(1)).where(
         task.c.project_id == project_id, task.c.detection_id == detection.c.id
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.label_studio.config import offered
-from pipeline.label_studio.project import SECRET_HEADER
+from pipeline.label_studio.ml_backend import SECRET_HEADER
 from pipeline.label_studio.results import choice_result
 from pipeline.records import ProjectRecord
 from pipeline.store import categories, projects
@@ -28,9 +28,9 @@ def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_ch
 
     with installation.backend():
         told = run(*create)
-        assert "line 3: 'red fox' stands in line 1 already" in told
+        assert "line 3: 'red fox' is already in line 1" in told
         assert "ML backend connected" in told
-        assert "webhook given its secret" in told
+        assert "secret added to webhook" in told
         (project,) = client.projects("A park")
         number = int(project["id"])
         assert list(offered(project["label_config"])) == ["red fox", "deer & <co>", "empty", "unsure"]
@@ -107,7 +107,7 @@ def test_a_backend_that_moves_takes_its_webhook_along(installation: Installation
         )
         client.create_webhook(number, url="https://chat.example.org/hook", headers={})
         told = run(*create)
-    assert "webhook removed, no longer in use: http://localhost:9/webhook" in told
+    assert "unused webhook deleted: http://localhost:9/webhook" in told
     urls = {hook["url"] for hook in client.webhooks(number)}
     assert urls == {f"{installation.workspace.settings.backend_url}/webhook", "https://chat.example.org/hook"}
 
@@ -160,4 +160,4 @@ def without_times(backend: dict[str, Any]) -> dict[str, Any]:
 def annotate(installation: Installation, task_id: int, choice: str) -> None:
     body = {"result": choice_result(choice, None)}
     path = f"api/tasks/{task_id}/annotations/"
-    installation.client._connection.send("labelling", "POST", path, body)
+    installation.api.send("labelling", "POST", path, body)

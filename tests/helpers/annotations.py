@@ -13,5 +13,5 @@ def record(database: Database, annotations: Sequence[AnnotationRecord]) -> int:
     """Append the states that are new and refresh their detections; returns how many were new."""
     with database.write() as conn:
         new = oracle.append(conn, annotations)
-        oracle.refresh(conn, {one.detection_id for one in annotations})
+        oracle.update_labels(conn, {one.detection_id for one in annotations})
         return new

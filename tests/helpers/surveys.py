@@ -8,15 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
-from pipeline.records import (
-    Box,
-    DeploymentRecord,
-    DetectionRecord,
-    ImageRecord,
-    SourceLabel,
-    detection_id,
-    digest,
-)
+from pipeline.identity import detection_id, digest
+from pipeline.records import Box, DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel
 
 NOON = dt.datetime(2024, 5, 1, 12, 0, 0)
 BOX = Box(x1=0.25, y1=0.25, x2=0.5, y2=0.75)

@@ -24,12 +24,14 @@ from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
 )
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def queue(database: Database) -> list[PredictionRecord]:
     version = project(database).current_model
     assert version is not None
     with database.read() as conn:
-        return predictions.of(conn, version)
+        return predictions.queue(conn, version)
 
 
 def sample(database: Database) -> audits.AuditSample:
@@ -104,7 +106,7 @@ def test_audit_crops_come_without_an_answer_and_no_version_learns_from_them(
 def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
     """Three species and four sites in equal shares, whatever the order of the ids."""
     with pool.write() as conn:
-        waiting = candidates.waiting(conn, PROJECT)
+        waiting = candidates.waiting_ids(conn, PROJECT)
         assert audits.draw(conn, PROJECT, waiting, 200) == 200
         assert audits.draw(conn, PROJECT, waiting, 300) == 200  # the rest
         drawn = audits.sample(conn, PROJECT).waiting
@@ -115,14 +117,15 @@ def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
 
 def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Database) -> None:
     with pool.write() as conn:
-        audits.draw(conn, PROJECT, candidates.waiting(conn, PROJECT), 40)
+        audits.draw(conn, PROJECT, candidates.waiting_ids(conn, PROJECT), 40)
     populate(pool, 800, first=400)
     with pool.write() as conn:
-        audits.draw(conn, PROJECT, candidates.waiting(conn, PROJECT), 40)
+        audits.draw(conn, PROJECT, candidates.waiting_ids(conn, PROJECT), 40)
     late = [one for one in sample(pool).waiting if number(one) >= 400]
     assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
 
 
+@pytest.mark.both_databases
 def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp_path: Path) -> None:
     cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     first = sample(pool).waiting
@@ -142,7 +145,7 @@ def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_pat
     record = trained(pool, tmp_path, top_k=50)
     assert draw(make_workspace(pool, tmp_path), PROJECT, 25) == 25
     activate(make_workspace(pool, tmp_path, top_k=50), PROJECT, record.version)
-    asked = sample(pool).asked
+    asked = sample(pool).requested
     assert len(asked) == 25
     assert [one.detection_id for one in queue(pool)[:25]] == list(asked)
     assert all(one.category_id is None for one in queue(pool)[:25])
@@ -155,7 +158,7 @@ def audited(database: Database, data_dir: Path, size: int) -> ModelRecord:
     label_queue(database, 60)
     record = trained(database, data_dir)
     draw(make_workspace(database, data_dir), PROJECT, size)
-    label(database, [number(one) for one in sample(database).asked])
+    label(database, [number(one) for one in sample(database).requested])
     return record
 
 
@@ -200,6 +203,7 @@ def answered(database: Database, data_dir: Path, threshold: float | None = None)
     }
 
 
+@pytest.mark.both_databases
 def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
     report = accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
@@ -250,7 +254,7 @@ def test_an_acceptance_of_nothing_is_none(pool: Database, tmp_path: Path) -> Non
     accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
     accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9999, confidence=0.9999)
     with pool.read() as conn:
-        assert acceptances.of(conn, record.version) is None
+        assert acceptances.for_version(conn, record.version) is None
 
 
 def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
@@ -259,7 +263,7 @@ def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
     activate(make_workspace(pool, tmp_path, top_k=500), PROJECT, record.version)
     assert len(queue(pool)) <= report.waiting - report.settled + len(sample(pool).waiting)
     with pool.read() as conn:
-        accepted = acceptances.of(conn, record.version)
+        accepted = acceptances.for_version(conn, record.version)
     assert accepted is not None
     for one in queue(pool):
         if one.category_id is not None and one.probability is not None:
@@ -279,7 +283,7 @@ def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path)
     label_queue(pool, 40)
     trained(pool, tmp_path)
     draw(make_workspace(pool, tmp_path), PROJECT, 40)
-    label(pool, [number(one) for one in sample(pool).asked])
+    label(pool, [number(one) for one in sample(pool).requested])
     with pool.read() as conn:
         assert not is_due(conn, workspace, PROJECT)
     label_queue(pool, 3)
@@ -309,7 +313,7 @@ def typed(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Database:
     populate(sqlite_database, 400)
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
@@ -325,25 +329,25 @@ def say(*words: str) -> str:
 
 def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path) -> None:
     say("train")
-    assert "no version answers yet" in say("audit")
+    assert "No trained version yet" in say("audit")
     label_queue(typed, 60)
     say("train")
     told = say("audit", "--size", "150")
     assert "150 audit crops drawn" in told
     assert "its queue is pushed" in told
     assert "6 audit labels" in told
-    label(typed, [number(one) for one in sample(typed).asked])
+    label(typed, [number(one) for one in sample(typed).requested])
     told = say("audit")
     assert "156 audit labels" in told
     assert "macro recall" in told
-    assert "no forecast yet" in told
+    assert "No forecast yet" in told
     assert "deer" in told
     told = say("accept", "--precision", "0.9", "--confidence", "0.8")
-    assert "crops are settled" in told
-    assert "right" in told
+    assert "unlabelled crops accepted" in told
+    assert "correct in the audit" in told
     out = tmp_path / "labels.csv"
     assert "count as accepted" in say("export", "csv", str(out))
-    assert "0.9 on" not in say("export", "csv", str(out), "--threshold", "0.5")
+    assert "from a probability of 0.9" not in say("export", "csv", str(out), "--threshold", "0.5")
 
 
 def test_novel_crops_come_early_without_an_answer_and_are_exported_without_one(

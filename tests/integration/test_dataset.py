@@ -27,6 +27,8 @@ from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 NOON = dt.datetime(2024, 5, 1, 12)
 SPECIES = ("red fox", "roe deer", "wild boar")
 
@@ -108,6 +110,7 @@ def small(sqlite_database: Database, tmp_path: Path) -> Workspace:
     return Workspace(sqlite_database, tmp_path)
 
 
+@pytest.mark.both_databases
 def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Workspace) -> None:
     workspace.survey()
     report = workspace.make()
@@ -123,6 +126,7 @@ def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Work
     assert report.places == {"train": 4, "test": 1}
 
 
+@pytest.mark.both_databases
 def test_both_files_are_coco_camera_traps_and_share_no_location(workspace: Workspace) -> None:
     workspace.survey()
     workspace.make()
@@ -173,16 +177,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.survey()
-    copy, done = dataset._copy, []
+    replace = Path.replace
+    done: list[Path] = []
 
-    def stop_after_seven(*given: Any) -> bool:
+    def stop_after_seven(draft: Path, target: Path) -> Path:
         if len(done) == 7:
             raise KeyboardInterrupt
-        done.append(given)
-        return copy(*given)
+        done.append(target)
+        return replace(draft, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(dataset, "_copy", stop_after_seven)
+        patched.setattr(Path, "replace", stop_after_seven)
         with pytest.raises(KeyboardInterrupt):
             small.make()
     assert len(small.files()) == 7  # neither file of the splits, no draft

@@ -20,19 +20,19 @@ from pipeline.embedders import load
 from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.jobs.enqueue import is_due
-from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, ProjectRecord, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
+from pipeline.steps.embedding.embed import embed
 from pipeline.steps.embedding.use import Change, use_embedder
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.learning.accept import accept
 from pipeline.steps.learning.activate import activate, refill
 from pipeline.steps.learning.audit import judge
 from pipeline.steps.learning.cold_start import cold_start
-from pipeline.steps.learning.train import train
+from pipeline.steps.learning.train import prepare_version, train
 from pipeline.steps.operations.status import status
-from pipeline.store import embeddings, models, predictions, projects
+from pipeline.store import embeddings, models, predictions, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.store.schema import detection as detection_table
@@ -41,14 +41,16 @@ from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
     SPECIES,
-    Embedder,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
     species,
 )
+from tests.helpers.stored import Embedder
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 OLD = Embedder().id
 CROPS = 60
@@ -134,7 +136,7 @@ def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times: int = 1) -> None:
     """Do `what` while a change of embedder learns its version, that often."""
-    learn, left = step.prepare_version, [what] * times
+    learn, left = prepare_version, [what] * times
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         ready = learn(*args, **kwargs)
@@ -145,6 +147,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times
     monkeypatch.setattr(step, "prepare_version", interrupted)
 
 
+@pytest.mark.both_databases
 def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:
@@ -179,7 +182,7 @@ def test_the_embedder_in_use_changes_nothing(pool: Database, tmp_path: Path) -> 
 def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it_ended(
     pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "embed", functools.partial(step.embed, batch_size=8))
+    monkeypatch.setattr(step, "embed", functools.partial(embed, batch_size=8))
     with pytest.raises(KeyboardInterrupt):
         use_embedder(
             make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(fails_after=20), PROJECT
@@ -214,26 +217,27 @@ def test_a_project_without_a_task_changes_its_embedder_alone(pool: Database, tmp
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", None)
 
 
+@pytest.mark.both_databases
 def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pool.write() as conn:
-        tasks = conn.execute(sa.delete(task_table).returning(*task_table.c)).mappings().all()
+        published = conn.execute(sa.delete(task_table).returning(*task_table.c)).mappings().all()
 
     def publish() -> None:
         with pool.write() as conn:
-            conn.execute(sa.insert(task_table), [dict(one) for one in tasks])
+            conn.execute(sa.insert(task_table), [dict(one) for one in published])
         cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
 
-    ready = step._ready
+    count = tasks.count
 
-    def late(*args: Any) -> Any:
-        found = ready(*args)
-        if found is None:
+    def late(conn: sa.Connection, project_id: int) -> int:
+        counted = count(conn, project_id)
+        if counted == 0:
             publish()
-        return found
+        return counted
 
-    monkeypatch.setattr(step, "_ready", late)
+    monkeypatch.setattr(tasks, "count", late)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert project(pool).current_model == made.record.version
@@ -272,20 +276,24 @@ def test_a_crop_that_cannot_be_read_is_told_and_holds_nothing_up(pool: Database,
     assert project(pool).embedder == "coloured"
 
 
+@pytest.mark.both_databases
 def test_a_training_that_ends_after_the_change_does_not_undo_it(
     pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit, changes = heads.fit, []
+    fit = heads.fit
+    changes: list[ModelRecord] = []
 
     def slow(*args: Any, embedder: str, seed: int) -> heads.Fitted:
         fitted = fit(*args, embedder=embedder, seed=seed)
         if embedder == OLD and not changes:
-            changes.append(change(pool, tmp_path))
+            made = change(pool, tmp_path).record
+            assert made is not None
+            changes.append(made)
         return fitted
 
     monkeypatch.setattr(heads, "fit", slow)
     label(pool, range(24, 48))
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     workspace = make_workspace(pool, tmp_path)
     run = jobs.run_now(workspace, PROJECT, "train", trigger="command")
     assert run.state is RunState.DONE
@@ -293,12 +301,9 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     assert run.result["version"] is None
     assert f"from {OLD} to coloured meanwhile" in run.result["reason"]
     assert project(pool).embedder == "coloured"
-    assert project(pool).current_model == changes[0].record.version
+    assert project(pool).current_model == changes[0].version
     with pool.read() as conn:
-        assert {one.version for one in models.all(conn, PROJECT)} == {
-            learned.version,
-            changes[0].record.version,
-        }
+        assert {one.version for one in models.all(conn, PROJECT)} == {learned.version, changes[0].version}
     label(pool, range(48, 54))
     again = jobs.run_now(workspace, PROJECT, "train", trigger="command")
     assert again.result is not None
@@ -307,6 +312,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
 
 
 @pytest.mark.usefixtures("learned")
+@pytest.mark.both_databases
 def test_of_two_changes_at_once_one_is_refused(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +364,7 @@ def test_a_version_whose_embedder_lacks_crops_is_not_activated(
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", new.version)
 
 
+@pytest.mark.both_databases
 def test_versions_and_vectors_of_two_embedders_never_meet(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:
@@ -394,7 +401,6 @@ def test_after_the_change_new_labels_call_for_a_training_as_before(pool: Databas
 
 
 def test_creating_a_project_again_with_another_embedder_is_refused(pool: Database, tmp_path: Path) -> None:
-    client: LabelStudio = TakingLabelStudio()  # type: ignore[assignment]
     with pool.write() as conn:
         embeddings.register(conn, Coloured())
     with pytest.raises(
@@ -402,7 +408,7 @@ def test_creating_a_project_again_with_another_embedder_is_refused(pool: Databas
     ):
         create_project(
             make_workspace(pool, tmp_path),
-            client,
+            forest(),
             title="Another title",
             species=SPECIES,
             embedder_id="coloured",
@@ -414,7 +420,7 @@ def test_creating_a_project_again_with_another_embedder_is_refused(pool: Databas
 def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = TakingLabelStudio()
+    server = forest()
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path))
@@ -435,8 +441,8 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     descriptor = load("descriptor", data_dir=tmp_path).id
     told = say("embedding", "use", "descriptor", "--project", str(PROJECT))
     assert f"30 crops embedded by {descriptor}" in told
-    assert f"project 4 (Forest) works with {descriptor}, no longer with {OLD}" in told
-    assert f"`wildloop activate {first.version}` goes back" in told
+    assert f"project 4 (Forest) uses {descriptor} instead of {OLD}" in told
+    assert f"to revert, run `wildloop activate {first.version}`" in told
     assert "its queue is pushed" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
     assert "already; nothing changed" in say("embedding", "use", "descriptor")

@@ -19,7 +19,8 @@ from PIL import Image
 from pipeline.cli.embed import embed as embed_command
 from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, StoreError
-from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, detection_id, image_id
+from pipeline.identity import detection_id, image_id
+from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord
 from pipeline.steps.embedding.embed import embed
 from pipeline.store import detections, embeddings, images
 from pipeline.store.database import Database
@@ -137,20 +138,20 @@ def test_only_detections_with_a_crop_and_without_a_vector_are_missing(database: 
 
 
 @pytest.mark.parametrize(
-    ("vectors", "says"),
+    ("vectors", "message"),
     [
-        (np.zeros((1, DIMENSION + 1)), "has 16 dimensions"),
-        (np.zeros((2, DIMENSION)), "for 1 detections"),
-        (np.full((1, DIMENSION), 70_000.0), "beyond float16"),
-        (np.full((1, DIMENSION), np.nan), "a number that is none"),
+        (np.zeros((1, DIMENSION + 1)), r"shape \(1, 16\), not \(1, 17\)"),
+        (np.zeros((2, DIMENSION)), r"shape \(1, 16\), not \(2, 16\)"),
+        (np.full((1, DIMENSION), 70_000.0), r"beyond the range of float16 \(65504\)"),
+        (np.full((1, DIMENSION), np.nan), "contains NaN"),
     ],
 )
 def test_vectors_that_would_spoil_the_pool_are_refused(
-    sqlite_database: Database, vectors: NDArray[Any], says: str
+    sqlite_database: Database, vectors: NDArray[Any], message: str
 ) -> None:
     ids = add_detections(sqlite_database, 1)
     append(sqlite_database, [])
-    with pytest.raises(EmbedderError, match=says), sqlite_database.write() as conn:
+    with pytest.raises(EmbedderError, match=message), sqlite_database.write() as conn:
         embeddings.append(conn, ID, ids, vectors)
 
 
@@ -446,8 +447,8 @@ def test_the_command_reports_what_it_did(
     first = CliRunner().invoke(embed_command, ["--embedder", "descriptor"])
     assert first.exit_code == 0, first.output
     assert "3 crops embedded" in first.output
-    assert f"missing: crops/{ids[3][:2]}/{ids[3]}.jpg" in first.output
-    assert "1 crops could not be embedded" in first.output
+    assert f"crops/{ids[3][:2]}/{ids[3]}.jpg: missing" in first.output
+    assert "1 crop cannot be read; the next run tries again" in first.output
     with sqlite_database.read() as conn:
         name = first.output.split(" by ")[1].split(",")[0]
-        assert embeddings.registered(conn, name).manifest["spec"] == "descriptor"
+        assert embeddings.get_embedder(conn, name).manifest["spec"] == "descriptor"

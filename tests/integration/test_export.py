@@ -76,7 +76,7 @@ def project_database(database: Database) -> Database:
                 for number in range(5)
             ),
         )
-        images.mark_scanned(conn, [("i1", "md@0"), ("i2", "rows:md@0"), ("i4", "nobody@0")])
+        images.add_scans(conn, [("i1", "md@0"), ("i2", "rows:md@0"), ("i4", "nobody@0")])
         number = categories.ensure(conn, ["fox", "deer"])
     record(
         database,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +34,8 @@ from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 ROWS_ONLY = ImportOptions(rows_only=True)
 STORED = (schema.deployment, schema.image, schema.detection, schema.image_label, schema.oracle)
 
@@ -62,6 +63,7 @@ def rows(package: Path, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.both_databases
 def test_a_package_becomes_photographs_deployments_boxes_and_labels(
     database: Database, tmp_path: Path
 ) -> None:
@@ -116,6 +118,7 @@ def test_photographs_are_read_out_of_a_zip(sqlite_database: Database, tmp_path: 
     assert (again.photographs, again.known) == (0, 2)
 
 
+@pytest.mark.both_databases
 def test_a_broken_package_leaves_the_store_as_it_was(database: Database, tmp_path: Path) -> None:
     root = photographed(tmp_path / "p", [deployment()], [medium()])
     import_camtrap_dp(database, tmp_path / "data", root)
@@ -314,6 +317,7 @@ CELLS = [
     cut=st.none() | st.tuples(st.sampled_from([f"{name}.csv" for name in TABLES]), st.floats(0, 1)),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.both_databases
 def test_mutated_packages_enter_either_database_or_leave_it_alone(
     database: Database,
     tmp_path: Path,
@@ -343,6 +347,7 @@ def deployments_of(database: Database) -> dict[str, DeploymentRecord]:
         return deployments.all(conn)
 
 
+@pytest.mark.both_databases
 def test_a_table_of_deployments_gives_places_zones_and_periods(database: Database, tmp_path: Path) -> None:
     text = (
         "deploymentID,location,latitude,longitude,timezone,start,end\n"
@@ -491,7 +496,7 @@ def test_photographs_without_deployments_are_exported_once_a_table_places_them(
 
 
 def test_the_commands_import_and_say_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {**os.environ, "WILDLOOP_DATA_DIR": str(tmp_path / "data")})
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("WILDLOOP_DATABASE_URL", raising=False)
     root = photographed(tmp_path / "p", [deployment()], [medium()], [observation(**boxed())])
     run = CliRunner().invoke(wildloop, ["import", "camtrap-dp", str(root)])
@@ -500,7 +505,7 @@ def test_the_commands_import_and_say_what_they_did(tmp_path: Path, monkeypatch: 
     table = put(tmp_path / "d.csv", b"location,latitude,longitude\nX,1,2\n")
     run = CliRunner().invoke(wildloop, ["import", "deployments", str(table)])
     assert run.exit_code == 0, run.output
-    assert "1 new deployments" in run.output
+    assert "1 new deployment" in run.output
     broken = put(tmp_path / "b.csv", b"location,latitude,longitude\nX,100,2\n")
     run = CliRunner().invoke(wildloop, ["import", "deployments", str(broken)])
     assert run.exit_code == 1

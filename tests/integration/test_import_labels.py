@@ -27,6 +27,8 @@ from tests.helpers.annotations import record
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
+
 BOX = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.6)
 OTHER = Box(x1=0.6, y1=0.5, x2=0.9, y2=0.9)
 
@@ -100,6 +102,7 @@ def count(database: Database, table: sa.Table) -> int:
         return conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
+@pytest.mark.both_databases
 def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothing(
     database: Database, photos: Path
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothi
     assert (row.source, row.project_id, row.revision) == ("coco:t", None, 1)
 
 
+@pytest.mark.both_databases
 def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) -> None:
     ingest(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)))
     report = ingest(database, photos, entry(photos, findings=(boxed(label("badger", Level.BOX)),)))
@@ -160,7 +164,7 @@ def test_a_photograph_of_several_species_labels_no_box(database: Database, photo
 def labels_of(database: Database) -> list[SourceLabel]:
     with database.read() as conn:
         ids = conn.scalars(sa.select(image.c.id)).all()
-        return [label for found in image_labels.of(conn, ids).values() for label in found]
+        return [label for found in image_labels.by_image(conn, ids).values() for label in found]
 
 
 def test_observations_of_one_species_are_kept_apart_and_label_a_box_together(
@@ -341,6 +345,7 @@ def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
 
 
 @pytest.mark.parametrize("rows_only", [True, False])
+@pytest.mark.both_databases
 def test_a_second_source_leaves_the_time_and_place_that_the_first_gave(
     database: Database, photos: Path, rows_only: bool
 ) -> None:
@@ -376,6 +381,7 @@ def test_a_file_that_changed_and_changed_back_is_told_as_it_is_now(database: Dat
     assert one.image.content_hash == hashlib.blake2b(first, digest_size=16).hexdigest()
 
 
+@pytest.mark.both_databases
 def test_a_photograph_of_one_pool_never_hides_one_of_the_other(database: Database, photos: Path) -> None:
     path = photos / "A" / "0.jpg"
     ingest(database, photos, entry(photos), detector=WholeFrame())
@@ -399,6 +405,7 @@ def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_b
     assert count(database, image_label) == 3
 
 
+@pytest.mark.both_databases
 def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database, photos: Path) -> None:
     given = [
         entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), labels=(label("fox"),))

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError, StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.push import push
 from pipeline.steps.learning.activate import activate
@@ -21,13 +20,15 @@ from pipeline.store import candidates, models, predictions, projects
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
     species,
 )
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def queue(database: Database) -> list[PredictionRecord]:
     version = current(database)
     assert version is not None
     with database.read() as conn:
-        return predictions.of(conn, version)
+        return predictions.queue(conn, version)
 
 
 def trained(database: Database, data_dir: Path, top_k: int = 20) -> ModelRecord:
@@ -91,6 +92,7 @@ def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path
     assert current(pool) is None
 
 
+@pytest.mark.both_databases
 def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_path: Path) -> None:
     label(pool, range(30))
     record = trained(pool, tmp_path)
@@ -172,6 +174,7 @@ def test_when_everything_is_labelled_the_queue_is_empty(pool: Database, tmp_path
     assert queue(pool) == []
 
 
+@pytest.mark.both_databases
 def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current(
     pool: Database, tmp_path: Path
 ) -> None:
@@ -199,21 +202,22 @@ def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current
     assert versions(pool) == [old.version]
 
 
+@pytest.mark.both_databases
 def test_a_project_that_is_not_there_cannot_be_activated_for(pool: Database) -> None:
     with pool.read() as conn, pytest.raises(StoreError, match="no model version 'v9-x'"):
         models.get(conn, "v9-x")
 
 
+@pytest.mark.both_databases
 def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_path: Path) -> None:
-    server = TakingLabelStudio()
-    client: LabelStudio = server  # type: ignore[assignment]
+    server = forest()
     label(pool, range(30))
     first = trained(pool, tmp_path)
-    push(make_workspace(pool, tmp_path), client, PROJECT)
+    push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
     label(pool, [int(one.detection_id[1:]) for one in queue(pool)])
     second = trained(pool, tmp_path)
-    push(make_workspace(pool, tmp_path), client, PROJECT)
+    push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == second.version
     back = activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     assert back == first
@@ -221,10 +225,10 @@ def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_p
     waiting = [one.detection_id for one in queue(pool)]
     with pool.read() as conn:
         assert [one.detection_id for one in predictions.unpushed(conn, first.version)] == waiting
-        assert set(waiting) <= set(candidates.waiting(conn, PROJECT))
-    push(make_workspace(pool, tmp_path), client, PROJECT)
+        assert set(waiting) <= set(candidates.waiting_ids(conn, PROJECT))
+    push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
-    assert server.queue() == [int(one[1:]) + 1 for one in waiting]
+    assert [shown for shown, _ in server.queue()] == waiting
     assert versions(pool) == [first.version, second.version]
 
 

@@ -214,8 +214,8 @@ def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
     with store.read() as conn:
         assert oracle.labels(conn, PROJECT) == {"d0": DEER, "d1": 0}
         assert oracle.label_count(conn, PROJECT) == 2
-        assert oracle.resolved(conn, PROJECT) == {"d0", "d1", "d2"}
-        assert oracle.disputed(conn, PROJECT) == {"d4"}
+        assert oracle.resolved_ids(conn, PROJECT) == {"d0", "d1", "d2"}
+        assert oracle.disputed_ids(conn, PROJECT) == {"d4"}
         assert oracle.labels(conn, PROJECT + 1) == {}
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline import acquisition
 from pipeline.cli import wildloop
 from pipeline.errors import FileError, ModelError, SettingsError, StoreError, WildloopError
 from pipeline.simulation.labelled_pool import labelled_pool
 from pipeline.simulation.npz_file import read
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import split
+from pipeline.simulation.strategies import STRATEGIES
 from pipeline.steps.operations import simulate as step
 from pipeline.store import projects
 from pipeline.store.database import Database
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(file: Path, tmp_pa
         )
 
 
-@pytest.mark.parametrize("name", list(acquisition.STRATEGIES))
+@pytest.mark.parametrize("name", list(STRATEGIES))
 def test_every_strategy_is_replayed_to_the_end_of_a_small_pool(name: str) -> None:
     rng = np.random.default_rng(0)
     for embeddings, shown in (
@@ -164,10 +164,10 @@ def test_every_strategy_is_replayed_to_the_end_of_a_small_pool(name: str) -> Non
         pool = labelled_pool("made up", embeddings, shown)
         part = split(pool, 0)
         schedule = Schedule(first=20, wanted=lambda _: 20, budget=1000)
-        found = replay(pool, part, name, acquisition.STRATEGIES[name], schedule)
+        found = replay(pool, part, name, STRATEGIES[name], schedule)
         assert found.labels[-1] == len(part.open)
 
 
 def test_the_help_names_every_strategy() -> None:
     text = " ".join(CliRunner().invoke(wildloop, ["simulate", "--help"]).output.split()).replace("- ", "-")
-    assert all(name in text for name in acquisition.STRATEGIES)
+    assert all(name in text for name in STRATEGIES)

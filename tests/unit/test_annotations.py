@@ -1,4 +1,4 @@
-"""Annotations as Label Studio tells them, and what is told by somebody else."""
+"""Reading annotations as Label Studio sends them, and JSON that is invalid."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def webhook_annotation(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_webhooks_annotation_is_read_whole() -> None:
-    heard = read(webhook_annotation())
-    assert heard.uid == "1efab9c1-2642-4668-859d-90ef5beda8d2"
-    assert (heard.id, heard.task_id, heard.annotator) == (12, 5, "3")
-    assert (heard.verdict, heard.choice, heard.shown) == (Verdict.LABEL, "deer", "fox")
-    assert heard.updated_at == dt.datetime(2026, 11, 22, 18, 54, 50, 940825, tzinfo=dt.UTC)
-    assert (heard.lead_time, heard.ground_truth, heard.model_version) == (2.5, False, "v3")
-    assert heard.result == choice("deer")
+def test_all_fields_of_an_annotation_in_a_webhook_are_read() -> None:
+    annotation = read(webhook_annotation())
+    assert annotation.uid == "1efab9c1-2642-4668-859d-90ef5beda8d2"
+    assert (annotation.id, annotation.task_id, annotation.annotator) == (12, 5, "3")
+    assert (annotation.verdict, annotation.choice, annotation.shown) == (Verdict.LABEL, "deer", "fox")
+    assert annotation.updated_at == dt.datetime(2026, 11, 22, 18, 54, 50, 940825, tzinfo=dt.UTC)
+    assert (annotation.lead_time, annotation.ground_truth, annotation.model_version) == (2.5, False, "v3")
+    assert annotation.result == choice("deer")
 
 
 @pytest.mark.parametrize(
@@ -67,26 +67,27 @@ def test_a_webhooks_annotation_is_read_whole() -> None:
         ({"result": choice("Snow Leopard")}, Verdict.LABEL, "snow leopard"),
     ],
 )
-def test_skips_unsure_and_labels_are_told_apart(
+def test_skips_unsure_and_labels_are_distinguished(
     changes: dict[str, Any], verdict: Verdict, name: str | None
 ) -> None:
-    heard = read(webhook_annotation(**changes))
-    assert (heard.verdict, heard.choice) == (verdict, name)
+    annotation = read(webhook_annotation(**changes))
+    assert (annotation.verdict, annotation.choice) == (verdict, name)
 
 
-def test_a_task_list_brings_no_unique_id_and_the_whole_user() -> None:
-    told = webhook_annotation(completed_by={"id": 3, "email": "a@b.org"})
-    del told["unique_id"], told["prediction"]
-    heard = read(told)
-    assert (heard.uid, heard.annotator, heard.shown, heard.model_version) == (None, "3", None, None)
+def test_a_task_list_contains_no_unique_id_and_the_whole_user() -> None:
+    payload = webhook_annotation(completed_by={"id": 3, "email": "a@b.org"})
+    del payload["unique_id"], payload["prediction"]
+    annotation = read(payload)
+    assert (annotation.uid, annotation.annotator) == (None, "3")
+    assert (annotation.shown, annotation.model_version) == (None, None)
 
 
 @pytest.mark.parametrize("prediction", [None, {}, {"result": None}, {"result": "x"}, {"result": [3]}, "x"])
-def test_a_prediction_of_unknown_form_shows_nothing(prediction: Any) -> None:
+def test_a_prediction_of_unknown_format_shows_no_category(prediction: Any) -> None:
     assert read(webhook_annotation(prediction=prediction)).shown is None
 
 
-def test_an_annotator_who_left_is_nobody() -> None:
+def test_an_annotation_of_a_deleted_user_has_no_annotator() -> None:
     assert read(webhook_annotation(completed_by=None)).annotator is None
 
 
@@ -108,7 +109,7 @@ def test_an_annotator_who_left_is_nobody() -> None:
         webhook_annotation(result=[{"from_name": "species", "value": {"choices": [7]}}]),
     ],
 )
-def test_what_cannot_be_read_is_an_error_that_says_why(broken: Any) -> None:
+def test_an_invalid_annotation_is_an_error(broken: Any) -> None:
     with pytest.raises(LabelStudioError):
         read(broken)
 

@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -29,13 +31,9 @@ from pipeline.embedders import load
 from pipeline.errors import StoreError
 from pipeline.heads import LinearHead
 from pipeline.records import (
-    Box,
-    DetectionRecord,
-    ImageRecord,
     ModelRecord,
     PredictionRecord,
     ProjectRecord,
-    TaskRecord,
     utc_now,
 )
 from pipeline.settings import Settings
@@ -43,7 +41,6 @@ from pipeline.store import (
     categories,
     detections,
     embeddings,
-    images,
     models,
     oracle,
     projects,
@@ -51,6 +48,7 @@ from pipeline.store import (
 )
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
+from tests.helpers.stored import publish_tasks
 
 PROJECT = 3
 UID = f"{PROJECT}.1700000000"
@@ -76,25 +74,8 @@ def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
     embedder = load("descriptor", data_dir=tmp_path)
     vectors = np.zeros((3, embedder.dimension), np.float32)
     vectors[0, 0], vectors[1, 1], vectors[2, :2] = 1, 1, (1.0, 0.9)
+    publish_tasks(sqlite_database, ProjectRecord(id=PROJECT, title="Forest", embedder=embedder.id), OURS)
     with sqlite_database.write() as conn:
-        images.add(conn, [ImageRecord(id="i", file_name="i.jpg", path="i.jpg")])
-        box = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.5)
-        detections.add(
-            conn,
-            [
-                DetectionRecord(id=one, image_id="i", box=box, bbox_confidence=0.9, detector="test")
-                for one in OURS.values()
-            ],
-        )
-        categories.ensure(conn, ["deer", "fox"])
-        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder=embedder.id))
-        tasks.add(
-            conn,
-            [
-                TaskRecord(project_id=PROJECT, detection_id=shown, task_id=task)
-                for task, shown in OURS.items()
-            ],
-        )
         embeddings.register(conn, embedder)
         embeddings.append(conn, embedder.id, list(OURS.values()), vectors)
     return Workspace(settings=settings, database=sqlite_database)
@@ -109,7 +90,7 @@ def activate(workspace: Workspace, version: str = "v1", queue: tuple[PredictionR
     """A version whose head tells deer by the first number and fox by the second."""
     with workspace.database.read() as conn:
         embedder_id = projects.get(conn, PROJECT).embedder
-        dimension = embeddings.registered(conn, embedder_id).dimension
+        dimension = embeddings.get_embedder(conn, embedder_id).dimension
         numbers = {name: number for number, name in categories.names(conn).items()}
     weights = np.zeros((2, dimension), np.float32)
     weights[0, 0] = weights[1, 1] = 1.0
@@ -336,12 +317,13 @@ def test_label_studios_own_files_come_with_the_key_and_others_without(
             fetched.append(("with key", path))
             return encoded.getvalue()
 
-    def download(url: str) -> bytes:
+    @contextmanager
+    def stream(method: str, url: str, **_: Any) -> Iterator[httpx.Response]:
         fetched.append(("without", url))
-        return encoded.getvalue()
+        yield httpx.Response(200, content=encoded.getvalue(), request=httpx.Request(method, url))
 
     monkeypatch.setattr(external_tasks, "LabelStudio", Client)
-    monkeypatch.setattr(external_tasks, "_download", download)
+    monkeypatch.setattr(httpx, "stream", stream)
     settings = replace(
         workspace.settings, label_studio_url="http://ls.example:8080", label_studio_api_key="key"
     )

@@ -25,7 +25,8 @@ from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp import RENAMED, read_taxa, write
 from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME, stamp
 from pipeline.exporters.source import Basis
-from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, zone_of
+from pipeline.records import Box, DeploymentRecord, Level, SourceLabel
+from pipeline.timezones import zone_of
 from tests.helpers.camtrap_dp_packages import boxed, deployment, medium, observation, package
 from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.photographs import put
@@ -406,7 +407,7 @@ def test_photographs_outside_the_period_of_their_deployment_are_counted(tmp_path
 
 
 def test_a_time_zone_in_the_store_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="'Atlantis' is no time zone"):
+    with pytest.raises(ExportError, match="'Atlantis' is not a time zone"):
         write(tmp_path / "p", survey(photograph(), deployments=[replace(DEPLOYMENT, timezone="Atlantis")]))
 
 
@@ -437,7 +438,7 @@ def test_a_time_zone_is_asked_for_and_taken(tmp_path: Path) -> None:
     given = survey(photograph(), deployments=[replace(DEPLOYMENT, timezone=None)])
     with pytest.raises(ExportError, match=r"none of site a.*--timezone"):
         write(tmp_path / "p", given)
-    with pytest.raises(ExportError, match="'Atlantis' is no time zone"):
+    with pytest.raises(ExportError, match="'Atlantis' is not a time zone"):
         write(tmp_path / "p", given, timezone="Atlantis")
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "p", given, timezone="-03:30")
@@ -553,9 +554,9 @@ BOXES = st.builds(
     confidence=st.none() | st.floats(0.2, 1).map(lambda sure: round(sure, 4)),
     probability=st.none() | st.floats(0, 1).map(lambda sure: round(sure, 4)),
     by=st.lists(TEXT, max_size=2).map(tuple),
-    when=st.none() | st.datetimes(dt.datetime(1, 1, 2), timezones=st.just(dt.UTC)),
+    when=st.none() | st.datetimes(dt.datetime(1900, 1, 2), timezones=st.just(dt.UTC)),
 )
-MOMENTS = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)).map(
+MOMENTS = st.datetimes(dt.datetime(1900, 1, 2), dt.datetime(9999, 12, 30)).map(
     lambda moment: moment.replace(microsecond=0)
 )
 

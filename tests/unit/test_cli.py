@@ -56,7 +56,7 @@ def test_every_listed_command_exists_under_its_name() -> None:
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["statsu"], "No such command 'statsu'. Did you mean 'status'?"),
         (["import", "foldr"], "No such command 'foldr'. Did you mean 'folder'?"),
-        (["export", "cco"], "No such command 'cco'. Did you mean 'coco'?"),
+        (["export", "megadetctor"], "No such command 'megadetctor'. Did you mean 'megadetector'?"),
         (["project", "craete"], "No such command 'craete'. Did you mean 'create'?"),
         (["nothing-like-it"], "No such command 'nothing-like-it'."),
     ],

@@ -146,6 +146,12 @@ def test_a_box_of_just_an_animal_has_no_label(tmp_path: Path) -> None:
     assert found.ready.findings[0].labels == ()
 
 
+def test_a_photograph_of_just_an_animal_is_not_empty_and_has_no_species(tmp_path: Path) -> None:
+    found, _ = one_entry(tmp_path, image(), annotation(category=7), annotation(category=0))
+    (seen,) = found.labels
+    assert (seen.category, seen.details) == (None, {"observationType": "animal"})
+
+
 def test_labels_of_the_photograph_and_of_its_sequence_are_told_apart(tmp_path: Path) -> None:
     found, _ = one_entry(
         tmp_path,

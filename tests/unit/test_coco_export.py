@@ -18,8 +18,9 @@ from importers.sources import coco
 from pipeline.errors import ExportError
 from pipeline.exporters.coco import UNCLASSIFIED, write
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Box, Level, SourceLabel, category_name, kind_of
+from pipeline.records import Box, Level, SourceLabel, category_name
 from pipeline.render.datasets import export_report
+from pipeline.vocabulary import kind_of
 from tests.helpers.coco_rules import assert_valid
 from tests.helpers.surveys import FixedSurvey, box, photograph, survey
 

@@ -76,6 +76,20 @@ def test_the_first_folder_is_the_class_and_no_location(tmp_path: Path, sqlite_da
     }
 
 
+def test_folders_of_nothing_are_empty_and_folders_of_no_species_no_class(
+    tmp_path: Path, sqlite_database: Database
+) -> None:
+    root = crops(tmp_path / "set", "Blank/a.jpg", "no_animal/b.jpg", "unknown/c.jpg", "Animal/d.jpg")
+    taken(sqlite_database, root)
+    labels = {name: row[0] for name, row in stored(sqlite_database).items()}
+    assert labels == {
+        "Blank/a.jpg": "empty",
+        "no_animal/b.jpg": "empty",
+        "unknown/c.jpg": None,
+        "Animal/d.jpg": None,
+    }
+
+
 def test_every_crop_is_one_detection_that_fills_it(tmp_path: Path, sqlite_database: Database) -> None:
     root = crops(tmp_path / "set", "fox/a.jpg")
     taken(sqlite_database, root, options={"keep": frozenset({"person"}), "threshold": 1.0})

@@ -285,10 +285,10 @@ def test_the_command_imports_boxes_and_a_second_run_nothing(tmp_path: Path) -> N
     done = CliRunner().invoke(wildloop, arguments, env=environ)
     assert done.exit_code == 0, done.output
     assert "2 new photographs, 2 new detections" in done.output  # boxes that coincide are one
-    assert "failed, recorded with the reason: 1 missing" in done.output
+    assert "1  photograph failed (missing)" in done.output
     again = CliRunner().invoke(wildloop, arguments, env=environ)
     assert "0 new photographs, 0 new detections" in again.output
-    assert "2 imported before" in again.output
+    assert "2  photographs imported before" in again.output
 
 
 def test_a_file_of_animals_alone_has_nothing_to_keep_of_people(

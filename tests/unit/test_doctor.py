@@ -6,8 +6,9 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -23,17 +24,16 @@ from pipeline.label_studio.checks import (
     examine_project,
     examine_server,
 )
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
-from pipeline.label_studio.project import SECRET_HEADER
+from pipeline.label_studio.ml_backend import SECRET_HEADER
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.settings import Settings, misspelt_variables
 from pipeline.steps.operations import doctor as module
 from pipeline.steps.operations.doctor import package_names, packages, variables, worker
 from pipeline.store import projects, runs
 from pipeline.store.database import Database
-from tests.helpers.label_studio_double import LabelStudioDouble
+from tests.helpers.fake_label_studio import FakeLabelStudio
 
 CROP = "crops/ab/abc.jpg"
 RECORD = ProjectRecord(id=7, title="Park", embedder="e", current_model="v1")
@@ -47,9 +47,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def healthy(settings: Settings) -> LabelStudioDouble:
+def healthy(settings: Settings) -> FakeLabelStudio:
     """A Label Studio with nothing wrong."""
-    server = LabelStudioDouble()
+    server = FakeLabelStudio()
     served = ServedFiles.of(settings)
     number = server.import_tasks(7, [{"detection_id": "abc"}])[0]
     server.import_predictions(7, [{"task": number, "score": 0.0, "model_version": "v1", "result": []}])
@@ -88,18 +88,24 @@ def webhook(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def examined(
-    server: LabelStudioDouble, settings: Settings, record: ProjectRecord = RECORD
+    server: FakeLabelStudio, settings: Settings, record: ProjectRecord = RECORD
 ) -> list[CheckResult]:
-    return list(examine_project(cast(LabelStudio, server), settings, record, CROP))
+    return list(examine_project(server, settings, record, CROP))
 
 
-def test_a_right_project_passes_every_check(healthy: LabelStudioDouble, settings: Settings) -> None:
+def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings)
     assert {finding.state for finding in found} == {State.OK}
     assert len(found) == 10
 
 
-Break = Callable[[LabelStudioDouble], Any]
+Break = Callable[[FakeLabelStudio], Any]
+
+
+def lose_storages(server: FakeLabelStudio) -> None:
+    server.storages.clear()
+    server.served.clear()
+
 
 TRAPS: dict[str, tuple[Break, str, State, str]] = {
     "random sampling": (
@@ -134,7 +140,7 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
     ),
     "no storage": (lambda server: server.storages.clear(), "local storage", State.FAIL, "project create"),
     "no storage, so that Label Studio serves nothing": (
-        lambda server: (server.storages.clear(), server.served.clear()),
+        lose_storages,
         "local storage",
         State.FAIL,
         "project create",
@@ -222,7 +228,7 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_each_trap_is_found_alone_and_its_remedy_named(
-    trap: str, healthy: LabelStudioDouble, settings: Settings
+    trap: str, healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     set_up, check, state, remedy = TRAPS[trap]
     set_up(healthy)
@@ -232,7 +238,7 @@ def test_each_trap_is_found_alone_and_its_remedy_named(
 
 
 def test_a_deleted_crop_is_told_apart_from_a_wrong_document_root(
-    healthy: LabelStudioDouble, settings: Settings
+    healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     (settings.data_dir / CROP).unlink()
     healthy.served.clear()
@@ -244,7 +250,7 @@ def test_a_deleted_crop_is_told_apart_from_a_wrong_document_root(
 
 
 def test_a_data_folder_outside_the_document_root_is_named_once_and_before_any_project(
-    healthy: LabelStudioDouble, settings: Settings, tmp_path: Path
+    healthy: FakeLabelStudio, settings: Settings, tmp_path: Path
 ) -> None:
     assert examine_document_root(settings).state is State.OK
     outside = replace(settings, files_root=tmp_path / "photos")
@@ -254,14 +260,12 @@ def test_a_data_folder_outside_the_document_root_is_named_once_and_before_any_pr
     assert {result.state for result in examined(healthy, outside)} == {State.OK}
 
 
-def test_somebody_elses_webhook_is_nobodys_business(healthy: LabelStudioDouble, settings: Settings) -> None:
+def test_somebody_elses_webhook_is_nobodys_business(healthy: FakeLabelStudio, settings: Settings) -> None:
     healthy.hooks.append(webhook(2, url="https://chat.example.org/hook", headers={"Authorization": "x"}))
     assert {finding.state for finding in examined(healthy, settings)} == {State.OK}
 
 
-def test_a_project_without_a_version_is_told_to_publish(
-    healthy: LabelStudioDouble, settings: Settings
-) -> None:
+def test_a_project_without_a_version_is_told_to_publish(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings, replace(RECORD, current_model=None))
     assert [finding.remedy for finding in found if finding.check == "model version"] == [
         "run `wildloop publish`"
@@ -269,18 +273,18 @@ def test_a_project_without_a_version_is_told_to_publish(
 
 
 def test_a_project_that_was_deleted_is_told_and_nothing_more_is_asked(
-    healthy: LabelStudioDouble, settings: Settings
+    healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     found = examined(healthy, settings, replace(RECORD, id=8))
     assert [(finding.check, finding.state) for finding in found] == [("project", State.FAIL)]
 
 
-def test_a_refused_token_is_told_by_its_kind(healthy: LabelStudioDouble) -> None:
+def test_a_refused_token_is_told_by_its_kind(healthy: FakeLabelStudio) -> None:
     def refuse() -> dict[str, Any]:
         raise LabelStudioError("asking whose token this is: 401")
 
     healthy.whoami = refuse  # type: ignore[method-assign]
-    found = list(examine_server(cast(LabelStudio, healthy)))
+    found = list(examine_server(healthy))
     assert [(finding.check, finding.state) for finding in found] == [
         ("server", State.OK),
         ("token", State.FAIL),
@@ -300,14 +304,14 @@ def test_a_refused_token_is_told_by_its_kind(healthy: LabelStudioDouble) -> None
     ],
 )
 def test_an_ml_backend_in_place_of_label_studio_is_recognised(
-    healthy: LabelStudioDouble, answer: bytes | None, remedy: str
+    healthy: FakeLabelStudio, answer: bytes | None, remedy: str
 ) -> None:
     def refuse() -> str:
         raise ApiResponseError("reading the version", status=401, detail="", remedy="a valid Access Token")
 
     healthy.version = refuse  # type: ignore[method-assign]
     healthy.served = {} if answer is None else {"health": answer}
-    (result,) = examine_server(cast(LabelStudio, healthy))
+    (result,) = examine_server(healthy)
     assert (result.check, result.state) == ("server", State.FAIL)
     assert remedy in (result.remedy or "")
 
@@ -333,7 +337,7 @@ def test_old_and_missing_packages_are_named_with_the_command_that_replaces_them(
 
     def version_of(name: str) -> str:
         if name not in installed:
-            raise module.PackageNotFoundError(name)
+            raise PackageNotFoundError(name)
         return installed[name]
 
     monkeypatch.setattr(module, "unmet_requirements", lambda texts: unmet_requirements(texts, version_of))
@@ -421,9 +425,7 @@ def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fai
     monkeypatch.delenv("WILDLOOP_DATABASE_URL", raising=False)
     told = CliRunner().invoke(doctor)
     assert told.exit_code == 1
-    assert (
-        "server: asking for the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
-    )
+    assert "server: reading the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
     assert "-> start it, or set LABEL_STUDIO_URL to its address" in told.output
     findings = json.loads(CliRunner().invoke(doctor, ["--json"]).output)
     states = {finding["check"]: finding["state"] for finding in findings}

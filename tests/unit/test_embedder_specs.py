@@ -19,6 +19,7 @@ from pipeline.embedders import efficientnet_lite, failed_download, load, reload
 from pipeline.embedders.loading import AUTO_BACKBONE
 from pipeline.embedders.spec import parse
 from pipeline.errors import EmbedderError
+from pipeline.records import utc_now
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_failed_download_is_attempted_again_by_name_and_after_a_day(
     with pytest.raises(EmbedderError, match="no route to host"):
         load(f"torchvision:{AUTO_BACKBONE}", data_dir=tmp_path)
     assert len(attempts) == 2
-    later = failed_download.utc_now() + failed_download.RETRY_AFTER + dt.timedelta(seconds=1)
+    later = utc_now() + failed_download.RETRY_AFTER + dt.timedelta(seconds=1)
     monkeypatch.setattr(failed_download, "utc_now", lambda: later)
     load("auto", data_dir=tmp_path)
     assert len(attempts) == 3

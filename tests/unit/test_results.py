@@ -1,4 +1,4 @@
-"""Label Studio's results: what we write is what we read."""
+"""Label Studio's results: what Wildloop writes, it reads back unchanged."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ NAMES = st.text(min_size=1).map(category_name).filter(lambda name: name not in (
 
 
 @given(NAMES, st.none() | st.floats(0, 1))
-def test_a_category_written_into_a_prediction_reads_back_as_that_label(
-    name: str, probability: float | None
-) -> None:
+def test_a_category_in_a_prediction_reads_back_as_a_label(name: str, probability: float | None) -> None:
     assert read_verdict(choice_result(name, probability), False) == (Verdict.LABEL, category_name(name))
 
 
-def test_the_probability_stands_in_the_result() -> None:
+def test_the_result_contains_the_probability() -> None:
     assert choice_result("fox", 0.75)[0]["score"] == 0.75
     assert "score" not in choice_result("fox", None)[0]
 
@@ -37,18 +35,16 @@ def test_the_probability_stands_in_the_result() -> None:
         ([], (Verdict.SKIPPED, None)),
     ],
 )
-def test_the_choices_of_an_annotation_say_one_thing(
-    choices: list[str], verdict: tuple[Verdict, str | None]
-) -> None:
+def test_choices_give_a_verdict(choices: list[str], verdict: tuple[Verdict, str | None]) -> None:
     result = [{"from_name": "species", "to_name": "crop", "type": "choices", "value": {"choices": choices}}]
     assert read_verdict(result, False) == verdict
 
 
-def test_a_skipped_task_says_nothing_whatever_was_chosen() -> None:
+def test_a_skipped_task_has_no_label_even_with_a_choice() -> None:
     assert read_verdict(choice_result("fox", None), True) == (Verdict.SKIPPED, None)
 
 
-def test_other_controls_say_nothing_of_the_species() -> None:
+def test_results_of_other_controls_are_ignored() -> None:
     comment: dict[str, Any] = {"from_name": "comment", "type": "textarea", "value": {"text": ["odd"]}}
     assert read_verdict([comment], False) == (Verdict.SKIPPED, None)
     assert read_verdict([comment, *choice_result("fox", None)], False) == (Verdict.LABEL, "fox")

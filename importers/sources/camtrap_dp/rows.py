@@ -12,6 +12,7 @@ from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import on_clock, parse_clock_time, zone_name
 from importers.reading.paths import VIDEO_SUFFIXES, suffix_of
 from pipeline.records import EMPTY, OBSERVATION_TYPE, Box, DeploymentRecord
+from pipeline.vocabulary import names_no_species
 
 TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
 LEVELS = ("media", "event")
@@ -161,7 +162,7 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
 
 def _category(kind: str, species: str | None) -> str | None:
     if kind == "animal":
-        return species
+        return None if species is None or names_no_species(species) else species
     return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, understood
 from importers.reading.image_root import is_outside
 from importers.reading.locations import no_location
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
@@ -129,7 +129,9 @@ def unpacked(
             )
     whole: dict[Path, Place] = {}
     passed_over: set[Path] = set()  # what was unpacked of a zip in part only
-    for zipped, place in tqdm(zips.items(), desc="unpack", unit="zip", disable=None if progress else True):
+    for zipped, place in tqdm(
+        zips.items(), desc="unpack", unit="zip", disable=None if progress and zips else True
+    ):
         try:
             if place.folder in whole or place.folder in passed_over:
                 raise SourceError(
@@ -196,10 +198,9 @@ def _frames(
     prefix: str,
     seen: set[str],
 ) -> Iterator[SourceImage]:
-    labels = tuple(
-        SourceLabel(category=name, source=f"emammal:project{deployment.project}", level=Level.SEQUENCE)
-        for name in burst.species
-    )
+    source = f"emammal:project{deployment.project}"
+    words = (SourceLabel(category=name, source=source, level=Level.SEQUENCE) for name in burst.species)
+    labels = tuple(dict.fromkeys(label for label in map(understood, words) if label is not None))
     named = []
     for frame in manifests.in_order(burst.frames):
         given = frame.file_name.replace("\\", "/")

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
-from pipeline.records import digest
+from pipeline.identity import digest
 
 MOST_MEMBERS = 200_000
 MOST_BYTES = 64 * 1024**3  # unpacked, of one zip

@@ -10,10 +10,8 @@ from typing import Any
 from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import is_number, mapping
 from importers.reading.paths import as_text
-from pipeline.records import EMPTY, Level, SourceLabel
-
-_NOTHING = frozenset({"blank", "empty"})  # classes of classifiers that mean: no animal in the crop
-_NO_ANSWER = frozenset({"unknown", "no cv result", "unclassified", "unidentified"})
+from pipeline.records import Level, SourceLabel
+from pipeline.vocabulary import category_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +65,11 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
     )
     classifier = info.get("classifier") if isinstance(info.get("classifier"), str) else None
     return Classes(
-        names={str(id_): _class(str(name)) for id_, name in named.items()},
+        names={str(id_): category_of(as_text(str(name))) for id_, name in named.items()},
         source=f"megadetector:{as_text(classifier or path.stem)}",
         annotator=as_text(classifier) if classifier else None,
         threshold=threshold,
     )
-
-
-def _class(name: str) -> str | None:
-    plain = as_text(" ".join(name.split()).lower())
-    if plain in _NOTHING:
-        return EMPTY
-    return None if plain in _NO_ANSWER else plain or None
 
 
 def shown(value: Any) -> str:

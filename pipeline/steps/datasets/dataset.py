@@ -16,16 +16,18 @@ from typing import IO, Any
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.arrays import Bools
 from pipeline.errors import ExportError, PhotoError
 from pipeline.exporters.classification import SplitFile, crop_name, folder_names, numbered
 from pipeline.files import reading
 from pipeline.files.atomic import atomic_file, write_error
+from pipeline.identity import digest
 from pipeline.images import Photo, read_file
-from pipeline.records import Role, digest
-from pipeline.splits import Bools, held_out, place_name
+from pipeline.records import Role
+from pipeline.splits import held_out, place_name
 from pipeline.steps.datasets.dataset_report import SPLITS, DatasetReport
 from pipeline.store import categories
-from pipeline.store.labelled import LabelledCrop, photographs
+from pipeline.store.labelled import LabelledCrop, crops_by_image
 from pipeline.workspace import Workspace
 
 CONFIDENCE = 0.9  # of a box, as the ancestor had it
@@ -110,7 +112,7 @@ def make(
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=out) as spool:
             with workspace.database.read() as conn:
                 chosen = _Chosen(spool, categories.names(conn))
-                found = photographs(conn, selection.roles, weak=selection.weak)
+                found = crops_by_image(conn, selection.roles, weak=selection.weak)
                 for crop, alone in choose(found, workspace.data_dir, selection, report):
                     chosen.add(crop, alone=alone)
             if not chosen:

@@ -10,21 +10,22 @@ import numpy as np
 
 from pipeline import registry
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
-from pipeline.oracle import PEOPLE, OracleEntry, current_label
+from pipeline.identity import detector_of
+from pipeline.oracle import OracleEntry, current_label
 from pipeline.records import (
+    LABEL_STUDIO_SOURCE,
     DeploymentRecord,
     DetectionRecord,
     ModelRecord,
     Role,
     Verdict,
-    detector_of,
     utc_now,
 )
 from pipeline.steps.learning.pool_state import novelty_detector, sequences_of
 from pipeline.steps.learning.predict import predict_rows
 from pipeline.store import acceptances, categories, deployments, models, projects
 from pipeline.store.acceptances import Acceptance
-from pipeline.store.export_rows import Stored, stream
+from pipeline.store.export_rows import ExportRow, stream
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
@@ -66,7 +67,7 @@ class StoreExport:
                 self.title = projects.get(conn, project_id).title
                 model = models.current(conn, project_id)
             if model is not None:
-                accepted = acceptances.of(conn, model.version)
+                accepted = acceptances.for_version(conn, model.version)
         single = threshold is None and not pool_sequences
         self.accepted = accepted if single else None  # the promise that the answers keep
         self._answers = None
@@ -95,7 +96,7 @@ class StoreExport:
             for stored in stream(conn, self._role):
                 yield self._labelled(stored)
 
-    def _labelled(self, stored: Stored) -> LabelledImage:
+    def _labelled(self, stored: ExportRow) -> LabelledImage:
         wanted = self._detector
         looked = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
         return LabelledImage(
@@ -111,7 +112,7 @@ class StoreExport:
 
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
-        basis = Basis.PEOPLE if current.source == PEOPLE else Basis.SOURCE
+        basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
         if current.verdict is Verdict.LABEL and current.label is not None:
             name = self._names[current.label]
             return Answer(basis=basis, category=name, by=_by(current.by, current.source), at=current.at)
@@ -177,4 +178,4 @@ class _Answers:
 
 def _by(names: tuple[str, ...], source: str | None) -> tuple[str, ...]:
     """Who answered: the people named, else the source where there is one."""
-    return names or ((source,) if source and source != PEOPLE else ())
+    return names or ((source,) if source and source != LABEL_STUDIO_SOURCE else ())

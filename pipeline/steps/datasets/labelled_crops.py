@@ -12,7 +12,7 @@ from pipeline.records import EMPTY
 from pipeline.steps.datasets.dataset import Selection, choose
 from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import audits, categories
-from pipeline.store.labelled import photographs
+from pipeline.store.labelled import crops_by_image
 from pipeline.workspace import Workspace
 
 
@@ -39,9 +39,9 @@ def of_store(workspace: Workspace, selection: Selection) -> list[Crop]:
     report = DatasetReport(path="")
     with workspace.database.read() as conn:
         names = categories.names(conn)
-        audited = audits.ids(conn)
+        audited = audits.drawn_ids(conn)
         found = choose(
-            photographs(conn, selection.roles, weak=selection.weak), workspace.data_dir, selection, report
+            crops_by_image(conn, selection.roles, weak=selection.weak), workspace.data_dir, selection, report
         )
         crops = [
             Crop(

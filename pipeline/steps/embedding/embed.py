@@ -54,7 +54,8 @@ def embed(
     embedded = 0
     broken: list[BrokenCrop] = []
     work = ((crop, workspace.data_dir / crop[1]) for crop in _missing(workspace, embedder.id))
-    with tqdm(total=waiting, desc="embed", unit="crop", disable=None if progress else True) as bar:
+    shown = None if progress and waiting else True  # None: on a terminal alone
+    with tqdm(total=waiting, desc="embed", unit="crop", disable=shown) as bar:
         for batch in crop_vectors(embedder, work, batch_size=batch_size):
             broken += [_broken(*crop, error) for crop, error in batch.broken]
             if batch.keys:

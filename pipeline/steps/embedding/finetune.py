@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import heads
+from pipeline.arrays import numbered
 from pipeline.embedders import Embedder, checkpoint, load, reload, trained
 from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.dataset_folder import Crop
-from pipeline.evaluation.partition import clusters, numbered
+from pipeline.evaluation.partition import clusters
 from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, ProjectRecord, Role
 from pipeline.steps.datasets import labelled_crops
@@ -111,7 +112,7 @@ def finetune(
 def _start(workspace: Workspace, project: ProjectRecord) -> Mapping[str, Any]:
     """The manifest of the project's embedder, whose weights are to be trained on."""
     with workspace.database.read() as conn:
-        manifest = embeddings.registered(conn, project.embedder).manifest
+        manifest = embeddings.get_embedder(conn, project.embedder).manifest
     if manifest.get("kind") != "checkpoint":
         raise EmbedderError(
             f"{project.embedder} was not trained here, so it cannot be trained on",
@@ -232,7 +233,7 @@ def _answers(target: TargetLabels, known: Sequence[str], vectors: npt.NDArray[np
         locations=[target.places[one].location for one in known],
     )
     head = heads.fit(examples, embedder="", seed=0).head
-    said: list[int] = head.answers(vectors[len(known) :]).tolist()
+    said: list[int] = head.predict(vectors[len(known) :]).tolist()
     return said
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import EmbedderError
-from pipeline.records import EMPTY, ProjectRecord, digest
+from pipeline.identity import digest
+from pipeline.records import EMPTY, ProjectRecord
 from pipeline.splits import place_name
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import audits, candidates, categories, detections
-from pipeline.store.candidates import Place
+from pipeline.store.candidates import CropPlace
 from pipeline.workspace import Workspace
 
 LEAST = 200  # labels of the project: fewer would only be learned by heart
@@ -24,7 +25,7 @@ class TargetLabels:
     """The project's labelled and embedded crops, but those of audits, by detection."""
 
     labels: Mapping[str, int]  # category
-    places: Mapping[str, Place]
+    places: Mapping[str, CropPlace]
     paths: Mapping[str, Path]
     known: list[str]  # to learn from
     judged: list[str]  # to judge by: at places that no finetuning learns from
@@ -37,7 +38,7 @@ def target_labels(workspace: Workspace, project: ProjectRecord) -> TargetLabels:
         names = categories.names(conn)
         # An audit judges what the project ends with, so it must not choose it. Other projects may work with
         # the embedder, too: it does not learn from their audits either.
-        audited = audits.ids(conn)
+        audited = audits.drawn_ids(conn)
         labels = {
             one: label
             for one, label in learned(conn, project.id).items()

@@ -19,7 +19,8 @@ from pipeline.embedders import checkpoint, trained
 from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.files.atomic import atomic_folder
-from pipeline.records import json_digest, utc_now
+from pipeline.identity import json_digest
+from pipeline.records import utc_now
 from pipeline.training import history, state
 from pipeline.training.corpus import Corpus, corpus
 from pipeline.training.recipe import FRESH_RATE, TUNING_RATE, Recipe

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from pipeline.embedders import load
 from pipeline.errors import ModelError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.project import ensure_project
+from pipeline.label_studio.roles import SetUpClient
 from pipeline.records import ProjectRecord
 from pipeline.store import categories, embeddings, projects
 from pipeline.workspace import Workspace
 
 
 def known_project(
-    workspace: Workspace, client: LabelStudio, title: str, project_id: int | None
+    workspace: Workspace, client: SetUpClient, title: str, project_id: int | None
 ) -> ProjectRecord | None:
     """The store's record of the project that `create_project` would take; None where it is new."""
     numbers = [project_id] if project_id is not None else [each["id"] for each in client.projects(title)]
@@ -23,7 +23,7 @@ def known_project(
 
 
 def project_embedder(
-    workspace: Workspace, client: LabelStudio, title: str, project_id: int | None, spec: str | None
+    workspace: Workspace, client: SetUpClient, title: str, project_id: int | None, spec: str | None
 ) -> str:
     """The id of the embedder for `create_project`: the one that `spec` names, loaded and registered.
 
@@ -41,7 +41,7 @@ def project_embedder(
 
 def create_project(
     workspace: Workspace,
-    client: LabelStudio,
+    client: SetUpClient,
     *,
     title: str,
     species: Sequence[str],
@@ -58,7 +58,7 @@ def create_project(
     before = known_project(workspace, client, title, project_id)
     if before is not None and before.embedder != embedder_id:
         with workspace.database.read() as conn:
-            remedy = f"`{embeddings.way_to(conn, embedder_id, before.id)}` changes that"
+            remedy = f"`{embeddings.use_command(conn, embedder_id, before.id)}` changes that"
         raise ModelError(
             f"project {before.id} works with {before.embedder}, not with {embedder_id}", remedy=remedy
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.files import ServedFiles
+from pipeline.label_studio.roles import TaskClient
 from pipeline.records import TaskRecord
 from pipeline.steps.labelling.record import forget_tasks
 from pipeline.store import detections, projects, reviews, tasks
@@ -31,7 +31,7 @@ class PublishReport:
 
 def publish(
     workspace: Workspace,
-    client: LabelStudio,
+    client: TaskClient,
     project_id: int,
     *,
     call_tasks: int = CALL_TASKS,
@@ -48,7 +48,7 @@ def publish(
     with workspace.database.read() as conn:
         todo = tasks.unpublished_count(conn, project_id)
     published, after = 0, ""
-    with tqdm(total=todo, unit="task", desc="publish", disable=not progress) as bar:
+    with tqdm(total=todo, unit="task", desc="publish", disable=None if progress and todo else True) as bar:
         while True:
             with workspace.database.read() as conn:
                 batch = tasks.unpublished(conn, project_id, after, call_tasks)
@@ -78,7 +78,7 @@ def task_data(served: ServedFiles, each: TaskContent) -> dict[str, Any]:
 
 def _publish_batch(
     workspace: Workspace,
-    client: LabelStudio,
+    client: TaskClient,
     project_id: int,
     served: ServedFiles,
     batch: Sequence[TaskContent],
@@ -94,7 +94,7 @@ def _publish_batch(
         )
 
 
-def _reconcile(workspace: Workspace, client: LabelStudio, project_id: int) -> tuple[int, int]:
+def _reconcile(workspace: Workspace, client: TaskClient, project_id: int) -> tuple[int, int]:
     """Make the store's tasks Label Studio's where their numbers differ: how many came and went."""
     with workspace.database.read() as conn:
         projects.get(conn, project_id)

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.errors import StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.results import choice_result
+from pipeline.label_studio.roles import QueueClient
 from pipeline.records import PredictionRecord, utc_now
 from pipeline.store import categories, models, predictions, projects, reviews, tasks
 from pipeline.store.database import chunks
@@ -34,7 +34,7 @@ class PushReport:
 
 
 def push(
-    workspace: Workspace, client: LabelStudio, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
+    workspace: Workspace, client: QueueClient, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
 ) -> PushReport:
     """Make Label Studio's queue that of the project's current version. Rerunning changes nothing more.
 
@@ -58,7 +58,7 @@ def push(
             # A push was cut short, or the version was current before: its order is made anew.
             client.delete_version(project_id, version)
             with workspace.database.read() as conn:
-                waiting = predictions.of(conn, version)
+                waiting = predictions.queue(conn, version)
         pushed = _send(workspace, client, project_id, version, waiting, asked_again)
         missing = len(waiting) - pushed
         stored = client.prediction_versions(project_id)
@@ -74,7 +74,7 @@ def push(
 
 def _send(
     workspace: Workspace,
-    client: LabelStudio,
+    client: QueueClient,
     project_id: int,
     version: str,
     queue: Sequence[PredictionRecord],

@@ -12,7 +12,7 @@ from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation
 from pipeline.records import AnnotationRecord, Verdict, utc_now
 from pipeline.store import categories, detections, oracle, reviews, tasks
-from pipeline.store.oracle import LastState
+from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ def record_heard(
     heard: Sequence[Annotation],
     *,
     shows: Mapping[int, str] | None = None,
-    retracted: Iterable[LastState] = (),
+    retracted: Iterable[LatestRevision] = (),
     fetched_at: dt.datetime | None = None,
 ) -> Recorded:
     """Append what Label Studio told of the project, deletions among it, in one transaction.
@@ -86,7 +86,7 @@ def forget_tasks(
 def _append(conn: sa.Connection, states: list[AnnotationRecord], fetched_at: dt.datetime | None) -> int:
     new = oracle.append(conn, states, fetched_at=fetched_at)
     if new:
-        oracle.refresh(conn, {state.detection_id for state in states})
+        oracle.update_labels(conn, {state.detection_id for state in states})
     return new
 
 
@@ -124,5 +124,5 @@ def _state(
     )
 
 
-def _retraction(state: LastState) -> AnnotationRecord:
+def _retraction(state: LatestRevision) -> AnnotationRecord:
     return replace(state.annotation, verdict=Verdict.DELETED, label=None, annotated_at=utc_now())

@@ -11,15 +11,15 @@ import numpy.typing as npt
 
 from pipeline import heads
 from pipeline.errors import StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.files import ServedFiles
+from pipeline.label_studio.roles import ReviewClient
 from pipeline.oracle import OracleEntry, current_label
 from pipeline.records import Verdict
 from pipeline.steps.labelling.publish import CALL_TASKS, task_data
 from pipeline.steps.labelling.push import push, review_row
 from pipeline.steps.labelling.record import forget_tasks
 from pipeline.steps.learning.pool_state import examples_of
-from pipeline.store import candidates, categories, oracle, projects, reviews, tasks
+from pipeline.store import candidates, categories, detections, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
 from pipeline.workspace import Workspace
@@ -73,7 +73,7 @@ def review(workspace: Workspace, project_id: int) -> ReviewReport:
         project = projects.get(conn, project_id)
         labels = oracle.labels(conn, project_id)
         names = categories.names(conn)
-        asked = reviews.asked(conn, project_id)
+        asked = reviews.requested_labels(conn, project_id)
         waiting = len(reviews.unanswered(conn, project_id))
     pool = workspace.pool(project.embedder)
     ids = sorted(one for one in labels if one in pool.index)
@@ -94,7 +94,7 @@ def review(workspace: Workspace, project_id: int) -> ReviewReport:
     with workspace.database.read() as conn:
         histories = oracle.histories(conn, chosen)
         task_of = tasks.by_detection(conn, project_id, chosen)
-        file_names = reviews.file_names(conn, chosen)
+        file_names = detections.file_names(conn, chosen)
     suspects = []
     for row, one in zip(rows, chosen, strict=True):
         if _settled(histories[one]):
@@ -145,7 +145,7 @@ def suspicious(held_out: Floats, given: Ints) -> list[int]:
 
 def ask_again(
     workspace: Workspace,
-    client: LabelStudio,
+    client: ReviewClient,
     project_id: int,
     suspects: Sequence[Suspect],
     *,
@@ -166,7 +166,7 @@ def ask_again(
     found = {one.detection_id for one in recovered}
     with workspace.database.read() as conn:
         room = max(0, limit - len(reviews.unanswered(conn, project_id)))
-        shown = reviews.shown(conn, [one.detection_id for one in suspects if one.detection_id not in found])
+        shown = tasks.contents(conn, [one.detection_id for one in suspects if one.detection_id not in found])
     chosen = [one for one in suspects if one.detection_id in shown][:room]
     for batch in chunks(chosen, CALL_TASKS):
         data = [task_data(served, shown[one.detection_id]) | {reviews.MARK: True} for one in batch]
@@ -180,7 +180,7 @@ def ask_again(
 
 
 def _reconcile(
-    workspace: Workspace, client: LabelStudio, project_id: int, version: str, suspects: Sequence[Suspect]
+    workspace: Workspace, client: ReviewClient, project_id: int, version: str, suspects: Sequence[Suspect]
 ) -> list[Review]:
     """Forget reviews whose tasks are gone, and take over tasks that an interrupted run left behind."""
     with workspace.database.read() as conn:
@@ -205,7 +205,7 @@ def _reconcile(
     return left
 
 
-def _put_first(workspace: Workspace, client: LabelStudio, version: str, made: Sequence[Review]) -> None:
+def _put_first(workspace: Workspace, client: ReviewClient, version: str, made: Sequence[Review]) -> None:
     """Send the predictions of new review tasks, then note the tasks: what is noted is in the queue."""
     client.import_predictions(made[0].project_id, [review_row(one, version) for one in made])
     with workspace.database.write() as conn:

@@ -20,7 +20,7 @@ from pipeline.records import utc_now
 from pipeline.steps.labelling.record import forget_tasks, record_heard
 from pipeline.store import categories, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
-from pipeline.store.oracle import LastState
+from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
 
 # Label Studio stamps a task before it commits, and commits in another order than it stamps.
@@ -60,17 +60,23 @@ class SyncReport:
     disputed: int = 0  # detections whose labels tie, in all
 
 
-def sync(workspace: Workspace, client: Source, project_id: int, *, full: bool = False) -> SyncReport:
+def reset_watermark(workspace: Workspace, project_id: int) -> None:
+    """Let the project's next sync look at every annotation and task, as its first one does."""
+    with workspace.database.write() as conn:
+        projects.reset_watermark(conn, project_id)
+
+
+def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
     """Make the oracle equal to Label Studio for the project; rerunning changes nothing more.
 
-    Looks at what changed since the last time, or with `full` at every annotation there is. Raises
+    Looks at what changed since the watermark; without one, at every annotation and task. Raises
     LabelStudioError and StoreError; what was recorded until then stays, and is not asked for again.
     """
     began = utc_now()
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         ours = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
-    since = None if full or project.watermark is None else project.watermark - OVERLAP
+    since = None if project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()
     watermark = project.watermark
     listed: set[int] = set()
@@ -81,13 +87,15 @@ def sync(workspace: Workspace, client: Source, project_id: int, *, full: bool = 
         watermark = newest if watermark is None else max(watermark, newest)
     if since is None:
         report = _retract_unlisted(workspace, project_id, listed, began, report)
-    if full or client.task_count(project_id) < len(ours):
+    if since is None or client.task_count(project_id) < len(ours):
         gone = ours.difference(client.task_ids(project_id))
         retracted = forget_tasks(workspace, project_id, gone, fetched_at=began)
         report = replace(report, new=report.new + retracted, tasks_deleted=len(gone))
     with workspace.database.write() as conn:
-        projects.set_watermark(conn, project_id, watermark, synced_at=utc_now())
-        return replace(report, disputed=len(oracle.disputed(conn, project_id)))
+        projects.move_watermark(
+            conn, project_id, former=project.watermark, new=watermark, synced_at=utc_now()
+        )
+        return replace(report, disputed=len(oracle.disputed_ids(conn, project_id)))
 
 
 def _reconcile(
@@ -105,7 +113,7 @@ def _reconcile(
         )
         names = categories.names(conn)
     unknown: list[int] = []
-    gone: list[LastState] = []
+    gone: list[LatestRevision] = []
     unreadable = 0
     for task in page:
         annotations = _annotations(task)
@@ -168,8 +176,8 @@ def _shows(page: Iterable[Task]) -> dict[int, str]:
     return {number: claim for number, claim in claims if isinstance(claim, str)}
 
 
-def _by_task(states: Iterable[LastState]) -> dict[int, list[LastState]]:
-    found: dict[int, list[LastState]] = defaultdict(list)
+def _by_task(states: Iterable[LatestRevision]) -> dict[int, list[LatestRevision]]:
+    found: dict[int, list[LatestRevision]] = defaultdict(list)
     for state in states:
         if state.annotation.task_id is not None:
             found[state.annotation.task_id].append(state)
@@ -181,7 +189,7 @@ def _told(one: Annotation) -> tuple[object, ...]:
     return one.id, one.updated_at, one.verdict, one.choice, one.ground_truth
 
 
-def _stored(state: LastState, names: Mapping[int, str]) -> tuple[object, ...]:
+def _stored(state: LatestRevision, names: Mapping[int, str]) -> tuple[object, ...]:
     one = state.annotation
     choice = None if one.label is None else names[one.label]
     return one.annotation_id, one.annotated_at, one.verdict, choice, one.ground_truth

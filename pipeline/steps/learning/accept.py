@@ -50,7 +50,7 @@ def accept(workspace: Workspace, project_id: int, *, precision: float, confidenc
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
         names = categories.names(conn)
-        waiting = candidates.waiting(conn, project_id)
+        waiting = candidates.waiting_ids(conn, project_id)
     if current is None or current.path is None:
         raise ModelError(
             f"project {project_id} has no version that answers yet", remedy="label, then `wildloop train`"

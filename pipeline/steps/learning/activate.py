@@ -26,11 +26,11 @@ def activate(workspace: Workspace, project_id: int, version: str) -> ModelRecord
     if record.embedder == former:
         return activate_version(workspace, ready)
     with workspace.database.write() as conn:
-        behind = embeddings.behind(conn, record.embedder, former)
+        behind = embeddings.missing_count(conn, record.embedder, embedded_by=former)
         if behind:
             raise ModelError(
                 f"{version} reads vectors of {record.embedder}, which {behind} crops lack",
-                remedy=f"`{embeddings.way_to(conn, record.embedder, project_id)}` embeds them first",
+                remedy=f"`{embeddings.use_command(conn, record.embedder, project_id)}` embeds them first",
             )
         projects.change_embedder(conn, project_id, former=former, new=record.embedder)
         models.activate(conn, record, ready.queue)

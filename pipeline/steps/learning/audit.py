@@ -55,8 +55,8 @@ def draw(workspace: Workspace, project_id: int, count: int) -> int:
         project = projects.get(conn, project_id)
     pool = workspace.pool(project.embedder)
     with workspace.database.write() as conn:
-        waiting = [one for one in candidates.waiting(conn, project_id) if one in pool.index]
-        return audits.draw(conn, project_id, waiting, count, asked=True)
+        waiting = [one for one in candidates.waiting_ids(conn, project_id) if one in pool.index]
+        return audits.draw(conn, project_id, waiting, count, requested=True)
 
 
 def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> Judgement | None:
@@ -67,7 +67,7 @@ def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> J
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
         sample = audits.sample(conn, project_id)
-        waiting = len(candidates.waiting(conn, project_id))
+        waiting = len(candidates.waiting_ids(conn, project_id))
         names = categories.names(conn)
         versions = models.all(conn, project_id)
     if current is None or current.path is None:
@@ -80,7 +80,7 @@ def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> J
         version=current.version,
         waiting=waiting,
         labelled=len(audit.truth),
-        open=len(sample.asked) + len(sample.waiting),
+        open=len(sample.requested) + len(sample.waiting),
         unanswered=sample.unanswered,
         estimates=stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names),
         pooled=stopping.estimate(audit.truth, together, audit.sequences, names),
@@ -101,7 +101,7 @@ def figures(
     told = stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names)
     known = [*_heads(workspace.data_dir, versions, project.embedder), (labels, head)]
     ahead = _forecast(pool, audit, known, TARGET)
-    return told.as_figures() | {"forecast": None if ahead is None else asdict(ahead)}
+    return told.as_metrics() | {"forecast": None if ahead is None else asdict(ahead)}
 
 
 def audit_labels(workspace: Workspace, pool: Pool, project_id: int) -> AuditLabels:
@@ -130,13 +130,13 @@ def _forecast(
 
 
 def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
-    return head.answers(pool.vectors[audit.rows])
+    return head.predict(pool.vectors[audit.rows])
 
 
 def _said_together(workspace: Workspace, head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
     """As `_said`, with the audit crop's whole sequence, as far as it is embedded, answering for it."""
     with workspace.database.read() as conn:
-        found = candidates.of_sequences(conn, set(audit.sequences))
+        found = candidates.in_sequences(conn, set(audit.sequences))
     ids = [one for one in found if one in pool.index]
     rows = np.array([pool.index[one] for one in ids], np.intp)
     sequences = np.unique([found[one] for one in ids], return_inverse=True)[1].astype(np.intp)

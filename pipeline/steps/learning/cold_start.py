@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.errors import ModelError
-from pipeline.records import ModelRecord, ProjectRecord, digest, utc_now
+from pipeline.identity import digest
+from pipeline.records import ModelRecord, ProjectRecord, utc_now
 from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import models, projects
@@ -29,7 +30,7 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
     """
     pool = workspace.pool(project.embedder)
     state = read_pool_state(workspace, pool, project.id)
-    ids = [*(pool.ids[row] for row in state.waiting), *state.audit.asked, *state.audit.waiting]
+    ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
     if not ids:
         raise ModelError(
             f"project {project.id} has no published crop that is embedded by {project.embedder}",

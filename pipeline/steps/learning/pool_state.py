@@ -14,7 +14,7 @@ from pipeline.acquisition import audit
 from pipeline.acquisition.novelty import NoveltyDetector
 from pipeline.steps.learning.schedule import queue_length
 from pipeline.store import audits, candidates, oracle
-from pipeline.store.candidates import Place
+from pipeline.store.candidates import CropPlace
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
@@ -36,7 +36,7 @@ class PoolState:
 def read_pool_state(workspace: Workspace, pool: Pool, project_id: int) -> PoolState:
     """Read how the project stands, after drawing the audit crops that its queue has room for."""
     with workspace.database.read() as conn:
-        waiting = [one for one in candidates.waiting(conn, project_id) if one in pool.index]
+        waiting = [one for one in candidates.waiting_ids(conn, project_id) if one in pool.index]
         sample = audits.sample(conn, project_id)
         length = queue_length(
             oracle.label_count(conn, project_id),
@@ -46,15 +46,15 @@ def read_pool_state(workspace: Workspace, pool: Pool, project_id: int) -> PoolSt
     missing = min(length, len(waiting)) // audit.EVERY - len(sample.waiting)
     if missing > 0:
         with workspace.database.write() as conn:  # what waits is read again: a label may have come meanwhile
-            still = (one for one in candidates.waiting(conn, project_id) if one in pool.index)
+            still = (one for one in candidates.waiting_ids(conn, project_id) if one in pool.index)
             audits.draw(conn, project_id, still, missing)
     with workspace.database.read() as conn:
-        drawn = audits.ids(conn, project_id)
+        drawn = audits.drawn_ids(conn, project_id)
         labels = learned(conn, project_id)
         return PoolState(
             pool=pool,
             waiting=rows_of(pool, (one for one in waiting if one not in drawn)),
-            seen=rows_of(pool, (oracle.resolved(conn, project_id) | labels.keys()) - drawn),
+            seen=rows_of(pool, (oracle.resolved_ids(conn, project_id) | labels.keys()) - drawn),
             labels={pool.index[one]: label for one, label in labels.items() if one in pool.index},
             audit=audits.sample(conn, project_id),
             queue_length=length,
@@ -63,12 +63,12 @@ def read_pool_state(workspace: Workspace, pool: Pool, project_id: int) -> PoolSt
 
 def learned(conn: sa.Connection, project_id: int) -> dict[str, int]:
     """The category of each labelled detection that versions may learn from: all but the audit's."""
-    drawn = audits.ids(conn, project_id)
+    drawn = audits.drawn_ids(conn, project_id)
     return {one: label for one, label in oracle.labels(conn, project_id).items() if one not in drawn}
 
 
 def examples_of(
-    pool: Pool, labels: Mapping[str, int], places: Mapping[str, Place], names: Mapping[int, str]
+    pool: Pool, labels: Mapping[str, int], places: Mapping[str, CropPlace], names: Mapping[int, str]
 ) -> heads.Examples:
     """The detections of `places`, sorted by id, as a head learns them."""
     ids = sorted(places)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from pipeline.acquisition import audit, coverage
 from pipeline.acquisition.measures import rarity_weighted_gini
 from pipeline.acquisition.novelty import NoveltyDetector
+from pipeline.arrays import BLOCK, Doubles
 from pipeline.heads import LinearHead
-from pipeline.heads.linear import BLOCK
 from pipeline.records import ModelRecord, PredictionRecord
 from pipeline.steps.learning.pool_state import PoolState, Rows, novelty_detector, sequences_of
 from pipeline.store import acceptances, models, predictions
@@ -45,7 +45,7 @@ def build_queue(
     """
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
     with workspace.database.read() as conn:
-        accepted = acceptances.of(conn, version)
+        accepted = acceptances.for_version(conn, version)
     known = novelty_detector(workspace, pool, learned)
     waiting, value = _open(state, head, known, accepted)
     chosen = coverage.choose(
@@ -60,11 +60,11 @@ def build_queue(
     index = pool.index
     first, among = (
         np.array([index[one] for one in drawn if one in index], np.intp)
-        for drawn in (state.audit.asked, state.audit.waiting)
+        for drawn in (state.audit.requested, state.audit.waiting)
     )
     rows = np.concatenate([first, audit.interleaved(chosen, among)[: state.queue_length]])
     hidden = np.isin(rows, first) | np.isin(rows, among)
-    novel = known.novel(pool.vectors[rows])
+    novel = known.is_novel(pool.vectors[rows])
     return _records([pool.ids[row] for row in rows], pool.vectors[rows], head, hidden | novel, novel)
 
 
@@ -84,7 +84,7 @@ def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecor
     with workspace.database.write() as conn:
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:
-            stored = predictions.of(conn, record.version)
+            stored = predictions.queue(conn, record.version)
             if [one.detection_id for one in stored] == [one.detection_id for one in queue]:
                 return current
         models.activate(conn, record, queue)
@@ -93,7 +93,7 @@ def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecor
 
 def _open(
     state: PoolState, head: LinearHead | None, known: NoveltyDetector, accepted: Acceptance | None
-) -> tuple[Rows, coverage.Worth]:
+) -> tuple[Rows, Doubles]:
     """The waiting rows that no accepted answer settles, and what the label of each may teach."""
     rows = state.waiting
     if head is None:
@@ -102,7 +102,7 @@ def _open(
     labels = np.array([column.get(one, len(column)) for one in state.labels.values()], np.intp)
     least = {} if accepted is None else accepted.thresholds
     needed = np.array([least.get(one, np.inf) for one in head.classes])
-    value: coverage.Worth = np.empty(len(rows))
+    value: Doubles = np.empty(len(rows))
     left = np.empty(len(rows), np.bool_)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
@@ -112,7 +112,7 @@ def _open(
         settled = probabilities.max(axis=1) >= needed[probabilities.argmax(axis=1)]
         if accepted is not None and settled.any():
             settled &= rows[part] < accepted.pool_size
-            settled[settled] = ~known.novel(block[settled])
+            settled[settled] = ~known.is_novel(block[settled])
         left[part] = ~settled
     return rows[left], value[left]
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError
-from pipeline.records import ModelRecord, ProjectRecord, Role, json_digest, utc_now
+from pipeline.identity import json_digest
+from pipeline.records import ModelRecord, ProjectRecord, Role, utc_now
 from pipeline.steps.learning import audit
 from pipeline.steps.learning.pool_state import examples_of, learned, read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import audits, candidates, categories, embeddings, models, oracle, projects
-from pipeline.store.candidates import Place
+from pipeline.store.candidates import CropPlace
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
@@ -65,7 +66,7 @@ def _version(
     project: ProjectRecord,
     pool: Pool,
     labels: Mapping[str, int],
-    places: Mapping[str, Place],
+    places: Mapping[str, CropPlace],
     names: Mapping[int, str],
     known: Mapping[str, int],
 ) -> tuple[ModelRecord, heads.LinearHead]:
@@ -83,7 +84,7 @@ def _version(
     with workspace.database.read() as conn:
         record = models.by_digest(conn, project.id, inputs)
         current = models.current(conn, project.id)
-        manifest = embeddings.registered(conn, project.embedder).manifest
+        manifest = embeddings.get_embedder(conn, project.embedder).manifest
         trained = sum(one.labels > 0 for one in models.all(conn, project.id))
     if record is not None:
         try:

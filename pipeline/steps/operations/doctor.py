@@ -50,7 +50,8 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
     try:
         stored = _read_store(settings)
         kind = sa.make_url(settings.database_url).get_backend_name()
-        yield ok("store", f"{kind}, {len(stored.projects)} projects")
+        count = len(stored.projects)
+        yield ok("store", f"{kind}, {count} project{'s' * (count != 1)}")
     except StoreError as exc:
         yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
     yield examine_document_root(settings)
@@ -106,8 +107,8 @@ def packages(requirements: Iterable[str]) -> CheckResult:
                 f"{requirement} is required, " + (f"{installed} is installed" if installed else "but missing")
                 for requirement, installed in unmet
             ),
-            "run `uv pip install --upgrade .` in Wildloop's source folder; pip installs Flask, Werkzeug and "
-            "Jinja2 of 2021, which label-studio-ml pins",
+            "run `uv pip install .` in Wildloop's source folder; pip cannot lift label-studio-ml's pins of "
+            "Flask, Werkzeug and Jinja2",
         )
     return ok("packages", "every required package is there in a release that fits")
 
@@ -162,7 +163,7 @@ def _read_store(settings: Settings) -> _Stored:
             for record in records:
                 seen += [run.finished_at for run in runs.recent(conn, record.id, limit=1)]
             return _Stored(
-                projects=[(record, tasks.any_crop(conn, record.id)) for record in records],
+                projects=[(record, tasks.any_crop_path(conn, record.id)) for record in records],
                 worker_seen=max((moment for moment in seen if moment is not None), default=None),
             )
     finally:

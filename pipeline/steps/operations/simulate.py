@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import acquisition
 from pipeline.acquisition.round import Strategy
 from pipeline.errors import ModelError, SettingsError
 from pipeline.files.atomic import atomic_file, write_error
@@ -18,6 +17,7 @@ from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.page import page
 from pipeline.simulation.plot import png
 from pipeline.simulation.replay import Schedule
+from pipeline.simulation.strategies import STRATEGIES
 from pipeline.simulation.study import Study, study
 from pipeline.simulation.summary import aligned, summary
 from pipeline.steps.learning.schedule import new_labels_wanted
@@ -66,11 +66,11 @@ def simulate(
 
 def chosen(names: Sequence[str]) -> dict[str, Strategy]:
     """The strategies of these names, each once. Raises SettingsError, which lists those there are."""
-    unknown = [name for name in names if name not in acquisition.STRATEGIES]
+    unknown = [name for name in names if name not in STRATEGIES]
     if unknown or not names:
         what = f"there is no strategy {', '.join(map(repr, unknown))}" if unknown else "no strategy is named"
-        raise SettingsError(what, remedy=f"choose from {', '.join(acquisition.STRATEGIES)}")
-    return {name: acquisition.STRATEGIES[name] for name in names}
+        raise SettingsError(what, remedy=f"choose from {', '.join(STRATEGIES)}")
+    return {name: STRATEGIES[name] for name in names}
 
 
 def stored_pool(workspace: Workspace, project_id: int) -> LabelledPool:

@@ -9,11 +9,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import current_label
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
 from pipeline.steps.learning.schedule import next_training
-from pipeline.store import acceptances, audits, detections, images, models, oracle, overview, projects, tasks
-from pipeline.store.acceptances import Acceptance
+from pipeline.store import (
+    acceptances,
+    audits,
+    categories,
+    detections,
+    images,
+    models,
+    oracle,
+    overview,
+    projects,
+    tasks,
+)
 from pipeline.workspace import Workspace
 
 ERRORS = 5  # of each kind that are told
@@ -30,6 +39,17 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedStatus:
+    """What `wildloop accept` found for a version."""
+
+    precision: float  # at least, of the accepted predictions
+    confidence: float  # of the guarantee
+    thresholds: Mapping[str, float]  # least probability, by category; those left to people are absent
+    audited: int  # audit labels that it rests on
+    accepted_at: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectStatus:
     """One project of Label Studio."""
 
@@ -43,7 +63,7 @@ class ProjectStatus:
     disputed: int  # labels tie: somebody has to settle them
     audit_labels: int  # of crops drawn at random, that no version learns from
     audit_waiting: int  # audit crops that nobody has labelled
-    accepted: Acceptance | None  # what `wildloop accept` found for the version
+    accepted: AcceptedStatus | None  # for the current version
     versions: int  # trained so far
     model: ModelStatus | None  # None before the first order
     labels_until_training: int
@@ -88,7 +108,7 @@ def status(workspace: Workspace) -> Status:
             failed=photographs["failed"],
             detections=found["detections"],
             crops=found["crops"],
-            embedded=overview.embedded(conn),
+            embedded=overview.embedded_counts(conn),
             projects=tuple(_project(conn, each, retrain_every) for each in projects.all(conn)),
             failed_runs=tuple(
                 RunFailure(
@@ -105,8 +125,7 @@ def status(workspace: Workspace) -> Status:
 
 
 def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) -> ProjectStatus:
-    undecided = oracle.histories(conn, overview.undecided(conn, project.id)).values()
-    answers = [current_label(history) for history in undecided]
+    undecided = oracle.undecided(conn, project.id).values()
     labelled = oracle.label_count(conn, project.id)
     sample = audits.sample(conn, project.id)
     current = models.current(conn, project.id)
@@ -118,18 +137,32 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         embedder=project.embedder,
         published=tasks.count(conn, project.id),
         labelled=labelled,
-        unsure=overview.unsure(conn, project.id),
-        skipped=sum(answer.verdict is Verdict.SKIPPED for answer in answers),
-        disputed=sum(answer.disputed for answer in answers),
+        unsure=overview.unsure_count(conn, project.id),
+        skipped=sum(answer.verdict is Verdict.SKIPPED for answer in undecided),
+        disputed=sum(answer.disputed for answer in undecided),
         audit_labels=len(sample.labelled),
-        audit_waiting=len(sample.asked) + len(sample.waiting),
-        accepted=None if current is None else acceptances.of(conn, current.version),
-        versions=overview.trained(conn, project.id),
+        audit_waiting=len(sample.requested) + len(sample.waiting),
+        accepted=None if current is None else _accepted(conn, current.version),
+        versions=overview.trained_count(conn, project.id),
         model=_model(current),
         labels_until_training=max(0, wanted - labelled),
         queued=runs.get(RunState.QUEUED, 0),
         running=runs.get(RunState.RUNNING, 0),
         synced_at=project.synced_at,
+    )
+
+
+def _accepted(conn: sa.Connection, version: str) -> AcceptedStatus | None:
+    found = acceptances.for_version(conn, version)
+    if found is None:
+        return None
+    names = categories.names(conn)
+    return AcceptedStatus(
+        precision=found.precision,
+        confidence=found.confidence,
+        thresholds={names[category]: least for category, least in found.thresholds.items()},
+        audited=found.audited,
+        accepted_at=found.accepted_at,
     )
 
 

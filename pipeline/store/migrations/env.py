@@ -1,4 +1,4 @@
-"""Alembic's entry: migrates over the connection that the store hands in."""
+"""Entry point of Alembic: migrates over the connection in the config's attributes."""
 
 from alembic import context
 

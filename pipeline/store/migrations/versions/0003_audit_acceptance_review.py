@@ -1,4 +1,4 @@
-"""The audit sample, what is accepted without a person, and labels that get a second look."""
+"""The tables of the audit sample, acceptance thresholds and reviews."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Every query strategy by its name on the command line."""
+"""Every query strategy by its name in `wildloop simulate`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pipeline.acquisition.baselines.typiclust import typiclust
 from pipeline.acquisition.baselines.uncertainty import entropy, least_confidence, margin, power_margin, random
 from pipeline.acquisition.coverage import facility_location
 from pipeline.acquisition.round import Strategy
+from pipeline.simulation.replay import DEFAULT
 
-DEFAULT = "default"
 STRATEGIES: dict[str, Strategy] = {
-    DEFAULT: facility_location,  # with the audit share that every queue has
-    "coverage": facility_location,  # without
+    DEFAULT: facility_location,  # one label in ten goes to the audit, as in a project
+    "coverage": facility_location,  # all labels train the head
     "random": random,
     "least-confidence": least_confidence,
     "margin": margin,

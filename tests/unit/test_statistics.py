@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pipeline.heads.evaluation import effective_size
-from pipeline.stopping.intervals import clopper_pearson, clustered, mean_of_shares
+from pipeline.statistics import clopper_pearson, clustered_share, effective_size, mean_of_shares
 
 DRAWS = 600
 
@@ -50,24 +49,24 @@ def test_sizes_between_whole_numbers_give_limits_between_theirs() -> None:
 def test_bursts_never_make_a_sample_larger_than_it_is(rows: list[tuple[bool, int]]) -> None:
     correct = np.array([right for right, _ in rows])
     sequences = [str(burst) for _, burst in rows]
-    low, high, size = clustered(correct, sequences)
+    low, high, size = clustered_share(correct, sequences)
     assert 0 < size <= effective_size(correct, sequences) + 1e-9 <= len(rows) + 1e-9
     assert 0 <= low <= correct.mean() <= high <= 1
 
 
 def test_a_burst_that_is_all_alike_counts_once() -> None:
     alike = np.repeat([True, True, True, False, True, True, False, True], 5)
-    low, high, size = clustered(alike, [str(row // 5) for row in range(40)])
+    low, high, size = clustered_share(alike, [str(row // 5) for row in range(40)])
     assert size <= 8
     assert high - low > np.subtract(*clopper_pearson(30, 40)[::-1])
 
 
 def test_nothing_seen_is_nothing_known() -> None:
-    assert clustered(np.zeros(0, np.bool_), []) == (0.0, 1.0, 0.0)
+    assert clustered_share(np.zeros(0, np.bool_), []) == (0.0, 1.0, 0.0)
 
 
 def covered(share: float, draw: npt.NDArray[np.bool_], sequences: list[str]) -> bool:
-    low, high, _ = clustered(draw, sequences)
+    low, high, _ = clustered_share(draw, sequences)
     return low <= share <= high
 
 

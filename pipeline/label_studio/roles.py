@@ -1,0 +1,113 @@
+"""The parts of Label Studio's API that callers need; `pipeline.label_studio.client` implements them all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class TaskClient(Protocol):
+    """Creates and lists tasks."""
+
+    def import_tasks(self, project_id: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Create a task for each entry; returns the task ids in the same order."""
+
+    def tasks(self, project_id: int) -> Iterator[Json]:
+        """All tasks of a project with `id` and `data`."""
+
+    def task_count(self, project_id: int) -> int:
+        """The number of tasks of a project."""
+
+
+class QueueClient(Protocol):
+    """Maintains the predictions of a project and the version that its queue follows."""
+
+    def project(self, project_id: int) -> Json:
+        """The project, with `model_version`."""
+
+    def update_project(self, project_id: int, **fields: Any) -> Json:
+        """Change fields of a project."""
+
+    def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
+        """Those of `task_ids` that the project has."""
+
+    def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
+        """Add predictions; returns their number."""
+
+    def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
+        """The versions with predictions in the project, and the time of the newest prediction of each."""
+
+    def delete_version(self, project_id: int, version: str) -> int:
+        """Delete all predictions of a version; returns their number."""
+
+
+class ReviewClient(TaskClient, QueueClient, Protocol):
+    """Creates review tasks and puts them into the queue."""
+
+    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
+        """Delete all predictions of these tasks."""
+
+
+class ConnectionClient(Protocol):
+    """Connects ML backends and webhooks to a project."""
+
+    def backends(self, project_id: int) -> list[Json]:
+        """The ML backends of a project."""
+
+    def connect_backend(
+        self,
+        project_id: int,
+        *,
+        url: str,
+        title: str,
+        user: str,
+        password: str,
+        backend_id: int | None = None,
+    ) -> Json:
+        """Connect an ML backend, or change the one with this id."""
+
+    def delete_backend(self, backend_id: int) -> None:
+        """Disconnect an ML backend."""
+
+    def webhooks(self, project_id: int) -> list[Json]:
+        """The webhooks of a project."""
+
+    def create_webhook(self, project_id: int, *, url: str, headers: Mapping[str, str]) -> Json:
+        """Add a webhook for all actions."""
+
+    def update_webhook(self, webhook_id: int, *, url: str, headers: Mapping[str, str]) -> Json:
+        """Give a webhook the same fields as `create_webhook`."""
+
+    def delete_webhook(self, webhook_id: int) -> None:
+        """Delete a webhook."""
+
+
+class SetUpClient(ConnectionClient, Protocol):
+    """Creates projects and sets them up."""
+
+    def projects(self, title: str) -> list[Json]:
+        """The projects with exactly this title."""
+
+    def project(self, project_id: int) -> Json:
+        """One project."""
+
+    def create_project(self, **fields: Any) -> Json:
+        """Create a project."""
+
+    def update_project(self, project_id: int, **fields: Any) -> Json:
+        """Change fields of a project."""
+
+    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
+        """The number of annotations by choice of a control."""
+
+    def local_storages(self, project_id: int) -> list[Json]:
+        """The local-files storages of a project."""
+
+    def add_local_storage(self, project_id: int, *, path: str, title: str) -> Json:
+        """Let Label Studio serve the files below `path`."""
+
+    def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
+        """The versions with predictions in the project, and the time of the newest prediction of each."""
