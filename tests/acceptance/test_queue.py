@@ -269,7 +269,7 @@ def test_audit_crops_that_are_asked_for_come_before_the_queue_and_no_version_lea
     said = installation.wildloop("audit", "--size", "3")
     assert "3 audit crops drawn; they come before the queue" in said
     assert "judged by 1 audit labels (4 audit crops still wait)" in said
-    asked = park.audit().asked
+    asked = park.audit().requested
     assert len(asked) == 3
 
     queue = park.queue()
@@ -298,7 +298,7 @@ def test_an_audit_crop_has_no_species_chosen_and_the_next_of_the_queue_the_predi
     park = Park(installation, crops=24)
     park.learn(10)
     installation.wildloop("audit", "--size", "1")
-    (asked,) = park.audit().asked
+    (asked,) = park.audit().requested
     (tenth,) = park.audit().waiting
     queue = park.queue()
     assert next(iter(queue)) == asked
