@@ -5,7 +5,6 @@ Such a task's photograph becomes an image with one detection, the whole frame, a
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -14,11 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from pipeline import images as photographs
+from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, WildloopError
 from pipeline.identity import detection_id, image_id
+from pipeline.images import Photo, read_file
 from pipeline.label_studio.client import LabelStudio
-from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, TaskRecord
+from pipeline.records import (
+    WHOLE_FRAME,
+    WHOLE_FRAME_DETECTOR,
+    DetectionRecord,
+    ImageRecord,
+    TaskRecord,
+)
 from pipeline.steps.embedding.crop_vectors import prepared_crop
 from pipeline.store import detections, embeddings, images, projects, tasks
 from pipeline.workspace import Workspace
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DETECTOR = "whole-frame"
 MAX_BYTES = 64 * 1024 * 1024
 FETCH_SECONDS = 10.0  # without a byte
 LOCAL_FILES = "/data/local-files/"
@@ -87,7 +92,7 @@ class ExternalTasks:
         settings = self._workspace.settings
         local = _below(settings.data_dir, url)
         if local is not None:
-            return photographs.read_file(local), str(local)
+            return read_file(local), str(local)
         split = urlsplit(url)
         own = urlsplit(settings.label_studio_url)
         if not split.scheme or (split.scheme, split.netloc) == (own.scheme, own.netloc):
@@ -142,31 +147,24 @@ def _download(url: str) -> bytes:
 
 def _cut(content: bytes, path: str, url: str, data_dir: Path) -> tuple[ImageRecord, DetectionRecord]:
     """The records of a photograph that is one detection, its crop and thumbnail written."""
-    photo = photographs.Photo(content)
-    content_hash = hashlib.blake2b(content, digest_size=16).hexdigest()
+    photo = Photo(content)
+    identity = content_hash(content)
     image = ImageRecord(
-        id=image_id(url, content_hash),
+        id=image_id(url, identity),
         file_name=url,
         path=path,
         width=photo.width,
         height=photo.height,
         datetime=photo.taken_at,
-        content_hash=content_hash,
+        content_hash=identity,
         size=len(content),
     )
-    name = detection_id(image.id, DETECTOR, WHOLE_FRAME)
-    area = photographs.square(WHOLE_FRAME, photo.width, photo.height)
-    photo.pixels(photographs.scale_needed([area], photo.width, photo.height))
-    crop_path, frame_path = f"crops/{name[:2]}/{name}.jpg", f"frames/{name[:2]}/{name}.jpg"
-    photographs.write_jpeg(photographs.crop(photo, area), data_dir / crop_path, photographs.CROP_QUALITY)
-    photographs.write_jpeg(photographs.thumbnail(photo), data_dir / frame_path, photographs.FRAME_QUALITY)
     detection = DetectionRecord(
-        id=name,
+        id=detection_id(image.id, WHOLE_FRAME_DETECTOR, WHOLE_FRAME),
         image_id=image.id,
         box=WHOLE_FRAME,
         bbox_confidence=None,
-        detector=DETECTOR,
-        crop_path=crop_path,
-        frame_path=frame_path,
+        detector=WHOLE_FRAME_DETECTOR,
     )
+    (detection,) = cut_crops(photo, [detection], data_dir)
     return image, detection

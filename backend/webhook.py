@@ -58,16 +58,16 @@ def _annotated(workspace: Workspace, project_id: int, payload: Payload) -> dict[
             if len(told) == 1:
                 raise PayloadError(str(exc)) from exc
             log.warning("one of %d annotations is left out: %s", len(told), exc)
-    recorded = record_heard(workspace.database, project_id, heard, shows=_shows(payload))
+    recorded = record_heard(workspace, project_id, heard, shows=_shows(payload))
     return {"status": "recorded", "new": recorded.new}
 
 
 def _retracted(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
-    return {"status": "recorded", "new": retract(workspace.database, project_id, ids(payload, "annotations"))}
+    return {"status": "recorded", "new": retract(workspace, project_id, ids(payload, "annotations"))}
 
 
 def _tasks_deleted(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
-    return {"status": "recorded", "new": forget_tasks(workspace.database, project_id, ids(payload, "tasks"))}
+    return {"status": "recorded", "new": forget_tasks(workspace, project_id, ids(payload, "tasks"))}
 
 
 def _train(workspace: Workspace, project_id: int, _payload: Payload) -> dict[str, Any]:

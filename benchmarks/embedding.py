@@ -21,21 +21,24 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 
 from importers.sources.megadetector import import_results
 from pipeline.demo.scenes.scene_set import render
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
-from pipeline.embedders.hardware import torch_device, usable_cores
+from pipeline.embedders.hardware import torch_device
 from pipeline.embedders.network import backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.images import square
 from pipeline.records import Box
+from pipeline.settings import Settings
 from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors, prepared_crop
 from pipeline.steps.embedding.embed import embed
 from pipeline.store import embeddings
 from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 NETWORKS = ("resnet18", "resnet50", "mobilenet_v3_large")
 SIZE = (2048, 1536)
@@ -114,7 +117,7 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, action="append")
     given = parser.parse_args()
     device = torch.cuda.get_device_name() if torch_device().type == "cuda" else "no GPU"
-    print(f"{usable_cores()} cores, {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"{cpu_count()} cores, {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as folder:
         detections = imported(Path(folder), given.photographs, given.boxes)
         size = sum(one.crop.stat().st_size for one in detections) / len(detections) / 1000
@@ -190,8 +193,8 @@ def measured(
     for _ in range(repeats):
         for way, (work, count) in ways.items():
             rates[way].append(rate(work, count))
-        with store_lacking(folder, embedder, {one.id for one in ours}, detections) as database:
-            rates["step"].append(rate(lambda: embed(database, embedder, folder), len(ours)))
+        with store_lacking(folder, embedder, {one.id for one in ours}, detections) as workspace:
+            rates["step"].append(rate(lambda: embed(workspace, embedder), len(ours)))
     return rates
 
 
@@ -222,16 +225,17 @@ def rate(work: Callable[[], object], count: int) -> float:
 @contextmanager
 def store_lacking(
     folder: Path, embedder: CheckpointEmbedder, ids: set[str], detections: Sequence[Detection]
-) -> Iterator[Database]:
+) -> Iterator[Workspace]:
     """A copy of the store in which all but these detections have a vector."""
     path = folder / "copy.db"
     shutil.copyfile(folder / "store.db", path)
-    database = Database(f"sqlite:///{path}")
+    settings = Settings(data_dir=folder, database_url=f"sqlite:///{path}")
+    database = Database(settings.database_url)
     rest = [one.id for one in detections if one.id not in ids]
     with database.write() as conn:
         embeddings.register(conn, embedder)
         embeddings.append(conn, embedder.id, rest, np.zeros((len(rest), embedder.dimension)))
-    yield database
+    yield Workspace(settings=settings, database=database)
     database.dispose()
     for left in folder.glob("copy.db*"):
         left.unlink()

@@ -24,17 +24,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.neural_network import MLPClassifier
-from strategies import opened, prepare
 
+from benchmarks.strategies import opened, prepare
 from pipeline import heads
+from pipeline.arrays import Floats, Ints
 from pipeline.heads import calibration, discriminant, ensemble, logistic
 from pipeline.heads import folds as grouping
 from pipeline.heads.linear import normalised, softmax
-from pipeline.heads.logistic import Affine, Floats, Ints
+from pipeline.heads.logistic import Affine
+from pipeline.render.text import table
 from pipeline.simulation.curve import judge
 from pipeline.simulation.labelled_pool import LabelledPool
 from pipeline.simulation.split import Split, split
-from pipeline.simulation.summary import aligned
 
 LABELS = (20, 50, 100, 300, 1000, 2500, 5000)
 BURSTS = (100, 300, 1000)  # labels at which bursts are asked together
@@ -109,7 +110,8 @@ def sklearn_logistic(some: Labelled) -> Answer:
         scoring=_likelihood,
         cv=PredefinedSplit(some.folds().of),
     )
-    return search.fit(some.x, some.y).predict_proba
+    answer: Answer = search.fit(some.x, some.y).predict_proba
+    return answer
 
 
 def _likelihood(model: LogisticRegression, x: Floats, y: Ints) -> float:
@@ -122,7 +124,9 @@ def _likelihood(model: LogisticRegression, x: Floats, y: Ints) -> float:
 
 
 def lda(some: Labelled) -> Answer:
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(some.x, some.y).predict_proba
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    answer: Answer = model.fit(some.x, some.y).predict_proba
+    return answer
 
 
 def nearest_mean(some: Labelled) -> Answer:
@@ -134,11 +138,14 @@ def network(some: Labelled) -> Answer:
     """Early stopping wants two labels of each class, and a tenth that has room for them all: else none."""
     stops = np.bincount(some.y).min() > 1 and len(some.y) // 10 >= some.classes
     model = MLPClassifier((256,), early_stopping=bool(stops), max_iter=300, random_state=some.seed)
-    return model.fit(some.x, some.y).predict_proba
+    answer: Answer = model.fit(some.x, some.y).predict_proba
+    return answer
 
 
 def neighbours(some: Labelled) -> Answer:
-    return KNeighborsClassifier(min(5, len(some.y)), weights="distance").fit(some.x, some.y).predict_proba
+    model = KNeighborsClassifier(min(5, len(some.y)), weights="distance")
+    answer: Answer = model.fit(some.x, some.y).predict_proba
+    return answer
 
 
 MODELS: dict[str, Callable[[Labelled], Answer]] = {
@@ -249,7 +256,7 @@ def told(pool: LabelledPool, splits: Sequence[Split], found: Sequence[Measured])
             ]
             rows.append([name, *("-" if np.isnan(cell) else f"{cell:{form}}" for cell in cells)])
         yield ""
-        yield from aligned([words, *map(str, labels)], rows)
+        yield table([words, *map(str, labels)], rows, "l" + "r" * len(labels))
 
 
 def main() -> None:
@@ -274,8 +281,8 @@ def main() -> None:
                     both = np.mean([run.result() for run in seeds], axis=0).T
                     rows.append([str(n), *(f"{alone:.3f} -> {together:.3f}" for alone, together in both)])
                 print("\nEach crop by itself -> the crops of a burst as one (mean log-probability)")
-                header = ["labels", "macro-F1", "accuracy", "accuracy,|bursts of several"]
-                print("\n".join(aligned(header, rows)), flush=True)
+                header = ["labels", "macro-F1", "accuracy", "accuracy,\nbursts of several"]
+                print(table(header, rows, "lrrr"), flush=True)
             print()
 
 

@@ -16,8 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import invented_scenes
-
+from benchmarks import invented_scenes
 from importers.ingest.source_image import ImportOptions
 from importers.sources.coco import import_coco
 from pipeline.demo.scenes.habitats import HABITATS, Habitat
@@ -111,7 +110,7 @@ def bring_in(workspace: Workspace, surveys: Sequence[SceneSet], photos: Path, ou
         workspace.database, workspace.data_dir, [path], str(photos), None, options=options, progress=True
     )
     print(report)
-    print(make(workspace.database, workspace.data_dir, out, Selection(roles=(role,)), progress=True))
+    print(make(workspace, out, Selection(roles=(role,)), progress=True))
 
 
 def coco(surveys: Sequence[SceneSet], photos: Path) -> dict[str, object]:

@@ -8,16 +8,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from skactiveml import pool
 from skactiveml.base import SkactivemlClassifier
 
 from pipeline.acquisition import Round, Strategy
 from pipeline.acquisition.baselines.uncertainty import random
-from pipeline.acquisition.geometry import unit
-from pipeline.acquisition.round import Embeddings, Floats, Ints
+from pipeline.arrays import Embeddings, Floats, Ints, unit
 
 
-class Answering(SkactivemlClassifier):
+class Answering(SkactivemlClassifier):  # type: ignore[misc]  # untyped
     """A fitted head as scikit-activeml wants a classifier."""
 
     def __init__(self, answer: Callable[[Embeddings], Floats]) -> None:
@@ -27,21 +27,23 @@ class Answering(SkactivemlClassifier):
     def fit(self, *_: object) -> Answering:
         return self
 
-    def predict_proba(self, X: Embeddings) -> Floats:
+    def predict_proba(self, X: Embeddings) -> NDArray[np.float64]:
         probabilities = self.answer(X).astype(np.float64)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
     def predict(self, X: Embeddings) -> Ints:
-        return self.answer(X).argmax(axis=1)
+        rows: Ints = self.answer(X).argmax(axis=1)
+        return rows
 
 
 def asked(make: Callable[..., Any], by_head: bool, state: Round, k: int, rng: np.random.Generator) -> Ints:
     """What a strategy of scikit-activeml wants labelled; before a head, one that needs it takes any."""
     head: dict[str, Any] = {}
     if by_head:
-        if state.answer is None:
+        if state.predict_proba is None:
             return random(state, k, rng)
-        head = {"clf": Answering(state.answer), "fit_clf": False}
+        head = {"clf": Answering(state.predict_proba), "fit_clf": False}
     labels = np.full(len(state.embeddings), np.nan)
     labels[state.labelled] = state.labels
     query = make(random_state=int(rng.integers(2**31)))

@@ -26,8 +26,7 @@ from pipeline import heads
 from pipeline.acquisition import Round, coverage
 from pipeline.acquisition.measures import rarity_weighted_gini
 from pipeline.acquisition.novelty import NoveltyDetector
-from pipeline.acquisition.round import Embeddings, Ints
-from pipeline.heads.linear import BLOCK
+from pipeline.arrays import BLOCK, Doubles, Embeddings, Ints
 
 RIVAL_ROWS = 100_000
 RIVAL_QUEUE = 100
@@ -91,9 +90,9 @@ def fit(pool: Embeddings, y: Ints, labelled: Ints) -> heads.Fitted:
     )
 
 
-def worth(pool: Embeddings, head: heads.LinearHead, waiting: Ints, labels: Ints) -> coverage.Worth:
+def worth(pool: Embeddings, head: heads.LinearHead, waiting: Ints, labels: Ints) -> Doubles:
     """What the label of each waiting row may teach, a block at a time, as `steps.learning.queue` does."""
-    value: coverage.Worth = np.empty(len(waiting))
+    value: Doubles = np.empty(len(waiting))
     for start in range(0, len(waiting), BLOCK):
         part = slice(start, start + BLOCK)
         value[part] = rarity_weighted_gini(head.probabilities(pool[waiting[part]]), labels)
@@ -101,7 +100,7 @@ def worth(pool: Embeddings, head: heads.LinearHead, waiting: Ints, labels: Ints)
 
 
 def choose(
-    pool: Embeddings, value: coverage.Worth, waiting: Ints, labelled: Ints, k: int, rng: np.random.Generator
+    pool: Embeddings, value: Doubles, waiting: Ints, labelled: Ints, k: int, rng: np.random.Generator
 ) -> Ints:
     """The next `k` rows, as `pipeline.steps.learning.queue` chooses them."""
     return coverage.choose(pool, waiting, labelled, value, lambda at: waiting[at] // 3, k, rng)
@@ -125,7 +124,7 @@ def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
     with timed("choose: shortlist, greedy"):
         queue = choose(pool, value, waiting, labelled, k, rng)
     with timed("novelty of the queue"):
-        novel = NoveltyDetector(pool[labelled], labelled // 3).novel(pool[queue])
+        novel = NoveltyDetector(pool[labelled], labelled // 3).is_novel(pool[queue])
     wall, processor = time.perf_counter() - began, time.process_time() - worked
     print(f"  {'a round':38} {wall:8.2f} s {processor:8.2f} CPU s")
     species = len(np.unique(y[queue]))
@@ -134,7 +133,7 @@ def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
 
 def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
     """Print seconds of selection, ours and scikit-activeml's, with the same head."""
-    from rivals import RIVALS
+    from benchmarks.rivals import RIVALS
 
     rng = np.random.default_rng(1)
     labelled = np.sort(rng.choice(len(pool), labels, replace=False))
@@ -148,7 +147,7 @@ def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
         labelled=labelled,
         labels=known,
         sequences=waiting // 3,
-        answer=head.probabilities,
+        predict_proba=head.probabilities,
     )
     print(
         f"{len(pool):,} x {pool.shape[1]}, {labels:,} labels: {RIVAL_QUEUE} chosen by a head that is fitted"

@@ -25,6 +25,7 @@ from pathlib import Path
 import ijson
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 POSTGRES = os.environ.get("WILDLOOP_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
 BOXES = 1.5  # a photograph
@@ -110,7 +111,7 @@ def one(form: str, path: str, url: str, folder: str) -> None:
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
 
 
-def boxes(rng: np.random.Generator, images: int) -> tuple[np.ndarray, np.ndarray]:
+def boxes(rng: np.random.Generator, images: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How many boxes each photograph has, and every box as x, y, width, height."""
     counts = rng.multinomial(round(images * BOXES), np.full(images, 1 / images))
     corners = rng.uniform(0.0, 0.6, (counts.sum(), 2))

@@ -22,20 +22,21 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from rivals import MARGIN, RIVALS
 from threadpoolctl import threadpool_limits
 
+from benchmarks.rivals import MARGIN, RIVALS
 from pipeline import heads
-from pipeline.acquisition import STRATEGIES, Round, Strategy
-from pipeline.acquisition.round import Ints
+from pipeline.acquisition import Round, Strategy
+from pipeline.arrays import Ints
 from pipeline.errors import WildloopError
+from pipeline.render import text
 from pipeline.simulation import npz_file
 from pipeline.simulation.curve import COLUMNS, Curve, judge, table
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import Split, split
-from pipeline.simulation.summary import aligned
-from pipeline.steps.learning.train import new_labels_wanted
+from pipeline.simulation.strategies import STRATEGIES
+from pipeline.steps.learning.schedule import new_labels_wanted
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "embeddings"  # <name>_dev.npz
 POOLS = ("fish", "plankton", "digits", "plankton-tail", "digits-tail")
@@ -110,7 +111,7 @@ def ceiling(pool: LabelledPool, one: Split) -> float:
         embedder="benchmark",
         seed=one.seed,
     ).head
-    said = head.answers(pool.embeddings[one.test])
+    said = head.predict(pool.embeddings[one.test])
     return judge(pool.species[one.test], said, one.judged, one.rare).macro_f1
 
 
@@ -194,26 +195,27 @@ def told(result: Result) -> Iterator[str]:
     budget = min(one.labels[-1] for some in curves.values() for one in some)
     rivals = [name for name in curves if name not in OURS]
     shown = [labels for labels in REPORTED if labels <= budget]
-    at = {name: {n: np.mean(values(curves[name], n)) for n in shown} for name in curves}
-    best = {n: max(rivals, key=lambda name, n=n: at[name][n], default=None) for n in shown}
-    rows = [
-        [name, *(f"{at[name][n]:.3f}{'*' if best[n] == name else ' '}" for n in shown)] for name in curves
-    ]
-    yield from aligned(["labels", *map(str, shown)], rows)
+    at = {name: {n: float(np.mean(values(curves[name], n))) for n in shown} for name in curves}
+
+    def best(labels: int) -> str | None:
+        return max(rivals, key=lambda name: at[name][labels], default=None)
+
+    rows = [[name, *(f"{'*' * (name == best(n))}{at[name][n]:.3f}" for n in shown)] for name in curves]
+    yield text.table(["labels", *map(str, shown)], rows, "l" + "r" * len(shown))
     yield ""
     whole = float(np.mean(result.ceilings))
     end = float(np.mean(values(curves["random"], budget))) if "random" in curves else None
     margin = next((seen_all(curves[name]) for name in (MARGIN, "margin") if name in curves), None)
     header = [
         "strategy",
-        "" if end is None else f"labels to reach|{end:.3f}, random's end",
-        "of the|budget",
-        f"labels to reach|{whole:.3f}, whole pool's",
-        "of the|budget",
-        "labels until all|species seen, median",
-        "of|margin's",
-        "selection,|CPU s",
-        "whole replay,|CPU s",
+        "" if end is None else f"labels to reach\n{end:.3f}, random's end",
+        "of the\nbudget",
+        f"labels to reach\n{whole:.3f}, whole pool's",
+        "of the\nbudget",
+        "labels until all\nspecies seen, median",
+        "of\nmargin's",
+        "selection,\nCPU s",
+        "whole replay,\nCPU s",
     ]
     rows = []
     for name, some in curves.items():
@@ -228,7 +230,7 @@ def told(result: Result) -> Iterator[str]:
                 *(f"{one:.1f}" for one in result.seconds(name)),
             ]
         )
-    yield from aligned(header, rows)
+    yield text.table(header, rows, "l" + "r" * (len(header) - 1))
     yield ""
     for name in OURS:
         if name in curves and rivals:

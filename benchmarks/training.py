@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from joblib import cpu_count
 
-from pipeline.embedders.hardware import torch_device, usable_cores
+from pipeline.embedders.hardware import torch_device
 from pipeline.steps.datasets.labelled_crops import of_folder
 from pipeline.training.corpus import Corpus, corpus
 from pipeline.training.reader import Augmented, Batch, batches
@@ -38,7 +39,7 @@ def main() -> None:
     crops = of_folder(options.dataset)
     chosen = np.random.default_rng(0).permutation(len(crops))[: options.crops]
     taken = corpus(options.dataset, [crops[one] for one in chosen], seed=0)
-    workers = usable_cores()
+    workers = cpu_count()
     print(f"{workers} cores, {torch_device()}, {len(taken.learned)} crops, {workers} decoding processes")
     for name in options.networks:
         recipe = Recipe(backbone=name, side=options.side, epochs=2)

@@ -10,6 +10,10 @@ class WildloopError(Exception):
         self.remedy = remedy
 
 
+class InstallationError(WildloopError):
+    """Another package hides one of Wildloop's."""
+
+
 class SettingsError(WildloopError):
     """A setting is missing or invalid."""
 
@@ -43,8 +47,12 @@ class ModelError(WildloopError):
     """A model version cannot be trained, read or activated."""
 
 
+class FileError(WildloopError):
+    """A file or folder cannot be written."""
+
+
 class ExportError(WildloopError):
-    """An export cannot be written, or data that its format requires is missing."""
+    """Data that an export format requires is missing."""
 
 
 class LabelStudioError(WildloopError):

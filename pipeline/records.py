@@ -10,10 +10,6 @@ from typing import Any
 
 EMPTY = "empty"  # category 0: nothing to see in the crop
 ANIMAL, PERSON, VEHICLE = "animal", "person", "vehicle"  # what detectors tell apart
-PEOPLE_NAMES = frozenset({"person", "human", "people", "homo sapiens"})  # categories that speak of people
-VEHICLE_NAMES = frozenset(
-    {"vehicle", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"}
-)
 UNSURE = "unsure"  # not a category: somebody looked and cannot tell
 UNCLASSIFIED = "unclassified"  # not a category: nobody has looked yet
 OBSERVATION_TYPE = "observationType"  # Camtrap DP column, kept in `details` of a label without a category
@@ -82,6 +78,7 @@ class Box:
 
 
 WHOLE_FRAME = Box(x1=0.0, y1=0.0, x2=1.0, y2=1.0)
+WHOLE_FRAME_DETECTOR = "whole-frame"  # the detector of photographs that are one detection, WHOLE_FRAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,12 +249,6 @@ class RunRecord:
 def category_name(text: str) -> str:
     """The name under which `category` keeps a species: lower case, single spaces."""
     return " ".join(text.split()).lower()
-
-
-def kind_of(category: str) -> str:
-    """What a detector would call a category: PERSON, VEHICLE, or ANIMAL for every other, EMPTY among them."""
-    name = category_name(category).replace("_", " ")
-    return PERSON if name in PEOPLE_NAMES else VEHICLE if name in VEHICLE_NAMES else ANIMAL
 
 
 def utc_now() -> dt.datetime:

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import secrets
-import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline import __version__
 from pipeline.errors import ModelError
+from pipeline.files.atomic import atomic_folder
 from pipeline.heads import LinearHead
 from pipeline.identity import json_digest
 from pipeline.records import ModelRecord
@@ -49,19 +47,9 @@ def save(
     folder = _folder(data_dir, record)
     if folder.exists() and _is_whole(data_dir, record):
         return
-    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    try:
-        draft.mkdir(parents=True)
+    with atomic_folder(folder, fsync=True, replace=True) as draft:
         _write_weights(draft / WEIGHTS, head, learned)
         _write_manifest(draft / MANIFEST, _manifest(record, head, names, _sha256(draft / WEIGHTS)))
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.rename(folder)
-        _sync_folder(folder.parent)
-    except OSError as exc:
-        raise ModelError(f"{folder} cannot be written: {exc}", remedy="is there room on the disk?") from exc
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
@@ -155,23 +143,20 @@ def _manifest(
 
 
 def _write_weights(path: Path, head: LinearHead, learned: Sequence[str]) -> None:
-    with path.open("wb") as file:
-        np.savez(
-            file,
-            weights=head.weights.astype(np.float32),
-            bias=head.bias.astype(np.float32),
-            classes=np.array(head.classes, np.int64),
-            temperature=np.float64(head.temperature),
-            learned=np.array(learned, np.str_),
-        )
-        _sync(file)
+    np.savez(
+        path,
+        weights=head.weights.astype(np.float32),
+        bias=head.bias.astype(np.float32),
+        classes=np.array(head.classes, np.int64),
+        temperature=np.float64(head.temperature),
+        learned=np.array(learned, np.str_),
+    )
 
 
 def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     with path.open("w", encoding="utf-8") as file:
         json.dump(manifest | {"manifest_digest": json_digest(manifest)}, file, indent=2, ensure_ascii=False)
         file.write("\n")
-        _sync(file)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -192,16 +177,3 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

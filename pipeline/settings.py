@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import SettingsError
 
 SECRETS_FILE = "secrets.json"
+_PREFIX = "WILDLOOP_"
+_RESEMBLANCE = 0.65  # least similarity, 0 to 1, of a name's part behind the prefix to the right one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,38 @@ class Settings:
         )
 
 
+class _Names(Mapping[str, str]):
+    """An empty environment that keeps the names of the variables that are read from it."""
+
+    def __init__(self) -> None:
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that Wildloop does not read, each with the name that it does read and that resembles it."""
+    names = _Names()
+    Settings.from_environ(names)
+    known = {name.removeprefix(_PREFIX) for name in names.read if name.startswith(_PREFIX)}
+    misspelt = {}
+    for name in sorted(environ):
+        rest = name.removeprefix(_PREFIX)
+        if rest == name or rest in known:
+            continue
+        for right in difflib.get_close_matches(rest, known, n=1, cutoff=_RESEMBLANCE):
+            misspelt[name] = _PREFIX + right
+    return misspelt
+
+
 def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with `changes`, for child processes."""
     return {**os.environ, **changes}
@@ -94,23 +129,20 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _stored_secrets(path: Path) -> dict[str, str]:
-    """Read the secrets file, made first where it is missing; two processes agree on one file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Read the secrets file. If it is missing, create it: of several processes one does, all read it."""
     fresh = {
         "basic_auth_user": "wildloop",
         "basic_auth_password": secrets.token_urlsafe(24),
         "webhook_secret": secrets.token_urlsafe(24),
     }
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(fresh, file)
-        try:
-            os.link(draft, path)  # fails where another process was first; its secrets then stand
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        from pipeline.files.atomic import atomic_file  # here, as every command imports the settings
+        from pipeline.files.lock import locked
+
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                with atomic_file(path, private=True) as draft:
+                    draft.write_text(json.dumps(fresh))
     try:
         stored = json.loads(path.read_text())
         return {name: str(stored[name]) for name in fresh}

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.installation import check_packages
 from pipeline.settings import Settings
 from pipeline.store.database import Database
 
 if TYPE_CHECKING:
     from pipeline.label_studio.client import LabelStudio
+    from pipeline.store.pool import Pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,20 @@ class Workspace:
 
         return LabelStudio(self.settings.label_studio_url, self.settings.label_studio_api_key)
 
+    def pool(self, embedder_id: str) -> Pool:
+        """Every embedding of `embedder_id`, as `store.pool.open_pool` gives them."""
+        from pipeline.store.pool import open_pool
+
+        return open_pool(self.database, self.data_dir, embedder_id)
+
 
 def open_workspace(settings: Settings | None = None) -> Workspace:
-    """The workspace that the settings name, its database at the newest schema."""
+    """The workspace that the settings name, its database at the newest schema.
+
+    Raises InstallationError if another package hides one of Wildloop's, and StoreError if the database
+    cannot be opened.
+    """
+    check_packages()
     settings = settings or Settings.from_environ()
     database = Database(settings.database_url)
     database.migrate()

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import urllib.error
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.store.database import Database
+from tests.helpers.databases import PostgresStore, migrated_sqlite
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # Tests fit small arrays, where several threads of BLAS and OpenMP only wait for each other.
-# Nothing above loads numpy or torch, which read these when they load.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+# numpy and torch read these when they load, which nothing above makes them do; child processes inherit them.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+for _variable in THREAD_VARIABLES:
     os.environ.setdefault(_variable, "1")
 
 POSTGRES = os.environ.get("WILDLOOP_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("WILDLOOP_TEST_REDIS", "redis://127.0.0.1:6379/0")
 SHARED = Path(os.environ.get("WILDLOOP_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+MAX_PROCESSES = 4  # each loads torch, and Label Studio and the browsers of acceptance tests run beside them
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Processes for `-n auto`: as many as cores where a folder is tested, none but this one for files."""
+    if not any(Path(argument).is_dir() for argument in config.args):
+        return 0  # a second process would only spend seconds on its start
+    from joblib import cpu_count
+
+    return min(int(cpu_count()), MAX_PROCESSES)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """One file after the other in one process; the acceptance tests are as one file, for one Label Studio."""
+    config.option.loadscopereorder = False  # in the order of folders: the longest first, which is acceptance
+    return Files(config, log)
+
+
+class Files(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Units of work of a test session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/acceptance" if file.startswith("tests/acceptance/") else file
 
 
 def unavailable(what: str, remedy: str) -> NoReturn:
@@ -57,45 +87,76 @@ def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
+    """Where the SQLite store of this test goes. No store is there until a test makes it."""
     return f"sqlite:///{tmp_path / 'wildloop.db'}"
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    return migrated_sqlite(tmp_path_factory.mktemp("template") / "wildloop.db")
+
+
 @pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL database of this test's own, dropped after it."""
+def migrated_sqlite_url(sqlite_url: str, sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated, empty SQLite store of this test's own."""
+    shutil.copyfile(sqlite_template, tmp_path / "wildloop.db")
+    return sqlite_url
+
+
+@pytest.fixture(scope="session")
+def postgres_store() -> Iterator[PostgresStore]:
+    """A migrated database on the PostgreSQL server, dropped when the session ends."""
     if not listens(POSTGRES, 5432):
         unavailable("PostgreSQL does not answer", "start it, or set WILDLOOP_TEST_POSTGRES to its URL")
-    name = f"wildloop_test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    with admin.connect() as conn:
-        conn.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    yield sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as conn:
-        conn.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    admin.dispose()
+    store = PostgresStore(POSTGRES)
+    try:
+        store.create()
+        yield store
+    finally:
+        store.drop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def migrated_postgres_url(postgres_store: PostgresStore) -> Iterator[str]:
+    """A migrated, empty PostgreSQL store that no other test uses meanwhile."""
+    yield postgres_store.url
+    postgres_store.empty()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that use the store over both databases, tests of rules over SQLite alone.
+
+    `one_database` marks a module whose rules no SQL decides, `both_databases` the tests in it that
+    represent it on PostgreSQL too.
+    """
+    if "database_url" in metafunc.fixturenames:
+        of_rules = metafunc.definition.get_closest_marker("one_database") is not None
+        also = metafunc.definition.get_closest_marker("both_databases") is not None
+        kinds = ["sqlite"] if of_rules and not also else ["sqlite", "postgresql"]
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The same test over both databases."""
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    """A migrated, empty store."""
+    kind = "sqlite" if request.param == "sqlite" else "postgres"
+    url: str = request.getfixturevalue(f"migrated_{kind}_url")
     return url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A migrated, empty store, on SQLite and on PostgreSQL."""
+    """A migrated, empty store on each database that `pytest_generate_tests` chooses."""
     store = Database(database_url)
-    store.migrate()
     yield store
     store.dispose()
 
 
 @pytest.fixture
-def sqlite_database(sqlite_url: str) -> Iterator[Database]:
-    """A migrated, empty store on SQLite alone, for tests that are not about the database."""
-    store = Database(sqlite_url)
-    store.migrate()
+def sqlite_database(migrated_sqlite_url: str) -> Iterator[Database]:
+    """A migrated, empty store on SQLite alone, for tests of rules rather than of SQL."""
+    store = Database(migrated_sqlite_url)
     yield store
     store.dispose()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.records import ANIMAL, PERSON, VEHICLE, kind_of
+from pipeline.records import ANIMAL, PERSON, VEHICLE
+from pipeline.vocabulary import Meaning, kind_of, meaning_of
 
 # The 80 classes of COCO detection in the order of YOLO models (cocodataset.org).
 # fmt: off
@@ -21,7 +22,7 @@ COCO = [
 ]
 # fmt: on
 _COCO_ANIMALS = frozenset(COCO[14:24])  # bird to giraffe
-_NOTHING = frozenset({"__background__", "background", "n/a", "blank", "empty"})
+_UNUSED = "n/a"  # the name of numbers that COCO skips
 
 
 def class_names(count: int) -> list[str] | None:
@@ -44,5 +45,7 @@ def to_categories(names: Sequence[str]) -> list[str | None]:
 
 def _category(name: str, is_coco: bool) -> str | None:
     kind = kind_of(name)
-    is_nothing = name in _NOTHING or (is_coco and name not in _COCO_ANIMALS)
-    return None if kind == ANIMAL and is_nothing else kind
+    if kind != ANIMAL:
+        return kind
+    is_blank = name == _UNUSED or meaning_of(name) is Meaning.BLANK
+    return None if is_blank or (is_coco and name not in _COCO_ANIMALS) else ANIMAL

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import DetectorError
+from pipeline.identity import detection_id
 from pipeline.images import Photo
-from pipeline.records import Box, SourceLabel
+from pipeline.records import Box, DetectionRecord, SourceLabel
 
 LOWEST_CONFIDENCE = 0.01  # what is below is never reported, whatever the threshold of an import
 
@@ -23,6 +24,17 @@ class DetectedBox:
     confidence: float
     category: str
     labels: tuple[SourceLabel, ...] = ()  # what a source says of this box
+
+    def record(self, image_id: str, detector: str) -> DetectionRecord:
+        """The detection of this box by `detector` on a photograph, without its crop."""
+        return DetectionRecord(
+            id=detection_id(image_id, detector, self.box),
+            image_id=image_id,
+            box=self.box,
+            bbox_confidence=self.confidence,
+            detector=detector,
+            detector_category=self.category,
+        )
 
 
 class Detector(Protocol):

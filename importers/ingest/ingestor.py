@@ -8,7 +8,6 @@ half done: what was not committed is done again, into the same files.
 from __future__ import annotations
 
 import gc
-import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from joblib import cpu_count
 from tqdm import tqdm
 
 from importers.detectors import DetectedBox, Detector
 from importers.ingest import sequences
-from importers.ingest.crops import cut, recorded
 from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
 from importers.ingest.results import (
@@ -31,12 +30,13 @@ from importers.ingest.results import (
     labels_of,
     merged,
     others,
+    records_of,
     unchanged_of,
 )
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
-from pipeline.embedders.hardware import usable_cores
+from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
 from pipeline.identity import NO_DETECTOR, ROWS_ONLY, image_id
@@ -117,7 +117,7 @@ class Ingestor:
                 bar.update(waiting.result())
 
     def _outcomes(self, entries: Iterable[SourceImage]) -> Iterator[IngestResult]:
-        workers = self._options.workers or usable_cores()
+        workers = self._options.workers or cpu_count()
         waiting: deque[Future[IngestResult]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="import")
         try:
@@ -154,7 +154,7 @@ class Ingestor:
                 if done in same.scans and has_all(same, detector, kept):
                     return self._known(same, record, done, entry, detector)
             record = merged(same.record, record, is_told=self._is_told(entry))
-        boxes = [recorded(record.id, detector, found) for found in kept]
+        boxes = records_of(record.id, detector, kept)
         return IngestResult(
             record=record,
             scan=ROWS_ONLY + scan,
@@ -188,7 +188,7 @@ class Ingestor:
             return self._known(unchanged, record, scan, entry, detector, newest=unchanged is readable[-1])
         try:
             data = read_file(entry.path)
-            content = hashlib.blake2b(data, digest_size=16).hexdigest()
+            content = content_hash(data)
             mtime = found.mtime if found is not None else None
             same = next((one for one in readable if one.record.content_hash in (content, None)), None)
             if same is not None and same in looked:
@@ -209,7 +209,13 @@ class Ingestor:
                 datetime=record.datetime or (photo.taken_at if self._options.exif_time else None),
             )
             kept, left = (brought, left) if entry.ready is not None else self._found(photo)
-            cuttings = cut(photo, record.id, detector, kept, self._data_dir, self._options)
+            cuttings = cut_crops(
+                photo,
+                records_of(record.id, detector, kept),
+                self._data_dir,
+                context=self._options.context,
+                crop_side=self._options.crop_side,
+            )
         except PhotoError as exc:
             return failed(record, exc, failures)
         return IngestResult(
@@ -267,7 +273,7 @@ class Ingestor:
         record = merged(known.record, new, is_told=self._is_told(entry))
         kept, left = self._kept(entry.ready)
         labelled = [found for found in kept if found.labels]
-        boxes = [recorded(record.id, detector, found) for found in labelled]
+        boxes = records_of(record.id, detector, labelled)
         return IngestResult(
             record=record,
             known=True,

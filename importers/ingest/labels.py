@@ -19,10 +19,10 @@ from pipeline.records import (
     SourceLabel,
     Verdict,
     category_name,
-    kind_of,
     utc_now,
 )
 from pipeline.store import categories, detections, image_labels, oracle
+from pipeline.vocabulary import kind_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def _uid(source: str, detection_id: str) -> str:
 
 
 def with_label(box: DetectionRecord, votes: Sequence[AnnotationRecord]) -> DetectionRecord:
-    """The detection with the label that follows from its first votes, as `oracle.refresh` would write it."""
+    """The detection with the label that follows from its first votes, as `oracle.update_labels` writes it."""
     said = tuple((vote.source, vote.verdict, vote.label, vote.confidence) for vote in votes)
     return oracle.with_label(box, _answer(said))
 

@@ -10,7 +10,7 @@ from importers.reading.walk import WalkCounts
 
 @dataclass(kw_only=True)
 class ImportReport(WalkCounts):
-    """Filled while an import runs; `str()` is what the command prints."""
+    """Filled while an import runs."""
 
     source: str
     photographs: int = 0  # new in the store
@@ -45,54 +45,3 @@ class ImportReport(WalkCounts):
         """A record of the source that is not taken: counted by kind, the first few shown with `where`."""
         self.refused[kind] += 1
         self.complain(where, what)
-
-    def lines(self) -> list[str]:
-        """The report as lines of text: what came in first, then what did not."""
-        rate = (self.photographs + self.looked_again + self.known) / self.seconds if self.seconds else 0.0
-        facts = [
-            f"{self.source}: {_of(self.photographs, 'new photograph')}, "
-            f"{_of(self.detections, 'new detection')} in {self.seconds:.1f} s ({rate:.0f} photographs/s)",
-            _line(self.looked_again, "known, looked at again with other boxes, labels or settings"),
-            _line(self.known, "imported before"),
-            _line(self.changed, "changed since an earlier import, kept beside it"),
-            _line(self.cut, "crops cut of boxes known before"),
-            _line(self.labels, "new labels from the source"),
-            _line(self.not_looked_at, "without boxes: import again with --detector, or detections of them"),
-            _line(self.other_role, "known in the other pool (--role), where they stay"),
-            _line(self.without_findings, "without anything to keep"),
-            _line(self.sequences, "sequences at these locations"),
-            _line(self.without_time, "without a time, so in no sequence"),
-            _line(self.without_location, "without a location"),
-            _line(self.moved, "known, now with another location"),
-            _counted("findings left out by category", self.left_out),
-            _counted("failed, recorded with the reason", self.failed),
-            _counted("records refused", self.refused),
-            *(_line(number, what) for what, number in self.notes.most_common()),
-            _line(self.duplicates, "entries that name a photograph a second time, not used"),
-            _counted("other files skipped", self.skipped),
-            _line(self.hidden, "hidden files and folders skipped"),
-            _line(self.linked, "folders reached a second time by a link, skipped"),
-            _line(self.unreadable_folders, "folders that cannot be read"),
-        ]
-        shown = [f"    {_printable(name)}: {what}" for name, what in self.examples]
-        return [line for line in facts if line] + shown
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-
-def _of(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _line(number: int, what: str) -> str:
-    return f"  {number} {what}" if number else ""
-
-
-def _counted(what: str, numbers: Counter[str]) -> str:
-    parts = ", ".join(f"{number} {kind}" for kind, number in numbers.most_common())
-    return f"  {what}: {parts}" if parts else ""
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)

@@ -74,6 +74,16 @@ def has_all(known: StoredImage, detector: str, brought: Iterable[DetectedBox]) -
     return all(detection_id(known.record.id, detector, found.box) in known.detection_ids for found in brought)
 
 
+def records_of(image_id: str, detector: str, boxes: Iterable[DetectedBox]) -> list[DetectionRecord]:
+    """The detections of a photograph, without crops; of boxes that coincide, the most confident one."""
+    records: dict[str, DetectionRecord] = {}
+    for box in boxes:
+        record = box.record(image_id, detector)
+        if record.id not in records or box.confidence >= (records[record.id].bbox_confidence or 0.0):
+            records[record.id] = record
+    return list(records.values())
+
+
 def labels_of(
     boxes: Iterable[DetectionRecord], found: Sequence[DetectedBox]
 ) -> dict[str, tuple[SourceLabel, ...]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from importers.detectors.detector import DetectedBox
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
 from pipeline.images import CONTEXT, CROP_SIDE
-from pipeline.records import Role, SourceLabel
+from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel
+from pipeline.vocabulary import Meaning, category_of, meaning_of, names_no_species
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,23 @@ class SourceImage:
     frame_num: int | None = None
     seq_num_frames: int | None = None
     deployment_id: str | None = None
+
+
+def understood(label: SourceLabel) -> SourceLabel | None:
+    """The label with the category that its word means ("blank" is EMPTY); None if it says nothing.
+
+    A word that names no species says nothing of a box. Of a photograph or a sequence it says that
+    somebody looked and saw something, unless nobody classified it.
+    """
+    if label.category is None or meaning_of(label.category) is None:
+        return label
+    if names_no_species(label.category):
+        meaning = meaning_of(label.category)
+        if label.level is Level.BOX or meaning is Meaning.UNCLASSIFIED:
+            return None
+        seen = {OBSERVATION_TYPE: Meaning.ANIMAL.value} if meaning is Meaning.ANIMAL else {}
+        return replace(label, category=None, details={**(label.details or {}), **seen} or None)
+    return replace(label, category=category_of(label.category))
 
 
 @dataclass(frozen=True, kw_only=True)

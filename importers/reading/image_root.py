@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from importers.reading.locations import Locator, by_folder, by_pattern
+from importers.reading.locations import Locator, by_folder, locator
 from importers.reading.paths import PHOTO_SUFFIXES, as_text, natural, suffix_of
 from importers.reading.walk import WalkCounts, walk
 from pipeline.errors import SourceError
@@ -51,9 +51,7 @@ class ImageRoot:
 
     def locator(self, pattern: str | None) -> Locator:
         """How locations are read from file names: by `pattern`, else by folder."""
-        if pattern:
-            return by_pattern(pattern)
-        return by_folder(PurePosixPath(self._base) if self.is_url else Path(self._base))
+        return locator(pattern, by_folder(PurePosixPath(self._base) if self.is_url else Path(self._base)))
 
     def name_of(self, given: str) -> str:
         """A name of the source with forward slashes, as Windows may not have written it."""

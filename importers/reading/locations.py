@@ -14,6 +14,15 @@ Locator = Callable[[str], str | None]  # file name below the imported folder -> 
 _CAMERA_MADE = re.compile(r"DCIM|[1-9][0-9]{2}[A-Za-z0-9_]{5}", re.IGNORECASE)
 
 
+def locator(pattern: str | None, otherwise: Locator) -> Locator:
+    """Locations by the user's `pattern` (see `by_pattern`), else by the rule of the source."""
+    return by_pattern(pattern) if pattern else otherwise
+
+
+def no_location(_: str) -> None:
+    """The rule of sources whose file names do not name a location."""
+
+
 def by_folder(root: PurePath) -> Locator:
     """The first folder below `root` that no camera made; photographs beside it belong to `root` itself."""
     above = [

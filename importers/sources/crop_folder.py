@@ -13,9 +13,9 @@ from importers.detectors.detector import DetectedBox
 from importers.detectors.whole_frame import WholeFrame
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
 from importers.reading.image_root import ImageRoot
-from importers.reading.locations import by_pattern
+from importers.reading.locations import locator, no_location
 from importers.reading.paths import PHOTO_SUFFIXES, as_text
 from importers.sources import coco
 from pipeline.errors import SourceError
@@ -45,7 +45,7 @@ def import_crops(
     options = options or ImportOptions()
     # The one box of a crop is kept, whatever is kept of detectors.
     options = replace(options, keep=frozenset(WholeFrame.categories), threshold=0.0)
-    locate = by_pattern(options.location_pattern) if options.location_pattern else _nowhere
+    locate = locator(options.location_pattern, no_location)
     place = ImageRoot(root)
     report = ImportReport(source=str(place))
     files = list(files)
@@ -88,7 +88,7 @@ def _of_sets(sources: Sequence[coco.Source], place: ImageRoot, report: ImportRep
             if len(sources) > 1:
                 seen.add(entry.file_name)
             found = [*entry.labels, *(one for box in _boxes(entry) for one in box.labels)]
-            labels = {one.category: replace(one, source=source) for one in found}
+            labels = {one.category: replace(one, source=source) for one in found if one.category}
             if len(labels) > 1:
                 report.notes["crops of several classes, taken without a label"] += 1
             yield replace(entry, labels=tuple(labels.values()) if len(labels) == 1 else ())
@@ -100,9 +100,8 @@ def _boxes(entry: SourceImage) -> tuple[DetectedBox, ...]:
 
 def _crop(entry: SourceImage) -> SourceImage:
     """The entry with the whole frame as its one box, which carries the labels."""
-    labels = tuple(
-        replace(label, level=Level.BOX) for label in entry.labels if category_name(label.category or "")
-    )
+    named = (understood(replace(label, level=Level.BOX)) for label in entry.labels)
+    labels = tuple(label for label in named if label is not None and category_name(label.category or ""))
     found = DetectedBox(box=WHOLE_FRAME, confidence=1.0, category=WholeFrame.categories[0], labels=labels)
     return replace(entry, labels=(), ready=SourceDetections(detector=WholeFrame.id, findings=(found,)))
 
@@ -110,7 +109,3 @@ def _crop(entry: SourceImage) -> SourceImage:
 def source_name(place: ImageRoot) -> str:
     """The provenance of the labels of this folder."""
     return f"crops:{as_text(place.name)}"
-
-
-def _nowhere(_: str) -> None:
-    """The folders of crops are classes, no places."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from importers.ingest.report import ImportReport
 from importers.reading import csv_file
-from importers.reading.clocks import on_clock, zone_name
+from importers.reading.bad_record import BadRecord
+from importers.reading.clocks import on_clock, parse_clock_time, zone_name
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord
@@ -24,7 +25,7 @@ STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
 
 @dataclass(kw_only=True)
 class DeploymentsReport:
-    """What became of the table; `str()` is what the command prints."""
+    """What became of the table."""
 
     rows: ImportReport  # refusals alone
     new: int = 0
@@ -36,15 +37,6 @@ class DeploymentsReport:
     def nothing_taken(self) -> bool:
         """Whether no row of the table is in the store."""
         return self.new + self.updated == 0
-
-    def __str__(self) -> str:
-        first = (
-            f"{self.rows.source}: {self.new} new deployments, {self.updated} known ones brought up to date, "
-            f"at {len(self.locations)} locations"
-        )
-        if self.without_zone:
-            first += f"\n  {self.without_zone} without a time zone: exports will ask for it"
-        return "\n".join([first, *self.rows.lines()[1:]])
 
 
 def import_deployments(database: Database, table: Path) -> DeploymentsReport:
@@ -60,9 +52,9 @@ def import_deployments(database: Database, table: Path) -> DeploymentsReport:
         try:
             one = _record(row)
             if one.id in given:
-                raise _Broken("duplicate", f"{one.id} is named a second time")
+                raise BadRecord("duplicate", f"{one.id} is named a second time")
             given[one.id] = one
-        except _Broken as exc:
+        except BadRecord as exc:
             report.rows.refuse(where, exc.kind, exc.what)
     with database.write() as conn:
         known = deployments.all(conn)
@@ -92,13 +84,6 @@ def _completed(
         )
 
 
-class _Broken(Exception):
-    def __init__(self, kind: str, what: str) -> None:
-        super().__init__(what)
-        self.kind = kind
-        self.what = what
-
-
 def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Every row by column with where it stands. Raises SourceError."""
     for line, row in csv_file.rows(table, ("latitude", "longitude")):
@@ -111,23 +96,23 @@ def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _record(row: Mapping[str, str]) -> DeploymentRecord:
-    """The deployment of a row. Raises _Broken."""
+    """The deployment of a row. Raises BadRecord."""
     location = next((row[name] for name in PLACES if name in row), None)
     if location is None:
-        raise _Broken("location", "it names no location")
+        raise BadRecord("location", "it names no location")
     start, end = _moment(row, STARTS), _moment(row, ENDS, dt.time(23, 59, 59))
     zone = row.get("timezone") or (zone_name(start) if start is not None else None)
     try:
         clock = zone_of(zone) if zone is not None else None
     except ValueError as exc:
-        raise _Broken("timezone", f"{exc}: an IANA name such as Europe/Brussels, or +02:00") from exc
+        raise BadRecord("timezone", f"{exc}: an IANA name such as Europe/Brussels, or +02:00") from exc
     try:
         started = on_clock(start, clock) if start is not None else None
         ended = on_clock(end, clock) if end is not None else None
     except ValueError as exc:
-        raise _Broken("period", str(exc)) from exc
+        raise BadRecord("period", str(exc)) from exc
     if started is not None and ended is not None and ended < started:
-        raise _Broken("period", "it ends before it starts")
+        raise BadRecord("period", "it ends before it starts")
     return DeploymentRecord(
         id=row.get("deploymentID", location),
         location=location,
@@ -145,7 +130,7 @@ def _degrees(row: Mapping[str, str], column: str, most: float) -> float:
     except ValueError:
         value = math.nan
     if not -most <= value <= most:
-        raise _Broken(
+        raise BadRecord(
             column, f"{column} {row.get(column, '')[:40]!r} is not from {-most:g} to {most:g} degrees"
         )
     return value
@@ -159,8 +144,6 @@ def _moment(
     if text is None:
         return None
     try:
-        if len(text) <= len("2024-05-01"):
-            return dt.datetime.combine(dt.date.fromisoformat(text), of_day)
-        return dt.datetime.fromisoformat(text)
+        return parse_clock_time(text, date_alone=of_day)
     except ValueError as exc:
-        raise _Broken("period", f"{text[:40]!r} is no date") from exc
+        raise BadRecord("period", str(exc)) from exc

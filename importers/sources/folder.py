@@ -9,7 +9,7 @@ from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceImage
-from importers.reading.locations import by_folder, by_pattern
+from importers.reading.locations import by_folder, locator
 from importers.reading.paths import PHOTO_SUFFIXES, as_text
 from importers.reading.walk import WalkCounts, walk
 from pipeline.errors import SourceError
@@ -34,7 +34,7 @@ def import_folder(
     root = root.expanduser().resolve()
     if not root.is_dir():
         raise SourceError(f"{as_text(str(root))} is no folder", remedy="name a folder of photographs")
-    locate = by_pattern(options.location_pattern) if options.location_pattern else by_folder(root)
+    locate = locator(options.location_pattern, by_folder(root))
     report = ImportReport(source=as_text(str(root)))
     total = sum(1 for _ in walk(root, data_dir, report))  # counting first gives the time left
     if total == 0:

@@ -1,6 +1,8 @@
-"""What to label next: pure functions over arrays that return an order, first row first."""
+"""What to label next: query strategies as pure functions over arrays, which return rows in order.
 
-from pipeline.acquisition.baselines.strategies import STRATEGIES
+Projects are labelled by `coverage`. The strategies in `baselines` serve `wildloop simulate` alone.
+"""
+
 from pipeline.acquisition.round import Round, Strategy
 
-__all__ = ["STRATEGIES", "Round", "Strategy"]
+__all__ = ["Round", "Strategy"]

@@ -1,22 +1,25 @@
-"""How much a head doubts: pure functions of its probabilities."""
+"""How uncertain a head is: pure functions of its probabilities."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.acquisition.round import Floats, Ints
+from pipeline.arrays import Floats, Ints
 
 
 def least_confidence(probabilities: Floats) -> Floats:
-    """Probability (N,) of the likeliest of (N, C), lowest first (Lewis and Gale, cmp-lg/9407020)."""
+    """The highest probability (N,) of each row of (N, C); label the lowest first.
+
+    Lewis and Gale, cmp-lg/9407020.
+    """
     top: Floats = probabilities.max(axis=1)
     return top
 
 
 def margin(probabilities: Floats) -> Floats:
-    """Likeliest minus second likeliest (N,) of (N, C), lowest first (Scheffer et al., IDA 2001).
+    """The highest minus the second highest probability (N,) of each row of (N, C); label the lowest first.
 
-    With one class, its probability.
+    With one class, its probability. Scheffer et al., IDA 2001.
     """
     if probabilities.shape[1] == 1:
         return probabilities[:, 0]
@@ -25,17 +28,18 @@ def margin(probabilities: Floats) -> Floats:
 
 
 def entropy(probabilities: Floats) -> Floats:
-    """Entropy (N,) of (N, C) in nats, highest first (Shannon, 1948)."""
+    """The entropy (N,) of each row of (N, C), in nats; label the highest first (Shannon, 1948)."""
     safe = np.where(probabilities > 0, probabilities, np.float32(1))
     result: Floats = -(probabilities * np.log(safe)).sum(axis=1)
     return result
 
 
 def rarity_weighted_gini(probabilities: Floats, labels: Ints) -> Floats:
-    """What labelling each row may still teach (N,), highest first: sum of p (1 - p) / sqrt(n + 1).
+    """How much the label of each row may teach (N,): the sum over classes of p (1 - p) / sqrt(n + 1).
 
-    `probabilities` (N, C); `labels` (L,) are the classes labelled so far, so that n is how many labels
-    a class has: the variance of the answer (Gini, 1912) weighs most where it speaks of rare classes.
+    `probabilities` (N, C) are the p. `labels` (L,) are the classes of the labels so far, and n counts those
+    of a class: the variance of the prediction (Gini, 1912) weighs most where it concerns rare classes. Label
+    the highest first.
     """
     classes = probabilities.shape[1]
     counts = np.bincount(labels, minlength=classes)[:classes]

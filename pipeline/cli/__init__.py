@@ -1,6 +1,7 @@
-"""The `wildloop` command. Each subcommand lives in a module of its own, loaded when it is asked for.
+"""The `wildloop` command. Each subcommand is a module, imported when it is called.
 
-Modules here import only click and the standard library at their top: `--help` stays quick.
+Such a module imports at its top what every run of the command needs; torch and whatever else takes seconds
+to import comes in inside the command, so that `wildloop COMMAND --help` stays quick.
 """
 
 from __future__ import annotations
@@ -10,43 +11,62 @@ import sys
 import click
 
 from pipeline import __version__
-from pipeline.cli.lazy import LazyGroup
+from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.errors import WildloopError
 
-COMMANDS: dict[str, str] = {  # name: module:attribute
-    "import": "pipeline.cli.imports:import_group",
-    "combine-json": "pipeline.cli.combine:combine_json",
-    "embed": "pipeline.cli.embed:embed",
-    "embedding": "pipeline.cli.embedding:embedding",
-    "serve": "pipeline.cli.serve:serve",
-    "project": "pipeline.cli.project:project",
-    "publish": "pipeline.cli.publish:publish",
-    "push": "pipeline.cli.publish:push",
-    "worker": "pipeline.cli.worker:worker",
-    "sync": "pipeline.cli.sync:sync",
-    "train": "pipeline.cli.train:train",
-    "audit": "pipeline.cli.audit:audit",
-    "accept": "pipeline.cli.accept:accept",
-    "models": "pipeline.cli.models:models",
-    "activate": "pipeline.cli.models:activate",
-    "review": "pipeline.cli.review:review",
-    "dataset": "pipeline.cli.dataset:dataset",
-    "export": "pipeline.cli.export:export",
-    "simulate": "pipeline.cli.simulate:simulate",
-    "status": "pipeline.cli.status:status",
-    "doctor": "pipeline.cli.doctor:doctor",
-    "demo": "pipeline.cli.demo:demo",
+IMPORT, LABEL, LEARN = "Import", "Label", "Learn"
+EMBEDDERS, RESULTS, SERVERS = "Embedders", "Results", "Servers"
+
+COMMANDS: dict[str, LazyCommand] = {
+    "import": LazyCommand(
+        "pipeline.cli.imports:import_group",
+        "Import photographs, with boxes and labels if they have any.",
+        IMPORT,
+    ),
+    "combine-json": LazyCommand(
+        "pipeline.cli.combine:combine_json", "Combine several COCO Camera Traps files into one.", IMPORT
+    ),
+    "embed": LazyCommand("pipeline.cli.embed:embed", "Compute the embedding of every new crop.", IMPORT),
+    "project": LazyCommand("pipeline.cli.project:project", "Create or update a Label Studio project.", LABEL),
+    "publish": LazyCommand("pipeline.cli.publish:publish", "Create a task for every new crop.", LABEL),
+    "push": LazyCommand("pipeline.cli.publish:push", "Send the current queue to Label Studio.", LABEL),
+    "sync": LazyCommand("pipeline.cli.sync:sync", "Fetch annotations that webhooks missed.", LABEL),
+    "review": LazyCommand("pipeline.cli.review:review", "List labels that look wrong.", LABEL),
+    "train": LazyCommand("pipeline.cli.train:train", "Train a model version and refresh the queue.", LEARN),
+    "models": LazyCommand("pipeline.cli.models:models", "List the model versions.", LEARN),
+    "activate": LazyCommand("pipeline.cli.models:activate", "Switch to another model version.", LEARN),
+    "audit": LazyCommand("pipeline.cli.audit:audit", "Estimate how good the current version is.", LEARN),
+    "accept": LazyCommand(
+        "pipeline.cli.accept:accept", "Accept predictions as labels, under a guarantee.", LEARN
+    ),
+    "simulate": LazyCommand(
+        "pipeline.cli.simulate:simulate", "Compare query strategies on labelled crops.", LEARN
+    ),
+    "embedding": LazyCommand(
+        "pipeline.cli.embedding:embedding", "Train, evaluate and switch embedders.", EMBEDDERS
+    ),
+    "status": LazyCommand("pipeline.cli.status:status", "Show the progress of every project.", RESULTS),
+    "export": LazyCommand("pipeline.cli.export:export", "Export labels and predictions.", RESULTS),
+    "dataset": LazyCommand("pipeline.cli.dataset:dataset", "Make a classification dataset.", RESULTS),
+    "serve": LazyCommand("pipeline.cli.serve:serve", "Run the ML backend for Label Studio.", SERVERS),
+    "worker": LazyCommand(
+        "pipeline.cli.worker:worker", "Run trainings and syncs in the background.", SERVERS
+    ),
+    "doctor": LazyCommand(
+        "pipeline.cli.doctor:doctor", "Check the installation, Label Studio and every project.", SERVERS
+    ),
+    "demo": LazyCommand("pipeline.cli.demo:demo", "Run everything on this machine, to try it out.", SERVERS),
 }
 
 
-@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy_commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wildloop")
 def wildloop() -> None:
-    """Active learning for camera-trap species labelling, inside Label Studio."""
+    """Active learning for camera-trap species labelling in Label Studio."""
 
 
 def main() -> None:
-    """Run the command; what the user can mend ends with one line and status 1, not a traceback."""
+    """Run the command; an error that the user can fix ends with one line and status 1, not a traceback."""
     try:
         wildloop()
     except WildloopError as exc:

@@ -1,4 +1,4 @@
-"""`wildloop combine-json`."""
+"""`wildloop combine-json`"""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from pathlib import Path
 
 import click
 
+from importers.sources.coco.combine import combine
+from pipeline.cli.output import emit, json_option
+from pipeline.render.importing import combined
+
 
 @click.command("combine-json")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.argument("files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True)
-def combine_json(out: Path, files: tuple[Path, ...]) -> None:
-    """Write one COCO Camera Traps file OUT of several.
+@json_option
+def combine_json(out: Path, files: tuple[Path, ...], as_json: bool) -> None:
+    """Combine several COCO Camera Traps files into OUT.
 
     Ids, sequences and locations of the first FILE get the prefix ds000_, of the second ds001_, and so on.
-    Categories merge by name, `empty` is 0, and each file's info is kept in info.original_info. A photograph
-    listed twice, or a broken record, is an error, and nothing is written.
+    Categories merge by name, `empty` is 0, and the info of each file is kept in info.original_info. If a
+    photograph is listed twice or a record is invalid, the command fails and writes nothing.
     """
-    from importers.sources.coco.combine import combine
-
-    found = combine(out, files)
-    click.echo(
-        f"{out}: {found.images} images, {found.annotations} annotations, {found.categories} categories "
-        f"of {len(files)} files"
-    )
-    for what, number in found.notes.items():
-        click.echo(f"  {number} {what}")
+    report = combine(out, files)
+    emit(report, combined(report, str(out), len(files)), as_json=as_json)

@@ -1,4 +1,4 @@
-"""What several commands share: which project is meant, and how a choice of it is offered."""
+"""What several commands share: choosing a project, and pushing its queue."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.store import projects
+
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
+    from pipeline.steps.labelling.push import PushReport
     from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -20,63 +23,18 @@ def project_option(command: Command) -> Command:
         "--project",
         type=int,
         metavar="ID",
-        help="The Label Studio project; needed only where the store knows several.",
+        help="The Label Studio project. Needed only if there are several.",
     )(command)
 
 
 def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
-    """The project that `--project` names, or the only one in the store.
-
-    Raises StoreError, naming the projects there are, where the choice is not clear.
-    """
-    from pipeline.errors import StoreError
-    from pipeline.store import projects
-
+    """The project that `--project` names, or the only one. Raises StoreError, which lists the projects."""
     with workspace.database.read() as conn:
-        known = {record.id: record for record in projects.all(conn)}
-    if not known:
-        raise StoreError("the store knows no project yet", remedy="run `wildloop project create` first")
-    there = ", ".join(f"{record.id} ({record.title})" for record in known.values())
-    if project is None:
-        if len(known) > 1:
-            raise StoreError(f"the store knows several projects: {there}", remedy="choose with --project ID")
-        return next(iter(known.values()))
-    if project not in known:
-        raise StoreError(f"the store knows no project {project}, only {there}", remedy="see --project")
-    return known[project]
+        return projects.choose(conn, project)
 
 
-def refill(workspace: Workspace, project_id: int, version: str) -> None:
-    """Give the current version a queue of what waits now, and push that."""
-    from pipeline.steps.learning.activate import refill
-
-    refill(
-        workspace.database,
-        workspace.data_dir,
-        project_id,
-        version,
-        top_k=queue_length(workspace, project_id),
-    )
-    push_queue(workspace, project_id)
-
-
-def queue_length(workspace: Workspace, project_id: int) -> int:
-    """How many crops to queue now: as many as a training of the project would."""
-    from pipeline.steps.learning.train import queue_length
-    from pipeline.store import oracle
-
-    settings = workspace.settings
-    with workspace.database.read() as conn:
-        labels = oracle.label_count(conn, project_id)
-    return queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
-
-
-def push_queue(workspace: Workspace, project_id: int) -> None:
-    """Push the queue of the project's current version, where there is a key for Label Studio."""
-    from pipeline.steps.labelling.push import push
-
-    if workspace.settings.label_studio_api_key is None:
-        click.echo("its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set")
-        return
-    push(workspace.database, workspace.label_studio(), project_id)
-    click.echo("its queue is pushed")
+def queue_line(report: PushReport | None) -> str:
+    """Whether the queue of the current version is in Label Studio; None: it was not pushed."""
+    if report is None:
+        return "its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set"
+    return "its queue is pushed"

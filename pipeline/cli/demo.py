@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+_folder = click.Path(path_type=Path, exists=True, file_okay=False)
+_file = click.Path(path_type=Path, exists=True, dir_okay=False)
+
 
 @click.command()
 @click.option(
@@ -15,57 +18,53 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("wildloop-demo"),
     show_default=True,
-    help="Where everything is kept; a second start in the same folder goes on.",
+    help="Folder for everything the demo makes. Starting again in the same folder continues.",
 )
 @click.option(
-    "--photos",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Your photographs. Without it, camera-trap-like scenes are rendered.",
+    "--photos", type=_folder, metavar="DIR", help="Your photographs. [default: rendered camera-trap scenes]"
 )
 @click.option(
-    "--detections",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="RESULTS.json",
-    help="MegaDetector results for these photographs.",
+    "--detections", type=_file, metavar="RESULTS.json", help="MegaDetector results for your photographs."
 )
-@click.option("--detector", metavar="SPEC", help="As of `wildloop import folder`. [default: whole-frame]")
+@click.option(
+    "--detector", metavar="SPEC", help="Detector, as for `wildloop import folder`. [default: whole-frame]"
+)
 @click.option(
     "--species",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=_file,
     metavar="FILE",
-    help="The species to choose from, one a line. [default: those of the truth]",
+    help="Species list, one per line. [default: the species of the truth]",
 )
 @click.option(
     "--truth",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=_file,
     metavar="CSV",
-    help="What is on your photographs: the columns file_name, label, and x1, y1, x2, y2 where known.",
+    help="Known labels of your photographs: columns file_name, label and, if known, x1, y1, x2, y2.",
 )
-@click.option("--embedder", metavar="SPEC", help="As of `wildloop embed`. [default: auto]")
-@click.option("--annotator", type=click.Choice(["truth"]), help="Play an annotator who knows the truth.")
+@click.option("--embedder", metavar="SPEC", help="Embedder, as for `wildloop embed`. [default: auto]")
+@click.option("--annotator", type=click.Choice(["truth"]), help="Simulate an annotator who knows the truth.")
 @click.option(
     "--labels",
     type=click.IntRange(1),
     default=60,
     show_default=True,
-    help="How many labels the played annotator gives.",
+    help="Number of labels that the simulated annotator gives.",
 )
 @click.option(
     "--exit",
     "leave",
     is_flag=True,
-    help="End once these labels are trained on and the queue is refreshed; status 0 only then.",
+    help="Exit once a version is trained on these labels and the queue is refreshed; status 0 only then.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Of Label Studio. [default: any free one]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of Label Studio. [default: any free port]")
 def demo(annotator: str | None, labels: int, **options: Any) -> None:
-    """Run the whole loop on this machine: Label Studio, backend and worker, until Ctrl-C."""
+    """Run Label Studio, backend and worker on this machine, until Ctrl-C."""
     if options["leave"] and annotator is None:
-        raise click.UsageError("--exit needs --annotator truth: who else would label?")
+        raise click.UsageError("--exit needs --annotator truth, because somebody must label")
     if options["photos"] is None and (options["detections"] or options["detector"]):
-        raise click.UsageError("--detections and --detector are about photographs: name them with --photos")
+        raise click.UsageError("--detections and --detector need --photos")
     if options["detections"] and options["detector"]:
-        raise click.UsageError("--detections and --detector exclude each other")
+        raise click.UsageError("give --detections or --detector, not both")
     from pipeline.demo import interrupt
     from pipeline.demo.run import DemoOptions, run
 
@@ -75,4 +74,4 @@ def demo(annotator: str | None, labels: int, **options: Any) -> None:
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         if options["leave"]:
-            sys.exit(130)  # what was asked for did not come about
+            sys.exit(130)  # interrupted before the labels were trained on

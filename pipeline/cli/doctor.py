@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
-COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+from pipeline.cli.output import emit, json_option
+from pipeline.render.operations import check_result
+from pipeline.settings import Settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
+@json_option
 def doctor(as_json: bool) -> None:
-    """Check the installation, Label Studio and each project, and name the remedy for what is wrong.
+    """Check the installation, Label Studio and every project, and name the remedy for each problem.
 
-    Ends with status 1 where something fails; warnings alone end with 0. Nothing is changed.
+    Exits with status 1 if a check fails; warnings alone exit with 0. Changes nothing.
     """
-    from dataclasses import asdict
-
-    from pipeline.settings import Settings
     from pipeline.steps.operations.doctor import examine
 
-    settings = Settings.from_environ().with_secrets()
-    findings = []
-    for finding in examine(settings):
-        findings.append(finding)
-        if as_json:
-            continue
-        mark = click.style(f"{finding.state:<4}", fg=COLOURS[finding.state])
-        where = "" if finding.project is None else f"project {finding.project}: "
-        click.echo(f"{mark}  {where}{finding.check}: {finding.what}")
-        if finding.remedy:
-            click.echo(f"      -> {finding.remedy}")
+    results = []
+    for result in examine(Settings.from_environ().with_secrets()):
+        results.append(result)
+        if not as_json:  # a check can take seconds: show each as it ends
+            click.echo(check_result(result))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    if any(finding.state == "fail" for finding in findings):
+        emit(results, "", as_json=True)
+    if any(result.state == "fail" for result in results):
         sys.exit(1)

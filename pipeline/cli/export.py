@@ -1,4 +1,4 @@
-"""`wildloop export`: the finished labels as files of the field."""
+"""`wildloop export`"""
 
 from __future__ import annotations
 
@@ -9,39 +9,58 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.lazy import LazyCommand, LazyGroup
+from pipeline.cli.output import emit, json_option
+from pipeline.records import Role
+from pipeline.render.datasets import export_basis, export_report
+from pipeline.store import projects
+from pipeline.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from pipeline.exporters.source import ExportReport
     from pipeline.steps.datasets.export import StoreExport
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+COMMANDS = {
+    name: LazyCommand(f"pipeline.cli.export:{name.replace('-', '_')}_command", summary)
+    for name, summary in {
+        "csv": "A table with one row for each detection.",
+        "coco": "COCO Camera Traps JSON.",
+        "megadetector": "MegaDetector results, for Timelapse and AddaxAI.",
+        "camtrap-dp": "A Camtrap DP package: a folder or a zip.",
+        "detections-csv": "Boxes without labels, one per row.",
+    }.items()
+}
+
 _OPTIONS = (
-    project_option,
     click.option(
         "--threshold",
         type=click.FloatRange(0.0, 1.0),
-        help="Least calibrated probability of a label by the current version. [default: what `wildloop "
-        "accept` found for its species; 0.9 where nothing was accepted]",
+        help="Least probability at which a prediction counts. [default: the thresholds that `wildloop "
+        "accept` found for each species; 0.9 if nothing was accepted]",
     ),
     click.option(
         "--pool-sequences",
         is_flag=True,
-        help="Let the crops of a sequence answer together: better where a sequence shows one species, which "
-        "`wildloop audit` tells. What was accepted does not count then.",
+        help="Pool predictions over each sequence: better if a sequence shows one species, which `wildloop "
+        "audit` estimates. The thresholds of `wildloop accept` do not apply then.",
     ),
     click.option(
         "--role",
         type=click.Choice(["target", "pretraining"]),
         default="target",
         show_default=True,
-        help="Which pool.",
+        help="Pool to export.",
     ),
-    click.option("--detector", metavar="ID", help="Only boxes of this detector, as the csv export names it."),
+    click.option(
+        "--detector", metavar="ID", help="Export the boxes of this detector only, named as in the CSV export."
+    ),
+    project_option,
+    json_option,
 )
 
 
-def _survey_options(command: Command) -> Command:
+def _export_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -50,129 +69,126 @@ def _survey_options(command: Command) -> Command:
 _out = click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 
 
-@click.group("export", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "export",
+    cls=LazyGroup,
+    lazy_commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def export() -> None:
-    """Write the labels of every detection: by people where there are some, else by the source, else by
-    the current version where it is sure enough, else a weak label of the source, else unclassified.
+    """Export the label of every detection, in a format of the field.
 
-    A file is there whole or not at all: it is written under another name and moved.
+    The first of these that exists: a label by people, a label by the source of the photographs, a prediction
+    of the current version that is sure enough, a weak label. Everything else is unclassified.
+
+    Files are written under another name and then moved, so an interrupted export leaves no half file.
     """
 
 
-@export.command("csv")
+@click.command("csv")
 @_out
-@_survey_options
-def csv_command(out: Path, **options: Any) -> None:
-    """A table: one row a detection, and one for each photograph without any."""
+@_export_options
+def csv_command(out: Path, *, as_json: bool, **options: Any) -> None:
+    """Write a table: one row for each detection, and one for each photograph without any."""
     from pipeline.exporters import labels_csv
 
-    _tell(labels_csv.write(out, _survey(**options)))
+    report = labels_csv.write(out, _source(**options))
+    emit(report, export_report(report), as_json=as_json)
 
 
-@export.command("coco")
+@click.command("coco")
 @_out
-@_survey_options
-def coco_command(out: Path, **options: Any) -> None:
-    """COCO Camera Traps JSON."""
+@_export_options
+def coco_command(out: Path, *, as_json: bool, **options: Any) -> None:
+    """Write COCO Camera Traps JSON."""
     from pipeline.exporters import coco
 
-    _tell(coco.write(out, _survey(**options)))
+    report = coco.write(out, _source(**options))
+    emit(report, export_report(report), as_json=as_json)
 
 
-@export.command("megadetector")
+@click.command("megadetector")
 @_out
-@_survey_options
-def megadetector_command(out: Path, **options: Any) -> None:
-    """MegaDetector results, format 1.6, with classifications: opens in Timelapse and AddaxAI."""
+@_export_options
+def megadetector_command(out: Path, *, as_json: bool, **options: Any) -> None:
+    """Write MegaDetector results, format 1.6, with classifications. Opens in Timelapse and AddaxAI."""
     from pipeline.exporters import megadetector
 
-    _tell(megadetector.write(out, _survey(**options)))
+    report = megadetector.write(out, _source(**options))
+    emit(report, export_report(report), as_json=as_json)
 
 
-@export.command("detections-csv")
+@click.command("detections-csv")
 @_out
 @click.option(
     "--axis-order",
     type=click.Choice(["yxyx", "xyxy"]),
     default="yxyx",
     show_default=True,
-    help="Order of a box's four numbers: ymin, xmin, ymax, xmax, or xmin, ymin, xmax, ymax.",
+    help="Order of the four numbers of a box: ymin, xmin, ymax, xmax or xmin, ymin, xmax, ymax.",
 )
-@click.option("--header", is_flag=True, help="Name the columns in a first line.")
-@_survey_options
-def detections_csv_command(out: Path, axis_order: str, header: bool, **options: Any) -> None:
-    """Boxes without labels, one a row: name, score and four numbers from 0 to 1."""
+@click.option("--header", is_flag=True, help="Name the columns in the first line.")
+@_export_options
+def detections_csv_command(
+    out: Path, axis_order: str, header: bool, *, as_json: bool, **options: Any
+) -> None:
+    """Write boxes without labels, one per row: name, score and four numbers from 0 to 1."""
     from pipeline.exporters import detections_csv
 
-    _tell(detections_csv.write(out, _survey(**options), axis_order=axis_order, header=header))
+    source = _source(**options)
+    report = detections_csv.write(out, source, axis_order=axis_order, header=header)
+    emit(report, export_report(report), as_json=as_json)
 
 
-@export.command("camtrap-dp")
+@click.command("camtrap-dp")
 @_out
 @click.option(
     "--timezone",
     metavar="ZONE",
-    help="Of cameras whose deployment names none: an IANA name or an offset such as +02:00.",
+    help="Time zone of deployments without one: an IANA name, or an offset such as +02:00.",
 )
 @click.option(
     "--taxa",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
-    help="Columns category and scientificName; without it a category is its own scientific name.",
+    help="Columns category and scientificName. Without it, a category is its own scientific name.",
 )
-@click.option("--title", metavar="TEXT", help="Of the package. [default: the project's]")
-@click.option("--contributor", metavar="NAME", help="Who publishes the package.")
-@_survey_options
+@click.option("--title", metavar="TEXT", help="Title of the package. [default: the project's title]")
+@click.option("--contributor", metavar="NAME", help="Publisher of the package.")
+@_export_options
 def camtrap_dp_command(
     out: Path,
     timezone: str | None,
     taxa: Path | None,
     title: str | None,
     contributor: str | None,
+    *,
+    as_json: bool,
     **options: Any,
 ) -> None:
-    """A Camtrap DP 1.0 package: a folder, or a zip where OUT ends in .zip.
+    """Write a Camtrap DP 1.0 package: a folder, or a zip if OUT ends in .zip.
 
-    The standard demands coordinates and a time zone of every deployment: `wildloop import deployments`.
+    The standard requires coordinates and a time zone for every deployment: see `wildloop import deployments`.
     """
     from pipeline.exporters import camtrap_dp
 
     names = camtrap_dp.read_taxa(taxa) if taxa is not None else None
-    survey = _survey(**options)
-    _tell(
-        camtrap_dp.write(
-            out, survey, timezone=timezone, taxa=names, title=title or survey.title, contributor=contributor
-        )
+    source = _source(**options)
+    report = camtrap_dp.write(
+        out, source, timezone=timezone, taxa=names, title=title or source.title, contributor=contributor
     )
+    emit(report, export_report(report), as_json=as_json)
 
 
-def _survey(*, project: int | None, role: str, **options: Any) -> StoreExport:
-    from pipeline.records import Role
+def _source(*, project: int | None, role: str, **options: Any) -> StoreExport:
+    """The labels to export; which predictions count is said on standard error."""
     from pipeline.steps.datasets.export import StoreExport
-    from pipeline.store import projects
-    from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
     with workspace.database.read() as conn:
         has_project = bool(projects.all(conn))
-    chosen = chosen_project(workspace, project) if has_project or project is not None else None
-    survey = StoreExport(workspace.database, workspace.data_dir, chosen, role=Role(role), **options)
-    if survey.model_version is not None and options["threshold"] is None:
-        click.echo(_basis(survey), err=True)
-    return survey
-
-
-def _basis(survey: StoreExport) -> str:
-    if survey.accepted is None:
-        return (
-            f"answers of {survey.model_version} count from a probability of 0.9 on; `wildloop accept` finds "
-            "from where they keep a precision"
-        )
-    return (
-        f"answers of {survey.model_version} count as accepted: with a precision of "
-        f"{survey.accepted.precision:.0%} at a confidence of {survey.accepted.confidence:.0%}"
-    )
-
-
-def _tell(report: ExportReport) -> None:
-    click.echo(str(report))
+    chosen = chosen_project(workspace, project).id if has_project or project is not None else None
+    source = StoreExport(workspace, chosen, role=Role(role), **options)
+    if source.model_version is not None and options["threshold"] is None:
+        click.echo(export_basis(source), err=True)
+    return source

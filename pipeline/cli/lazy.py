@@ -1,27 +1,56 @@
-"""A group of commands that are imported when they are named, so that `--help` stays quick."""
+"""A group of commands, each imported when it is named, so that `--help` is quick."""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import click
 
 
-class LazyGroup(click.Group):
-    """`commands_at` says where each command is: name to `module:attribute`, in the order of the help."""
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command that is not imported yet."""
 
-    def __init__(self, *args: Any, commands_at: Mapping[str, str], **others: Any) -> None:
+    target: str  # module:attribute
+    help: str  # one line for the list of commands
+    section: str = "Commands"  # heading of that list
+
+
+class LazyGroup(click.Group):
+    """A group of lazy commands, listed by section in the order given."""
+
+    def __init__(self, *args: Any, lazy_commands: Mapping[str, LazyCommand], **others: Any) -> None:
         super().__init__(*args, **others)
-        self._commands_at = commands_at
+        self._lazy_commands = lazy_commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._commands_at)
+        return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._commands_at:
+        if cmd_name not in self._lazy_commands:
             return None
-        module, attribute = self._commands_at[cmd_name].split(":")
+        module, attribute = self._lazy_commands[cmd_name].target.split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; an unknown name is answered with the nearest known ones."""
+        name = args[0]
+        near = difflib.get_close_matches(name, self._lazy_commands)
+        if near and name not in self._lazy_commands and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}. Did you mean {' or '.join(map(repr, near))}?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections without importing a command."""
+        width = max(map(len, self._lazy_commands))
+        for section, entries in groupby(self._lazy_commands.items(), lambda entry: entry[1].section):
+            with formatter.section(section):
+                formatter.write_dl([(f"{name:{width}}", command.help) for name, command in entries])

@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue, queue_length
+from pipeline.cli.common import chosen_project, project_option, queue_line
+from pipeline.cli.output import emit, json_option, note, plain
+from pipeline.render.learning import versions
+from pipeline.store import models as model_store
+from pipeline.workspace import open_workspace
 
 
 @click.command()
 @project_option
-def models(project: int | None) -> None:
+@json_option
+def models(project: int | None, as_json: bool) -> None:
     """List the model versions and their held-out figures; a star marks the current one."""
-    from pipeline.cli.figures import accuracy
-    from pipeline.store import models as store
-    from pipeline.workspace import open_workspace
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     with workspace.database.read() as conn:
-        records = store.all(conn, chosen.id)
-    if not records:
-        click.echo("no version yet: `wildloop train` makes one")
-        return
-    click.echo("  version        labels  made (UTC)        accuracy                macro-F1  held out by")
-    for record in records:
-        star = "*" if record.version == chosen.current_model else " "
-        made = "-" if record.created_at is None else f"{record.created_at:%Y-%m-%d %H:%M}"
-        f1 = record.metrics.get("macro_f1")
-        click.echo(
-            f"{star} {record.version:13}  {record.labels:6}  {made:16}  {accuracy(record):22}  "
-            f"{'-' if f1 is None else f'{f1:.3f}':8}  {record.metrics.get('held_out_by') or '-'}"
-        )
+        records = model_store.all(conn, chosen.id)
+    rows = [{**plain(record), "current": record.version == chosen.current_model} for record in records]
+    text = (
+        versions(records, chosen.current_model) if records else "No version yet: `wildloop train` makes one."
+    )
+    emit(rows, text, as_json=as_json)
 
 
 @click.command()
 @click.argument("version")
-def activate(version: str) -> None:
-    """Go back, or forward, to a model version: its queue is made anew and pushed.
+@json_option
+def activate(version: str, as_json: bool) -> None:
+    """Make VERSION the current one again, and refill and push its queue.
 
-    A version of another embedder takes the project back to that embedder.
+    The beginning of a version's name is enough, as in `wildloop activate v3`. If the version belongs to
+    another embedder, the project switches to that embedder.
     """
-    from pipeline.steps.learning.activate import activate as activate_version
-    from pipeline.store import models as store
-    from pipeline.workspace import open_workspace
+    from pipeline.steps.labelling import refresh
 
     workspace = open_workspace()
     with workspace.database.read() as conn:
-        project = store.get(conn, version).project_id
-    length = queue_length(workspace, project)
-    activate_version(workspace.database, workspace.data_dir, project, version, top_k=length)
-    click.echo(f"{version} is current in project {project}")
-    push_queue(workspace, project)
+        record = model_store.find(conn, version)
+    push = refresh.activate(workspace, record.project_id, record.version)
+    emit(record, f"{record.version} is current in project {record.project_id}", as_json=as_json)
+    note(queue_line(push), as_json=as_json)

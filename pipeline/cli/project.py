@@ -1,4 +1,4 @@
-"""`wildloop project create`"""
+"""`wildloop project`"""
 
 from __future__ import annotations
 
@@ -6,78 +6,80 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.lazy import LazyCommand, LazyGroup
+from pipeline.cli.output import emit, json_option
+from pipeline.render.text import lines
+from pipeline.workspace import open_workspace
 
-@click.group()
+COMMANDS = {
+    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one.")
+}
+
+
+@click.group(cls=LazyGroup, lazy_commands=COMMANDS)
 def project() -> None:
     """Set up Label Studio projects."""
 
 
-@project.command()
-@click.option("--title", required=True, help="The project's name in Label Studio.")
+@click.command()
+@click.option("--title", required=True, help="Title of the project in Label Studio.")
 @click.option(
     "--species",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help='A text file with one species a line; # begins a comment. "empty" and "unsure" are always offered.',
+    help='Text file with one species per line; # starts a comment. "empty" and "unsure" are always offered.',
 )
 @click.option(
     "--project",
     "project_id",
     type=int,
     metavar="ID",
-    help="Take this project whatever its name, and give it the title.",
+    help="Update this project, whatever its title, and give it the new title.",
 )
 @click.option(
     "--embedder",
     metavar="SPEC",
-    help="Whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, else auto;"
-    " a project that exists keeps its own, which `wildloop embedding use` changes]",
+    help="Embedder whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, "
+    "else auto. An existing project keeps its embedder, which `wildloop embedding use` changes.]",
 )
 @click.option(
     "--no-backend",
     is_flag=True,
-    help="Do not connect the ML backend: labels then arrive by `wildloop sync`, and only queued tasks have "
-    "predictions.",
+    help="Do not connect the ML backend. Labels then arrive through `wildloop sync`, and only queued tasks "
+    "have predictions.",
 )
-def create(title: str, species: Path, project_id: int | None, embedder: str | None, no_backend: bool) -> None:
-    """Create a labelling project in Label Studio, or make an existing one right.
+@json_option
+def create(
+    title: str,
+    species: Path,
+    project_id: int | None,
+    embedder: str | None,
+    no_backend: bool,
+    as_json: bool,
+) -> None:
+    """Create a labelling project in Label Studio, or update an existing one.
 
-    The backend must be running (`wildloop serve`): Label Studio asks it before it connects. A second run
-    changes nothing; with a longer species list it adds what is new.
+    Start the backend first (`wildloop serve`): Label Studio calls it before it connects. A second run with
+    the same options changes nothing; a longer species list adds the new species.
     """
-    from pipeline.embedders import load
     from pipeline.label_studio.species import read_species
-    from pipeline.steps.labelling.project import create_project, known_project
-    from pipeline.store import embeddings
-    from pipeline.workspace import open_workspace
+    from pipeline.steps.labelling.project import create_project, project_embedder
 
     listed = read_species(species)
-    for note in listed.notes:
-        click.echo(note, err=True)
+    for remark in listed.notes:
+        click.echo(remark, err=True)
     workspace = open_workspace()
-    settings = workspace.settings.with_secrets()
     client = workspace.label_studio()
-    known = known_project(workspace.database, client, title, project_id)
-    if known is not None and embedder is None:
-        embedder_id = known.embedder
-    else:
-        loaded = load(embedder or settings.embedder, data_dir=settings.data_dir)
-        with workspace.database.write() as conn:
-            embeddings.register(conn, loaded)
-        embedder_id = loaded.id
     record, changes = create_project(
-        workspace.database,
+        workspace,
         client,
-        settings,
         title=title,
         species=listed.names,
-        embedder_id=embedder_id,
+        embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,
     )
-    for change in changes:
-        click.echo(change)
-    if not changes:
-        click.echo(f"project {record.id} ({record.title}) is right as it is; nothing changed")
-    click.echo(f"{client.url}/projects/{record.id}/data")
+    url = f"{client.url}/projects/{record.id}/data"
+    done = lines(*changes) or f"project {record.id} ({record.title}) is up to date; nothing changed"
+    emit({"project": record, "changes": changes, "url": url}, lines(done, url), as_json=as_json)

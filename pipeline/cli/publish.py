@@ -2,65 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from pipeline.cli.common import chosen_project, project_option
-
-if TYPE_CHECKING:
-    from pipeline.steps.labelling.push import PushReport
+from pipeline.cli.output import emit, json_option
+from pipeline.render.labelling import publish_report, push_report
+from pipeline.render.text import lines
+from pipeline.workspace import open_workspace
 
 
 @click.command()
 @project_option
-def publish(project: int | None) -> None:
-    """Make a task of every crop that has none, and a queue where there is none yet.
+@json_option
+def publish(project: int | None, as_json: bool) -> None:
+    """Create a task for every crop that has none, and a queue if there is none yet.
 
-    Before anything is learned from labels, the queue covers all crops; `wildloop embed` comes first.
+    Until a version is trained on labels, the queue covers the whole pool. Run `wildloop embed` first.
     """
-    from pipeline.label_studio.files import ServedFiles
     from pipeline.steps.labelling.publish import publish as publish_crops
-    from pipeline.steps.labelling.push import push as push_queue
-    from pipeline.steps.learning.cold_start import cold_start
-    from pipeline.store import models
-    from pipeline.workspace import open_workspace
+    from pipeline.steps.labelling.refresh import refresh_published
 
     workspace = open_workspace()
-    settings = workspace.settings
     chosen = chosen_project(workspace, project)
     client = workspace.label_studio()
-    report = publish_crops(workspace.database, client, chosen.id, ServedFiles.of(settings), progress=True)
-    click.echo(f"{report.published} crops published; the project has {report.total} tasks of ours")
-    if report.recovered:
-        click.echo(f"{report.recovered} tasks of an earlier, interrupted run were found again")
-    if report.vanished:
-        click.echo(f"{report.vanished} tasks had been deleted in Label Studio; their crops have new ones")
-    with workspace.database.read() as conn:
-        current = models.current(conn, chosen.id)
-    if current is None or (current.path is None and report.published + report.recovered):
-        cold_start(workspace.database, settings.data_dir, chosen.id, top_k=settings.top_k)
-    _tell(push_queue(workspace.database, client, chosen.id))
+    published = publish_crops(workspace, client, chosen.id, progress=True)
+    pushed = refresh_published(workspace, client, chosen.id, published)
+    emit(
+        {"publish": published, "push": pushed},
+        lines(publish_report(published), push_report(pushed)),
+        as_json=as_json,
+    )
 
 
 @click.command()
 @project_option
-def push(project: int | None) -> None:
-    """Make Label Studio's queue that of the current version, where it is not."""
+@json_option
+def push(project: int | None, as_json: bool) -> None:
+    """Send the queue of the current version to Label Studio, unless it is there already."""
     from pipeline.steps.labelling.push import push as push_queue
-    from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    _tell(push_queue(workspace.database, workspace.label_studio(), chosen.id))
-
-
-def _tell(report: PushReport) -> None:
-    if report.pushed:
-        click.echo(f"{report.pushed} predictions of {report.version} pushed")
-    else:
-        click.echo(f"the queue is that of {report.version} already")
-    if report.missing:
-        click.echo(f"{report.missing} queued crops have no task any more; `wildloop publish` adds them again")
-    if report.removed:
-        click.echo(f"{report.removed} predictions of replaced versions removed")
+    report = push_queue(workspace, workspace.label_studio(), chosen.id)
+    emit(report, push_report(report), as_json=as_json)

@@ -2,96 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from pipeline.cli.common import chosen_project, project_option
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pipeline.steps.labelling.review import Suspect
+from pipeline.cli.output import emit, json_option, plain
+from pipeline.render.labelling import ask_report, suspects
+from pipeline.render.text import count, lines, paragraphs
+from pipeline.workspace import open_workspace
 
 
 @click.command()
-@project_option
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
     metavar="N",
-    help="List the N worst; with --push, let at most N wait for a second look at a time.",
+    help="List the N worst labels; with --push, keep at most N in review at a time.",
 )
 @click.option(
     "--push",
     is_flag=True,
-    help="Put them before people again: first in the queue, with no answer chosen.",
+    help="Ask people again: each label gets a second task, first in the queue and without a suggestion.",
 )
-def review(project: int | None, limit: int, push: bool) -> None:
+@project_option
+@json_option
+def review(project: int | None, limit: int, push: bool, as_json: bool) -> None:
     """List the labels that look wrong, worst first.
 
-    Each label is compared with what a head says that learned from other locations. Quality is the
-    probability of the label, 0 to 1. Nothing is changed without --push.
+    Each label is compared with the prediction of a head trained on other locations. Quality is the
+    probability of the given label, from 0 to 1. Nothing changes without --push.
     """
-    from pipeline.steps.labelling.review import ask_again
-    from pipeline.steps.labelling.review import review as review_labels
-    from pipeline.workspace import open_workspace
+    from pipeline.steps.labelling import review as step
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = review_labels(workspace.database, workspace.data_dir, chosen.id)
-    count = len(report.suspects)
-    click.echo(f"{count:,} of {report.labels:,} labels look wrong")
-    for line in _table(report.suspects[:limit]):
-        click.echo(line)
-    if count > limit:
-        click.echo(f"{count - limit:,} more: see --limit")
-    if not push:
-        if report.waiting:
-            click.echo(f"{report.waiting:,} more labels wait for a second look already")
-        if count:
-            click.echo("`wildloop review --push` puts them before people again")
-        return
-    if not count and not report.waiting:
-        return
-    from pipeline.label_studio.files import ServedFiles
-
-    settings = workspace.settings
-    asked = ask_again(
-        workspace.database,
-        workspace.label_studio(),
-        chosen.id,
-        ServedFiles.of(settings),
-        report.suspects,
-        limit=limit,
-    )
-    click.echo(
-        f"{asked.asked:,} labels put before people again; {asked.waiting:,} now wait for a second look"
-    )
-    if asked.recovered:
-        click.echo(f"{asked.recovered:,} review tasks of an interrupted run were found again")
-
-
-def _table(suspects: tuple[Suspect, ...]) -> Iterator[str]:
-    """Columns as wide as their widest entry."""
-    rows = [("quality", "given", "by", "head says", "sure", "task", "file", "detection")]
-    rows += [
-        (
-            f"{one.quality:.3f}",
-            one.given,
-            ", ".join(one.by) or "-",
-            one.says,
-            f"{one.probability:.3f}",
-            "-" if one.task_id is None else str(one.task_id),
-            one.file_name,
-            one.detection_id,
+    report = step.review(workspace, chosen.id)
+    found, shown = len(report.suspects), report.suspects[:limit]
+    asked = None
+    if push and (found or report.waiting):
+        asked = step.ask_again(workspace, workspace.label_studio(), chosen.id, report.suspects, limit=limit)
+    verb = "looks" if found == 1 else "look"
+    text = paragraphs(
+        f"{found:,} of {count(report.labels, 'labels')} {verb} wrong",
+        suspects(shown) if shown else None,
+        f"{found - len(shown):,} more: see --limit" if found > len(shown) else None,
+        ask_report(asked) if asked is not None else None,
+        lines(
+            f"{count(report.waiting, 'labels')} already in review" if report.waiting else None,
+            "To have them labelled again, run `wildloop review --push`." if found else None,
         )
-        for one in suspects
-    ]
-    if not suspects:
-        return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        if not push
+        else None,
+    )
+    emit({**plain(report), "suspects": shown, "found": found, "asked": asked}, text, as_json=as_json)

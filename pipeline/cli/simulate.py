@@ -8,46 +8,50 @@ from pathlib import Path
 import click
 
 from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.output import emit, json_option
+from pipeline.render.operations import simulation_result
+from pipeline.workspace import open_workspace
 
 
 @click.command()
 @click.argument("pool", type=click.Path(path_type=Path), metavar="[POOL.npz]", required=False)
 @click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Folder for curves.csv, curves.png and report.html.",
+)
+@click.option(
     "--strategies",
     default="default,random,margin",
     show_default=True,
     metavar="NAMES",
-    help="Names with commas between: default (with the audit's share), coverage (the same without), random, "
+    help="Names with commas between them: default (coverage with audit crops), coverage (without), random, "
     "least-confidence, margin, entropy, power-margin, k-center, badge, typiclust, cluster-margin, "
     "drop-query, falcun.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="How many times, each with a test part and chances of its own.",
 )
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Labels that a strategy may ask for.",
+    help="Number of labels for each strategy.",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="The folder for curves.csv, curves.png and report.html.",
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Number of seeds; each has its own train/test split.",
 )
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    help="How many to run side by side; the results are the same. [default: one for each processor]",
+    help="Number of parallel processes; it does not change the results. [default: one for each processor]",
 )
 @project_option
+@json_option
 def simulate(
     pool: Path | None,
     strategies: str,
@@ -56,27 +60,26 @@ def simulate(
     out: Path,
     processes: int | None,
     project: int | None,
+    as_json: bool,
 ) -> None:
-    """Replay the labelling of crops whose species are known, and compare the strategies.
+    """Replay the labelling of crops whose species are known, and compare query strategies.
 
-    POOL.npz holds E (N, D), label (N) and, where they are known, group (N; sequences) and location (N).
-    Without it the labelled crops of the project are replayed. A third of the crops, by whole locations,
-    tests each head; the rest waits to be asked for.
+    POOL.npz holds E (N, D), label (N) and, if known, group (N; sequences) and location (N). Without it, the
+    labelled crops of the project are replayed. A third of the crops, by whole locations, tests each head;
+    the strategies choose from the rest.
     """
     from pipeline.simulation import npz_file
     from pipeline.steps.operations import simulate as step
 
     if pool is not None and project is not None:
-        raise click.UsageError("POOL.npz and --project name two pools: choose one")
+        raise click.UsageError("give POOL.npz or --project, not both")
     compared = step.chosen([name for name in map(str.strip, strategies.split(",")) if name])
     if pool is not None:
         crops = npz_file.read(pool)
     else:
-        from pipeline.workspace import open_workspace
-
         workspace = open_workspace()
-        crops = step.stored_pool(workspace.database, workspace.data_dir, chosen_project(workspace, project))
-    told = step.simulate(
+        crops = step.stored_pool(workspace, chosen_project(workspace, project).id)
+    result = step.simulate(
         crops,
         compared,
         seeds=seeds,
@@ -85,4 +88,4 @@ def simulate(
         processes=processes or os.cpu_count() or 1,
         progress=True,
     )
-    click.echo(told)
+    emit(result, simulation_result(result), as_json=as_json)

@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
+import logging
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.output import emit, json_option, plain
+from pipeline.errors import ModelError
+from pipeline.records import RunState
+from pipeline.render.learning import version_metrics
+from pipeline.render.text import count, indented, lines
+from pipeline.store import models
+from pipeline.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from pipeline.records import ModelRecord
 
 
 @click.command()
-@project_option
 @click.option(
     "--now/--queue",
     default=True,
     help="Train here and wait for the figures, or leave it to the worker. [default: now]",
 )
-def train(project: int | None, now: bool) -> None:
-    """Learn from every label there is, and refresh the queue.
+@project_option
+@json_option
+def train(project: int | None, now: bool, as_json: bool) -> None:
+    """Train a model version on all labels, and refresh the queue.
 
-    Before any label this orders the queue so that its first crops cover the whole pool. The same labels
-    make no second version.
+    Before the first label, the queue covers the whole pool. The same labels make no second version.
     """
     from pipeline import jobs
-    from pipeline.cli.figures import figures
-    from pipeline.errors import ModelError
-    from pipeline.records import RunState
-    from pipeline.store import models
-    from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if not now:
         run_id = jobs.request(workspace, chosen.id, "train", trigger="command")
-        click.echo(f"run {run_id} waits for `wildloop worker`")
+        emit({"run": run_id}, f"run {run_id} waits for `wildloop worker`", as_json=as_json)
         return
+    logging.getLogger("pipeline.jobs").setLevel(logging.CRITICAL)  # a failure is the error below
     run = jobs.run_now(workspace, chosen.id, "train", trigger="command")
     if run.state is RunState.FAILED:
-        raise ModelError(run.error or "the run failed without a word")
+        raise ModelError(run.error or f"run {run.id} failed without an error message")
     result = run.result or {}
-    if result.get("reason"):
-        click.echo(result["reason"])
+    record = None
     if result.get("version"):
         with workspace.database.read() as conn:
             record = models.get(conn, result["version"])
-        word = "trained" if record.labels else "ordered"
-        click.echo(f"{record.version} {word if result['new'] else 'knew these labels already'}")
-        for line in figures(record):
-            click.echo(line)
+    text = str(result.get("reason")) if record is None else _told(record, is_new=result["new"])
+    model = None if record is None else plain(record)
+    emit({"run": run.id, **result, "model": model}, text, as_json=as_json)
+
+
+def _told(record: ModelRecord, *, is_new: bool) -> str:
+    if not record.labels:
+        return (
+            f"No labels to train on yet. The queue of {record.version} covers "
+            f"{count(record.metrics['pool'], 'crops')}: label some of them in Label Studio, then run "
+            "`wildloop train` again."
+        )
+    state = "is trained" if is_new else "is unchanged: no new labels"
+    return lines(f"{record.version} {state}", indented(version_metrics(record)))

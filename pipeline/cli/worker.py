@@ -6,17 +6,18 @@ import logging
 
 import click
 
+from pipeline.workspace import open_workspace
+
 
 @click.command()
-@click.option("--burst", is_flag=True, help="End when nothing waits, instead of waiting for more.")
+@click.option("--burst", is_flag=True, help="Exit when no run is waiting.")
 def worker(burst: bool) -> None:
-    """Train, refresh queues and reconcile with Label Studio, until stopped.
+    """Train, refresh queues and sync with Label Studio until stopped.
 
-    Takes runs from Redis where REDIS_URL is set, and else from the store. Several workers may run; a
-    run whose worker was killed is picked up by another.
+    Takes runs from Redis if REDIS_URL is set, else from the database. You can start several workers; if one
+    is killed, another takes over its run.
     """
     from pipeline import jobs
-    from pipeline.workspace import open_workspace
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     jobs.work(open_workspace(), burst=burst)

@@ -1,1 +1,1 @@
-"""`wildloop demo`: Label Studio, the backend and a worker on one machine, with a first project."""
+"""`wildloop demo`: Label Studio, the ML backend and a worker on one machine, with a first project."""

@@ -1,10 +1,8 @@
-"""The demo's folder: what a second start needs to know of the first, and one demo in it at a time."""
+"""The demo's folder: its state between starts, and a lock so that one demo runs in it at a time."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import WildloopError
+from pipeline.files.atomic import atomic_file
+from pipeline.files.lock import locked
 
 STATE = "demo.json"
 
 
 class DemoError(WildloopError):
-    """The demo cannot start, or did not do what it was asked to."""
+    """The demo cannot start, or did not reach its goal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoState:
-    """Everything that the next start takes over, unless it is told otherwise."""
+    """Everything that the next start takes over, unless its options differ."""
 
     user: str
     password: str
@@ -38,19 +38,22 @@ class DemoState:
     truth: str | None = None
 
     def updated(self, **changes: Any) -> DemoState:
-        """This state with those of `changes` that say something."""
+        """This state with those `changes` that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
 
 def fresh_state() -> DemoState:
-    """The state of a first start, with a login of its own."""
+    """The state of a first start, with a new login."""
     return DemoState(
         user="demo@wildloop.example", password=secrets.token_urlsafe(9), token=secrets.token_hex(20)
     )
 
 
 def read_state(folder: Path) -> DemoState:
-    """The state that the last start left in `folder`; a fresh one where there was none."""
+    """The state that the last start wrote to `folder`; a fresh one before the first start.
+
+    Raises DemoError, which names the file, if it is not such a state.
+    """
     path = folder / STATE
     if not path.exists():
         return fresh_state()
@@ -59,25 +62,19 @@ def read_state(folder: Path) -> DemoState:
         return DemoState(**{field.name: stored[field.name] for field in fields(DemoState)})
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise DemoError(
-            f"{path} is not a state that the demo wrote", remedy="begin anew with another --folder"
+            f"{path} is not a state that the demo wrote", remedy="start with another --folder"
         ) from exc
 
 
 def write_state(folder: Path, state: DemoState) -> None:
-    """Keep the state, readable by its owner alone: it holds the login."""
-    draft = folder / f"{STATE}.new"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(state), file, indent=2)
-    draft.replace(folder / STATE)
+    """Write the state, readable by its owner alone: it contains the login."""
+    with atomic_file(folder / STATE, private=True) as draft:
+        draft.write_text(json.dumps(asdict(state), indent=2))
 
 
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
-    """Keep a second demo out of `folder` while the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise DemoError(f"a demo runs in {folder} already", remedy="use another --folder") from exc
+    """Lock `folder` while the block runs. Raises DemoError if another demo holds the lock."""
+    busy = DemoError(f"a demo runs in {folder}", remedy="use another --folder")
+    with locked(folder / "demo.lock", busy=busy):
         yield

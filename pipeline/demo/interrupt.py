@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM, so that neither is lost.
 
-Python drops the exception of a signal that arrives in a callback of its own, such as that of a weak
-reference while a module is imported: then the next look at what was asked raises it once more.
+Python drops the exception of a signal handler that runs inside one of its own callbacks, such as that of a
+weak reference during an import. The handler therefore sets a flag as well, and `check` raises again.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import signal
 import threading
 from types import FrameType
 
-_asked = threading.Event()
+_requested = threading.Event()
 
 
 def listen() -> None:
-    """From now on either signal raises KeyboardInterrupt at once, and `check` does for ever after."""
-    _asked.clear()
+    """Make both signals raise KeyboardInterrupt, at once and in every later `check`."""
+    _requested.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ask)
+        signal.signal(number, _handle)
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if the process was asked to end."""
-    if _asked.is_set():
+    """Raise KeyboardInterrupt if one of the signals has arrived."""
+    if _requested.is_set():
         raise KeyboardInterrupt
 
 
-def _ask(_number: int, _frame: FrameType | None) -> None:
-    _asked.set()
+def _handle(_number: int, _frame: FrameType | None) -> None:
+    _requested.set()
     raise KeyboardInterrupt

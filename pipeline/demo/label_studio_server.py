@@ -1,25 +1,25 @@
-"""How a Label Studio on this machine is started so that everything works: one place for its traps."""
+"""The command and the environment of a local Label Studio with every setting that Wildloop needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pipeline.demo.folder import DemoState
-from pipeline.demo.servers import executable
+from pipeline.demo.servers import INSTALL, executable
 from pipeline.settings import child_environ
 
-# The names that settings of another Label Studio on this machine may have: none reaches the demo's.
+# Prefixes of variables meant for another Label Studio on this machine; the demo's must not see them.
 _FOREIGN = ("LABEL_STUDIO_", "HEARTEX_", "POSTGRE_", "REDIS_", "DJANGO_")
 
 
 def command(port: int) -> list[str]:
-    """Raises ServerError where Label Studio is not installed."""
-    program = executable("label-studio", remedy="pip install 'wildloop[demo]'")
+    """The command line. Raises ServerError if Label Studio is not installed."""
+    program = executable("label-studio", remedy=INSTALL)
     return [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
 
 
 def environ(state: DemoState, *, url: str, data_dir: Path, served_dir: Path) -> dict[str, str]:
-    """Variables of a Label Studio with its data in `data_dir` that may serve files below `served_dir`."""
+    """The environment of a Label Studio with its data in `data_dir` that may serve files in `served_dir`."""
     inherited = {name: value for name, value in child_environ({}).items() if not name.startswith(_FOREIGN)}
     return inherited | {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
@@ -27,13 +27,13 @@ def environ(state: DemoState, *, url: str, data_dir: Path, served_dir: Path) -> 
         "LABEL_STUDIO_USERNAME": state.user,
         "LABEL_STUDIO_PASSWORD": state.password,
         "LABEL_STUDIO_USER_TOKEN": state.token,
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # the only kind of token that can be chosen
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # other tokens cannot be chosen in advance
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(served_dir),
         "DJANGO_DB": "sqlite",
-        "ML_BLOCK_LOCAL_IP": "false",  # else a backend on this machine is refused
-        "SSRF_PROTECTION_ENABLED": "false",  # and so is its webhook
+        "ML_BLOCK_LOCAL_IP": "false",  # allows a backend on this machine
+        "SSRF_PROTECTION_ENABLED": "false",  # allows a webhook to this machine
         # Without this flag a push of predictions recounts every task of the project.
         "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
         "LOG_LEVEL": "WARNING",

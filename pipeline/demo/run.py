@@ -1,4 +1,4 @@
-"""The demo: every server on this machine, the loop from photographs to a queue that learns."""
+"""The demo: all servers on this machine, and the whole loop from photographs to a queue that learns."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from pathlib import Path
 from pipeline.demo import label_studio_server
 from pipeline.demo.folder import DemoError, DemoState, occupied, read_state, write_state
 from pipeline.demo.scenes import scene_set
-from pipeline.demo.servers import Servers, executable, free_port, port_is_free
+from pipeline.demo.servers import INSTALL, Servers, executable, free_port, port_is_free
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait_until_trained
 from pipeline.demo.truth import Truth, read_truth
 from pipeline.embedders import Embedder
 from pipeline.identity import digest
 from pipeline.label_studio.connection import Connection
-from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.species import read_species
+from pipeline.render.importing import import_report
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
 from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
-from pipeline.steps.learning.cold_start import cold_start
-from pipeline.steps.learning.train import queue_length
+from pipeline.steps.labelling.refresh import refresh_published
 from pipeline.store import embeddings, projects
 from pipeline.workspace import Workspace, open_workspace
 
-START_SECONDS = 300.0  # for a server to be up; Label Studio takes 6 to 30 on an idle machine
+START_SECONDS = 300.0  # longest start of a server; Label Studio takes 6 to 30 s on an idle machine
 WATCH_SECONDS = 1.0
 TITLE = "Wildloop demo"
 
@@ -38,7 +36,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """What the command line asks for; None: as the last start in this folder, or the default."""
+    """The options of the command line; None means as in the last start in this folder, or the default."""
 
     folder: Path
     photos: Path | None = None
@@ -48,13 +46,13 @@ class DemoOptions:
     truth: Path | None = None
     embedder: str | None = None  # a specification
     port: int | None = None  # of Label Studio
-    labels: int | None = None  # how many the played annotator gives; None: nobody plays
-    leave: bool = False  # end by itself once these are trained on
+    labels: int | None = None  # from the simulated annotator; None: there is none
+    leave: bool = False  # end when a version is trained on these labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """The photographs that this demo is about."""
+    """The photographs of this demo."""
 
     photos: Path
     detections: Path | None
@@ -64,10 +62,10 @@ class _Source:
 
 
 def run(options: DemoOptions, say: Say) -> None:
-    """Start everything and stay until interrupted, or with `leave` until the labels are trained on.
+    """Start everything and run until interrupted, or with `leave` until a version is trained on the labels.
 
-    Raises WildloopError where something cannot be started, dies, or does not come about in time; all
-    servers are stopped before.
+    Raises WildloopError if a server cannot be started or ends, or a step fails or takes too long. All
+    servers are stopped first.
     """
     folder = options.folder.expanduser().resolve()
     with occupied(folder):
@@ -87,12 +85,12 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     source = _source(folder, state, say)
     workspace = open_workspace(Settings.from_environ(_environ(folder, state)).with_secrets())
     embedder = _fill(workspace, source, options.embedder, say)
-    state = state.updated(embedder=embedder.manifest["spec"])  # what `auto` came to stands from now on
+    state = state.updated(embedder=embedder.manifest["spec"])  # the next start keeps what `auto` chose
     write_state(folder, state)
     servers.check()
 
     environ = _environ(folder, state)
-    program = executable("wildloop", remedy="pip install 'wildloop[demo]'")
+    program = executable("wildloop", remedy=INSTALL)
     serve = [program, "serve", "--port", str(state.backend_port), "--workers", "1"]
     servers.start("backend", serve, environ)
     servers.wait_until_up(f"{workspace.settings.backend_url}/health", seconds=START_SECONDS)
@@ -105,14 +103,14 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     watch = NewVersions(workspace, project_id, source.truth, say)
     if options.labels is not None:
         if source.truth is None:
-            raise DemoError("the played annotator needs the truth", remedy="name a file with --truth")
+            raise DemoError("the simulated annotator needs the true labels", remedy="give --truth FILE")
         connection = Connection(url, state.token)
         annotator = SimulatedAnnotator(workspace.database, connection, project_id, source.truth)
         simulate_labels(workspace, servers, annotator, project_id, options.labels, watch, say)
         wait_until_trained(workspace, servers, annotator, project_id, watch, say)
         if options.leave:
             return
-    say("Ctrl-C stops everything; the same command goes on where this one ended.")
+    say("Ctrl-C stops everything; the same command continues here.")
     while True:
         servers.check()
         watch.look()
@@ -120,11 +118,11 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
 
 
 def _state(folder: Path, options: DemoOptions) -> DemoState:
-    """The folder's state with what the options change, and ports that are free now."""
+    """The folder's state, changed by the options, with ports that are free now."""
     state = read_state(folder)
     if options.port is not None and not port_is_free(options.port):
         raise DemoError(f"port {options.port} is taken", remedy="choose another --port, or none")
-    if options.photos is not None and _absolute(options.photos) != state.photos:  # what belonged to others
+    if options.photos is not None and _absolute(options.photos) != state.photos:  # the rest is of the others
         state = DemoState(user=state.user, password=state.password, token=state.token)
     state = state.updated(
         photos=_absolute(options.photos),
@@ -145,7 +143,7 @@ def _absolute(path: Path | None) -> str | None:
 
 
 def _environ(folder: Path, state: DemoState) -> dict[str, str]:
-    """What the backend, the worker and this process take their settings from."""
+    """The environment from which the backend, the worker and this process read their settings."""
     changes = {
         "WILDLOOP_DATA_DIR": str(folder / "data"),
         "WILDLOOP_REDIS_PREFIX": f"wildloop-demo-{digest(str(folder), size=4)}",
@@ -163,20 +161,20 @@ def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     truth = None if state.truth is None else read_truth(Path(state.truth))
     if state.photos is None:
         say("rendering camera-trap scenes")
-        survey = scene_set.render(folder / "scenes")
+        scenes = scene_set.render(folder / "scenes")
         return _Source(
-            photos=survey.photos,
-            detections=survey.results,
+            photos=scenes.photos,
+            detections=scenes.results,
             detector="",
-            species=list(read_species(survey.species).names),
-            truth=truth or read_truth(survey.truth),
+            species=list(read_species(scenes.species).names),
+            truth=truth or read_truth(scenes.truth),
         )
     if state.species is not None:
         species = list(read_species(Path(state.species)).names)
     elif truth is not None:
         species = truth.names
     else:
-        raise DemoError("which species are there?", remedy="name a file, a species a line, with --species")
+        raise DemoError("no species list", remedy="give --species FILE, with one species a line")
     if state.detections is None and state.detector is None:
         say("no --detections and no --detector: each photograph is labelled as a whole")
     return _Source(
@@ -188,8 +186,8 @@ def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     )
 
 
-def _fill(workspace: Workspace, source: _Source, wanted: str | None, say: Say) -> Embedder:
-    """Import and embed, with the `wanted` embedder where this start names one; returns the embedder."""
+def _fill(workspace: Workspace, source: _Source, spec: str | None, say: Say) -> Embedder:
+    """Import and embed, with the embedder `spec` if this start names one; returns the embedder."""
     from importers.detectors import load_detector
     from importers.sources.folder import import_folder
     from importers.sources.megadetector import import_results
@@ -201,44 +199,41 @@ def _fill(workspace: Workspace, source: _Source, wanted: str | None, say: Say) -
     else:
         detector = load_detector(source.detector)
         report = import_folder(workspace.database, data_dir, source.photos, detector, progress=True)
-    say(str(report))
-    embedder = _embedder(workspace, wanted)
-    embedded = embed(workspace.database, embedder, data_dir, progress=True)
+    say(import_report(report))
+    embedder = _embedder(workspace, spec)
+    embedded = embed(workspace, embedder, progress=True)
     say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
     return embedder
 
 
-def _embedder(workspace: Workspace, wanted: str | None) -> Embedder:
-    """The one that this start names, else the project's, which may have changed since the last start."""
+def _embedder(workspace: Workspace, spec: str | None) -> Embedder:
+    """The embedder that this start names, else the project's, which may differ from the last start's."""
     from pipeline.embedders import load, reload
 
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
-        used = [embeddings.get_embedder(conn, one.embedder) for one in projects.all(conn)]
-    if wanted is None and used:
+        used = [embeddings.get_embedder(conn, project.embedder) for project in projects.all(conn)]
+    if spec is None and used:
         return reload(used[0].id, used[0].manifest, data_dir=data_dir)
-    return load(wanted or workspace.settings.embedder, data_dir=data_dir)
+    return load(spec or workspace.settings.embedder, data_dir=data_dir)
 
 
 def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say) -> int:
-    """The Label Studio project with every crop in it and a queue pushed; returns its id."""
-    client, settings = workspace.label_studio(), workspace.settings
-    known = known_project(workspace.database, client, TITLE, None)
+    """Create or update the Label Studio project, publish every crop and push a queue; returns its id."""
+    client = workspace.label_studio()
+    known = known_project(workspace, client, TITLE, None)
     if known is not None:
-        moved = use_embedder(workspace.database, embedder, settings.data_dir, known.id, top_k=settings.top_k)
+        moved = use_embedder(workspace, embedder, known.id)
         if moved is not None:
             say(f"  embedder: {moved.embedder} instead of {moved.former}")
     project, changes = create_project(
-        workspace.database, client, settings, title=TITLE, species=source.species, embedder_id=embedder.id
+        workspace, client, title=TITLE, species=source.species, embedder_id=embedder.id
     )
     for change in changes:
         say(f"  {change}")
-    report = publish(workspace.database, client, project.id, ServedFiles.of(settings), progress=True)
+    report = publish(workspace, client, project.id, progress=True)
     say(f"{report.published} new tasks, {report.total} in project {project.id}")
     if report.total == 0:
-        raise DemoError("there is nothing to label", remedy="are there animals on the photographs?")
-    if project.current_model is None:
-        length = queue_length(0, top_k=settings.top_k, retrain_every=settings.retrain_every)
-        cold_start(workspace.database, settings.data_dir, project.id, top_k=length)
-    push(workspace.database, client, project.id)
+        raise DemoError("there is nothing to label", remedy="use photographs with animals")
+    refresh_published(workspace, client, project.id, report)
     return project.id

@@ -1,4 +1,4 @@
-"""Child processes with their logs: started, waited for, watched, and stopped whatever happens."""
+"""Child processes with logs: started, awaited, watched, and stopped whatever happens."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from types import TracebackType
 from pipeline.demo import interrupt
 from pipeline.errors import WildloopError
 
-PATIENCE = 10.0  # seconds between asking a server to stop and making it
-POLL = 0.2  # seconds between two looks at a server that is starting
+INSTALL = "uv pip install '.[demo]'"
+PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL
+POLL = 0.2  # seconds between two requests to a server that is starting
 LAST_LINES = 15
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)  # loaded here: nothing may be loaded between fork and exec
+_LIBC = ctypes.CDLL(None)  # loaded here because nothing may be loaded between fork and exec
 
 
 class ServerError(WildloopError):
-    """A server that the demo needs cannot be started, or has died."""
+    """A server that the demo needs cannot be started, or has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,11 @@ class _Server:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    log_start: int  # bytes that earlier runs left in the log
+    log_start: int  # bytes of earlier runs in the log
 
 
 class Servers:
-    """The processes of one demo; leaving the `with` block stops them all, the newest first."""
+    """The processes of one demo; the end of the `with` block stops them all, the newest first."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -61,9 +62,9 @@ class Servers:
             self.stop()
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Run `command` in a process group of its own; its output is added to `name`.log.
+        """Run `command` in its own process group; its output is appended to `name`.log.
 
-        On Linux the child is told to end also when this process is killed outright.
+        On Linux the child also ends if this process is killed by SIGKILL.
         """
         log = self._logs / f"{name}.log"
         with log.open("ab") as output:
@@ -73,24 +74,24 @@ class Servers:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal reaches us alone; we stop the rest in order
+                start_new_session=True,  # Ctrl-C reaches this process only, which stops the others in order
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
             log_start = output.tell()
         self._servers.append(_Server(name=name, process=process, log=log, log_start=log_start))
 
     def wait_until_up(self, url: str, *, seconds: float) -> None:
-        """Return once `url` answers 200. Raises ServerError when a server dies or the time is up."""
+        """Return when `url` answers 200. Raises ServerError if a server ends, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while not answers(url):
             self.check()
             if time.monotonic() > deadline:
                 raise ServerError(f"{url} did not answer within {seconds:.0f} s\n{self._last_words()}")
             time.sleep(POLL)
-        self.check()  # that what answers is ours
+        self.check()  # it is our server that answers, not another on this port
 
     def check(self) -> None:
-        """Raise ServerError, with its last log lines, if a server has ended; KeyboardInterrupt if told to."""
+        """Raise ServerError with the log's end if a server has ended; KeyboardInterrupt after a signal."""
         interrupt.check()
         for server in self._servers:
             status = server.process.poll()
@@ -99,7 +100,7 @@ class Servers:
                 raise ServerError(f"{server.name} {ended}; the end of {server.log}:\n{_tail(server)}")
 
     def stop(self) -> None:
-        """End every process group, the newest first: who was started later may need who was earlier."""
+        """End every process group, the newest first: later servers may depend on earlier ones."""
         while self._servers:
             server = self._servers.pop()
             _signal_group(server.process, signal.SIGTERM)
@@ -108,7 +109,7 @@ class Servers:
             except subprocess.TimeoutExpired:
                 pass  # the signal below ends it
             finally:
-                _signal_group(server.process, signal.SIGKILL)  # and whoever it left behind
+                _signal_group(server.process, signal.SIGKILL)  # and the children it left behind
                 server.process.wait()
 
     def _last_words(self) -> str:
@@ -117,7 +118,7 @@ class Servers:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C must not leave servers behind."""
+    """Ignore signals: a second Ctrl-C must not leave servers behind."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
@@ -128,7 +129,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def answers(url: str) -> bool:
-    """Whether an HTTP GET of `url` comes back with 200."""
+    """Whether an HTTP GET of `url` returns 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status == 200)
@@ -137,7 +138,7 @@ def answers(url: str) -> bool:
 
 
 def executable(name: str, remedy: str) -> str:
-    """The path of a command of this Python environment, or else of the PATH."""
+    """The path of a command in this Python environment, or else on PATH; ServerError if there is none."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
@@ -146,7 +147,7 @@ def executable(name: str, remedy: str) -> str:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` if nothing listens there, else any free port of this machine."""
+    """`preferred` if it is free, else any free port of this machine."""
     if preferred is not None and port_is_free(preferred):
         return preferred
     with socket.socket() as probe:
@@ -156,7 +157,7 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on `port` now."""
+    """Whether a server can listen on `port` now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -168,10 +169,10 @@ def port_is_free(port: int) -> bool:
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     try:
-        # The group bears the number of its first process, also after that one's end.
+        # The group has the id of its first process, even after that process has ended.
         os.killpg(process.pid, number)
     except ProcessLookupError:
-        return  # nobody is left in it
+        return  # the group is empty
 
 
 def _die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Plays an annotator: asks Label Studio for the next task as its label stream does, and answers."""
+"""A simulated annotator: takes the next task from Label Studio's label stream and submits the true label."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipeline.store.database import Database
 
 
 class SimulatedAnnotator:
-    """Someone who always knows the truth, where there is one, and else is unsure.
+    """Submits the true label of each task, or `unsure` for crops without one.
 
-    Raises SourceError where the truth names species that the project does not offer.
+    Raises SourceError if the truth names species that the project does not offer.
     """
 
     def __init__(self, database: Database, connection: Connection, project_id: int, truth: Truth) -> None:
@@ -27,7 +27,7 @@ class SimulatedAnnotator:
         self._connection = connection
         self._project_id = project_id
         self._truth = truth
-        self.given = 0  # labels: answers that name a species, or say that nothing is there
+        self.given = 0  # labels submitted: species or `empty`, not `unsure`
         project = connection.get("reading the project", f"api/projects/{project_id}/")
         unknown = sorted(set(truth.names) - set(species_of(project["label_config"])))
         if unknown:
@@ -37,10 +37,10 @@ class SimulatedAnnotator:
             )
 
     def next_task(self) -> Mapping[str, Any] | None:
-        """The task that Label Studio would show now; None where it has no more."""
+        """The task that Label Studio would show now; None if there is none."""
         try:
             task: Mapping[str, Any] = self._connection.get(
-                "asking for the next task", f"api/projects/{self._project_id}/next"
+                "reading the next task", f"api/projects/{self._project_id}/next"
             )
         except ApiResponseError as refusal:
             if refusal.status == 404:
@@ -49,23 +49,23 @@ class SimulatedAnnotator:
         return task
 
     def label_next(self) -> bool:
-        """Label the next task; False where there is none."""
-        asked = time.monotonic()
+        """Label the next task; False if there is none."""
+        started = time.monotonic()
         task = self.next_task()
         if task is None:
             return False
-        choice = self._answer(task)
-        answer: dict[str, Any] = {"result": choice_result(choice, None)}
+        choice = self._true_label(task)
+        annotation: dict[str, Any] = {"result": choice_result(choice, None)}
         if task["predictions"]:
-            answer["parent_prediction"] = task["predictions"][0]["id"]
-        answer["lead_time"] = time.monotonic() - asked
+            annotation["parent_prediction"] = task["predictions"][0]["id"]
+        annotation["lead_time"] = time.monotonic() - started
         self._connection.send(
-            f"labelling task {task['id']}", "POST", f"api/tasks/{task['id']}/annotations", answer
+            f"labelling task {task['id']}", "POST", f"api/tasks/{task['id']}/annotations", annotation
         )
         self.given += choice != UNSURE
         return True
 
-    def _answer(self, task: Mapping[str, Any]) -> str:
+    def _true_label(self, task: Mapping[str, Any]) -> str:
         detection_id = task["data"]["detection_id"]
         with self._database.read() as conn:
             detection = detections.get(conn, [detection_id])[detection_id]

@@ -1,4 +1,4 @@
-"""Labels by the played annotator, the versions that come of them, and the proof that they arrived."""
+"""Labels from the simulated annotator, the versions trained on them, and the check that all arrived."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunState
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
-from pipeline.store.pool import open_pool
 from pipeline.workspace import Workspace
 
-RUN_SECONDS = 600.0  # for one run of the worker
+RUN_SECONDS = 600.0  # longest time for one run of the worker
 POLL_SECONDS = 0.25
 TRAIN, SYNC = "train", "sync"
 
@@ -25,24 +24,22 @@ Say = Callable[[str], None]
 
 
 class NewVersions:
-    """Tells of each version once, when it has become the project's current one."""
+    """Prints each version once, when it has become the project's current one."""
 
     def __init__(self, workspace: Workspace, project_id: int, truth: Truth | None, say: Say) -> None:
         self._workspace = workspace
         self._project_id = project_id
         self._truth = truth
         self._say = say
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
 
     def look(self) -> None:
-        """Tell of the current version if it learned from labels and was not told of yet."""
+        """Print the current version if it was trained on labels and is not printed yet."""
         with self._workspace.database.read() as conn:
             model = models.current(conn, self._project_id)
-        if model is None or not model.labels or model.version in self._told:
+        if model is None or not model.labels or model.version in self._printed:
             return
-        if not self._told:
-            self._say(metrics.heading())
-        self._told.add(model.version)
+        self._printed.add(model.version)
         truth = self._truth
         self._say(metrics.line(model, None if truth is None else metrics.rest(self._workspace, model, truth)))
 
@@ -56,15 +53,15 @@ def simulate_labels(
     watch: NewVersions,
     say: Say,
 ) -> None:
-    """Give `labels` labels, fewer only where Label Studio has no more tasks.
+    """Submit `labels` labels; fewer only if Label Studio has no more tasks.
 
-    A person takes longer over a few labels than a training takes, so a training that a label set off is
-    waited for before the next.
+    People take longer for a few labels than a training takes. So each training that a label triggers ends
+    before the next label is submitted.
     """
     say(
-        f"the annotator begins: {labels} labels. Every tenth crop is an audit crop: drawn at random, shown "
-        "without an answer, and no version learns from it. Held-out figures are of the crops learned from, "
-        "which the queue chose because they are hard; the last column is of all that have no label."
+        f"the simulated annotator starts: {labels} labels. Every tenth crop is an audit crop: drawn at "
+        "random, shown without a suggestion, and no version learns from it. Held-out accuracy is measured on "
+        "crops that the queue chose because they are hard; the unlabelled rest is usually easier."
     )
     for number in range(labels):
         servers.check()
@@ -83,17 +80,17 @@ def wait_until_trained(
     watch: NewVersions,
     say: Say,
 ) -> None:
-    """Return once every label but the audit's is trained on and Label Studio serves that version's queue.
+    """Return when a version is trained on every label but the audit's, and Label Studio shows its queue.
 
-    Raises DemoError, with the reason, where that does not come about.
+    Raises DemoError with the reason if this fails.
     """
-    _perform(workspace, servers, project_id, SYNC)  # brings in what a webhook may have missed
+    _perform(workspace, servers, project_id, SYNC)  # reads labels whose webhook was lost
     _await_trainings(workspace, servers, project_id)
     with workspace.database.read() as conn:
         labels = oracle.label_count(conn, project_id)
         current = models.current(conn, project_id)
     if labels < annotator.given:
-        raise DemoError(f"only {labels} of the {annotator.given} labels given are in the oracle")
+        raise DemoError(f"only {labels} of the {annotator.given} submitted labels are in the oracle")
     lessons = _lessons(workspace, project_id)
     if current is None or current.labels < lessons:
         _perform(workspace, servers, project_id, TRAIN)
@@ -112,21 +109,19 @@ def wait_until_trained(
 
 
 def _lessons(workspace: Workspace, project_id: int) -> int:
-    """How many labels there are to learn from: those of embedded crops, without the audit's."""
+    """The number of labels to train on: those of embedded crops, without the audit's."""
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         ids = learned(conn, project_id)
-    pool = open_pool(workspace.database, workspace.data_dir, project.embedder)
-    return sum(one in pool.index for one in ids)
+    pool = workspace.pool(project.embedder)
+    return sum(detection_id in pool.index for detection_id in ids)
 
 
 def _check_queue(workspace: Workspace, annotator: SimulatedAnnotator, model: ModelRecord) -> None:
-    """Raise DemoError unless Label Studio works with the version and shows its first crop next."""
+    """Raise DemoError unless Label Studio uses the version and the next task has its prediction."""
     project = workspace.label_studio().project(model.project_id)
     if project["model_version"] != model.version:
-        raise DemoError(
-            f"Label Studio works with the version {project['model_version']!r}, not {model.version}"
-        )
+        raise DemoError(f"Label Studio uses the version {project['model_version']!r}, not {model.version}")
     with workspace.database.read() as conn:
         left = predictions.unpushed(conn, model.version)
         waiting = candidates.waiting_ids(conn, model.project_id)
@@ -137,12 +132,12 @@ def _check_queue(workspace: Workspace, annotator: SimulatedAnnotator, model: Mod
         if waiting:
             raise DemoError(f"Label Studio shows no task, though {len(waiting)} crops wait")
         return
-    if not any(each["model_version"] == model.version for each in task["predictions"]):
+    if model.version not in {prediction["model_version"] for prediction in task["predictions"]}:
         raise DemoError(f"the next task, {task['id']}, has no prediction of {model.version}")
 
 
 def _await_trainings(workspace: Workspace, servers: Servers, project_id: int) -> None:
-    """Wait until no training is asked for or under way."""
+    """Wait until no training is queued or running."""
     deadline = time.monotonic() + RUN_SECONDS
     while True:
         with workspace.database.read() as conn:
@@ -153,7 +148,7 @@ def _await_trainings(workspace: Workspace, servers: Servers, project_id: int) ->
 
 
 def _perform(workspace: Workspace, servers: Servers, project_id: int, kind: str) -> None:
-    """Have the worker carry out a run; DemoError where it fails."""
+    """Request a run and wait for its end. Raises DemoError if it fails."""
     run_id = jobs.request(workspace, project_id, kind, trigger="command")
     deadline = time.monotonic() + RUN_SECONDS
     while True:
@@ -169,7 +164,7 @@ def _perform(workspace: Workspace, servers: Servers, project_id: int, kind: str)
 def _pause(servers: Servers, deadline: float, what: str) -> None:
     servers.check()
     if time.monotonic() > deadline:
-        raise DemoError(f"{what} did not end within {RUN_SECONDS:.0f} s", remedy="see the worker's log")
+        raise DemoError(f"{what} did not end within {RUN_SECONDS:.0f} s", remedy="read the worker's log")
     time.sleep(POLL_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""What is really in a crop, from a CSV that comes with the photographs."""
+"""The true label of each crop, from a CSV that comes with the photographs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, UNSURE, Box, category_name
 
-LEAST_OVERLAP = 0.4  # intersection over union for a detection to be of the thing in a truth box
+LEAST_OVERLAP = 0.4  # intersection over union at which a detection shows what a truth box contains
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """Labels of photographs, each with the box it belongs to, or None where it holds for the whole."""
+    """Labels of photographs, each with its box, or None if it describes the whole photograph."""
 
     by_photo: dict[str, list[tuple[Box | None, str]]]
 
     def label(self, file_name: str, box: Box) -> str | None:
-        """The species in `box` of the photograph, `empty`, or None where the truth does not say.
+        """The species in `box` of the photograph, or `empty`; None for a photograph without truth.
 
-        A photograph is found by its path below the imported folder, or else by its name alone.
+        A photograph is found by its path relative to the imported folder, or else by its file name.
         """
         labels = self.by_photo.get(file_name) or self.by_photo.get(file_name.rsplit("/", 1)[-1])
         if labels is None:
@@ -34,14 +34,14 @@ class Truth:
 
     @property
     def names(self) -> list[str]:
-        """Every species that occurs, in alphabetical order."""
+        """Every species that occurs, sorted by name."""
         return sorted({label for labels in self.by_photo.values() for _, label in labels} - {EMPTY, UNSURE})
 
 
 def read_truth(path: Path) -> Truth:
-    """Read a CSV with the columns `file_name`, `label` and, where boxes are known, `x1`, `y1`, `x2`, `y2`.
+    """Read a CSV with the columns `file_name`, `label` and, optionally, `x1`, `y1`, `x2`, `y2`.
 
-    Boxes are fractions of the frame. Raises SourceError, naming the line, where it cannot be read.
+    Boxes are fractions of the frame. Raises SourceError, which names the line, if the file cannot be read.
     """
     by_photo: dict[str, list[tuple[Box | None, str]]] = defaultdict(list)
     try:
@@ -61,14 +61,14 @@ def read_truth(path: Path) -> Truth:
     return Truth(by_photo=dict(by_photo))
 
 
-def overlap(one: Box, other: Box) -> float:
+def overlap(box: Box, other: Box) -> float:
     """Intersection over union, 0 to 1."""
-    width = min(one.x2, other.x2) - max(one.x1, other.x1)
-    height = min(one.y2, other.y2) - max(one.y1, other.y1)
+    width = min(box.x2, other.x2) - max(box.x1, other.x1)
+    height = min(box.y2, other.y2) - max(box.y1, other.y1)
     if width <= 0 or height <= 0:
         return 0.0
     common = width * height
-    return common / (one.width * one.height + other.width * other.height - common)
+    return common / (box.width * box.height + other.width * other.height - common)
 
 
 def _box(row: dict[str, str | None], path: Path, line: int) -> Box | None:

@@ -1,4 +1,4 @@
-"""Embedders turn crops into vectors. Pure: no store, no network but for published weights."""
+"""Embedders turn crops into vectors. They do not use the store; only downloads of weights use the network."""
 
 from __future__ import annotations
 

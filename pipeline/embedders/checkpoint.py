@@ -1,6 +1,7 @@
-"""A checkpoint folder of ours: a torchvision backbone's weights with a JSON manifest, never a pickle.
+"""A checkpoint folder: weights of a torchvision backbone as safetensors, with a JSON manifest.
 
-One that was trained here has a projection behind the backbone, and says under `training` what it learned.
+Networks trained here have a projection after the backbone; `training` in the manifest describes from what
+and how they learned.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.embedders.embedder import embedder_id
-from pipeline.embedders.network import Network, NetworkEmbedder, backbone, behead
+from pipeline.embedders.network import Network, NetworkEmbedder, Projected, backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
 from pipeline.embedders.trained import MANIFEST
 from pipeline.errors import EmbedderError
 
@@ -25,12 +25,12 @@ WEIGHTS = "weights.safetensors"
 
 
 class CheckpointEmbedder(NetworkEmbedder):
-    """The network that a checkpoint folder holds; its id follows from the content of its files."""
+    """The network in a checkpoint folder; its id follows from the content of the files."""
 
     def __init__(self, folder: Path, *, spec: str | None = None) -> None:
-        """`spec` makes it again, `checkpoint:FOLDER` unless given.
+        """`spec` is the text that names this embedder; the default is `checkpoint:FOLDER`.
 
-        EmbedderError, naming the file, where the folder is not a checkpoint of ours.
+        Raises EmbedderError, which names the file, if the folder is not such a checkpoint.
         """
         folder = folder.expanduser().resolve()
         manifest = _manifest(folder / MANIFEST)
@@ -46,7 +46,7 @@ class CheckpointEmbedder(NetworkEmbedder):
         if manifest["dimension"] != self.dimension:
             raise EmbedderError(
                 f"{folder / MANIFEST} says dimension {manifest['dimension']}, {name} gives {self.dimension}",
-                remedy="correct the one that is wrong",
+                remedy="correct the dimension or the backbone",
             )
         _fill(model, _state(weights), head, weights)
         self.network = Network(model, preprocessing)
@@ -76,8 +76,8 @@ def save(
 ) -> None:
     """Write `model`, a `Projected` or a torchvision `name` with or without its head, as a checkpoint folder.
 
-    `training` is JSON of what it learned from and how. The manifest is written last: without it the folder
-    is none.
+    `training` is JSON that describes from what and how it learned. The manifest is written last: a folder
+    without it is not a checkpoint.
     """
     from safetensors.torch import save_model
 
@@ -97,45 +97,46 @@ def save(
 
 
 def fill_backbone(model: Projected, name: str, preprocessing: Preprocessing, folder: Path) -> bool:
-    """Give `model`, a torchvision `name`, the weights of a checkpoint folder with or without projection.
+    """Load the weights of a checkpoint folder, with or without projection, into `model` of backbone `name`.
 
-    Returns whether its projection got weights, too: those of another dimension do not fit. EmbedderError,
-    naming the file, where the backbone or its normalisation is another than that of `preprocessing`.
+    Returns whether the projection got weights, too: those of another dimension do not fit. Raises
+    EmbedderError, which names the file, if the folder has another backbone, or another normalisation than
+    `preprocessing`.
     """
     manifest = _manifest(folder / MANIFEST)
     weights = folder / manifest["weights"]
-    theirs = Preprocessing.from_manifest(manifest["preprocessing"])
+    stored = Preprocessing.from_manifest(manifest["preprocessing"])
     if manifest["backbone"] != name:
         raise EmbedderError(
             f"{folder} is a {manifest['backbone']}, not a {name}",
             remedy=f"train with --backbone {manifest['backbone']}",
         )
-    if (theirs.mean, theirs.std) != (preprocessing.mean, preprocessing.std):
+    if (stored.mean, stored.std) != (preprocessing.mean, preprocessing.std):
         raise EmbedderError(
-            f"{folder} normalises by mean {theirs.mean} and std {theirs.std}; embedders are trained here by "
+            f"{folder} normalises with mean {stored.mean} and std {stored.std}; training uses "
             f"{preprocessing.mean} and {preprocessing.std}",
-            remedy="begin with weights that were made for these, ImageNet's",
+            remedy="start from weights that were trained with ImageNet's mean and std",
         )
     state = _state(weights)
     if not manifest.get("projected"):
-        _, head = behead(backbone(name, theirs.crop))
+        _, head = behead(backbone(name, stored.crop))
         _fill(model.backbone, state, head, weights)
         return False
-    whole = bool(manifest["dimension"] == model.dimension)
-    if not whole:
+    projection_fits = bool(manifest["dimension"] == model.dimension)
+    if not projection_fits:
         state = {key: value for key, value in state.items() if key.startswith("backbone.")}
         state |= {f"projection.{key}": value for key, value in model.projection.state_dict().items()}
     _fill(model, state, None, weights)
-    return whole
+    return projection_fits
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """What the folder's manifest says. EmbedderError, naming the file, where it is none of ours."""
+    """The folder's manifest. Raises EmbedderError, which names the file, if it is not valid."""
     return _manifest(folder / MANIFEST)
 
 
 def digest(folder: Path) -> str:
-    """Of the content of a checkpoint folder's weights."""
+    """The SHA-256 of the weights file in a checkpoint folder, in hexadecimal."""
     path = folder / _manifest(folder / MANIFEST)["weights"]
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -147,16 +148,18 @@ def _manifest(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise EmbedderError(
             f"{path} cannot be read: {exc.strerror}",
-            remedy=f"a checkpoint is a folder with {MANIFEST} and weights",
+            remedy=f"name a folder with {MANIFEST} and a file of weights",
         ) from exc
     except ValueError as exc:
-        raise EmbedderError(f"{path} is not JSON: {exc}", remedy="write it again") from exc
-    wanted: dict[str, type] = {"backbone": str, "dimension": int, "weights": str, "preprocessing": dict}
-    for key, kind in wanted.items():
+        raise EmbedderError(f"{path} is not JSON: {exc}", remedy="restore the file") from exc
+    required: dict[str, type] = {"backbone": str, "dimension": int, "weights": str, "preprocessing": dict}
+    for key, kind in required.items():
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
-            raise EmbedderError(f"{path} lacks {key!r}", remedy=f"it needs {', '.join(wanted)}")
+            raise EmbedderError(f"{path} lacks {key!r}", remedy=f"it must have {', '.join(required)}")
     if Path(manifest["weights"]).name != manifest["weights"]:
-        raise EmbedderError(f"{path}: weights must lie beside it", remedy="name the file without a folder")
+        raise EmbedderError(
+            f"{path}: the file of weights must lie in the same folder", remedy="name it without a folder"
+        )
     return dict(manifest)
 
 
@@ -171,18 +174,18 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except FileNotFoundError as exc:
-        raise EmbedderError(f"{path} is missing", remedy=f"correct `weights` in {MANIFEST}") from exc
-    except Exception as exc:  # reading a damaged file may raise anything
+        raise EmbedderError(f"{path} does not exist", remedy=f"correct `weights` in {MANIFEST}") from exc
+    except Exception as exc:  # a damaged file may raise anything
         raise EmbedderError(
-            f"{path} holds no readable weights: {exc}", remedy="save a state dict as safetensors"
+            f"{path} contains no readable weights: {exc}", remedy="save a state dict as safetensors"
         ) from exc
     if not isinstance(state, dict):
-        raise EmbedderError(f"{path} holds no state dict", remedy="save model.state_dict()")
+        raise EmbedderError(f"{path} contains no state dict", remedy="save model.state_dict()")
     return state
 
 
 def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str | None, path: Path) -> None:
-    """Load the weights; those of `head`, which the model has lost, may be among them."""
+    """Load the weights; those of `head`, which the model no longer has, are ignored."""
     if head is not None:
         state = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
     try:
@@ -190,5 +193,5 @@ def _fill(model: torch.nn.Module, state: Mapping[str, torch.Tensor], head: str |
     except RuntimeError as exc:
         raise EmbedderError(
             f"{path} does not fit its backbone: {exc}",
-            remedy="correct `backbone`; a training from it takes the --side that it was made for",
+            remedy="correct `backbone`; to train from it, give the --side that it was made for",
         ) from exc

@@ -1,4 +1,4 @@
-"""A weight-free descriptor of colour and shape, so that everything works without a network."""
+"""A descriptor of colour and shape without weights: everything works without a pretrained network."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.embedders.embedder import InTwoSteps, embedder_id
+from pipeline.embedders.embedder import TwoStepEmbedder, embedder_id
 
 Array = NDArray[np.float32]
 
-BATCH = 64  # crops described at once: bounds memory
-PARAMETERS: Mapping[str, Any] = {  # the id follows from them: whoever changes the code below counts it up
+BATCH = 64  # crops described at once; bounds memory
+PARAMETERS: Mapping[str, Any] = {  # the id follows from them: raise `version` when the code below changes
     "version": 1,
-    "side": 64,  # pixels: every crop is resized to this square
-    "margin": 12,  # pixels on each side that are the ring about the centre
-    "cell": 16,  # pixels: side of a cell of the gradient histograms
+    "side": 64,  # pixels of the square to which every crop is resized
+    "margin": 12,  # pixels: width of the ring around the centre
+    "cell": 16,  # pixels of the side of a cell of the gradient histograms
     "orientations": 9,
     "colour_bins": 7,  # along each of a* and b*
-    "colour_reach": 60.0,  # a* and b* beyond it fall into the outermost bins
+    "colour_reach": 60.0,  # larger a* and b* fall into the outermost bins
     "light_bins": 8,
-    # How much each kind of histogram counts; tried on 491 real crops of 22 species.
+    # Weight of each kind of histogram, tuned on 491 real crops of 22 species.
     "weights": {"gradients": 1.4, "colour": 1.0, "light": 0.7, "texture": 0.5},
 }
 _SIDE: int = PARAMETERS["side"]
-_TEXTURES = 10  # uniform patterns of 8 neighbours: 9, and one for all others
+_TEXTURES = 10  # 9 uniform patterns of 8 neighbours, and one bin for all others
 
 
-class DescriptorEmbedder(InTwoSteps):
-    """Histograms of oriented gradients (Dalal and Triggs, 2005) over the whole crop; of CIELAB colour, of
-    lightness and of local binary patterns (Ojala et al., 2002) in the centre, where the animal is, and in
-    the ring about it.
+class DescriptorEmbedder(TwoStepEmbedder):
+    """Histograms of oriented gradients over the whole crop (Dalal and Triggs, 2005), and of CIELAB colour,
+    lightness and local binary patterns (Ojala et al., 2002) in two regions: the centre, where the animal is,
+    and the ring around it.
 
-    Colour and texture are unit vectors of square roots, so that a dot product compares two of them by the
-    Bhattacharyya coefficient (the Hellinger kernel). The whole has unit length.
+    Colour, lightness and texture are unit vectors of square roots, so that a dot product of two of them is
+    their Bhattacharyya coefficient (the Hellinger kernel). The whole vector has unit length.
     """
 
     side = _SIDE
@@ -52,12 +52,12 @@ class DescriptorEmbedder(InTwoSteps):
         }
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
-        """A small square: uint8 (side, side, 3)."""
-        # A box filter averages every pixel exactly once: the size of the crop hardly shows in the result.
+        """The image as a small square: uint8 (side, side, 3)."""
+        # A box filter weighs all pixels equally, so the size of the crop hardly changes the result.
         return np.asarray(image.convert("RGB").resize((self.side, self.side), Image.Resampling.BOX))
 
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> Array:
-        """One row for each prepared image: float32 (N, dimension)."""
+        """One row per prepared image: float32 (N, dimension)."""
         vectors = np.empty((len(rows), self.dimension), np.float32)
         for start in range(0, len(rows), BATCH):
             vectors[start : start + BATCH] = _describe(np.stack(rows[start : start + BATCH]))
@@ -65,13 +65,13 @@ class DescriptorEmbedder(InTwoSteps):
 
 
 def _describe(pixels: NDArray[np.uint8]) -> Array:
-    """float32 (N, D) of RGB values (N, side, side, 3)."""
+    """Vectors, float32 (N, D), of RGB values (N, side, side, 3)."""
     from skimage.color import rgb2lab
 
     lab = rgb2lab(pixels.astype(np.float32) / 255)  # L* in 0..100, a* and b* about -100..100
     light = lab[..., 0] / 100
     signed = np.clip(lab[..., 1:] / PARAMETERS["colour_reach"], -1, 1)
-    # The square root gives the dull colours of fur and feather more of the bins than the vivid ones.
+    # The square root spreads the dull colours of fur and feathers over more bins than vivid colours.
     colour = (np.sign(signed) * np.sqrt(np.abs(signed)) + 1) / 2
     texture = _textures(light)
     margin = PARAMETERS["margin"]
@@ -90,40 +90,40 @@ def _describe(pixels: NDArray[np.uint8]) -> Array:
 
 
 def _gradients(light: Array) -> Array:
-    """Histograms of oriented gradients (N, D), of unit length, or zeros where nothing has an edge."""
+    """Histograms of oriented gradients (N, D) of unit length; zeros for an image without edges."""
     from skimage.feature import hog
 
     cell = PARAMETERS["cell"]
     rows = np.stack(
         [
             hog(
-                one,
+                image,
                 orientations=PARAMETERS["orientations"],
                 pixels_per_cell=(cell, cell),
                 cells_per_block=(2, 2),
                 block_norm="L2-Hys",
             )
-            for one in light
+            for image in light
         ]
     )
     return _unit(rows.astype(np.float32))
 
 
 def _textures(light: Array) -> Array:
-    """Uniform local binary patterns (N, side, side), 0..1: pattern k of 10 lies at k / 9."""
+    """Uniform local binary patterns (N, side, side): pattern k of 10 is k / 9."""
     from skimage.feature import local_binary_pattern
 
     grey = (light * 255).astype(np.uint8)
     patterns = np.stack(
-        [local_binary_pattern(one, 8, 1, "uniform") for one in grey]  # type: ignore[no-untyped-call]
+        [local_binary_pattern(image, 8, 1, "uniform") for image in grey]  # type: ignore[no-untyped-call]
     )
     return (patterns / (_TEXTURES - 1)).astype(np.float32)
 
 
 def _histogram(values: Array, bins: int) -> Array:
-    """Square roots of the shares of pixels in each bin: unit vectors (N, bins ** K) of values (N, P, K).
+    """Square roots of the share of pixels in each bin: unit vectors (N, bins ** K) of values (N, P, K).
 
-    Values are in 0..1. Each is divided between the bins on both sides of it, so that a small change of a
+    Values are in 0..1. Each is divided between the two nearest bins of each axis, so that a small change of
     colour makes a small change of the histogram.
     """
     images, pixels, axes = values.shape
@@ -142,7 +142,7 @@ def _histogram(values: Array, bins: int) -> Array:
 
 
 def _unit(rows: Array) -> Array:
-    """Rows (N, D) scaled to length 1; rows of zeros stay."""
+    """Rows (N, D) scaled to length 1; rows of zeros stay zero."""
     lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     scaled: Array = rows / np.maximum(lengths, np.float32(1e-6))
     return scaled

@@ -1,4 +1,4 @@
-"""What every embedder offers, and how it gets its name."""
+"""The interface of every embedder, and how an embedder gets its id."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from PIL import Image
 
 from pipeline.identity import json_digest
 
-_NAME_LENGTH = 40  # of the readable part of an id; the digest behind it tells embedders apart
+_NAME_LENGTH = 40  # characters of the readable part of an id; the digest after it makes the id unique
 
 
 class Embedder(Protocol):
-    """Crops in, vectors out. Two embedders with the same id give the same vectors.
+    """Turns crops into vectors. Two embedders with the same id give the same vectors.
 
-    "The same" is up to the arithmetic of the machine: bfloat16 on one and float32 on another differ by
-    less than crops of one animal do, and share the id.
+    The same, that is, within the machine's arithmetic: bfloat16 and float32 share an id, as their vectors
+    differ by less than those of two crops of one animal.
     """
 
     @property
     def id(self) -> str:
-        """Short, of `[a-z0-9_-]` only, safe as a file name; changes with weights and preprocessing."""
+        """Short, made of `[a-z0-9_-]`, safe as a file name; changes with weights and preprocessing."""
 
     @property
     def dimension(self) -> int:
-        """Length of its vectors."""
+        """Length of the vectors."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """JSON: what it is, and under "spec" what `load` needs to make it again."""
+        """JSON that describes the embedder; "spec" is the text from which `load` makes it again."""
 
     @property
     def side(self) -> int:
-        """Pixels of the shorter side that a crop is scaled to: of larger ones not all is needed."""
+        """Pixels of the shorter side to which a crop is scaled: larger crops can be decoded smaller."""
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
-        """What is computed from, of an image of any size and mode. Any thread may call it."""
+        """The network's input for an image of any size and mode: uint8 (H, W, 3). Thread-safe."""
 
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """One row for each prepared image: float32 (N, dimension). One call at a time."""
+        """One row per prepared image: float32 (N, dimension). Not thread-safe."""
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """One row for each image, of any size and mode: float32 (N, dimension)."""
+        """One row per image of any size and mode: float32 (N, dimension)."""
 
 
-class InTwoSteps(ABC):
-    """What prepares images and embeds what was prepared, embeds images."""
+class TwoStepEmbedder(ABC):
+    """Implements `embed` from its two steps, prepare and embed."""
 
     @abstractmethod
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -61,11 +61,11 @@ class InTwoSteps(ABC):
         """See `Embedder`."""
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """One row for each image, of any size and mode: float32 (N, dimension)."""
+        """One row per image of any size and mode: float32 (N, dimension)."""
         return self.embed_prepared([self.prepared(image) for image in images])
 
 
 def embedder_id(name: str, identity: Mapping[str, Any]) -> str:
-    """A readable name with the digest of everything that its vectors depend on."""
+    """A readable name and the digest of everything that the vectors depend on, such as `resnet18-0f3a9c`."""
     readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_NAME_LENGTH].strip("_")
     return f"{readable or 'embedder'}-{json_digest(dict(identity), size=6)}"

@@ -1,4 +1,4 @@
-"""A torch network as a graph of onnxruntime, which computes float32 on a CPU faster than torch does."""
+"""A torch network as an onnxruntime graph, which runs float32 on a CPU faster than torch does."""
 
 from __future__ import annotations
 
@@ -12,22 +12,45 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from pipeline.embedders.from_pixels import FromPixels
+from pipeline.embedders.preprocessing import Preprocessing
 
 log = logging.getLogger(__name__)
 
-OPSET = 17  # the first with layer normalisation; onnxruntime has it since 1.12
-BATCH = 4  # crops in one run: what lies between two layers of so few stays in a core's cache
-TRIED = 3  # crops that a graph is compared on; not as many as it was exported with
-DIFFERENCE = 1e-3  # at most between a number of the graph's and of torch's, as a share of the largest one
+OPSET = 17  # the first with layer normalisation; onnxruntime supports it since 1.12
+BATCH = 4  # crops in one run: the activations of so few stay in a core's cache
+TRIED = 3  # crops on which graph and network are compared; another number than in the export
+DIFFERENCE = 1e-3  # allowed between a number of the graph and of torch, relative to the largest number
 
 Rows = NDArray[np.float32]
 
 
+class FromPixels(nn.Module):
+    """A network with its normalisation in front: uint8 pixels in, one row of features per crop out."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255)
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float32 (N, dimension) of uint8 (N, side, side, 3)."""
+        # NHWC in memory seen as NCHW is channels_last already: nothing is copied.
+        normalised = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        features: torch.Tensor = self.model(normalised).flatten(1)
+        return features.float()
+
+
 class Graph:
-    """An exported network. Several batches run at once, each on a core of its own: threads that share a batch
-    wait for each other whenever one of them has to share its core with the decoding of crops.
+    """An exported network.
+
+    Several batches run at once, each on one core. Threads that shared a batch would wait for each other
+    whenever one of them shares its core with the decoding of crops.
     """
 
     def __init__(self, file: Path, threads: int) -> None:
@@ -48,13 +71,13 @@ class Graph:
         return features
 
 
-def write(network: torch.nn.Module, example: torch.Tensor, file: Path) -> None:
-    """An ONNX file that gives `embedding` (N, D) of `pixels`, of which `example` is two; any N.
+def write(network: nn.Module, example: torch.Tensor, file: Path) -> None:
+    """Write an ONNX file that maps `pixels`, N inputs like the two in `example`, to `embedding` (N, D).
 
-    What a layer makes the exporter raise is raised, and what it traced is for the caller to try.
+    Raises whatever the exporter raises for a layer. The caller must compare the result with the network.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # this exporter is an older one, which needs no onnxscript
+        warnings.simplefilter("ignore")  # the older exporter is deprecated, but needs no onnxscript
         torch.onnx.export(
             network,
             (example,),
@@ -68,23 +91,24 @@ def write(network: torch.nn.Module, example: torch.Tensor, file: Path) -> None:
 
 
 def exported(network: FromPixels, side: int) -> Graph | None:
-    """The network as a graph that gives the same vectors; None where it cannot be exported.
+    """The network as a graph that gives the same vectors; None if it cannot be exported.
 
-    `side` is that of prepared crops in pixels.
+    `side` is the side of prepared crops in pixels.
     """
     try:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "network.onnx"
             write(network, torch.zeros(2, side, side, 3, dtype=torch.uint8), file)
             graph = Graph(file, torch.get_num_threads())
-        tried = np.random.default_rng(0).integers(0, 256, (TRIED, side, side, 3), np.uint8)
-        theirs = graph.run(list(tried))
-    except Exception as exc:  # noqa: BLE001 - exporter and runtime raise whatever a layer made them raise
-        log.info("torch computes this network, which has no ONNX graph: %s", exc)
+        crops = np.random.default_rng(0).integers(0, 256, (TRIED, side, side, 3), np.uint8)
+        actual = graph.run(list(crops))
+    except Exception as exc:  # noqa: BLE001 - exporter and runtime raise anything for layers they lack
+        log.info("torch runs this network, which cannot be exported to ONNX: %s", exc)
         return None
     with torch.inference_mode():
-        ours = network(torch.from_numpy(tried)).numpy()
-    if theirs.shape != ours.shape or not np.abs(theirs - ours).max() <= DIFFERENCE * np.abs(ours).max():
-        log.info("torch computes this network: its ONNX graph gives other vectors")
+        expected = network(torch.from_numpy(crops)).numpy()
+    tolerance = DIFFERENCE * np.abs(expected).max()
+    if actual.shape != expected.shape or not np.abs(actual - expected).max() <= tolerance:
+        log.info("torch runs this network: its ONNX graph gives other vectors")
         return None
     return graph

@@ -1,42 +1,56 @@
-"""A torchvision classification network without its head, run over batches of crops."""
+"""Torch networks that give features of crops: backbones without their head, and how they are run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
+from pipeline.embedders.graph import FromPixels, Graph, exported
 from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
 from pipeline.embedders.preprocessing import Preprocessing
 from pipeline.errors import EmbedderError
 
-if TYPE_CHECKING:
-    import torch
-
-    from pipeline.embedders.graph import Graph
-
 BATCH = 64  # crops in one forward pass; more gains nothing on a CPU and little on a GPU
-WORTH_EXPORTING = 32  # crops at once that are worth the seconds of an export; one for the backend is not
+WORTH_EXPORTING = 32  # crops in one call from which an export, which takes seconds, pays off
+
+
+class Projected(nn.Module):
+    """A torchvision backbone whose pooled features are projected to `dimension` numbers of unit length.
+
+    This is what `wildloop embedding train` trains.
+    """
+
+    def __init__(self, name: str, image_size: int, dimension: int) -> None:
+        """Random weights, for square inputs of `image_size` pixels. EmbedderError for an unknown backbone."""
+        super().__init__()
+        self.dimension = dimension
+        self.backbone = backbone(name, image_size)
+        features, _ = behead(self.backbone)
+        self.projection = nn.Linear(features, dimension)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """float32 (N, dimension) of normalised images (N, 3, image_size, image_size)."""
+        features = self.projection(self.backbone(images).flatten(1))
+        return nn.functional.normalize(features.float(), dim=1)
 
 
 class Network:
-    """Pooled features of the layer before the classification head.
+    """Runs a network over batches of crops.
 
-    channels_last throughout; bfloat16 where the machine computes it natively; a GPU where there is one.
-    On a CPU without bfloat16, whatever can be exported is run by onnxruntime.
+    Memory format channels_last; bfloat16 if the machine computes it natively; a GPU if there is one. On a
+    CPU without bfloat16, onnxruntime runs every network that can be exported.
     """
 
-    def __init__(self, model: torch.nn.Module, preprocessing: Preprocessing) -> None:
-        """`model` is `backbone` after `behead`, weights loaded; it is changed in place and kept."""
-        import torch
-
-        from pipeline.embedders.from_pixels import FromPixels
-
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
+        """`model` maps normalised images (N, 3, crop, crop) to features; it is moved and kept, not copied."""
         limit_torch_threads()
         self.preprocessing = preprocessing
         self._device = torch_device()
@@ -48,17 +62,13 @@ class Network:
 
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """float32 (N, dimension) of at least one crop that `preprocessing` prepared."""
-        # A network in training gathers statistics of what it sees, which a graph would not.
-        if self._exportable and len(rows) >= WORTH_EXPORTING and not _trains(self.model):
-            from pipeline.embedders.graph import exported
-
+        # A network in training gathers batch statistics, which a graph would not.
+        if self._exportable and len(rows) >= WORTH_EXPORTING and not _is_training(self.model):
             self._exportable = False
             self._graph = exported(self._network, self.preprocessing.crop)
-        return self._by_torch(rows) if self._graph is None else self._graph.run(rows)
+        return self._run_torch(rows) if self._graph is None else self._graph.run(rows)
 
-    def _by_torch(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        import torch
-
+    def _run_torch(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         features = []
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
@@ -67,84 +77,83 @@ class Network:
             for start in range(0, len(rows), BATCH):
                 pixels = torch.from_numpy(np.stack(rows[start : start + BATCH]))
                 if self._device.type == "cuda":
-                    pixels = pixels.pin_memory()  # so that the copy waits for nothing
+                    pixels = pixels.pin_memory()  # makes the copy asynchronous
                 features.append(self._network(pixels.to(self._device, non_blocking=True)))
             return torch.cat(features).cpu().numpy()
 
 
-class NetworkEmbedder(InTwoSteps):
-    """An embedder that is a `Network`."""
+class NetworkEmbedder(TwoStepEmbedder):
+    """An embedder that runs a `Network`."""
 
     network: Network
     dimension: int
 
     @property
     def side(self) -> int:
-        """Of a crop's shorter side, before its centre is cut out."""
+        """Pixels of a crop's shorter side before its centre is cut out."""
         return self.network.preprocessing.resize
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resized and cut: uint8 (crop, crop, 3)."""
+        """The image resized and cut: uint8 (crop, crop, 3)."""
         return self.network.preprocessing.prepared(image)
 
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """One row for each prepared image: float32 (N, dimension)."""
+        """One row per prepared image: float32 (N, dimension)."""
         return self.network.embed_prepared(rows) if len(rows) else np.empty((0, self.dimension), np.float32)
 
 
-def backbone(name: str, image_size: int) -> torch.nn.Module:
-    """An untrained torchvision classification network for square inputs of `image_size` pixels.
+def backbone(name: str, image_size: int) -> nn.Module:
+    """A torchvision classification network with random weights, for square inputs of `image_size` pixels.
 
-    EmbedderError where torchvision has none of the name.
+    Raises EmbedderError if torchvision has none of this name.
     """
     from torchvision import models
 
     check_name(name)
     options: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3"):
-        # Their published weights want inputs normalised once more, inside the network.
+        # Their published weights expect inputs that the network itself normalises a second time.
         options = {"init_weights": False, "transform_input": True}
     elif name.startswith("vit_"):
-        options = {"image_size": image_size}  # its position embedding has a place for each patch
-    network: torch.nn.Module = models.get_model(name, weights=None, **options)
+        options = {"image_size": image_size}  # its position embedding has an entry for each patch
+    network: nn.Module = models.get_model(name, weights=None, **options)
     return network
 
 
 def check_name(name: str) -> None:
-    """EmbedderError where torchvision has no classification backbone of this name."""
+    """Raises EmbedderError if torchvision has no classification backbone of this name."""
     from torchvision import models
 
-    known = models.list_models(module=models)
-    if name not in known:
+    names = models.list_models(module=models)
+    if name not in names:
         raise EmbedderError(
             f"torchvision has no classification backbone {name!r}",
-            remedy=f"one of {len(known)}, such as mobilenet_v3_large, resnet18, efficientnet_b0 or vit_b_16",
+            remedy=f"one of {len(names)}, such as mobilenet_v3_large, resnet18, efficientnet_b0 or vit_b_16",
         )
 
 
-def behead(model: torch.nn.Module) -> tuple[int, str]:
-    """Replace the classification layer in place, so that the model returns what went into it.
+def behead(model: nn.Module) -> tuple[int, str]:
+    """Remove the classification layer in place, so that the model returns the layer's inputs.
 
-    Returns the length of that and the name of the replaced module: weights below it may be left out.
+    Returns the length of these features and the name of the removed module, whose weights a state dict may
+    still contain.
     """
-    from torch import nn
-
     name, head = [
         (name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)
     ][-1]
     if isinstance(head, nn.Linear):
         _replace(model, name, nn.Identity())
         return head.in_features, name
-    # SqueezeNet classifies by a convolution and pools afterwards: pool what went into it instead.
+    # SqueezeNet classifies by a convolution and then pools: pool the inputs of that convolution instead.
     parent = name.rpartition(".")[0]
     _replace(model, parent, nn.AdaptiveAvgPool2d(1))
     return head.in_channels, parent
 
 
-def _trains(model: torch.nn.Module) -> bool:
+def _is_training(model: nn.Module) -> bool:
     return any(module.training for module in model.modules())
 
 
-def _replace(model: torch.nn.Module, name: str, new: torch.nn.Module) -> None:
+def _replace(model: nn.Module, name: str, new: nn.Module) -> None:
     parent, _, attribute = name.rpartition(".")
     setattr(model.get_submodule(parent), attribute, new)

@@ -1,4 +1,4 @@
-"""An embedder that comes as an ONNX file, run by onnxruntime."""
+"""Embedders in ONNX files, run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -10,64 +10,63 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.embedders.embedder import InTwoSteps, embedder_id
-from pipeline.embedders.hardware import usable_cores
+from pipeline.embedders.embedder import TwoStepEmbedder, embedder_id
 from pipeline.errors import EmbedderError
 
 log = logging.getLogger(__name__)
 
 BATCH = 32
 DEFAULT_SIZE = 224
-IMAGENET_MEAN = (123.675, 116.28, 103.53)  # of values in 0..255, RGB
+IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, for values in 0..255
 IMAGENET_STD = (58.395, 57.12, 57.375)
 _TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
 }
-# The ranges of ONNX's own image metadata (onnx/docs/MetadataProps.md) as mean and deviation of 0..255.
+# The ranges in ONNX's image metadata (onnx/docs/MetadataProps.md) as mean and std for values in 0..255.
 _RANGES = {"nominalrange_0_255": (0.0, 1.0), "normalized_0_1": (0.0, 255.0), "normalized_1_1": (127.5, 127.5)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Input:
-    """What the network takes."""
+    """The input of the network."""
 
     name: str
     type: type[np.generic]
     channels_last: bool  # NHWC
     width: int
     height: int
-    fixed_batch: int | None  # the only number of images that it takes at once
+    fixed_batch: int | None  # the only batch size that it accepts
     order: str  # of the channels: rgb or bgr
     mean: tuple[float, float, float]  # subtracted from values in 0..255, in `order`
-    std: tuple[float, float, float]  # divided by after that
+    std: tuple[float, float, float]  # the divisor after that
 
 
-class OnnxEmbedder(InTwoSteps):
-    """One output of an ONNX network; an output of feature maps is averaged over its positions.
+class OnnxEmbedder(TwoStepEmbedder):
+    """One output of an ONNX network; feature maps are averaged over their positions.
 
-    Size, layout and type are read from the network's input. Order of channels, mean and deviation come
-    from the options, else from ONNX's image metadata where the file has it, else ImageNet's are assumed,
-    with a warning.
+    Size, layout and type are those of the network's input. Channel order, mean and std come from the
+    options, else from ONNX's image metadata in the file; else ImageNet's are assumed, with a warning.
     """
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         """`options` as in `onnx:FILE?size=227&channels=bgr&mean=103.9,116.8,123.7&std=1,1,1&output=embed`.
 
-        `mean` and `std` are of values in 0 to 255, in the order of the channels; one number serves all
-        three. EmbedderError names what the file or the options lack.
+        `mean` and `std` are for values in 0 to 255, in the order of the channels; one number stands for all
+        three. Raises EmbedderError, which names what is wrong with the file or the options.
         """
         import onnxruntime
 
         path = path.expanduser().resolve()
         session_options = onnxruntime.SessionOptions()
-        session_options.intra_op_num_threads = usable_cores()
+        session_options.intra_op_num_threads = cpu_count()
         session_options.inter_op_num_threads = 1
-        # Waiting threads must not spin: crops are decoded on the same cores between two runs.
+        # Waiting threads must not spin: between two runs the same cores decode crops.
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             weights = _content(path)
@@ -76,9 +75,9 @@ class OnnxEmbedder(InTwoSteps):
             )
         except OSError as exc:
             raise EmbedderError(f"{path} cannot be read: {exc.strerror}", remedy="correct the path") from exc
-        except Exception as exc:  # onnxruntime's own have no root below this one
+        except Exception as exc:  # onnxruntime's errors have no common base class
             raise EmbedderError(
-                f"{path} is no ONNX network that runs here: {exc}", remedy="export it again"
+                f"{path} is not an ONNX network that onnxruntime can run: {exc}", remedy="export it again"
             ) from exc
         self._output = _read_output(path, self._session, options.get("output"))
         self._input = _read_input(path, self._session, options)
@@ -102,16 +101,16 @@ class OnnxEmbedder(InTwoSteps):
 
     @property
     def side(self) -> int:
-        """The longer one of the network's input."""
+        """Pixels of the longer side of the network's input."""
         return max(self._input.width, self._input.height)
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resized to the network's input: uint8 (height, width, 3), RGB."""
+        """The image resized to the network's input: uint8 (height, width, 3), RGB."""
         size = (self._input.width, self._input.height)
         return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))
 
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """One row for each prepared image: float32 (N, dimension)."""
+        """One row per prepared image: float32 (N, dimension)."""
         vectors = np.empty((len(rows), self.dimension), np.float32)
         step = self._input.fixed_batch or BATCH
         for start in range(0, len(rows), step):
@@ -119,11 +118,11 @@ class OnnxEmbedder(InTwoSteps):
         return vectors
 
     def _run(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """float32 (N, dimension) of RGB values in 0..255 (N, height, width, 3)."""
+        """float32 (N, dimension) of RGB values in 0..255, (N, height, width, 3)."""
         network = self._input
         count = len(pixels)
         if network.fixed_batch is not None:
-            pixels = np.resize(pixels, (network.fixed_batch, *pixels.shape[1:]))  # fills up by repeating
+            pixels = np.resize(pixels, (network.fixed_batch, *pixels.shape[1:]))  # pads by repeating
         values = pixels[..., ::-1] if network.order == "bgr" else pixels
         mean, std = np.array(network.mean, np.float32), np.array(network.std, np.float32)
         values = (values.astype(np.float32) - mean) / std
@@ -136,18 +135,18 @@ class OnnxEmbedder(InTwoSteps):
         if features.ndim != 2 or len(features) != len(pixels):
             raise EmbedderError(
                 f"output {self._output!r} has the shape {features.shape} for {len(pixels)} images",
-                remedy="an embedding is N x D, or N feature maps",
+                remedy="choose an output of shape N x D, or of N feature maps",
             )
         return features[:count]
 
 
 def _providers(available: Sequence[str]) -> list[str]:
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    return [provider for provider in wanted if provider in available]
+    preferred = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    return [provider for provider in preferred if provider in available]
 
 
 def _content(path: Path) -> str:
-    """Digest of the network and of the weights that large ones keep in a file beside it."""
+    """The SHA-256 of the network and of the weights that large networks keep in a second file."""
     hasher = hashlib.sha256()
     for part in (path, path.with_name(path.name + ".data"), path.with_name(path.name + "_data")):
         if part == path or part.exists():
@@ -160,9 +159,9 @@ def _read_input(path: Path, session: Any, options: Mapping[str, str]) -> _Input:
     inputs = session.get_inputs()
     shape = inputs[0].shape
     if len(inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]) or inputs[0].type not in _TYPES:
-        found = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
+        described = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
         raise EmbedderError(
-            f"{path} takes {found}", remedy="an embedder takes one batch of images of three channels"
+            f"the input of {path} is {described}", remedy="it must be one batch of images of three channels"
         )
     channels_last = shape[1] != 3
     height, width = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
@@ -170,7 +169,7 @@ def _read_input(path: Path, session: Any, options: Mapping[str, str]) -> _Input:
     for fixed in (height, width):
         if "size" in options and isinstance(fixed, int) and fixed != default:
             raise EmbedderError(
-                f"{path} takes images of {width} x {height}", remedy=f"leave out size={default}"
+                f"the input of {path} has {width} x {height} pixels", remedy=f"remove size={default}"
             )
     order, mean, std = _normalisation(path, session, inputs[0].type, options)
     return _Input(
@@ -189,11 +188,12 @@ def _read_input(path: Path, session: Any, options: Mapping[str, str]) -> _Input:
 def _normalisation(
     path: Path, session: Any, type_: str, options: Mapping[str, str]
 ) -> tuple[str, tuple[float, float, float], tuple[float, float, float]]:
-    """Order of the channels, mean and deviation: given, recognised or assumed."""
-    metadata = {k.lower(): v.lower() for k, v in session.get_modelmeta().custom_metadata_map.items()}
+    """Channel order, mean and std: from the options, from metadata, or assumed."""
+    properties = session.get_modelmeta().custom_metadata_map
+    metadata = {name.lower(): value.lower() for name, value in properties.items()}
     order = options.get("channels") or metadata.get("image.bitmappixelformat", "rgb")[:3]
     if order not in ("rgb", "bgr"):
-        raise EmbedderError(f"{path}: channels={order} is unknown", remedy="channels=rgb or channels=bgr")
+        raise EmbedderError(f"{path}: channels={order} is unknown", remedy="use channels=rgb or channels=bgr")
     mean: tuple[float, ...] = IMAGENET_MEAN if order == "rgb" else IMAGENET_MEAN[::-1]
     std: tuple[float, ...] = IMAGENET_STD if order == "rgb" else IMAGENET_STD[::-1]
     nominal = metadata.get("image.nominalpixelrange")
@@ -203,15 +203,15 @@ def _normalisation(
         mean, std = ((value,) for value in _RANGES[nominal])
     elif "mean" not in options or "std" not in options:
         log.warning(
-            "%s does not say how it wants its images normalised: ImageNet's mean and deviation are assumed. "
-            "Where that is wrong, give them, as in onnx:%s?channels=rgb&mean=127.5&std=127.5",
+            "%s does not say how images must be normalised: ImageNet's mean and std are assumed. If that is "
+            "wrong, give them, as in onnx:%s?channels=rgb&mean=127.5&std=127.5",
             path,
             path,
         )
     mean = _numbers("mean", options["mean"]) if "mean" in options else mean
     std = _numbers("std", options["std"]) if "std" in options else std
     if min(std) <= 0:
-        raise EmbedderError(f"std={options.get('std')} divides by 0 or less", remedy="give std above 0")
+        raise EmbedderError(f"std={options.get('std')} is not above 0", remedy="give std above 0")
     return order, _three(mean), _three(std)
 
 
@@ -224,7 +224,9 @@ def _numbers(name: str, text: str) -> tuple[float, ...]:
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError as exc:
-        raise EmbedderError(f"{name}={text} is not numbers", remedy="as in mean=103.9,116.8,123.7") from exc
+        raise EmbedderError(
+            f"{name}={text} is not a list of numbers", remedy="as in mean=103.9,116.8,123.7"
+        ) from exc
     if len(values) not in (1, 3) or not np.isfinite(values).all():
         raise EmbedderError(
             f"{name}={text} is not one or three numbers", remedy="as in mean=103.9,116.8,123.7"
@@ -238,14 +240,16 @@ def _side(text: str) -> int:
     return int(text)
 
 
-def _read_output(path: Path, session: Any, wanted: str | None) -> str:
+def _read_output(path: Path, session: Any, requested: str | None) -> str:
     outputs = {output.name: output for output in session.get_outputs()}
     names = ", ".join(outputs)
-    if wanted is None and len(outputs) > 1:
-        raise EmbedderError(f"{path} gives {names}", remedy=f"choose, as in onnx:{path}?output=NAME")
-    name = next(iter(outputs)) if wanted is None else wanted
+    if requested is None and len(outputs) > 1:
+        raise EmbedderError(f"{path} has the outputs {names}", remedy=f"choose: onnx:{path}?output=NAME")
+    name = next(iter(outputs)) if requested is None else requested
     if name not in outputs:
-        raise EmbedderError(f"{path} has no output {name!r}", remedy=f"it gives {names}")
+        raise EmbedderError(f"{path} has no output {name!r}", remedy=f"choose one of: {names}")
     if outputs[name].type not in ("tensor(float)", "tensor(float16)"):
-        raise EmbedderError(f"output {name!r} of {path} is {outputs[name].type}", remedy=f"it gives {names}")
+        raise EmbedderError(
+            f"output {name!r} of {path} is {outputs[name].type}", remedy=f"choose one of: {names}"
+        )
     return str(name)

@@ -1,4 +1,4 @@
-"""How a crop becomes a network's input: resize, crop, normalise."""
+"""How a crop becomes the input of a network: resize, crop, normalise."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PIL import Image
 
 from pipeline.errors import EmbedderError
 
-# Crops are decoded at least at so many times the side that they are scaled to: at less, decoding a JPEG
-# smaller shows. At 1, MobileNetV2 gives vectors with a mean cosine of 0.957 to those of the whole crop.
+# Crops are decoded at no less than this multiple of the side to which they are scaled. At 1, the artefacts
+# of decoding a JPEG at reduced size change MobileNetV2's vectors to a mean cosine of 0.957.
 SPARE = 2
 
 _RESAMPLING = {
@@ -22,22 +22,22 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_VECTORISED = ("bilinear", "bicubic")  # by torch
+_VECTORISED = ("bilinear", "bicubic")  # in torch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What published weights expect of an image, as torchvision's classification presets have it."""
+    """How published weights expect an image, with the fields of torchvision's classification presets."""
 
-    resize: int  # pixels: the shorter side, the aspect kept
-    crop: int  # pixels: the square cut from the centre of that
-    mean: tuple[float, float, float]  # RGB, of values in 0..1
+    resize: int  # pixels of the shorter side; the aspect ratio is kept
+    crop: int  # pixels of the side of the square that is cut from the centre
+    mean: tuple[float, float, float]  # RGB, for values in 0..1
     std: tuple[float, float, float]
     interpolation: str = "bilinear"  # nearest, bilinear, bicubic or lanczos; antialiased
 
     @classmethod
     def from_preset(cls, preset: Any) -> Preprocessing:
-        """Of a torchvision preset, what `weights.transforms()` returns."""
+        """From a torchvision preset, as `weights.transforms()` returns it."""
         return cls(
             resize=int(preset.resize_size[0]),
             crop=int(preset.crop_size[0]),
@@ -48,9 +48,9 @@ class Preprocessing:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Preprocessing:
-        """Of JSON with exactly the fields of this class; EmbedderError where it cannot be used."""
+        """From JSON with the fields of this class; EmbedderError if a field is missing or unusable."""
         try:
-            made = cls(
+            preprocessing = cls(
                 resize=int(manifest["resize"]),
                 crop=int(manifest["crop"]),
                 mean=_triple(manifest["mean"]),
@@ -60,37 +60,42 @@ class Preprocessing:
         except (KeyError, TypeError, ValueError) as exc:
             raise EmbedderError(
                 f"preprocessing {dict(manifest)!r} lacks or misspells {exc}",
-                remedy="it needs resize, crop, mean, std and interpolation",
+                remedy="it must have resize, crop, mean, std and interpolation",
             ) from exc
-        if made.resize < 1 or made.crop < 1 or min(made.std) <= 0 or made.interpolation not in _RESAMPLING:
+        if (
+            min(preprocessing.resize, preprocessing.crop) < 1
+            or min(preprocessing.std) <= 0
+            or preprocessing.interpolation not in _RESAMPLING
+        ):
             raise EmbedderError(
                 f"preprocessing {dict(manifest)!r} cannot be carried out",
-                remedy=f"sizes and std above 0, interpolation one of {', '.join(_RESAMPLING)}",
+                remedy="sizes and std must be above 0, interpolation one of " + ", ".join(_RESAMPLING),
             )
-        return made
+        return preprocessing
 
     def manifest(self) -> dict[str, Any]:
         """JSON, as `from_manifest` reads it."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        fields = asdict(self).items()
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
 
     def pixels(self, images: Sequence[Image.Image]) -> NDArray[np.uint8]:
-        """Resized and cut, not yet normalised: uint8 (N, crop, crop, 3), RGB."""
+        """The images resized and cut, not yet normalised: uint8 (N, crop, crop, 3), RGB."""
         batch = np.empty((len(images), self.crop, self.crop, 3), np.uint8)
         for row, image in zip(batch, images, strict=True):
             row[:] = self.prepared(image)
         return batch
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resized and cut, not yet normalised: uint8 (crop, crop, 3), RGB."""
+        """The image resized and cut, not yet normalised: uint8 (crop, crop, 3), RGB."""
         rgb = image.convert("RGB")
         width, height = (int(self.resize * side / min(rgb.size)) for side in rgb.size)
         resized = _resized(rgb, width, height, self.interpolation)
         left, top = round((width - self.crop) / 2), round((height - self.crop) / 2)
         if min(left, top) >= 0:
             return resized[top : top + self.crop, left : left + self.crop]
-        # Where `crop` exceeds `resize`, what lies outside is black, as in torchvision's centre crop.
-        whole = Image.fromarray(resized).crop((left, top, left + self.crop, top + self.crop))
-        return np.asarray(whole)
+        # If `crop` exceeds `resize`, the margin is black, as in torchvision's centre crop.
+        padded = Image.fromarray(resized).crop((left, top, left + self.crop, top + self.crop))
+        return np.asarray(padded)
 
 
 def _resized(image: Image.Image, width: int, height: int, interpolation: str) -> NDArray[np.uint8]:
@@ -99,7 +104,7 @@ def _resized(image: Image.Image, width: int, height: int, interpolation: str) ->
         return np.asarray(image.resize((width, height), _RESAMPLING[interpolation]))
     import torch
 
-    # Pillow's own filters in a quarter of its time, on processors with AVX2; a number differs by 1 at most.
+    # Pillow's filters in a quarter of its time on processors with AVX2; values differ by at most 1.
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
     resized = torch.nn.functional.interpolate(
         pixels, (height, width), mode=interpolation, antialias=True, align_corners=False

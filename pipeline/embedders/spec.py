@@ -1,9 +1,9 @@
 """The text that names an embedder: `kind`, `kind:target`, `kind:target?option=value&...`, or a name.
 
-A name alone is that of an embedder which `wildloop embedding train` made.
+A name alone is that of an embedder made by `wildloop embedding train`.
 
-The target of `timm` is NAME or NAME:CHECKPOINT. NAME ends at its first colon, but for the one of a leading
-`hf-hub:`, which belongs to it; whatever follows is CHECKPOINT, further colons and all.
+The target of `timm` is NAME or NAME:CHECKPOINT. NAME ends at its first colon, not counting the one of a
+leading `hf-hub:`; the rest, with any further colons, is CHECKPOINT.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from urllib.parse import parse_qsl
 
 from pipeline.errors import EmbedderError
 
-KINDS: Mapping[str, frozenset[str] | None] = {  # kind: its options; None where it takes no target either
+KINDS: Mapping[str, frozenset[str] | None] = {  # kind: its options; None if it takes no target either
     "auto": None,
     "descriptor": None,
+    "efficientnet-lite0": None,
     "torchvision": frozenset({"weights"}),
     "onnx": frozenset({"size", "channels", "mean", "std", "output"}),
     "checkpoint": frozenset(),
     "timm": frozenset(),
 }
-TRAINED = "trained"  # the kind of those that have a name of their own
+TRAINED = "trained"  # the kind of an embedder that is named without a kind
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # of a trained embedder, and of its folder
 HUB = "hf-hub:"  # before OWNER/NAME: a network on the Hugging Face hub, as timm writes it
 EXAMPLES = (
-    "auto, descriptor, torchvision:resnet18, onnx:/path/model.onnx?size=224&mean=127.5&std=127.5, "
-    "checkpoint:/path/folder, timm:hf-hub:OWNER/NAME, timm:NAME:/path/weights.safetensors, or the name of "
-    "one that `wildloop embedding train` made"
+    "auto, descriptor, efficientnet-lite0, torchvision:resnet18, "
+    "onnx:/path/model.onnx?size=224&mean=127.5&std=127.5, checkpoint:/path/folder, timm:hf-hub:OWNER/NAME, "
+    "timm:NAME:/path/weights.safetensors, or the name of one that `wildloop embedding train` made"
 )
 
 
@@ -38,12 +39,12 @@ class Spec:
     """An embedder as the user names it."""
 
     kind: str
-    target: str  # a backbone's name or a path; empty for kinds that need none
+    target: str  # a backbone's name or a path; empty for kinds that take none
     options: Mapping[str, str]
 
 
 def parse(text: str) -> Spec:
-    """Read a spec. EmbedderError names what is wrong and what would be right."""
+    """Read a spec. EmbedderError names the mistake and what would be right."""
     head, _, query = text.partition("?")
     kind, colon, target = head.partition(":")
     if kind not in KINDS and NAME.fullmatch(text):
@@ -53,7 +54,7 @@ def parse(text: str) -> Spec:
     allowed = KINDS[kind]
     if allowed is None:
         if colon or query:
-            raise EmbedderError(f"embedder {kind!r} takes nothing behind its name", remedy=f"write {kind!r}")
+            raise EmbedderError(f"embedder {kind!r} takes nothing after its name", remedy=f"write {kind!r}")
         return Spec(kind=kind, target="", options={})
     if not target:
         raise EmbedderError(f"embedder {text!r} names no {_target(kind)}", remedy=f"one of: {EXAMPLES}")
@@ -66,30 +67,30 @@ def parse(text: str) -> Spec:
     options = dict(pairs)
     unknown = sorted(set(options) - allowed)
     if unknown:
-        known = ", ".join(sorted(allowed)) or "no options"
-        raise EmbedderError(f"embedder {kind!r} has no option {unknown[0]!r}", remedy=f"it takes {known}")
+        known = ", ".join(sorted(allowed)) or "none"
+        raise EmbedderError(f"embedder {kind!r} has no option {unknown[0]!r}", remedy=f"its options: {known}")
     if len(options) < len(pairs):
-        raise EmbedderError(f"an option stands twice in embedder {text!r}", remedy="name each once")
+        raise EmbedderError(f"an option occurs twice in embedder {text!r}", remedy="give each once")
     return Spec(kind=kind, target=target, options=options)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimmTarget:
-    """A network of timm's."""
+    """A timm network."""
 
     name: str  # timm's own, or hf-hub:OWNER/NAME
     checkpoint: str | None  # a file or folder; None for the published weights
 
 
 def timm_target(target: str) -> TimmTarget:
-    """Read NAME or NAME:CHECKPOINT; EmbedderError where one of them is empty or NAME is a path."""
+    """Read NAME or NAME:CHECKPOINT; EmbedderError if one of them is empty or NAME is a path."""
     prefix = HUB if target.startswith(HUB) else ""
     name, colon, checkpoint = target.removeprefix(prefix).partition(":")
     if not name or (colon and not checkpoint) or ("/" in name) != bool(prefix):
         raise EmbedderError(
-            f"{target!r} behind timm: is neither NAME nor NAME:CHECKPOINT",
+            f"{target!r} after timm: is neither NAME nor NAME:CHECKPOINT",
             remedy="NAME is one of timm's, such as vit_small_patch14_dinov2.lvd142m, or hf-hub:OWNER/NAME "
-            "with the colon after hf-hub; CHECKPOINT, behind the next colon, is a file or a folder",
+            "with the colon after hf-hub; CHECKPOINT, after the next colon, is a file or a folder",
         )
     return TimmTarget(name=prefix + name, checkpoint=checkpoint or None)
 

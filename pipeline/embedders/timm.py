@@ -1,4 +1,4 @@
-"""timm's networks, by their names there or on the Hugging Face hub: an optional extra.
+"""timm networks, by their name in timm or on the Hugging Face hub: an optional extra.
 
 Written against timm 1.0.31: `create_model` with its `hf-hub:` and `local-dir:` sources, and
 `timm.data.resolve_model_data_config`.
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     import torch
 
 _CONFIG = "config.json"
-_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # that Preprocessing carries out
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # those of Preprocessing
 _SEEDS = (0, 1)
 
 
 class TimmEmbedder(NetworkEmbedder):
-    """Pooled features of a network of timm's, with the preprocessing of its own configuration.
+    """Pooled features of a timm network, with the preprocessing of its configuration.
 
-    The network is made as its weights were saved, loaded strictly, and only then loses its classifier
-    (`reset_classifier(0)`, what `num_classes=0` makes): with `num_classes=0` from the start timm would
-    leave at random what the weights lack.
+    The network is built as its weights were saved, loaded strictly, and only then loses its classifier by
+    `reset_classifier(0)`. With `num_classes=0` from the start, timm would leave random values where weights
+    are missing.
     """
 
     def __init__(self, target: TimmTarget, *, cache_dir: Path) -> None:
-        """Published weights are fetched into `cache_dir`, unless a checkpoint stands in for them.
+        """Published weights are downloaded into `cache_dir`, unless the target names a checkpoint.
 
-        EmbedderError where the package, the name or the checkpoint is at fault; WeightsUnavailableError
-        where the hub cannot be reached. Never random weights.
+        Raises EmbedderError if the package is missing or the name or checkpoint is wrong, and
+        WeightsUnavailableError if the hub cannot be reached. Weights are never random.
         """
         _import()
         checkpoint = Path(target.checkpoint).expanduser().resolve() if target.checkpoint else None
@@ -61,7 +61,7 @@ class TimmEmbedder(NetworkEmbedder):
         self.dimension = self.embed([Image.new("RGB", (preprocessing.crop,) * 2)]).shape[1]
         identity = {
             "backbone": str(model.pretrained_cfg["architecture"]),
-            "arguments": {k: v for k, v in source.arguments.items() if k != "num_classes"},
+            "arguments": {name: value for name, value in source.arguments.items() if name != "num_classes"},
             "weights": digest,
             "preprocessing": preprocessing.manifest(),
         }
@@ -76,18 +76,18 @@ class TimmEmbedder(NetworkEmbedder):
 
 @dataclass(frozen=True, kw_only=True)
 class _Squashed(Preprocessing):
-    """Both sides resized alike, the aspect not kept: timm's crop mode "squash"."""
+    """Resizes to a square without keeping the aspect ratio: timm's crop mode "squash"."""
 
     mode: str = "squash"
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
-        how = Image.Resampling[self.interpolation.upper()]
-        return super().prepared(image.convert("RGB").resize((self.resize, self.resize), how))
+        resampling = Image.Resampling[self.interpolation.upper()]
+        return super().prepared(image.convert("RGB").resize((self.resize, self.resize), resampling))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """What `timm.create_model` is told."""
+    """The arguments of `timm.create_model`."""
 
     name: str
     options: Mapping[str, Any]
@@ -115,33 +115,35 @@ def _source(name: str, checkpoint: Path | None, cache_dir: Path) -> _Source:
     if checkpoint.is_dir():
         return _folder(name, checkpoint)
     if not checkpoint.is_file():
-        raise EmbedderError(f"{checkpoint} is missing", remedy="correct the path behind the network's name")
+        raise EmbedderError(
+            f"{checkpoint} does not exist", remedy="correct the path after the network's name"
+        )
     if name.startswith(HUB):
         raise EmbedderError(
-            f"the file {checkpoint} does not say what network {name} is",
-            remedy=f"give the folder that holds it and the hub's {_CONFIG}, or one of timm's own names",
+            f"the file {checkpoint} does not describe the network {name}",
+            remedy=f"give the folder that contains it and the hub's {_CONFIG}, or one of timm's own names",
         )
     return _file(name, checkpoint)
 
 
 def _check_name(name: str, *, published: bool) -> None:
-    """EmbedderError where timm has no network of this name, or none with weights where they are needed."""
+    """Raises EmbedderError if timm lacks this network, or has no weights for it though `published`."""
     import timm
 
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        similar = difflib.get_close_matches(architecture, timm.list_models(), n=3)
         raise EmbedderError(
             f"timm has no network {architecture!r}",
-            remedy=(f"did you mean {', '.join(near)}? " if near else "")
-            + "a network of the Hugging Face hub is written timm:hf-hub:OWNER/NAME",
+            remedy=(f"did you mean {', '.join(similar)}? " if similar else "")
+            + "for a network on the Hugging Face hub write timm:hf-hub:OWNER/NAME",
         )
-    known = timm.list_models(f"{architecture}.*", pretrained=True)
-    if tag and name not in known:
+    tagged = timm.list_models(f"{architecture}.*", pretrained=True)
+    if tag and name not in tagged:
         raise EmbedderError(
-            f"timm has no weights {tag!r} of {architecture}", remedy=f"one of: {', '.join(known) or 'none'}"
+            f"timm has no weights {tag!r} of {architecture}", remedy=f"one of: {', '.join(tagged) or 'none'}"
         )
-    if published and not known:
+    if published and not tagged:
         raise EmbedderError(
             f"timm has no published weights of {architecture}", remedy=f"give yours: timm:{name}:CHECKPOINT"
         )
@@ -152,8 +154,8 @@ def _hub(name: str, cache: Path) -> _Source:
 
     try:
         _, _, arguments = load_model_config_from_hf(name.removeprefix(HUB), cache_dir=cache)
-    except Exception as exc:  # the hub's client has its own errors, and the file may hold anything
-        raise _refused(name, exc) from exc
+    except Exception as exc:  # the hub's client has its own errors, and the file may contain anything
+        raise _translated(name, exc) from exc
     return _Source(name=name, options={"cache_dir": cache}, arguments=arguments)
 
 
@@ -164,12 +166,12 @@ def _folder(name: str, folder: Path) -> _Source:
     except OSError as exc:
         raise EmbedderError(
             f"{folder / _CONFIG} cannot be read: {exc.strerror}",
-            remedy=f"a folder is a download from the hub: {_CONFIG} and model.safetensors; or give a file",
+            remedy=f"give a folder with {_CONFIG} and model.safetensors, as the hub has them, or a file",
         ) from exc
     except (ValueError, KeyError, TypeError) as exc:
         raise EmbedderError(
-            f"{folder / _CONFIG} does not describe a network of timm's: {exc!r}",
-            remedy='it needs "architecture" and "pretrained_cfg", as timm saves them',
+            f"{folder / _CONFIG} does not describe a timm network: {exc!r}",
+            remedy='it must have "architecture" and "pretrained_cfg", as timm writes them',
         ) from exc
     if not name.startswith(HUB) and name.partition(".")[0] != architecture:
         raise EmbedderError(
@@ -180,19 +182,19 @@ def _folder(name: str, folder: Path) -> _Source:
 
 
 def _file(name: str, file: Path) -> _Source:
-    """Weights of one of timm's own networks, with any number of classes or without a classifier."""
+    """Weights of a timm network with any number of classes, or without a classifier."""
     from timm.models import get_pretrained_cfg, load_state_dict
 
     try:
-        state = load_state_dict(str(file))  # weights_only: a pickle runs nothing
-        known = get_pretrained_cfg(name)
-        named = known.classifier if known else None
-        first = named if isinstance(named, str) or named is None else named[0]
+        state = load_state_dict(str(file))  # weights_only: a pickle runs no code
+        config = get_pretrained_cfg(name)
+        classifier = config.classifier if config else None
+        first = classifier if isinstance(classifier, str) or classifier is None else classifier[0]
         heads = [state[key] for head in (first, "head", "fc") if (key := f"{head}.weight") in state]
         classes = int(heads[0].shape[0]) if heads else 0
-    except Exception as exc:  # reading a damaged file may raise anything
+    except Exception as exc:  # a damaged file may raise anything
         raise EmbedderError(
-            f"{file} holds no readable weights: {exc}", remedy="save a state dict as safetensors"
+            f"{file} contains no readable weights: {exc}", remedy="save a state dict as safetensors"
         ) from exc
     overlay = {"state_dict": state, "num_classes": classes, "label_offset": 0, "custom_load": False}
     return _Source(
@@ -203,8 +205,8 @@ def _file(name: str, file: Path) -> _Source:
 def _load(source: _Source, spec: str) -> tuple[Any, str]:
     """The network without its classifier, and the digest of its weights.
 
-    It is loaded twice from different seeds: where the digests differ, something was left at random,
-    which timm's loaders for foreign weights and a few architectures do not report.
+    It is loaded twice with different seeds: if the digests differ, some weights stayed random, which timm
+    does not report for a few architectures and for weights in foreign formats.
     """
     import timm
     import torch
@@ -212,22 +214,22 @@ def _load(source: _Source, spec: str) -> tuple[Any, str]:
     digests = set()
     for seed in _SEEDS:
         try:
-            # Downloads may be announced on stdout, which belongs to what the command prints.
+            # Downloads may be announced on stdout, which is for the output of the command.
             with torch.random.fork_rng(devices=[]), redirect_stdout(sys.stderr):
                 torch.manual_seed(seed)
                 model = timm.create_model(source.name, pretrained=True, **_copied(source.options))
                 model.reset_classifier(0)
-        except Exception as exc:  # timm, the hub's client and torch have no root below this one
-            raise _refused(spec.removeprefix("timm:"), exc) from exc
+        except Exception as exc:  # the errors of timm, the hub and torch have no common base class
+            raise _translated(spec.removeprefix("timm:"), exc) from exc
         model.pretrained_cfg.pop("state_dict", None)
         digests.add(_digest(model))
     if len(digests) > 1:
-        raise EmbedderError(f"{spec} lacks weights of its network", remedy="save all of them")
+        raise EmbedderError(f"{spec} lacks weights of its network", remedy="save the whole state dict")
     return model, digests.pop()
 
 
 def _copied(options: Mapping[str, Any]) -> dict[str, Any]:
-    """timm takes keys out of the state dict that it loads."""
+    """A copy of the options, because timm removes keys from the state dict that it loads."""
     copied = dict(options)
     overlay = copied.get("pretrained_cfg_overlay")
     if overlay:
@@ -235,30 +237,30 @@ def _copied(options: Mapping[str, Any]) -> dict[str, Any]:
     return copied
 
 
-def _refused(what: str, exc: Exception) -> EmbedderError:
-    """An error of timm's, the hub's or torch's, with what to do about it."""
+def _translated(what: str, exc: Exception) -> EmbedderError:
+    """An error of timm, the hub or torch as one of ours, with a remedy."""
     kinds = {kind.__name__ for kind in type(exc).__mro__}
     if "HFValidationError" in kinds:
-        return EmbedderError(f"{what} is no name of the hub: {exc}", remedy="timm:hf-hub:OWNER/NAME")
+        return EmbedderError(f"{what} is not a name on the hub: {exc}", remedy="write timm:hf-hub:OWNER/NAME")
     if "RepositoryNotFoundError" in kinds or "RevisionNotFoundError" in kinds:
         return EmbedderError(
-            f"the hub has no {what}, or shows it only to who may see it: {exc}",
+            f"the hub has no {what}, or it is private: {exc}",
             remedy="correct OWNER/NAME in timm:hf-hub:OWNER/NAME",
         )
-    local = "LocalEntryNotFoundError" in kinds  # neither there nor on this machine
-    if "EntryNotFoundError" in kinds and not local:
+    unreachable = "LocalEntryNotFoundError" in kinds  # and the file is not on this machine
+    if "EntryNotFoundError" in kinds and not unreachable:
         return EmbedderError(
-            f"{what} is no network of timm's: {exc}", remedy="name one with config.json for timm"
+            f"{what} is not a timm network: {exc}", remedy="name one with a config.json for timm"
         )
-    # The hub's client raises errors of its HTTP library, which are no OSError.
-    if local or isinstance(exc, OSError) or "HTTPError" in kinds or "TransportError" in kinds:
+    # The hub's client also raises errors of its HTTP library, which are not OSErrors.
+    if unreachable or isinstance(exc, OSError) or "HTTPError" in kinds or "TransportError" in kinds:
         return WeightsUnavailableError(
-            f"the weights of {what} cannot be fetched: {exc}",
-            remedy="connect once, or fetch the files elsewhere and write timm:NAME:CHECKPOINT, a file or a "
-            "folder; HF_HUB_OFFLINE=1 takes what was fetched before without asking the hub",
+            f"the weights of {what} cannot be downloaded: {exc}",
+            remedy="connect once, or download the files elsewhere and write timm:NAME:CHECKPOINT with a file "
+            "or a folder; HF_HUB_OFFLINE=1 uses earlier downloads without a request to the hub",
         )
     return EmbedderError(
-        f"{what} cannot be loaded: {exc}", remedy="name the network that these weights are of"
+        f"{what} cannot be loaded: {exc}", remedy="name the network to which these weights belong"
     )
 
 
@@ -280,7 +282,7 @@ def _data_config(model: torch.nn.Module) -> Mapping[str, Any]:
 
 
 def _preprocessing(config: Mapping[str, Any], spec: str) -> Preprocessing:
-    """timm's evaluation transform as ours; EmbedderError where it is another kind."""
+    """timm's evaluation transform; EmbedderError if Preprocessing cannot express it."""
     channels, height, width = config["input_size"]
     kinds = {"center": Preprocessing, "squash": _Squashed}
     mode = config["crop_mode"] or "center"
@@ -291,8 +293,8 @@ def _preprocessing(config: Mapping[str, Any], spec: str) -> Preprocessing:
         or config["interpolation"] not in _INTERPOLATIONS
     ):
         raise EmbedderError(
-            f"{spec} wants images of another kind: {dict(config)}",
-            remedy="name a network for square colour images, or export it: onnx:FILE",
+            f"{spec} expects images that are not supported: {dict(config)}",
+            remedy="choose a network for square colour images, or export this one and write onnx:FILE",
         )
     return kinds[mode](
         resize=math.floor(height / config["crop_pct"]),

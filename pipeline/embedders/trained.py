@@ -1,4 +1,4 @@
-"""Embedders that were trained here: `embedders/<name>/` of the data folder, each a checkpoint folder."""
+"""Embedders trained here: `embedders/NAME/` in the data folder, each a checkpoint folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MANIFEST = "embedder.json"  # of a checkpoint folder; written last
 
 
 def check_name(name: str) -> None:
-    """EmbedderError where no embedder can have this name."""
+    """Raises EmbedderError if no embedder can have this name."""
     if name in KINDS or not NAME.fullmatch(name):
         raise EmbedderError(
             f"{name!r} cannot name an embedder",
@@ -20,18 +20,18 @@ def check_name(name: str) -> None:
 
 
 def names(data_dir: Path) -> list[str]:
-    """The names that `load` knows, sorted."""
-    found = (path.parent.name for path in (data_dir / "embedders").glob(f"*/{MANIFEST}"))
-    return sorted(name for name in found if NAME.fullmatch(name))  # the others are drafts
+    """The names of all trained embedders, sorted."""
+    folders = (path.parent.name for path in (data_dir / "embedders").glob(f"*/{MANIFEST}"))
+    return sorted(name for name in folders if NAME.fullmatch(name))  # the others are drafts
 
 
 def folder(data_dir: Path, name: str) -> Path:
-    """Where the embedder `name` lies; EmbedderError where there is none."""
-    found = data_dir / "embedders" / name
-    if not (found / MANIFEST).is_file():
-        known = ", ".join(names(data_dir))
+    """The folder of the embedder `name`; EmbedderError if there is none."""
+    path = data_dir / "embedders" / name
+    if not (path / MANIFEST).is_file():
+        existing = ", ".join(names(data_dir))
         raise EmbedderError(
             f"no embedder has the name {name!r}",
-            remedy=f"one of: {known}" if known else "none was trained yet: `wildloop embedding train`",
+            remedy=f"one of: {existing}" if existing else "train one first: `wildloop embedding train`",
         )
-    return found
+    return path

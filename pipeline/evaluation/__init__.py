@@ -1,1 +1,1 @@
-"""How well frozen embeddings tell species apart, at places and for species that were held out."""
+"""How well frozen embeddings separate species, at held-out locations and for held-out species."""

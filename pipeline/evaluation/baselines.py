@@ -1,4 +1,4 @@
-"""What embedders that learned something are held against: they should at least beat these."""
+"""Embedders that a trained one should beat: the descriptor, its network untrained, its published weights."""
 
 from __future__ import annotations
 
@@ -21,72 +21,77 @@ SEED = 0
 def baselines(
     manifests: Iterable[Mapping[str, Any]], sample: Callable[[], Sequence[Image.Image]], *, data_dir: Path
 ) -> Iterator[Embedder | EmbedderError]:
-    """For the checkpoints among the embedders of these manifests, each once: the descriptor, their networks
-    untrained, and their backbones with published weights, or why these are not to be had.
+    """The baselines of the checkpoints among the embedders with these `manifests`, each baseline once.
 
-    `sample` reads some of the crops that will be embedded. Without a checkpoint there is nothing to compare.
+    They are the descriptor, the networks of the checkpoints untrained, and their backbones with published
+    weights, or the error if these are not available. `sample` reads some of the crops that will be
+    embedded. Nothing without a checkpoint.
     """
     from pipeline.embedders.torchvision import WeightsUnavailableError
 
-    networks = {json_digest(_network(one)): one for one in manifests if one["kind"] == "checkpoint"}
+    networks = {
+        json_digest(_network(manifest)): manifest
+        for manifest in manifests
+        if manifest["kind"] == "checkpoint"
+    }
     if not networks:
         return
     yield load("descriptor", data_dir=data_dir)
     crops = sample()
     for manifest in networks.values():
         yield Untrained(manifest, crops)
-    for name in dict.fromkeys(str(one["backbone"]) for one in networks.values()):
-        found: Embedder | EmbedderError
+    for name in dict.fromkeys(str(manifest["backbone"]) for manifest in networks.values()):
+        baseline: Embedder | EmbedderError
         try:
-            found = load(f"torchvision:{name}", data_dir=data_dir)
+            baseline = load(f"torchvision:{name}", data_dir=data_dir)
         except WeightsUnavailableError as exc:
-            found = EmbedderError(f"torchvision:{name} is left out: {exc.what}", remedy=exc.remedy)
-        yield found
-        del found  # a large network makes room for the next
+            baseline = EmbedderError(f"torchvision:{name} is left out: {exc.what}", remedy=exc.remedy)
+        yield baseline
+        del baseline  # a large network makes room for the next
 
 
 class Untrained(NetworkEmbedder):
-    """The network of a checkpoint before it learned anything. No spec makes it: it is of no other use."""
+    """The network of a checkpoint with random weights. No spec loads it: it is used as a baseline only."""
 
     def __init__(self, manifest: Mapping[str, Any], sample: Sequence[Image.Image]) -> None:
-        """`manifest` is the checkpoint's; `sample` shows what crops look like."""
+        """`manifest` is the checkpoint's; `sample` are crops for the statistics of batch normalisation."""
         import torch
 
-        from pipeline.embedders.projected import Projected
+        from pipeline.embedders.network import Projected
 
-        what = _network(manifest)
-        preprocessing = Preprocessing.from_manifest(what["preprocessing"])
-        self.dimension = what["dimension"]
+        network = _network(manifest)
+        preprocessing = Preprocessing.from_manifest(network["preprocessing"])
+        self.dimension = network["dimension"]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
-            if what["projected"]:
-                model: torch.nn.Module = Projected(what["backbone"], preprocessing.crop, self.dimension)
+            if network["projected"]:
+                model: torch.nn.Module = Projected(network["backbone"], preprocessing.crop, self.dimension)
             else:
-                model = backbone(what["backbone"], preprocessing.crop)
+                model = backbone(network["backbone"], preprocessing.crop)
                 behead(model)
         self.network = Network(model, preprocessing)
         if len(sample) > 1:
-            # Batch norm that knows no statistics lets activations die out or explode from layer to layer,
-            # and what is then told apart is rounding. Training starts from statistics, too.
+            # Without statistics in batch normalisation, activations vanish or explode from layer to layer,
+            # and embeddings differ by rounding errors alone. Training starts from statistics, too.
             for module in model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
-                    module.momentum = None  # its statistics are those of the sample alone
+                    module.momentum = None  # use the statistics of the sample alone
                     module.train()
             self.embed(sample)
             model.eval()
-        self.id = embedder_id(f"untrained {what['backbone']}", what)
+        self.id = embedder_id(f"untrained {network['backbone']}", network)
         self.manifest: Mapping[str, Any] = {
             "kind": "untrained",
-            "spec": f"untrained {what['backbone']}",
-            **what,
+            "spec": f"untrained {network['backbone']}",
+            **network,
         }
 
 
 def _network(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint's network is, whatever its weights."""
+    """The architecture of a checkpoint's network, which does not depend on its weights."""
     return {
         "backbone": manifest["backbone"],
         "dimension": manifest["dimension"],
-        "projected": manifest["without"] is None,  # only a bare backbone lost its head
+        "projected": manifest["without"] is None,  # `without` names the removed layer of a bare backbone
         "preprocessing": manifest["preprocessing"],
     }

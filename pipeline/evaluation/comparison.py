@@ -1,4 +1,4 @@
-"""Whether one set of answers is better than another, on the same crops."""
+"""Whether one set of predictions is better than another, on the same crops."""
 
 from __future__ import annotations
 
@@ -7,40 +7,37 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-DRAWS = 1000
-
-Ints = npt.NDArray[np.intp]
+from pipeline.arrays import Ints
+from pipeline.statistics import DRAWS, f1_scores, resampled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Figures of the old answers and the new ones."""
+    """Metrics of the old and the new predictions."""
 
     crops: int
-    clusters: int  # places, which are right or wrong together
+    clusters: int  # places, whose crops are right or wrong together
     old_accuracy: float
     new_accuracy: float
     old_macro_f1: float
     new_macro_f1: float
-    surer: float  # share of bootstrap draws in which the new answers have the higher macro-F1
+    surer: float  # share of bootstrap draws in which the new predictions have the higher macro-F1
 
 
 def compare(
     truth: Ints, old: Ints, new: Ints, clusters: Ints, *, draws: int = DRAWS, seed: int = 0
 ) -> Comparison:
-    """Of N crops the truth and two answers, all (N,) class numbers from 0, and the number of its cluster.
+    """Compare two predictions for N crops: `truth`, `old` and `new` (N,) are class numbers from 0.
 
-    The draws are of whole clusters with replacement, the same for both. Macro-F1 is over the classes that
-    the crops show.
+    `clusters` (N,) are the numbers of the crops' clusters, which are drawn whole, the same ones for both
+    predictions. Macro-F1 is over the classes of the crops.
     """
     _, numbers = np.unique(clusters, return_inverse=True)
     classes = int(max(truth.max(), old.max(), new.max())) + 1
-    tables = [_tables(truth, answers, numbers, classes) for answers in (old, new)]
+    tables = [_tables(truth, predicted, numbers, classes) for predicted in (old, new)]
     whole = [_macro_f1(table.sum(axis=0)) for table in tables]
-    rng = np.random.default_rng(seed)
     better = 0
-    for _ in range(draws):
-        times = np.bincount(rng.integers(len(tables[0]), size=len(tables[0])), minlength=len(tables[0]))
+    for times in resampled(len(tables[0]), draws, np.random.default_rng(seed)):
         drawn = [_macro_f1(np.tensordot(times, table, 1)) for table in tables]
         better += drawn[1] > drawn[0]
     return Comparison(
@@ -54,16 +51,18 @@ def compare(
     )
 
 
-def _tables(truth: Ints, answers: Ints, clusters: Ints, classes: int) -> npt.NDArray[np.int64]:
-    """(clusters, 3, classes): crops of each class, answers that name it, and those that are right."""
-    right = answers == truth
-    counted = [(clusters, truth), (clusters, answers), (clusters[right], truth[right])]
+def _tables(truth: Ints, predicted: Ints, clusters: Ints, classes: int) -> npt.NDArray[np.int64]:
+    """(clusters, 3, classes): crops of each class, predictions of it, and how many of these are right."""
+    right = predicted == truth
+    counted = [(clusters, truth), (clusters, predicted), (clusters[right], truth[right])]
     shape = (int(clusters.max()) + 1, classes)
-    tables = [np.bincount(at * classes + one, minlength=shape[0] * classes) for at, one in counted]
+    tables = [
+        np.bincount(cluster * classes + category, minlength=shape[0] * classes)
+        for cluster, category in counted
+    ]
     return np.stack([table.reshape(shape) for table in tables], axis=1)
 
 
 def _macro_f1(table: npt.NDArray[np.int64]) -> float:
-    crops, answers, right = table
-    f1 = 2 * right / np.maximum(1, crops + answers)
-    return float(f1[crops > 0].mean())
+    labels, predictions, hits = table
+    return float(f1_scores(labels, predictions, hits)[labels > 0].mean())

@@ -1,4 +1,4 @@
-"""Figures of nearest neighbours under cosine similarity."""
+"""Metrics of nearest-neighbour retrieval by cosine similarity."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.acquisition.geometry import unit
+from pipeline.arrays import Bools, Doubles, Embeddings, Floats, Ints, unit
 
 NEIGHBOURS = 5
-CELLS = 1 << 22  # similarities held at once: 16 MiB, whatever the number of crops
-
-Ints = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+CELLS = 1 << 22  # similarities held at once: 16 MiB, for any number of crops
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
     """Crops, row by row."""
 
-    vectors: npt.NDArray[np.floating]  # (N, D)
+    vectors: Embeddings  # (N, D)
     species: Ints  # (N,)
     sequences: Ints  # (N,)
 
@@ -32,29 +27,29 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Retrieval:
-    """Figures of the queries that can be answered: those whose species another sequence shows."""
+    """Metrics of the queries that have an answer: another sequence of the gallery shows their species."""
 
-    asked: Ints  # (A,) their rows among the queries
-    values: npt.NDArray[np.float64]  # (A, 3): recall@1, MAP@R, and whether their neighbours name them
+    asked: Ints  # (A,) their row numbers among the queries
+    values: Doubles  # (A, 3): recall@1, MAP@R, and whether most neighbours are of the species
 
     @property
     def queries(self) -> int:
-        """How many they are."""
+        """The number of these queries."""
         return len(self.asked)
 
     @property
     def recall_at_1(self) -> float | None:
-        """Mean over them; None without any, as the others."""
+        """Mean recall@1; None without queries, as the others."""
         return self._mean(0)
 
     @property
     def map_at_r(self) -> float | None:
-        """Mean over them."""
+        """Mean MAP@R."""
         return self._mean(1)
 
     @property
     def knn(self) -> float | None:
-        """The share of them that most of their neighbours name."""
+        """The share of queries that a vote of their nearest neighbours classifies correctly."""
         return self._mean(2)
 
     def _mean(self, column: int) -> float | None:
@@ -62,55 +57,60 @@ class Retrieval:
 
 
 def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cells: int = CELLS) -> Retrieval:
-    """What the gallery answers to the queries; crops of the query's own sequence stay out of it.
+    """Retrieve the nearest crops of the gallery for each query, except those of the query's own sequence.
 
-    MAP@R is that of Musgrave, Belongie and Lim (A Metric Learning Reality Check, arXiv 2003.08505): of a
-    query with R answers of its species in the gallery, the mean over ranks i = 1..R of the precision at i
-    where the i-th neighbour is of the species, and of 0 where it is not. Of species that are equally
-    frequent among the neighbours, k-NN says the one that comes first. Equally near neighbours stand in
-    the order of the gallery.
+    MAP@R is that of Musgrave, Belongie and Lim (A Metric Learning Reality Check, arXiv 2003.08505): for a
+    query with R crops of its species in the gallery, the mean over ranks i = 1..R of the precision at i
+    if the i-th neighbour is of the species, and of 0 if it is not. pytorch-metric-learning computes the
+    same, but cannot leave out a query's own sequence. If several species are equally frequent among the
+    `neighbours` nearest, k-NN takes the one that comes first. Equally near neighbours keep the order of the
+    gallery. `cells` limits the similarities held at once.
     """
     asked: list[Ints] = [np.zeros(0, np.intp)]
-    values: list[npt.NDArray[np.float64]] = [np.zeros((0, 3))]
+    values: list[Doubles] = [np.zeros((0, 3))]
     for start, similar, same in _blocks(queries, gallery, cells):
-        answers = (same & np.isfinite(similar)).sum(axis=1)
-        askable = answers > 0
-        if not askable.any():
+        relevant = (same & np.isfinite(similar)).sum(axis=1)
+        has_answer = relevant > 0
+        if not has_answer.any():
             continue
-        similar, same, answers = similar[askable], same[askable], answers[askable]
-        order = _nearest(similar, max(neighbours, int(answers.max())))
+        similar, same, relevant = similar[has_answer], same[has_answer], relevant[has_answer]
+        order = _nearest(similar, max(neighbours, int(relevant.max())))
         hits = np.take_along_axis(same, order, axis=1)
         there = np.isfinite(np.take_along_axis(similar, order, axis=1))
         votes = _majority(gallery.species[order[:, :neighbours]], there[:, :neighbours], hits)
-        asked.append(start + np.flatnonzero(askable))
-        values.append(np.stack([hits[:, 0], map_at_r(hits, answers), votes], axis=1))
+        asked.append(start + np.flatnonzero(has_answer))
+        values.append(np.stack([hits[:, 0], map_at_r(hits, relevant), votes], axis=1))
     return Retrieval(asked=np.concatenate(asked), values=np.concatenate(values))
 
 
-def map_at_r(hits: Bools, answers: Ints) -> npt.NDArray[np.float64]:
-    """(Q,) of `hits` (Q, K), whether the k-th neighbour is of the species, and R of each query, at most K."""
+def map_at_r(hits: Bools, relevant: Ints) -> Doubles:
+    """MAP@R (Q,) of each query, given `hits` (Q, K) and its R, `relevant` (Q,), at most K.
+
+    `hits` is whether the k-th neighbour is of the query's species.
+    """
     ranks = np.arange(1, hits.shape[1] + 1)
     precision = hits.cumsum(axis=1) / ranks
-    counted = hits & (ranks <= answers[:, None])
-    found: npt.NDArray[np.float64] = (precision * counted).sum(axis=1) / answers
-    return found
+    counted = hits & (ranks <= relevant[:, None])
+    mean: Doubles = (precision * counted).sum(axis=1) / relevant
+    return mean
 
 
 def _blocks(queries: Rows, gallery: Rows, cells: int) -> Iterator[tuple[int, Floats, Bools]]:
-    """The first row of B queries, similarities (B, G), minus infinity within a sequence, and whether the
-    species is the same.
+    """Of B queries the first row, similarities to the gallery (B, G), and whether the species is the same.
+
+    Similarities within a sequence are minus infinity.
     """
-    answers = unit(gallery.vectors)
+    candidates = unit(gallery.vectors)
     size = max(1, cells // max(1, len(gallery)))
     for start in range(0, len(queries), size):
         rows = slice(start, start + size)
-        similar: Floats = unit(queries.vectors[rows]) @ answers.T
+        similar: Floats = unit(queries.vectors[rows]) @ candidates.T
         similar[queries.sequences[rows, None] == gallery.sequences] = -np.inf
         yield start, similar, queries.species[rows, None] == gallery.species
 
 
 def _nearest(similar: Floats, depth: int) -> Ints:
-    """(B, depth) columns of the nearest, nearest first, or all columns where there are fewer."""
+    """Columns (B, depth) of the nearest, nearest first, or all columns if there are fewer."""
     if depth >= similar.shape[1]:
         return np.argsort(-similar, axis=1, kind="stable")
     found = np.sort(np.argpartition(-similar, depth - 1, axis=1)[:, :depth], axis=1)
@@ -122,5 +122,5 @@ def _majority(species: Ints, there: Bools, hits: Bools) -> Bools:
     """Whether the most frequent species of the neighbours (B, K), the first of several, is the query's."""
     votes = ((species[:, :, None] == species[:, None, :]) & there[:, None, :]).sum(axis=2)
     winner = np.where(there, votes, 0).argmax(axis=1)
-    won: Bools = np.take_along_axis(hits, winner[:, None], axis=1)[:, 0]
-    return won
+    correct: Bools = np.take_along_axis(hits, winner[:, None], axis=1)[:, 0]
+    return correct

@@ -1,23 +1,19 @@
-"""A map of embeddings: near crops lie near each other."""
+"""A map of embeddings, on which similar crops are close to each other."""
 
 from __future__ import annotations
 
-import io
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
+
+from pipeline.arrays import Embeddings, Floats, Ints, unit
+from pipeline.plotting import COLOURS, GREY, literal, new_figure, style_title
+from pipeline.plotting import png as as_png
 
 CAP = 2000  # crops on a map
-# Okabe and Ito, Color Universal Design (2008), without its yellow, which is faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-MARKS = ("o", "^", "s", "D")  # a species is told by colour and mark together
-OTHERS = "#999999"
+MARKS = ("o", "^", "s", "D")  # a species is identified by colour and mark together
 LONGEST = 32  # characters of a name in the legend
-COMPONENTS = 50  # that t-SNE looks at
-
-Ints = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float32]
+COMPONENTS = 50  # principal components that t-SNE reads
 
 
 def chosen(count: int, cap: int = CAP, seed: int = 0) -> Ints:
@@ -26,15 +22,17 @@ def chosen(count: int, cap: int = CAP, seed: int = 0) -> Ints:
     return np.sort(rows.astype(np.intp))
 
 
-def layout(vectors: npt.NDArray[np.floating], seed: int = 0) -> Floats:
-    """(N, 2) places by t-SNE of the vectors' directions (N, D); the same for the same vectors."""
+def layout(vectors: Embeddings, seed: int = 0) -> Floats:
+    """Places (N, 2) by t-SNE of the directions of the vectors (N, D); the same for the same vectors.
+
+    van der Maaten and Hinton, Journal of Machine Learning Research 9, 2008.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     count = len(vectors)
-    rows = vectors.astype(np.float32)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
-    if count < 4 or not np.ptp(rows, axis=0).any():  # nothing that could be laid out
+    rows = unit(vectors)
+    if count < 4 or not np.ptp(rows, axis=0).any():  # there is no structure to lay out
         angles = 2 * np.pi * np.arange(count) / max(1, count)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     if min(rows.shape) > COMPONENTS:
@@ -46,37 +44,30 @@ def layout(vectors: npt.NDArray[np.floating], seed: int = 0) -> Floats:
 
 
 def png(places: Floats, species: Ints, names: list[str], title: str) -> bytes:
-    """The places (N, 2) of crops by their species (N,); the most frequent of `names` are told apart."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    figure = Figure(figsize=(11, 7.6), layout=ConstrainedLayoutEngine())
-    FigureCanvasAgg(figure)
+    """Plot the places (N, 2) of crops by species (N,), numbers of `names`; the most frequent get colours."""
+    figure = new_figure(11, 7.6)
     axes = figure.subplots()
     counts = np.bincount(species, minlength=len(names))
-    order = [one for one in np.argsort(-counts, kind="stable") if counts[one]]
+    order = [number for number in np.argsort(-counts, kind="stable") if counts[number]]
     looks = [(colour, mark) for mark, colour in product(MARKS, COLOURS)]
     others = order[len(looks) :]
     if others:
         rows = np.isin(species, others)
         label = f"{len(others)} other species ({rows.sum()})"
+        axes.scatter(places[rows, 0], places[rows, 1], s=14, c=GREY, marker="x", linewidths=0.8, label=label)
+    for number, (colour, mark) in zip(order, looks, strict=False):
+        name = names[number] if len(names[number]) <= LONGEST else f"{names[number][: LONGEST - 1]}…"
         axes.scatter(
-            places[rows, 0], places[rows, 1], s=14, c=OTHERS, marker="x", linewidths=0.8, label=label
-        )
-    for one, (colour, mark) in zip(order, looks, strict=False):
-        name = names[one] if len(names[one]) <= LONGEST else f"{names[one][: LONGEST - 1]}…"
-        axes.scatter(
-            places[species == one, 0],
-            places[species == one, 1],
+            places[species == number, 0],
+            places[species == number, 1],
             s=22,
             c=colour,
             marker=mark,
             edgecolors="white",
             linewidths=0.4,
-            label=f"{name} ({counts[one]})".replace("$", r"\$"),
+            label=literal(f"{name} ({counts[number]})"),
         )
-    axes.set_title(title.replace("$", r"\$"), loc="left", fontsize=12, fontweight="bold")
+    style_title(axes, title)
     axes.set_xticks([])
     axes.set_yticks([])
     handles, labels = axes.get_legend_handles_labels()
@@ -89,6 +80,4 @@ def png(places: Floats, species: Ints, names: list[str], title: str) -> bytes:
         fontsize=10,
         markerscale=1.6,
     )
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130)
-    return file.getvalue()
+    return as_png(figure, 130)

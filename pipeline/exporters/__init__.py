@@ -1,1 +1,4 @@
-"""Finished labels as files of the field, one format a module. Each streams a Survey; none knows the store."""
+"""Labels as files in the formats of the field, one format a module.
+
+Each exporter streams an `ExportSource`, and none of them knows the store.
+"""

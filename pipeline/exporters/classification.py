@@ -1,4 +1,4 @@
-"""A folder of crops by class, and the COCO Camera Traps files that list its two halves."""
+"""A folder of crops by class, and the COCO Camera Traps files that list its two splits."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import shutil
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
-from pipeline.exporters.coco import JsonList
+from pipeline.exporters.writing import JsonList
 from pipeline.records import EMPTY
 
 VERSION = "1.0"
 FIELDS = ("location", "datetime", "seq_id", "frame_num", "seq_num_frames")  # of photographs in sequences
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no names on Windows
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # reserved on Windows
 _LONGEST = 100  # characters of a folder name
-_LONGEST_FILE = 255 - 16  # bytes of a file name, with room for the temporary one
+_LONGEST_FILE = 255 - 16  # bytes of a file name, less than most file systems allow
 
 
 def folder_names(categories: Iterable[str]) -> dict[str, str]:
-    """A folder for each category: its name, without what some file system forbids; no two are alike."""
-    found: dict[str, str] = {}
+    """A folder for each category: its name without characters that a file system may forbid; all differ."""
+    folder_of: dict[str, str] = {}
     taken: set[str] = set()
     for name in sorted(set(categories)):
         safe = _UNSAFE.sub("_", name)[:_LONGEST].rstrip(". ")
@@ -33,14 +33,14 @@ def folder_names(categories: Iterable[str]) -> dict[str, str]:
             number += 1
             folder = f"{safe}_{number}"
         taken.add(folder.casefold())
-        found[name] = folder
-    return found
+        folder_of[name] = folder
+    return folder_of
 
 
 def crop_name(file_name: str, detection_id: str | None = None) -> str:
-    """The name of a photograph's crop below its class: the photograph's own, as a JPEG has it.
+    """The path of a photograph's crop below its class folder: the photograph's name, ending as a JPEG.
 
-    `detection_id` tells the crops of one photograph apart. Nothing of the name leads out of its folder.
+    `detection_id` distinguishes the crops of one photograph. The path never leaves its folder.
     """
     parts = [part for part in file_name.split("/") if part not in ("", ".")]
     name = "/".join("_" if part == ".." else part for part in parts) or "crop"
@@ -54,7 +54,7 @@ def crop_name(file_name: str, detection_id: str | None = None) -> str:
 
 
 def numbered(categories: Iterable[str]) -> dict[str, int]:
-    """The number of each category in the files: EMPTY is 0 whether or not it is there, the others follow."""
+    """The number of each category in the files: EMPTY is always 0, the others follow in order."""
     return {name: number for number, name in enumerate([EMPTY, *sorted({*categories} - {EMPTY})])}
 
 
@@ -64,7 +64,7 @@ class SplitFile:
     def __init__(
         self, file: IO[str], waiting: IO[str], description: str, categories: Mapping[str, int]
     ) -> None:
-        """Begin the document in `file`; annotations wait in `waiting`, a file that can be read back."""
+        """Begin the document in `file`; annotations wait in the file `waiting`, open for both directions."""
         self._file, self._waiting = file, waiting
         self._images, self._annotations = JsonList(file), JsonList(waiting)
         self._categories = [{"id": number, "name": name} for name, number in categories.items()]
@@ -73,7 +73,7 @@ class SplitFile:
     def add(self, crop: Mapping[str, Any], *, width: int, height: int, category_id: int) -> None:
         """Write a crop of `width` x `height` pixels and its class.
 
-        `crop` has id, name (its file), image_id and, where they are known, source_id and FIELDS.
+        `crop` has id, name (its file), image_id, and source_id and FIELDS, which may be None.
         """
         image = {
             "id": crop["id"],

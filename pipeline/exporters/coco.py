@@ -1,4 +1,4 @@
-"""COCO Camera Traps: one JSON file that tools of the field and `wildloop import coco` read."""
+"""COCO Camera Traps: one JSON file that other tools and `wildloop import coco` read."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pipeline.exporters.names import free_name
 from pipeline.exporters.source import Basis, ExportReport, ExportSource, LabelledImage
+from pipeline.exporters.writing import JsonList, free_name
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name, kind_of
+from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name
+from pipeline.vocabulary import kind_of
 
 VERSION = "1.0"
-UNCLASSIFIED = "unclassified"  # the category of boxes without an answer
-DIGITS = 4  # of a box: ten-thousandths of a pixel
-RELATIVE_DIGITS = 7  # the same in fractions of the frame
+UNCLASSIFIED = "unclassified"  # category of boxes without an answer
+DIGITS = 4  # of a box in pixels
+RELATIVE_DIGITS = 7  # of a box in fractions of the frame
 _MACHINE = (Basis.MODEL, Basis.WEAK)
 
 
-def write(out: Path, survey: ExportSource) -> ExportReport:
-    """Write the survey to the file `out`, which is there whole or not at all.
+def write(out: Path, source: ExportSource) -> ExportReport:
+    """Write `source` to the file `out`, atomically. Raises FileError if the disk refuses.
 
-    Detections are annotations with boxes: in pixels where the photograph's size is known, else in
-    fractions of the frame. Those answered `empty` are left out; a photograph that has no other is
-    annotated `empty` as a whole. What a machine answered carries `basis` and `probability`. Photographs
-    that nobody looked at have no annotation, failed ones are `corrupt`. Raises ExportError.
+    Detections are annotations with boxes: in pixels if the size of the photograph is known, else in
+    fractions of the frame. Detections with the answer `empty` are left out; a photograph with no others
+    gets one annotation `empty` for the whole. Answers of a machine have `basis` and `probability`.
+    Photographs that nobody looked at have no annotation, failed ones are `corrupt`.
     """
     report = ExportReport(path=str(out))
-    categories = _Categories(survey.categories)
+    categories = _Categories(source.categories)
     names: set[int] = set()
     with atomic_file(out) as draft, draft.open("w", encoding="utf-8") as file:
-        # The list of annotations follows that of the images, and waits in a file of its own till then.
+        # Annotations come after images, so they wait in a separate file.
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
-            file.write(f'{{"info": {json.dumps(_info(survey))},\n"images": [')
+            file.write(f'{{"info": {json.dumps(_info(source))},\n"images": [')
             images, annotations = JsonList(file), JsonList(spool)
-            for one in survey.photographs():
-                name = free_name(one.image, names, report)
+            for photograph in source.photographs():
+                name = free_name(photograph.image, names, report)
                 if name is None:
                     continue
-                images.add(_image(one.image, name))
-                for annotation in _annotations(one, categories, report):
+                images.add(_image(photograph.image, name))
+                for annotation in _annotations(photograph, categories, report):
                     annotations.add(annotation)
-                report.count(one)
+                report.count(photograph)
             file.write('],\n"annotations": [')
             spool.seek(0)
             shutil.copyfileobj(spool, file)
@@ -54,21 +55,8 @@ def write(out: Path, survey: ExportSource) -> ExportReport:
     return report
 
 
-class JsonList:
-    """Records of a JSON list, written one a line."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._before = "\n"
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Write one more."""
-        self._file.write(self._before + json.dumps(record))
-        self._before = ",\n"
-
-
 class _Categories:
-    """Numbers by name: the survey's own, `empty` 0, and new ones for names that it lacks."""
+    """Numbers by name: those of the source, 0 for `empty`, and new ones for further names."""
 
     def __init__(self, given: Mapping[int, str]) -> None:
         self.numbers = {EMPTY: 0}
@@ -78,7 +66,7 @@ class _Categories:
         self._free = max(self.numbers.values()) + 1
 
     def number(self, name: str) -> int:
-        """The number of a category, a new one where it has none."""
+        """The number of a category, a new one if it has none."""
         name = category_name(name)
         if name not in self.numbers:
             self.numbers[name] = self._free
@@ -86,13 +74,13 @@ class _Categories:
         return self.numbers[name]
 
 
-def _info(survey: ExportSource) -> dict[str, Any]:
+def _info(source: ExportSource) -> dict[str, Any]:
     info = {
         "version": VERSION,
-        "description": survey.title or "camera-trap photographs",
-        "date_created": survey.created.isoformat(timespec="seconds"),
+        "description": source.title or "camera-trap photographs",
+        "date_created": source.created.isoformat(timespec="seconds"),
     }
-    return info if survey.model_version is None else {**info, "model_version": survey.model_version}
+    return info if source.model_version is None else {**info, "model_version": source.model_version}
 
 
 def _image(image: ImageRecord, name: str) -> dict[str, Any]:
@@ -115,71 +103,76 @@ def _image(image: ImageRecord, name: str) -> dict[str, Any]:
 
 
 def _annotations(
-    one: LabelledImage, categories: _Categories, report: ExportReport
+    photograph: LabelledImage, categories: _Categories, report: ExportReport
 ) -> Iterator[dict[str, Any]]:
-    """The annotations of a photograph: its boxes, else what is said of the whole of it."""
-    if one.image.failure is not None:
+    """The annotations of a photograph: its boxes, and labels of the whole that no box covers."""
+    image, detections = photograph.image, photograph.detections
+    if image.failure is not None:
         return
-    shown = [each for each in one.detections if each.answer.category != EMPTY]
-    for each in shown:
-        answer = each.answer
+    shown = [detection for detection in detections if detection.answer.category != EMPTY]
+    for detection in shown:
+        answer = detection.answer
         if answer.unsure:
             report.note(f"detections that people are unsure of, as {UNCLASSIFIED}")
         yield {
-            "id": each.record.id,
-            "image_id": one.image.id,
+            "id": detection.record.id,
+            "image_id": image.id,
             "category_id": categories.number(answer.category or UNCLASSIFIED),
-            **_bbox(each.record.box, one.image),
+            **_bbox(detection.record.box, image),
             **(_by_machine(answer.basis, answer.probability) if answer.category else {}),
         }
-    # Where boxes of a kind (animals, people, vehicles) have answers, these tell what there is of the kind.
-    told = {each.record.detector_category for each in one.detections if each.answer.category is not None}
-    answered = bool(told)
-    unnamed = 0 if answered else sum(_is_unnamed(label) for label in one.labels)
+    # If boxes of a kind (animals, people, vehicles) have answers, these replace labels of that kind.
+    answered_kinds = {
+        detection.record.detector_category
+        for detection in detections
+        if detection.answer.category is not None
+    }
+    unnamed = 0 if answered_kinds else sum(_is_unnamed(label) for label in photograph.labels)
     if unnamed:
         report.note("labels of photographs that nobody could name, left out", unnamed)
     labels = [
         (name, label)
-        for name, label in _labels(one, is_seen=bool(shown or unnamed))
-        if kind_of(name) not in told
+        for name, label in _labels(photograph, is_seen=bool(shown or unnamed))
+        if kind_of(name) not in answered_kinds
     ]
     for number, (name, label) in enumerate(labels):
         yield {
-            "id": f"{one.image.id}-{number}",
-            "image_id": one.image.id,
+            "id": f"{image.id}-{number}",
+            "image_id": image.id,
             "category_id": categories.number(name),
             **({"count": label.count} if label.count is not None else {}),
             **({"sequence_level_annotation": True} if label.level is Level.SEQUENCE else {}),
             **(_by_machine(Basis.WEAK, label.confidence) if label.weak else {}),
         }
-    if not shown and not labels and not unnamed and (one.detections or one.detectors):
-        # A detector that found nothing is a machine too; of several answers a person's counts.
-        bases = [each.answer.basis for each in one.detections] or [Basis.WEAK]
+    if not shown and not labels and not unnamed and (detections or photograph.detectors):
+        # A detector that found nothing is a machine too; of several answers, a person's counts.
+        bases = [detection.answer.basis for detection in detections] or [Basis.WEAK]
         yield {
-            "id": f"{one.image.id}-empty",
-            "image_id": one.image.id,
+            "id": f"{image.id}-empty",
+            "image_id": image.id,
             "category_id": categories.number(EMPTY),
             **_by_machine(min(bases, key=list(Basis).index), None),
         }
 
 
-def _labels(one: LabelledImage, *, is_seen: bool) -> list[tuple[str, SourceLabel]]:
-    """What the sources say of the whole photograph: each species once, people before machines.
+def _labels(photograph: LabelledImage, *, is_seen: bool) -> list[tuple[str, SourceLabel]]:
+    """The labels of the whole photograph by category, people before machines, photographs before sequences.
 
-    A photograph before its sequence. `empty` only where nothing else is said and `is_seen` is false.
-    Several observations of one species by one classifier are one, of all their individuals.
+    `empty` is only among them if it is alone and `is_seen` is false. Several observations of one species by
+    one classifier become one, with the sum of their individuals.
     """
-    found: dict[str, SourceLabel] = {}
-    for label in sorted(one.labels, key=lambda label: (label.level is Level.SEQUENCE, label.weak)):
+    by_category: dict[str, SourceLabel] = {}
+    for label in sorted(photograph.labels, key=lambda label: (label.level is Level.SEQUENCE, label.weak)):
         if label.category is None:
             continue
-        first = found.setdefault(category_name(label.category), label)
+        first = by_category.setdefault(category_name(label.category), label)
         if label is not first and label.count is not None and _classifier(label) == _classifier(first):
-            together = replace(first, count=(first.count or 0) + label.count)
-            found[category_name(label.category)] = together
-    if is_seen or len(found) > 1:
-        found.pop(EMPTY, None)
-    return list(found.items())
+            by_category[category_name(label.category)] = replace(
+                first, count=(first.count or 0) + label.count
+            )
+    if is_seen or len(by_category) > 1:
+        by_category.pop(EMPTY, None)
+    return list(by_category.items())
 
 
 def _classifier(label: SourceLabel) -> tuple[object, ...]:
@@ -191,14 +184,14 @@ def _is_unnamed(label: SourceLabel) -> bool:
 
 
 def _bbox(box: Box, image: ImageRecord) -> dict[str, list[float]]:
-    """`bbox` in pixels where the photograph's size is known, else `bbox_relative`; inside the frame."""
+    """`bbox` in pixels if the size of the photograph is known, else `bbox_relative`; inside the frame."""
     if image.width and image.height:
         return {"bbox": _placed(box, image.width, image.height, DIGITS)}
     return {"bbox_relative": _placed(box, 1, 1, RELATIVE_DIGITS)}
 
 
 def _placed(box: Box, width: int, height: int, digits: int) -> list[float]:
-    """x, y, width and height, rounded where that leaves an area."""
+    """x, y, width and height, rounded unless that leaves no area."""
     corners = (box.x1 * width, box.y1 * height, box.x2 * width, box.y2 * height)
     x1, y1, x2, y2 = (round(value, digits) for value in corners)
     if x2 <= x1 or y2 <= y1:
@@ -208,7 +201,7 @@ def _placed(box: Box, width: int, height: int, digits: int) -> list[float]:
 
 
 def _by_machine(basis: Basis, probability: float | None) -> dict[str, Any]:
-    """What sets a machine's answer apart from a person's; nothing for the latter."""
+    """The fields that mark an answer of a machine; none for an answer of people."""
     if basis not in _MACHINE:
         return {}
     return {"basis": basis.value, **({} if probability is None else {"probability": probability})}

@@ -1,8 +1,8 @@
 """Labels as a table for spreadsheets and scripts: UTF-8 with a header, a row for each detection.
 
-A photograph without detections has one row, with what is known of the whole of it. A text that a
-spreadsheet would run as a formula (it begins with = + - @, a tab or a line end) gets an apostrophe in
-front; a reader takes one leading apostrophe off such a text. Numbers and times are written as they are.
+A photograph without detections has one row with the label of the whole photograph. A text that a
+spreadsheet would run as a formula (one that begins with = + - @, a tab or a line end) gets an apostrophe in
+front, which readers should remove. Numbers and times are written unchanged.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COLUMNS = (
     "bbox_y2",
     "bbox_confidence",
     "category",
-    "basis",  # a Basis; DETECTOR where a photograph is empty because detectors found nothing
+    "basis",  # a Basis; DETECTOR if a photograph is empty because detectors found nothing
     "by",
     "probability",
     "labelled_at",  # UTC
@@ -50,32 +50,32 @@ COLUMNS = (
     "failure",  # of the photograph
 )
 DETECTOR = "detector"
-BETWEEN = "; "  # of several texts in one field
+SEPARATOR = "; "  # of several texts in one field
 
-# What spreadsheets take for the beginning of a formula, in either width.
+# What spreadsheets take for the start of a formula, in half and full width.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write(out: Path, survey: ExportSource) -> ExportReport:
-    """Write the survey's photographs to the file `out`. Raises ExportError where the disk refuses."""
+def write(out: Path, source: ExportSource) -> ExportReport:
+    """Write `source` to the file `out`, atomically. Raises FileError if the disk refuses."""
     report = ExportReport(path=str(out))
     with (
         atomic_file(out) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        table = csv.writer(file)  # lines end as RFC 4180 says: then either line end within a field is quoted
+        table = csv.writer(file)  # its line ends (RFC 4180) make it quote fields that contain either of them
         table.writerow(COLUMNS)
-        for one in survey.photographs():
-            table.writerows(_rows(one))
-            report.count(one)
-            if not one.detections:
+        for photograph in source.photographs():
+            table.writerows(_rows(photograph))
+            report.count(photograph)
+            if not photograph.detections:
                 report.note("photographs without detections, one row each")
     return report
 
 
-def _rows(one: LabelledImage) -> Iterator[list[object]]:
+def _rows(photograph: LabelledImage) -> Iterator[list[object]]:
     """A photograph's rows, in the order of COLUMNS."""
-    image = one.image
+    image = photograph.image
     before: list[object] = [
         image.id,
         safe(image.file_name),
@@ -86,11 +86,11 @@ def _rows(one: LabelledImage) -> Iterator[list[object]]:
         safe(image.seq_id),
         image.frame_num,
     ]
-    after = [safe(BETWEEN.join(map(_said, one.labels))), safe(image.failure)]
-    if not one.detections:
-        yield [*before, *[None] * 8, *_whole(one), *after]
-    for detection in one.detections:
-        yield [*before, *_box(detection), *_answer(detection.answer), *after]
+    after = [safe(SEPARATOR.join(map(_label_text, photograph.labels))), safe(image.failure)]
+    if not photograph.detections:
+        yield [*before, *[None] * 8, *_whole(photograph), *after]
+    for detection in photograph.detections:
+        yield [*before, *_box(detection), *_answer_cells(detection.answer), *after]
 
 
 def _box(detection: LabelledDetection) -> list[object]:
@@ -100,29 +100,32 @@ def _box(detection: LabelledDetection) -> list[object]:
     return [record.id, *kind, *(round(value, 6) for value in corners), record.bbox_confidence]
 
 
-def _answer(answer: Answer) -> list[object]:
-    by = safe(BETWEEN.join(answer.by))
+def _answer_cells(answer: Answer) -> list[object]:
+    by = safe(SEPARATOR.join(answer.by))
     at = _time(answer.at.astimezone(dt.UTC).replace(tzinfo=None)) if answer.at is not None else None
     return [safe(answer.category), answer.basis.value, by, answer.probability, at, int(answer.unsure)]
 
 
-def _whole(one: LabelledImage) -> list[object]:
-    """What a photograph without detections is called: by its source, else by the detectors that looked."""
+def _whole(photograph: LabelledImage) -> list[object]:
+    """The answer for a photograph without detections: by its source, else by the detectors that looked."""
     for weak, basis in ((False, Basis.SOURCE), (True, Basis.WEAK)):
-        labels = [label for label in one.labels if label.weak is weak and not label.is_unclassified]
+        labels = [label for label in photograph.labels if label.weak is weak and not label.is_unclassified]
         names = {None if label.category is None else _name(label) for label in labels}
         if len(names) == 1:
             sources = tuple(dict.fromkeys(label.source for label in labels))
             sure = labels[0].confidence if len(labels) == 1 else None
             name = names.pop()
             unsure = name is None
-            return _answer(Answer(basis=basis, category=name, unsure=unsure, by=sources, probability=sure))
-    if one.detectors and all(label.is_unclassified for label in one.labels) and one.image.failure is None:
-        return [EMPTY, DETECTOR, safe(BETWEEN.join(one.detectors)), None, None, 0]
-    return _answer(Answer(basis=Basis.NONE))
+            return _answer_cells(
+                Answer(basis=basis, category=name, unsure=unsure, by=sources, probability=sure)
+            )
+    unclassified = all(label.is_unclassified for label in photograph.labels)
+    if photograph.detectors and unclassified and photograph.image.failure is None:
+        return [EMPTY, DETECTOR, safe(SEPARATOR.join(photograph.detectors)), None, None, 0]
+    return _answer_cells(Answer(basis=Basis.NONE))
 
 
-def _said(label: SourceLabel) -> str:
+def _label_text(label: SourceLabel) -> str:
     kind = "machine, " if label.weak else ""
     return f"{_name(label)} ({kind}{label.level.value}, {label.source})"
 
@@ -134,7 +137,7 @@ def _name(label: SourceLabel) -> str:
 
 
 def safe(text: str | None) -> str | None:
-    """The text as no spreadsheet runs it."""
+    """The text with an apostrophe in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if text and text.startswith(_FORMULA) else text
 
 

@@ -1,4 +1,4 @@
-"""MegaDetector results, format 1.6: boxes with classifications, as Timelapse and AddaxAI open them."""
+"""MegaDetector results, format 1.6: boxes with classifications, for Timelapse and AddaxAI."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.exporters.boxes import DIGITS, rounded
-from pipeline.exporters.coco import JsonList
-from pipeline.exporters.names import free_name
 from pipeline.exporters.source import (
     Answer,
     Basis,
@@ -21,41 +18,42 @@ from pipeline.exporters.source import (
     LabelledDetection,
     LabelledImage,
 )
+from pipeline.exporters.writing import DIGITS, JsonList, free_name, rounded
 from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, Box, ImageRecord, category_name
 
 FORMAT_VERSION = "1.6"
-DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # every reader knows these
-NOT_LOOKED_AT = "no detector looked at it"  # the failure of such photographs: [] would say nothing is there
+DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # known to every reader
+NOT_LOOKED_AT = "no detector looked at it"  # such a photograph fails: [] would mean empty
 
-_FROM_RESULTS = "results:"  # how the store names the detector of a results file
-_ADOPTED = "megadetector:"  # how the store names the classifier of a results file
+_FROM_RESULTS = "results:"  # prefix of the detector of a results file in the store
+_ADOPTED = "megadetector:"  # prefix of the classifier of a results file in the store
 _MOST_NAMES = 3  # of classifiers or annotators in `info`
 _MACHINE = (Basis.MODEL, Basis.WEAK)
 _V5 = {"typical_detection_threshold": 0.2, "conservative_detection_threshold": 0.05}
 _V1000 = {"typical_detection_threshold": 0.3}
 
 
-def write(out: Path, survey: ExportSource) -> ExportReport:
-    """Write the survey to the file `out`, which is there whole or not at all. Raises ExportError.
+def write(out: Path, source: ExportSource) -> ExportReport:
+    """Write `source` to the file `out`, atomically. Raises FileError if the disk refuses.
 
-    A box has its answer as its one classification, people's with a confidence of 1; unclassified boxes
-    have none. Photographs that failed, or that no detector looked at, carry a `failure`. Labels of whole
-    photographs have no place in this format, and are counted in the report.
+    The answer of a box is its only classification, with a confidence of 1 if it is of people; unclassified
+    boxes have none. Photographs that failed, or that no detector looked at, have a `failure`. The format
+    has no labels of whole photographs; the report counts them.
     """
     report = ExportReport(path=str(out))
-    images = _Images(survey.categories, report)
+    images = _Images(source.categories, report)
     with atomic_file(out) as draft, draft.open("w", encoding="utf-8") as file:
-        # `info` and the categories stand first, but are known last: the images wait in a file of their own.
+        # `info` and the categories come first but are complete last, so images wait in a separate file.
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
             listed, names = JsonList(spool), set[int]()
-            for one in survey.photographs():
-                name = free_name(one.image, names, report)
+            for photograph in source.photographs():
+                name = free_name(photograph.image, names, report)
                 if name is not None:
-                    listed.add(images.record(one, name))
-                    report.count(one)
+                    listed.add(images.record(photograph, name))
+                    report.count(photograph)
             head = {
-                "info": _info(survey, images, report),
+                "info": _info(source, images, report),
                 "detection_categories": {id_: name for name, id_ in images.kinds.items()},
                 "classification_categories": {id_: name for name, id_ in images.classes.items()},
             }
@@ -67,7 +65,7 @@ def write(out: Path, survey: ExportSource) -> ExportReport:
 
 
 class _Images:
-    """Makes the records of `images`, and remembers what they speak of."""
+    """Makes the records of `images`, and collects the detectors, sources and classes in them."""
 
     def __init__(self, categories: Mapping[int, str], report: ExportReport) -> None:
         self.kinds = dict(DETECTION_CATEGORIES)  # ids by name
@@ -76,42 +74,43 @@ class _Images:
         self.sources: dict[Basis, set[str]] = {Basis.SOURCE: set(), Basis.WEAK: set()}
         self._report = report
 
-    def record(self, one: LabelledImage, name: str) -> dict[str, Any]:
-        image = one.image
-        self.detectors.update(one.detectors)
-        self.detectors.update(each.record.detector for each in one.detections)
+    def record(self, photograph: LabelledImage, name: str) -> dict[str, Any]:
+        image = photograph.image
+        self.detectors.update(photograph.detectors)
+        self.detectors.update(detection.record.detector for detection in photograph.detections)
         record: dict[str, Any] = {"file": name}
         if image.width and image.height:
             record |= {"width": image.width, "height": image.height}
         if image.datetime is not None:
             moment = image.datetime.isoformat(sep=" ", timespec="seconds")
             record["datetime"] = moment.replace("-", ":", 2)  # as EXIF has it
-        failure = self._failure(one)
+        failure = self._failure(photograph)
         if failure is not None:
             return record | {"failure": failure, "detections": None, **_frames(image)}
-        if any(label.category != EMPTY for label in one.labels):
+        if any(label.category != EMPTY for label in photograph.labels):
             self._report.note("photographs with labels of the whole, for which this format has no place")
-        return record | {"detections": [self._detection(each) for each in one.detections]}
+        return record | {"detections": [self._detection(detection) for detection in photograph.detections]}
 
-    def _failure(self, one: LabelledImage) -> str | None:
-        if one.image.failure is not None:
-            return ": ".join(part for part in (one.image.failure, one.image.failure_detail) if part)
-        if one.detections or one.detectors:
+    def _failure(self, photograph: LabelledImage) -> str | None:
+        image = photograph.image
+        if image.failure is not None:
+            return ": ".join(part for part in (image.failure, image.failure_detail) if part)
+        if photograph.detections or photograph.detectors:
             return None
-        if one.labels and all(label.category == EMPTY for label in one.labels):
+        if photograph.labels and all(label.category == EMPTY for label in photograph.labels):
             return None
         self._report.note(f"photographs with the failure {NOT_LOOKED_AT!r}")
         return NOT_LOOKED_AT
 
-    def _detection(self, each: LabelledDetection) -> dict[str, Any]:
-        record = each.record
+    def _detection(self, labelled: LabelledDetection) -> dict[str, Any]:
+        record = labelled.record
         confidence = 1.0 if record.bbox_confidence is None else record.bbox_confidence
         detection: dict[str, Any] = {
             "category": self.kinds.setdefault(record.detector_category, str(len(self.kinds) + 1)),
             "conf": round(float(confidence), DIGITS),
             "bbox": _bbox(record.box),
         }
-        classification = self._classification(each.answer)
+        classification = self._classification(labelled.answer)
         return detection if classification is None else detection | {"classifications": [classification]}
 
     def _classification(self, answer: Answer) -> list[Any] | None:
@@ -129,43 +128,43 @@ class _Images:
         return [self.classes[name], round(float(sure), DIGITS)]
 
 
-def _info(survey: ExportSource, images: _Images, report: ExportReport) -> dict[str, Any]:
+def _info(source: ExportSource, images: _Images, report: ExportReport) -> dict[str, Any]:
     names = sorted({name.removeprefix(_FROM_RESULTS) for name in images.detectors})
     info: dict[str, Any] = {"format_version": FORMAT_VERSION, "detector": ", ".join(names) or "unknown"}
     metadata = _metadata(names[0]) if len(names) == 1 else None
     if metadata is not None:
         info["detector_metadata"] = metadata
     by = [
-        _classifier(basis, survey, images)
+        _classifier(basis, source, images)
         for basis in Basis
         if basis in report.answers and basis != Basis.NONE
     ]
     if by:
         info["classifier"] = ", ".join(by)
-        info["classification_completion_time"] = f"{survey.created:%Y-%m-%d %H:%M:%S}"
+        info["classification_completion_time"] = f"{source.created:%Y-%m-%d %H:%M:%S}"
     return info
 
 
-def _classifier(basis: Basis, survey: ExportSource, images: _Images) -> str:
+def _classifier(basis: Basis, source: ExportSource, images: _Images) -> str:
     if basis is Basis.MODEL:
-        return survey.model_version or basis.value
+        return source.model_version or basis.value
     named = sorted(name.removeprefix(_ADOPTED) for name in images.sources.get(basis, ()))
     return ", ".join(named) if 0 < len(named) <= _MOST_NAMES else basis.value
 
 
 def _metadata(detector: str) -> dict[str, float] | None:
-    """The thresholds that readers start from, for a MegaDetector that its name tells."""
+    """The thresholds that readers start from, if the name of the detector is a known MegaDetector."""
     if re.search(r"v?1000", detector, re.IGNORECASE):
         return dict(_V1000)
     return dict(_V5) if re.search(r"(md|megadetector).*v5", detector, re.IGNORECASE) else None
 
 
 def _bbox(box: Box) -> list[float]:
-    """[x, y, width, height] whose corners are the box's, rounded."""
+    """[x, y, width, height] of the rounded box."""
     x1, y1, x2, y2 = rounded(box)
     return [x1, y1, round(x2 - x1, DIGITS), round(y2 - y1, DIGITS)]
 
 
 def _frames(image: ImageRecord) -> dict[str, Any]:
-    """What the format demands of a video besides; only videos that failed are in a survey."""
+    """Further fields that the format requires for a video; sources only have videos that failed."""
     return {"frame_rate": -1, "frames_processed": []} if image.failure == "video" else {}

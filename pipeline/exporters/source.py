@@ -1,4 +1,4 @@
-"""What every exporter writes: photographs with their detections, and the best answer for each."""
+"""What every exporter writes: photographs with their detections, and the best answer for each detection."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, Sou
 class Basis(StrEnum):
     """Where an answer comes from, best first."""
 
-    PEOPLE = "people"  # who labelled in Label Studio
-    SOURCE = "source"  # people, by what came with the photographs
+    PEOPLE = "people"  # annotators in Label Studio
+    SOURCE = "source"  # people, in labels that came with the photographs
     MODEL = "model"  # the current version, above the export's threshold
-    WEAK = "weak"  # a machine's label that came with the photographs
+    WEAK = "weak"  # a machine, in labels that came with the photographs
     NONE = "none"  # unclassified
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a detection is called in an export."""
+    """The category of a detection in an export."""
 
     basis: Basis
-    category: str | None = None  # lower case; EMPTY among them; None where unclassified or unsure
+    category: str | None = None  # lower case, may be EMPTY; None if unclassified or unsure
     unsure: bool = False  # people looked and cannot tell
     by: tuple[str, ...] = ()  # annotators, or the source, or the model version
     probability: float | None = None  # of a machine, 0 to 1
@@ -43,16 +43,16 @@ class LabelledDetection:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledImage:
-    """A photograph, whatever became of it."""
+    """A photograph, usable or not, with all its labels."""
 
     image: ImageRecord
-    detections: tuple[LabelledDetection, ...] = ()  # surest first
+    detections: tuple[LabelledDetection, ...] = ()  # by confidence, highest first
     labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence, as the source gave them
-    detectors: tuple[str, ...] = ()  # that looked at it, also where they found nothing
+    detectors: tuple[str, ...] = ()  # that looked at it, including those that found nothing
 
 
 class ExportSource(Protocol):
-    """Everything that an export may need. Photographs come as a stream; each call begins it anew."""
+    """Everything that an export may need. Photographs are streamed; each call starts from the first one."""
 
     @property
     def title(self) -> str: ...
@@ -63,7 +63,7 @@ class ExportSource(Protocol):
 
     @property
     def model_version(self) -> str | None:
-        """The version whose answers are used; None where there is none."""
+        """The version whose predictions are used, if any."""
 
     @property
     def categories(self) -> Mapping[int, str]:
@@ -79,27 +79,21 @@ class ExportSource(Protocol):
 
 @dataclass(kw_only=True)
 class ExportReport:
-    """What was written; `str()` is what the command prints."""
+    """What was written."""
 
     path: str
     photographs: int = 0
     detections: int = 0
     answers: dict[Basis, int] = field(default_factory=dict)  # detections by basis
-    notes: dict[str, int] = field(default_factory=dict)  # what else there is to tell, counted
+    notes: dict[str, int] = field(default_factory=dict)  # further remarks, each with a count
 
-    def count(self, one: LabelledImage) -> None:
+    def count(self, photograph: LabelledImage) -> None:
         """Count a photograph that was written."""
         self.photographs += 1
-        self.detections += len(one.detections)
-        for each in one.detections:
-            self.answers[each.answer.basis] = self.answers.get(each.answer.basis, 0) + 1
+        self.detections += len(photograph.detections)
+        for detection in photograph.detections:
+            self.answers[detection.answer.basis] = self.answers.get(detection.answer.basis, 0) + 1
 
     def note(self, what: str, number: int = 1) -> None:
-        """Count something worth telling."""
+        """Count something that users should know."""
         self.notes[what] = self.notes.get(what, 0) + number
-
-    def __str__(self) -> str:
-        by = ", ".join(f"{self.answers[basis]} {basis.value}" for basis in Basis if basis in self.answers)
-        first = f"{self.path}: {self.photographs} photographs, {self.detections} detections"
-        notes = [f"  {number} {what}" for what, number in self.notes.items()]
-        return "\n".join([f"{first} ({by})" if by else first, *notes])

@@ -1,1 +1,1 @@
-"""Files and folders: reading them safely, writing them whole, locking them."""
+"""Files and folders: read by path or URL, written completely or not at all, locked."""

@@ -1,4 +1,4 @@
-"""Classifier heads: frozen embeddings in, calibrated probabilities out."""
+"""Classifier heads: embeddings in, calibrated probabilities out."""
 
 from pipeline.heads.linear import LinearHead
 from pipeline.heads.training import Examples, Fitted, fit

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.heads.logistic import Floats, Ints
+from pipeline.arrays import Bools, Floats, Ints
 
 LOWEST, HIGHEST = 0.05, 20.0
-TYPICAL, WILDEST = 50.0, 1_000.0  # of a discriminant of few labels in hundreds of dimensions
+TYPICAL_SCALE, HIGHEST_SCALE = 50.0, 1_000.0  # of a discriminant of few labels in hundreds of dimensions
 SCALE_SPREAD = 1.0
 RESOLUTION = 0.01  # of the logarithm of a temperature
-PRIOR_SPREAD = 0.5  # of the logarithm of a temperature about 0: what a handful of rows cannot outvote
+PRIOR_SPREAD = 0.5  # of the logarithm of a temperature around 0, so that a handful of rows changes little
 BINS = 15
 
 
 def temperature(logits: Floats, y: Ints) -> float:
     """The temperature at which `logits` (N, C) explain the classes `y` (N,) best.
 
-    Between 0.05 and 20, drawn towards 1 by a log-normal prior worth a few rows; 1 where there are no
-    rows. A class that `y` lacks does no harm.
+    Between 0.05 and 20, drawn towards 1 by a log-normal prior worth a few rows; 1 without rows. Classes
+    that `y` lacks do no harm.
     """
-    return _coolest(logits, y, (LOWEST, HIGHEST), 1.0, PRIOR_SPREAD)
+    return _best(logits, y, (LOWEST, HIGHEST), 1.0, PRIOR_SPREAD)
 
 
 def scale(logits: Floats, y: Ints) -> float:
     """As `temperature`, for the logits of a discriminant: between 1 and 1,000, drawn towards 50."""
-    return _coolest(logits, y, (1.0, WILDEST), TYPICAL, SCALE_SPREAD)
+    return _best(logits, y, (1.0, HIGHEST_SCALE), TYPICAL_SCALE, SCALE_SPREAD)
 
 
-def _coolest(logits: Floats, y: Ints, bounds: tuple[float, float], typical: float, spread: float) -> float:
+def _best(logits: Floats, y: Ints, bounds: tuple[float, float], typical: float, spread: float) -> float:
     if not len(y):
         return typical
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(
+    result = minimize_scalar(
         lambda log: (
             log_loss(logits / np.float32(np.exp(log)), y)
             + ((log - np.log(typical)) / spread) ** 2 / (2 * len(y))
@@ -42,17 +42,17 @@ def _coolest(logits: Floats, y: Ints, bounds: tuple[float, float], typical: floa
         method="bounded",
         options={"xatol": RESOLUTION},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(result.x))
 
 
 def log_loss(logits: Floats, y: Ints) -> float:
     """Mean negative log-probability, in nats, of the classes `y` (N,) under `logits` (N, C)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    total = np.log(np.exp(shifted).sum(axis=1))
-    return float(np.mean(total - shifted[np.arange(len(y)), y], dtype=np.float64))
+    from scipy.special import log_softmax
+
+    return -float(np.mean(log_softmax(logits, axis=1)[np.arange(len(y)), y], dtype=np.float64))
 
 
-def calibration_error(confidence: Floats, correct: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def calibration_error(confidence: Floats, correct: Bools) -> float:
     """Expected calibration error over 15 equal bins of `confidence` (N,) (Guo et al., section 2)."""
     bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
     gap = np.bincount(bins, weights=confidence, minlength=BINS) - np.bincount(

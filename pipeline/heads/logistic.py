@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.intp]
+from pipeline.arrays import Doubles, Floats, Ints
 
 ITERATIONS = 200
-MEMORY = 5  # steps that L-BFGS remembers
+MEMORY = 5  # steps that L-BFGS keeps
 TOLERANCE = 1e-4  # largest entry of the gradient, in preconditioned coordinates
-CURVATURE = 0.25  # Böhning's bound on a softmax's second derivative is a half; typical is below
-RANK_TOLERANCE = 1e-6  # of the largest eigenvalue: directions below carry rounding, not data
+CURVATURE = 0.25  # Böhning's bound on the second derivative of a softmax is 0.5; typical values are lower
+RANK_TOLERANCE = 1e-6  # of the largest eigenvalue: directions below it hold rounding errors
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,17 +31,15 @@ class Affine:
 def path(
     x: Floats, y: Ints, classes: int, penalties: Sequence[float], *, tolerance: float = TOLERANCE
 ) -> Iterator[Affine]:
-    """The minimiser for each penalty, in the order given; each starts where the last one ended.
+    """The minimiser for each penalty, in the order given; each starts from the one before.
 
-    Minimises mean negative log-likelihood + penalty * v / 2 * |weights|^2 (the bias goes free) over
-    `x` (N, D) float32 with classes `y` (N,) in 0..classes-1, where v is the mean variance of a column
-    of `x`: a penalty then means the same whatever the unit of `x`. In scikit-learn's terms
-    `C = 1 / (penalty * v * N)`.
+    Minimises mean negative log-likelihood + penalty * v / 2 * |weights|^2 (the bias is not penalised) over
+    `x` (N, D) float32 with classes `y` (N,) in 0..classes-1. v is the mean variance of a column of `x`, so
+    a penalty means the same in any unit of `x`. In scikit-learn's terms `C = 1 / (penalty * v * N)`.
 
-    Solved by L-BFGS in the coordinates in which Böhning's quadratic bound on the loss (Annals of the
-    Institute of Statistical Mathematics 44, 1992) is round: some ten steps instead of hundreds. Where
-    there are fewer rows than dimensions the search stays in the span of the rows, where the minimiser
-    lies.
+    Solved by L-BFGS in coordinates in which Böhning's quadratic bound on the loss (Annals of the
+    Institute of Statistical Mathematics 44, 1992) is spherical: about ten steps instead of hundreds. With
+    fewer rows than dimensions, the search stays in the span of the rows, which contains the minimiser.
     """
     from scipy.optimize import minimize
 
@@ -63,14 +59,12 @@ def path(
         features = rotated / scale
         ridge = penalty / scale**2
 
-        def loss(
-            flat: npt.NDArray[np.float64], features: Floats = features, ridge: Floats = ridge
-        ) -> tuple[float, npt.NDArray[np.float64]]:
+        def loss(flat: Doubles, features: Floats = features, ridge: Floats = ridge) -> tuple[float, Doubles]:
             parameters = flat.astype(np.float32).reshape(classes, rank + 1)
             weights, bias = parameters[:, :rank], parameters[:, rank]
             logits = features @ weights.T + bias
             logits -= logits.max(axis=1, keepdims=True)
-            likelihood = np.exp(logits)
+            likelihood = np.exp(logits)  # by hand: both the loss and its gradient need it
             total = likelihood.sum(axis=1, keepdims=True)
             value = float(np.mean(np.log(total[:, 0]) - logits[np.arange(count), y]))
             residual = (likelihood / total - target) / np.float32(count)
@@ -81,21 +75,21 @@ def path(
             return value, gradient.astype(np.float64).ravel()
 
         start = np.concatenate([rotated_weights * scale, bias[:, None]], axis=1).astype(np.float64).ravel()
-        found = minimize(
+        result = minimize(
             loss,
             start,
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": ITERATIONS, "gtol": tolerance, "ftol": 1e-9, "maxcor": MEMORY},
         )
-        parameters = found.x.astype(np.float32).reshape(classes, rank + 1)
+        parameters = result.x.astype(np.float32).reshape(classes, rank + 1)
         rotated_weights, bias = parameters[:, :rank] / scale, parameters[:, rank]
         weights = rotated_weights @ basis.T
         yield Affine(weights=weights, bias=bias - weights @ centre)
 
 
 def span(centred: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues (R,) and eigenvectors (D, R) of the covariance of centred rows, without its null space."""
+    """Non-zero eigenvalues (R,) and their eigenvectors (D, R) of the covariance of `centred` rows (N, D)."""
     count, dimension = centred.shape
     if count < dimension:
         # The Gram matrix of the rows is smaller and has the same eigenvalues.

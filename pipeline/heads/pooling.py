@@ -1,19 +1,20 @@
-"""One answer for a burst: what its crops say together."""
+"""One prediction for a sequence, pooled over its crops."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from pipeline.arrays import Floats, Ints
 from pipeline.heads.linear import softmax
-from pipeline.heads.logistic import Floats, Ints
 
 
 def pooled(probabilities: Floats, sequences: Ints) -> Floats:
-    """Probabilities (N, C) in which all rows of a sequence have the same: their geometric mean, to sum 1.
+    """Probabilities (N, C) that are equal for all rows of a sequence: their geometric mean, scaled to sum 1.
 
-    `probabilities` (N, C) of single crops, `sequences` (N,) the number of each row's sequence. The mean
-    of log-probabilities is the answer of experts who err alike (Hinton's product, with their number
-    taken out); it takes the crops of a sequence for one species. A head of one class stays as it is.
+    `probabilities` (N, C) are of single crops; `sequences` (N,) is the number of each row's sequence. The
+    mean of log-probabilities assumes that the crops of a sequence show one species and that their errors
+    are fully dependent (Hinton's product of experts divided by their number). With one class, nothing
+    changes.
     """
     if probabilities.shape[1] == 1 or not len(probabilities):
         return probabilities

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.jobs import redis_queue
 from pipeline.records import RunRecord, RunState, utc_now
+from pipeline.steps.learning.schedule import GROWTH, labels_known, next_training
 from pipeline.store import audits, candidates, embeddings, models, oracle, projects, runs, tasks
 from pipeline.workspace import Workspace
 
@@ -49,8 +50,6 @@ def train_if_due(workspace: Workspace, project_id: int) -> int | None:
 
 def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
     """Whether enough is new for a training."""
-    from pipeline.steps.learning.train import GROWTH, labels_known, next_training
-
     newest = models.newest(conn, project_id)
     labels = oracle.label_count(conn, project_id)
     if newest is not None and labels >= next_training(newest, workspace.settings.retrain_every):

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.errors import LabelStudioError, StoreError, WildloopError
+from pipeline.errors import StoreError, WildloopError
 from pipeline.jobs import redis_queue
 from pipeline.jobs.enqueue import SYNC, TRAIN, is_due, train_if_due
 from pipeline.jobs.worker_id import own_name
 from pipeline.records import RunRecord
-from pipeline.store import models, oracle, predictions, runs
+from pipeline.store import models, predictions, runs
 from pipeline.store.database import Database
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.workspace import Workspace
@@ -64,38 +64,25 @@ def perform(workspace: Workspace, run_id: int) -> RunRecord | None:
 
 
 def _train(workspace: Workspace, run: RunRecord) -> Result:
-    """Learn from the labels there are, or order the pool where there are none, and push the queue."""
-    from pipeline.steps.labelling.push import push
-    from pipeline.steps.learning.cold_start import cold_start
-    from pipeline.steps.learning.train import TOO_FEW, queue_length, train
+    """Train, or make a cold start, and push the queue."""
+    from pipeline.steps.labelling.refresh import refresh
 
     project_id = _project(run)
     with workspace.database.read() as conn:
         if run.trigger == runs.BY_LABELS and not is_due(conn, workspace, project_id):
             return {"version": None, "reason": "a training meanwhile has learned these labels"}
         before = {one.version for one in models.all(conn, project_id)}
-        labels = oracle.label_count(conn, project_id)
-    settings = workspace.settings
-    length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
     try:
-        record = train(workspace.database, settings.data_dir, project_id, top_k=length)
-        reason = None if record is not None else TOO_FEW
-        if record is None:
-            record = cold_start(workspace.database, settings.data_dir, project_id, top_k=length)
+        done = refresh(workspace, project_id)
     except EmbedderChangedError as exc:  # no failure: labels that nothing has learned call for the next
         return {"version": None, "reason": str(exc)}
-    try:
-        report = push(workspace.database, workspace.label_studio(), project_id)
-    except LabelStudioError as exc:
-        told = f"{record.version} is current, but its queue did not reach Label Studio: {exc}"
-        raise LabelStudioError(told, remedy="the worker's next sync pushes it") from exc
     return {
-        "version": record.version,
-        "new": record.version not in before,
-        "labels": record.labels,
-        "accuracy": record.metrics.get("accuracy"),
-        "reason": reason,
-        "push": asdict(report),
+        "version": done.record.version,
+        "new": done.record.version not in before,
+        "labels": done.record.labels,
+        "accuracy": done.record.metrics.get("accuracy"),
+        "reason": done.reason,
+        "push": asdict(done.push),
     }
 
 
@@ -106,12 +93,12 @@ def _sync(workspace: Workspace, run: RunRecord) -> Result:
 
     project_id = _project(run)
     client = workspace.label_studio()
-    report = sync(workspace.database, client, project_id)
+    report = sync(workspace, client, project_id)
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
         left_over = current is not None and bool(predictions.unpushed(conn, current.version))
     if left_over:
-        push(workspace.database, client, project_id)
+        push(workspace, client, project_id)
     return {**asdict(report), "training": train_if_due(workspace, project_id)}
 
 

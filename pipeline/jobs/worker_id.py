@@ -15,7 +15,7 @@ def own_name() -> str:
 def is_gone(name: str) -> bool:
     """Whether the named process ran here and does not any more; False of another machine's."""
     where, _, pid = name.rpartition(":")
-    if where != machine() or not pid.isdecimal():
+    if where != machine() or not pid.isdecimal() or os.name == "nt":  # Windows has no signal that only asks
         return False
     try:
         os.kill(int(pid), 0)

@@ -1,1 +1,1 @@
-"""Strategies replayed on a labelled pool, with its labels in place of people, and what that shows."""
+"""Query strategies replayed on a labelled pool, with its labels in place of annotators."""

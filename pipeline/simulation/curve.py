@@ -1,4 +1,4 @@
-"""What a strategy had reached after each round of labels, and what follows from that."""
+"""The learning curve of one strategy on one split, and what follows from it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulation.split import Ints
+from pipeline.arrays import Ints
+from pipeline.statistics import f1_scores
 
 COLUMNS = ("strategy", "seed", "labels", "accuracy", "macro_f1", "rare_recall", "classes_seen")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """How well a head does on the test part; each from 0 to 1."""
+    """Metrics of a head on the test part; each from 0 to 1."""
 
-    accuracy: float  # of every crop; one of a species that no open crop shows cannot be right
+    accuracy: float  # of all crops; those of species that no open crop shows cannot be right
     macro_f1: float  # mean F1 of the judged species
     rare_recall: float  # mean recall of the rare ones among them
 
@@ -37,20 +38,20 @@ class Curve:
     strategy: str
     seed: int
     points: tuple[Point, ...]  # at least one, by ascending labels
-    open_species: int  # how many there are to see
+    open_species: int  # the number of species among the open crops
 
     @property
     def labels(self) -> list[int]:
         return [point.labels for point in self.points]
 
     def values(self, name: str) -> list[float]:
-        """A figure, or `classes_seen`, after each round."""
+        """A metric, or `classes_seen`, after each round."""
         if name == "classes_seen":
             return [float(point.classes_seen) for point in self.points]
         return [float(getattr(point.figures, name)) for point in self.points]
 
     def at(self, labels: int, name: str = "macro_f1") -> float | None:
-        """A figure at this number of labels, on the straight line between rounds; None outside them."""
+        """A metric at this number of labels, by linear interpolation between rounds; None outside of them."""
         if not self.labels[0] <= labels <= self.labels[-1]:
             return None
         return float(np.interp(labels, self.labels, self.values(name)))
@@ -70,20 +71,21 @@ class Curve:
 
     @property
     def labels_to_see_all(self) -> int | None:
-        """Labels at the first round that has seen every species of the open crops."""
+        """Labels at the first round with a label of every species of the open crops."""
         seen = (point.labels for point in self.points if point.classes_seen == self.open_species)
         return next(seen, None)
 
 
-def judge(truth: Ints, said: Ints, judged: Ints, rare: Ints) -> Figures:
-    """The figures of species `said` (T,) against the `truth` (T,)."""
-    classes = int(max(truth.max(), said.max())) + 1
-    there, named = np.bincount(truth, minlength=classes), np.bincount(said, minlength=classes)
-    hits = np.bincount(truth[truth == said], minlength=classes)
+def judge(truth: Ints, predicted: Ints, judged: Ints, rare: Ints) -> Figures:
+    """The metrics of `predicted` species (T,) against the `truth` (T,); `judged` and `rare` are species."""
+    classes = int(max(truth.max(), predicted.max())) + 1
+    labels = np.bincount(truth, minlength=classes)
+    predictions = np.bincount(predicted, minlength=classes)
+    hits = np.bincount(truth[truth == predicted], minlength=classes)
     return Figures(
-        accuracy=float(np.mean(truth == said)),
-        macro_f1=float(np.mean(2 * hits[judged] / (there[judged] + named[judged]))),
-        rare_recall=float(np.mean(hits[rare] / there[rare])),
+        accuracy=float(np.mean(truth == predicted)),
+        macro_f1=float(np.mean(f1_scores(labels, predictions, hits)[judged])),
+        rare_recall=float(np.mean(hits[rare] / labels[rare])),
     )
 
 

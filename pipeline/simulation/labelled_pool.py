@@ -1,4 +1,4 @@
-"""Crops whose species are all known: what a simulation asks instead of people."""
+"""Crops whose species are all known, which a simulation uses instead of annotators."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.intp]
+from pipeline.arrays import Embeddings, Ints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LabelledPool:
-    """N embedded crops with the species of each, and where each was seen."""
+    """N embedded crops with the species, sequence and location of each."""
 
-    source: str  # where the crops come from, in words
-    embeddings: npt.NDArray[Any]  # (N, D), any float type
+    source: str  # where the crops come from, as text
+    embeddings: Embeddings  # (N, D)
     names: list[str]  # (C,) species
     species: Ints  # (N,) numbers of `names`
-    sequences: Ints  # (N,) equal numbers are of one burst
-    locations: Ints  # (N,) equal numbers are of one place; all equal where no place is known
+    sequences: Ints  # (N,) numbers
+    locations: Ints  # (N,) numbers; all equal if no location is known
 
     def __len__(self) -> int:
         return len(self.species)
@@ -36,29 +36,28 @@ class LabelledPool:
 
 def labelled_pool(
     source: str,
-    embeddings: npt.NDArray[Any],
+    embeddings: Embeddings,
     species: npt.NDArray[Any],
     *,
     sequences: npt.NDArray[Any] | None = None,
     locations: npt.NDArray[Any] | None = None,
 ) -> LabelledPool:
-    """The pool of embeddings (N, D) and `species` (N,), as names or numbers.
+    """The pool of `embeddings` (N, D) and `species` (N,), which are names or numbers.
 
-    `sequences` (N,) and `locations` (N,) may hold whatever sorts; without them each crop is a burst of its
-    own, and all are of one place.
+    `sequences` (N,) and `locations` (N,) may hold anything that sorts. Without them, each crop is its own
+    sequence, and all have one location.
     """
     count = len(species)
     names, numbers = np.unique(species, return_inverse=True)
+    if sequences is None:
+        sequences = np.arange(count)
+    if locations is None:
+        locations = np.zeros(count, np.intp)
     return LabelledPool(
         source=source,
         embeddings=embeddings,
         names=[str(name) for name in names],
         species=numbers,
-        sequences=_numbered(np.arange(count) if sequences is None else sequences),
-        locations=_numbered(np.zeros(count, np.intp) if locations is None else locations),
+        sequences=np.unique(sequences, return_inverse=True)[1],
+        locations=np.unique(locations, return_inverse=True)[1],
     )
-
-
-def _numbered(keys: npt.NDArray[Any]) -> Ints:
-    numbers: Ints = np.unique(keys, return_inverse=True)[1]
-    return numbers

@@ -1,14 +1,15 @@
-"""Learning curves as a picture."""
+"""The plot of learning curves."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Doubles
+from pipeline.plotting import COLOURS, DARK, GREY, new_figure, style_curves
+from pipeline.plotting import png as as_png
 from pipeline.simulation.curve import Curve
 from pipeline.simulation.study import Study
 from pipeline.simulation.summary import BASELINE
@@ -19,24 +20,15 @@ PANELS = {
     "rare_recall": "Recall of rare species",
     "classes_seen": "Species seen",
 }
-# Okabe and Ito, Color Universal Design (2008), without its yellow, which is faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
-BASELINE_LOOK = ("#222222", (0, (1, 1)))
+BASELINE_LOOK = (DARK, (0, (1, 1)))
 LEGEND_COLUMNS = 5
 
 
 def png(study: Study) -> bytes:
-    """Four panels against labels: the mean over seeds, in a band of one standard deviation."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
+    """Four panels against labels: the mean over seeds, with a band of one standard deviation."""
     legend_rows = -(-len(study.strategies) // LEGEND_COLUMNS)
-    figure = Figure(
-        figsize=(11, 7.6 + 0.25 * legend_rows), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 7.6 + 0.25 * legend_rows, padding=0.12)
     looks = _looks(study.strategies)
     for axes, (name, title) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         for strategy in study.strategies:
@@ -54,13 +46,10 @@ def png(study: Study) -> bytes:
                 marker="o" if len(labels) == 1 else None,
                 label=strategy,
             )
-        axes.set_title(title, loc="left", fontsize=12, fontweight="bold")
-        axes.set_xlabel("labels")
-        axes.grid(color="#dddddd", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+        style_curves(axes, title, "labels")
         if name == "classes_seen":
-            most = float(np.mean([one.open_species for one in study.splits]))
-            axes.axhline(most, color="#999999", linewidth=0.8)
+            most = float(np.mean([part.open_species for part in study.splits]))
+            axes.axhline(most, color=GREY, linewidth=0.8)
             axes.annotate(
                 "all", (1, most), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#666666"
             )
@@ -70,9 +59,7 @@ def png(study: Study) -> bytes:
     figure.legend(
         handles, names, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, handlelength=3
     )
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=150)
-    return file.getvalue()
+    return as_png(figure, 150)
 
 
 def _looks(strategies: Sequence[str]) -> dict[str, tuple[str, str | tuple[int, tuple[float, ...]]]]:
@@ -81,8 +68,10 @@ def _looks(strategies: Sequence[str]) -> dict[str, tuple[str, str | tuple[int, t
     return {name: BASELINE_LOOK if name == BASELINE else next(free) for name in strategies}
 
 
-def _together(curves: Sequence[Curve], name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Labels (R,) that every curve has reached, and the values (S, R) of each curve there."""
+def _together(curves: Sequence[Curve], name: str) -> tuple[Doubles, Doubles]:
+    """Numbers of labels (R,) that every curve reaches, and the values (S, R) of the curves there."""
     last = min(curve.labels[-1] for curve in curves)
-    labels = np.array(sorted({one for curve in curves for one in curve.labels if one <= last}), np.float64)
+    labels = np.array(
+        sorted({count for curve in curves for count in curve.labels if count <= last}), np.float64
+    )
     return labels, np.array([np.interp(labels, curve.labels, curve.values(name)) for curve in curves])

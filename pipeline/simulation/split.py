@@ -1,4 +1,4 @@
-"""Which crops of a labelled pool are asked for, and which judge what was learnt."""
+"""Which crops of a labelled pool a strategy may choose, and which ones test the heads."""
 
 from __future__ import annotations
 
@@ -6,41 +6,40 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Ints
 from pipeline.errors import SourceError
 from pipeline.simulation.labelled_pool import LabelledPool
 from pipeline.splits import held_out
 
 TEST_FRACTION = 1 / 3
 RARE_SHARE = 0.01  # of the open crops: a species below it is rare
-RARE_QUANTILE = 0.25  # of the species are called rare, the rarest, where none is below that share
-
-Ints = npt.NDArray[np.intp]
+RARE_QUANTILE = 0.25  # of the species are called rare, the rarest ones, if none is below that share
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """Open crops, which a strategy may ask for, and the test part, of which it learns nothing."""
+    """Open crops, which a strategy may choose, and the test part, which it does not see."""
 
     seed: int
-    by: str  # location, sequence or crop: what is never on both sides
+    by: str  # location, sequence or crop: none of them is on both sides
     open: Ints  # (P,) rows of the pool
     test: Ints  # (T,) the others
-    judged: Ints  # species of the test part that open crops show too, ascending
-    rare: Ints  # those of them that are rare among the open crops
-    open_species: int  # how many species the open crops show
+    judged: Ints  # species that are in the test part and among the open crops, ascending
+    rare: Ints  # those of `judged` that are rare among the open crops
+    open_species: int  # the number of species among the open crops
 
 
 def split(pool: LabelledPool, seed: int) -> Split:
-    """A third of the crops as test part: whole locations where there are two, else sequences, else crops.
+    """Hold out a third of the crops as the test part.
 
-    The same pool and seed give the same split. Raises SourceError where there is one crop, or where no
-    species is on both sides.
+    It consists of whole locations if there are two, else of whole sequences, else of single crops. The same
+    pool and seed give the same split. Raises SourceError if there is one crop, or no species is on both
+    sides.
     """
     if len(pool) < 2:
         raise SourceError(
-            f"{pool.source} holds one labelled crop, of which no test part can be split off",
+            f"{pool.source} holds one labelled crop, so there is no test part",
             remedy="label more crops",
         )
     if pool.location_count > 1:
@@ -54,8 +53,8 @@ def split(pool: LabelledPool, seed: int) -> Split:
     judged = np.intersect1d(pool.species[tested], pool.species[~tested])
     if not len(judged):
         raise SourceError(
-            f"no species of {pool.source} is on both sides of its test part, split off by {by}",
-            remedy="label each species in more than one place",
+            f"no species of {pool.source} is both in the test part (split by {by}) and outside",
+            remedy="label each species at more than one location",
         )
     return Split(
         seed=seed,
@@ -69,7 +68,7 @@ def split(pool: LabelledPool, seed: int) -> Split:
 
 
 def _rare(judged: Ints, count: Ints) -> Ints:
-    """Species below the share, or else the rarest of them by `count` of open crops; ties by number."""
+    """Species below the share, or else the rarest ones by `count` of open crops; ties by number."""
     rare: Ints = judged[count[judged] < RARE_SHARE * count.sum()]
     if len(rare):
         return rare

@@ -1,4 +1,4 @@
-"""Several strategies replayed on the same splits, side by side in processes of their own."""
+"""Several strategies replayed on the same splits, in parallel processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.simulation.split import Split, split
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """What was replayed and how it went."""
+    """The replays of several strategies."""
 
     pool: LabelledPool
     splits: tuple[Split, ...]  # one for each seed
@@ -44,30 +44,32 @@ def study(
     processes: int,
     progress: bool = False,
 ) -> Study:
-    """Replay each of `strategies`, which can be pickled, on the splits of seeds 0 to `seeds` - 1.
+    """Replay each of `strategies`, which must be picklable, on the splits of seeds 0 to `seeds` - 1.
 
-    The curves are the same whatever the number of processes. Raises SourceError where the pool cannot be
-    split, and ModelError where the system ends a process.
+    The curves do not depend on the number of processes. Raises SourceError if the pool cannot be split, and
+    ModelError if the system kills a process.
     """
     splits = tuple(split(pool, seed) for seed in range(seeds))
-    jobs = [(name, one) for one in splits for name in strategies]
-    found: dict[tuple[str, int], Curve] = {}
+    jobs = [(name, part) for part in splits for name in strategies]
+    curves: dict[tuple[str, int], Curve] = {}
     with (
         tqdm(total=len(jobs), desc="simulate", unit="replay", disable=None if progress else True) as bar,
-        # Forked, a process would inherit locks of libraries that already run threads here.
+        # A forked process would inherit locks of libraries that run threads here.
         ProcessPoolExecutor(
             min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_prepare
         ) as workers,
     ):
-        running = [workers.submit(replay, pool, one, name, strategies[name], schedule) for name, one in jobs]
+        running = [
+            workers.submit(replay, pool, part, name, strategies[name], schedule) for name, part in jobs
+        ]
         try:
             for done in as_completed(running):
                 curve = done.result()
-                found[curve.strategy, curve.seed] = curve
+                curves[curve.strategy, curve.seed] = curve
                 bar.update()
         except BrokenProcessPool as exc:
             raise ModelError(
-                "the system ended a process of the simulation, as it does where memory is short",
+                "the system killed a process of the simulation, probably because memory ran out",
                 remedy="use fewer --processes",
             ) from exc
         finally:
@@ -77,14 +79,15 @@ def study(
         splits=splits,
         strategies=tuple(strategies),
         schedule=schedule,
-        curves=tuple(found[name, one.seed] for name in strategies for one in splits),
+        curves=tuple(curves[name, part.seed] for name in strategies for part in splits),
     )
 
 
 def _prepare() -> None:
-    """In a worker: one thread, so that no sum depends on how many there are; no words at Ctrl-C."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    """Prepare a worker: one thread, so that no sum depends on their number; no traceback at Ctrl-C."""
+    from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # of libraries yet to load
+    # For libraries that are not loaded yet.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""When to stop labelling: how good a head is, which answers may stand, and what more labels would bring."""
+"""When to stop labelling: how good a head is, which predictions to accept, what more labels would bring."""
 
 from pipeline.stopping.acceptance import Guarantee, guarantee
 from pipeline.stopping.estimates import Estimate, Estimates, estimate

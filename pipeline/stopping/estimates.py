@@ -1,4 +1,4 @@
-"""How good a head is over its whole pool, estimated from an audit sample."""
+"""How good a head is on its whole pool, estimated from an audit sample."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.heads.logistic import Ints
-from pipeline.stopping.intervals import clustered, mean_of_shares
+from pipeline.arrays import Bools, Ints
+from pipeline.statistics import clustered_share, mean_of_shares
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A share of the pool, its confidence limits, and how many independent rows it stands on."""
+    """A share of the pool, its confidence limits, and the number of independent rows it is based on."""
 
     value: float
     low: float
@@ -25,18 +24,18 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassEstimates:
-    """One class: rows of the audit that are it and that the machine said are it; None without such rows."""
+    """One class."""
 
     name: str
-    labels: int
-    said: int
-    precision: Estimate | None
-    recall: Estimate | None
+    labels: int  # audit rows that are of the class
+    predictions: int  # audit rows that are predicted to be
+    precision: Estimate | None  # None without predictions
+    recall: Estimate | None  # None without labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimates:
-    """What an audit of `rows` rows says; `classes` by category id, those that people or machine named."""
+    """The results of an audit of `rows` rows; `classes`, by category id, are those labelled or predicted."""
 
     rows: int
     confidence: float
@@ -44,47 +43,51 @@ class Estimates:
     macro_recall: Estimate | None
     classes: Mapping[int, ClassEstimates]
 
-    def as_figures(self) -> dict[str, Any]:
-        """Ready for JSON; classes by name, as in the figures of held-out rows."""
-        figures = asdict(self)
-        figures["classes"] = {one.pop("name"): one for one in figures["classes"].values()}
-        return figures
+    def as_metrics(self) -> dict[str, Any]:
+        """Ready for JSON, with classes by name as in the metrics of held-out rows."""
+        metrics = asdict(self)
+        classes = metrics["classes"].values()
+        for each in classes:
+            each["said"] = each.pop("predictions")  # the key in stored model versions
+        metrics["classes"] = {each.pop("name"): each for each in classes}
+        return metrics
 
 
 def estimate(
-    truth: Ints, said: Ints, sequences: Sequence[str], names: Mapping[int, str], confidence: float = 0.95
+    truth: Ints, predicted: Ints, sequences: Sequence[str], names: Mapping[int, str], confidence: float = 0.95
 ) -> Estimates:
     """Estimates for the pool from a simple random sample of it that no head learned from.
 
-    `truth` (N,) and `said` (N,) are category ids, which `names` names; `sequences` (N,) says which rows
-    are one burst. The interval of each share is Clopper and Pearson's at the effective size. Macro recall
-    is the mean over the classes that `truth` holds, so it says nothing of classes that the sample missed;
-    its interval comes of theirs by MOVER.
+    `truth` (N,) and `predicted` (N,) are category ids, which `names` names; `sequences` (N,) is the sequence
+    of each row. The interval of each share is `statistics.clustered_share`. Macro recall is the mean over
+    the classes in `truth`, so it excludes classes that the sample missed; its interval is
+    `statistics.mean_of_shares` of theirs.
     """
-    right = truth == said
+    right = truth == predicted
 
-    def share(rows: npt.NDArray[np.bool_]) -> Estimate | None:
+    def share(rows: Bools) -> Estimate | None:
         if not rows.any():
             return None
-        bursts = [sequences[row] for row in np.flatnonzero(rows)]
-        low, high, size = clustered(right[rows], bursts, confidence)
+        low, high, size = clustered_share(
+            right[rows], [sequences[row] for row in np.flatnonzero(rows)], confidence
+        )
         return Estimate(value=float(right[rows].mean()), low=low, high=high, size=size)
 
     classes = {
-        int(one): ClassEstimates(
-            name=names.get(int(one), str(one)),
-            labels=int((truth == one).sum()),
-            said=int((said == one).sum()),
-            precision=share(said == one),
-            recall=share(truth == one),
+        int(category): ClassEstimates(
+            name=names.get(int(category), str(category)),
+            labels=int((truth == category).sum()),
+            predictions=int((predicted == category).sum()),
+            precision=share(predicted == category),
+            recall=share(truth == category),
         )
-        for one in np.union1d(truth, said)
+        for category in np.union1d(truth, predicted)
     }
     return Estimates(
         rows=len(truth),
         confidence=confidence,
         accuracy=share(np.ones(len(truth), np.bool_)),
-        macro_recall=_mean([one.recall for one in classes.values() if one.recall]),
+        macro_recall=_mean([each.recall for each in classes.values() if each.recall]),
         classes=classes,
     )
 
@@ -92,6 +95,8 @@ def estimate(
 def _mean(shares: list[Estimate]) -> Estimate | None:
     if not shares:
         return None
-    values = [one.value for one in shares]
-    low, high = mean_of_shares(values, [one.low for one in shares], [one.high for one in shares])
-    return Estimate(value=float(np.mean(values)), low=low, high=high, size=sum(one.size for one in shares))
+    values = [share.value for share in shares]
+    low, high = mean_of_shares(values, [share.low for share in shares], [share.high for share in shares])
+    return Estimate(
+        value=float(np.mean(values)), low=low, high=high, size=sum(share.size for share in shares)
+    )

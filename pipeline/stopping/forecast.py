@@ -1,4 +1,4 @@
-"""What more labels would bring, from the learning curve of a head's versions on one audit sample."""
+"""What more labels would bring, from the learning curve of model versions on one audit sample."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.heads.logistic import Ints
+from pipeline.arrays import Bools, Doubles, Ints, numbered
+from pipeline.statistics import resampled
 
-Doubles = npt.NDArray[np.float64]
-
-FEWEST_VERSIONS = 3  # of different numbers of labels: a curve has as many parameters
+FEWEST_VERSIONS = 3  # with different numbers of labels: a curve has as many parameters
 FEWEST_SEQUENCES = 20
-MORE = 1.5  # half as many labels again
-LITTLE = 0.01
-FARTHEST = 1000  # times the labels there are; beyond it a curve forecasts nothing
+MORE = 1.5  # times the labels: half as many again
+LITTLE = 0.01  # gain in accuracy that is not worth them
+FARTHEST = 1000  # times the labels; beyond this a curve forecasts nothing
 POWERS = np.linspace(0.05, 2.0, 40)
 DRAWS = 500
 TAIL = 0.05
@@ -24,7 +22,7 @@ TAIL = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """A forecast and its limits at 90%; None stands for labels without end."""
+    """A forecast and its limits at 90%; None stands for infinitely many labels."""
 
     value: float | None
     low: float | None
@@ -33,38 +31,36 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """From `labels`, the most that a version had: how many more the `target` accuracy needs, how much
-    accuracy (`gain`) half as many labels again bring, and whether that is too little to go on (`stop`).
-    """
+    """What labels beyond those of the latest version would bring."""
 
-    labels: int
-    target: float
-    needed: Range
-    gain: Range
-    stop: bool
+    labels: int  # the most that a version was trained on
+    target: float  # accuracy
+    needed: Range  # labels more to reach the target
+    gain: Range  # in accuracy, by half as many labels again
+    stop: bool  # whether the gain is too small to continue
 
 
 def forecast(
     labels: Ints,
-    correct: npt.NDArray[np.bool_],
+    correct: Bools,
     sequences: Sequence[str],
     *,
     target: float,
     seed: int = 0,
 ) -> Forecast | None:
-    """The learning curve of V versions trained on `labels` (V,) labels, each at least 1, drawn further.
+    """Extrapolate the learning curve of V versions trained on `labels` (V,) labels, each at least 1.
 
-    `correct` (V, N) says which of the same N audit crops each version gets right, `sequences` (N,) which
-    crops are one burst. The error is an inverse power law of the labels, floor + scale * n**-power, by
-    weighted least squares (Figueroa et al., BMC Medical Informatics and Decision Making 12:8, 2012); its
-    limits are of 500 bootstrap samples of bursts, in which all versions keep their common crops. None
-    with fewer than 3 different numbers of labels or fewer than 20 bursts.
+    `correct` (V, N) is whether each version predicts each of the same N audit crops correctly; `sequences`
+    (N,) is the sequence of each crop. The error is an inverse power law of the labels,
+    floor + scale * n**-power, by weighted least squares (Figueroa et al., BMC Medical Informatics and
+    Decision Making 12:8, 2012). Its limits are of 500 bootstrap samples of sequences, the same for all
+    versions. None with fewer than 3 different numbers of labels or fewer than 20 sequences.
 
-    `needed` is None where the floor, or a thousand times the labels, does not reach `target`. `stop` says
-    that the upper limit of `gain` is under 0.01. In 1000 simulated audits of 8 versions and 100 crops
-    that stopped all flat curves, one in 8 of those that gain 0.011, and one in 50 that gain 0.015; with
-    25 crops, 9 in 10, one in 5 and one in 10. The limits held the true number of labels in 83 to 99% and
-    the true gain in 71 to 97% of them: where the floor is truly 0, the forecast gain is a little low.
+    `needed` is None if the floor, or a thousand times the labels, does not reach `target`. `stop` is whether
+    the upper limit of `gain` is below 0.01. In 1000 simulated audits of 8 versions and 100 crops, this
+    stopped all flat curves, one in 8 of those that gain 0.011, and one in 50 of those that gain 0.015; with
+    25 crops, 9 in 10, one in 5 and one in 10. The limits contained the true number of labels in 83 to 99%
+    and the true gain in 71 to 97% of them: if the floor is truly 0, the forecast gain is slightly low.
     """
     if len(np.unique(labels)) < FEWEST_VERSIONS or len(set(sequences)) < FEWEST_SEQUENCES:
         return None
@@ -86,16 +82,14 @@ def forecast(
     )
 
 
-def _errors(
-    labels: Ints, wrong: npt.NDArray[np.bool_], sequences: Sequence[str], rng: np.random.Generator
-) -> Doubles:
-    """The error of each version, (1 + DRAWS, V): in the audit, then in samples of its bursts."""
-    bursts = np.unique(np.asarray(sequences, dtype=object).astype(str), return_inverse=True)[1]
-    sizes = np.bincount(bursts)
-    sums = np.stack([np.bincount(bursts, weights=row) for row in wrong], axis=1)
-    times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), DRAWS)
-    # One made-up crop, which versions come to know or to forget at some point: without it, a few crops
-    # on which no two versions differ would leave no doubt at all.
+def _errors(labels: Ints, wrong: Bools, sequences: Sequence[str], rng: np.random.Generator) -> Doubles:
+    """The error of each version, (1 + DRAWS, V): in the audit, then in samples of its sequences."""
+    _, clusters = numbered(sequences)
+    sizes = np.bincount(clusters)
+    sums = np.stack([np.bincount(clusters, weights=row) for row in wrong], axis=1)
+    times = np.stack(list(resampled(len(sizes), DRAWS, rng)))
+    # One additional crop, which versions start or stop predicting correctly at some point: without it, a few
+    # crops on which all versions agree would give an interval of width 0.
     made_up = (labels < rng.choice(labels, (DRAWS, 1))) ^ (rng.random((DRAWS, 1)) < 0.5)
     drawn = (times @ sums + made_up) / (times @ sizes + 1)[:, None]
     return np.vstack([wrong.mean(axis=1), drawn])
@@ -121,10 +115,12 @@ def _curves(share: Doubles, errors: Doubles, weights: Doubles) -> tuple[Doubles,
 
 
 def _limits(values: Doubles) -> Doubles:
-    """The limits (2,) of a forecast, of the draws after its first value."""
+    """The limits (2,) of a forecast, by the draws that follow its first value."""
     return np.asarray(np.quantile(values[1:], [TAIL, 1 - TAIL], method="inverted_cdf"), np.float64)
 
 
 def _range(values: Doubles) -> Range:
-    value, low, high = (float(one) if np.isfinite(one) else None for one in (values[0], *_limits(values)))
+    value, low, high = (
+        float(number) if np.isfinite(number) else None for number in (values[0], *_limits(values))
+    )
     return Range(value=value, low=low, high=high)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from pipeline.embedders import Embedder
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.records import Role, utc_now
 from pipeline.store.bulk_read import read_rows
@@ -20,6 +19,22 @@ from pipeline.store.schema import detection, embedder, embedding, image
 
 VECTOR = np.dtype("<f2")  # the numbers in the `vector` column
 READ_ROWS = 16_384  # rows read at once: about 16 MB
+
+
+class Description(Protocol):
+    """What the store keeps of an embedder."""
+
+    @property
+    def id(self) -> str:
+        """See `pipeline.embedders.Embedder`."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """JSON: what it is, and how `pipeline.embedders.load` makes it again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +56,7 @@ class Page:
     vectors: NDArray[np.float16]  # (N, D)
 
 
-def register(conn: sa.Connection, new: Embedder) -> None:
+def register(conn: sa.Connection, new: Description) -> None:
     """Store the embedder, unless it is stored already.
 
     Raises StoreError if the stored embedder with this id has another dimension.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -14,6 +14,8 @@ from pipeline.store import predictions, projects
 from pipeline.store.database import insert_new
 from pipeline.store.schema import model, project
 
+LISTED = 10  # candidates that an error names
+
 _FIELDS = tuple(field.name for field in fields(ModelRecord))
 
 
@@ -23,6 +25,25 @@ def get(conn: sa.Connection, version: str) -> ModelRecord:
     if row is None:
         raise StoreError(f"there is no model version {version!r}", remedy="see `wildloop models`")
     return _record(row)
+
+
+def find(conn: sa.Connection, name: str) -> ModelRecord:
+    """The version of that name, or the only one that begins with it: `v3` for `v3-1f2e3d4c`.
+
+    Raises StoreError, which lists the candidates, if there is none or more than one.
+    """
+    records = _select(conn)
+    found = (
+        [record for record in records if record.version == name]
+        or [record for record in records if record.version.partition("-")[0] == name]
+        or [record for record in records if record.version.startswith(name)]
+    )
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise StoreError(f"{name!r} can be {_names(found)}", remedy="give more of the version's name")
+    remedy = f"choose from {_names(records)}" if records else "`wildloop train` makes one"
+    raise StoreError(f"there is no model version {name!r}", remedy=remedy)
 
 
 def all(conn: sa.Connection, project_id: int) -> list[ModelRecord]:
@@ -69,6 +90,12 @@ def activate(conn: sa.Connection, record: ModelRecord, queue: Iterable[Predictio
 def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[ModelRecord]:
     query = sa.select(model).where(*conditions).order_by(model.c.created_at, model.c.version)
     return [_record(row) for row in conn.execute(query).mappings()]
+
+
+def _names(records: Sequence[ModelRecord]) -> str:
+    """The newest versions, by name."""
+    names = [record.version for record in records[-LISTED:]]
+    return ", ".join(names if len(names) == len(records) else ["...", *names])
 
 
 def _record(row: Mapping[Any, Any]) -> ModelRecord:

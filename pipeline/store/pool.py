@@ -14,13 +14,12 @@ ever changes bytes that another has mapped. Files of another store get new ones 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +29,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.errors import StoreError
+from pipeline.files.atomic import atomic_file, sync
+from pipeline.files.lock import locked
 from pipeline.store import embeddings
 from pipeline.store.database import Database
 
@@ -93,7 +94,7 @@ def open_pool(database: Database, data_dir: Path, embedder_id: str) -> Pool:
     """
     folder = data_dir / "cache" / "pool" / embedder_id
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         with database.read() as conn:
             state = _refreshed(conn, folder, embedder_id)
         with _opened_lock:
@@ -145,8 +146,7 @@ def _extend(conn: sa.Connection, folder: Path, state: _State, embedder_id: str) 
             vectors.write(page.vectors.data)
             ids.write(lines)
             for file in (vectors, ids):
-                file.flush()
-                os.fdatasync(file.fileno())
+                sync(file)
             state = replace(
                 state,
                 rows=state.rows + len(page.ids),
@@ -186,24 +186,13 @@ def _read_state(folder: Path) -> _State | None:
 
 
 def _write_state(folder: Path, state: _State) -> None:
-    draft = folder / f"{STATE}.draft"
-    with draft.open("w") as file:
-        json.dump(asdict(state), file)
-        file.flush()
-        os.fdatasync(file.fileno())
-    draft.replace(folder / STATE)
+    with atomic_file(folder / STATE, fsync=True) as draft:
+        draft.write_text(json.dumps(asdict(state)))
 
 
 def _clear(folder: Path) -> None:
-    """Remove the files; who has them mapped keeps them."""
+    """Remove the files. Processes that have mapped them keep them; Windows refuses to remove those."""
     for path in folder.iterdir():
         if path.name != "lock":
-            path.unlink()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Until the block ends, no other process or thread of this machine is inside one for `path`."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, also by a kill
-        yield
+            with suppress(PermissionError):
+                path.unlink()

@@ -36,11 +36,29 @@ def all(conn: sa.Connection) -> list[ProjectRecord]:
     return [_record(row) for row in conn.execute(sa.select(project).order_by(project.c.id)).mappings()]
 
 
+def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
+    """The project of that id; without an id, the only one.
+
+    Raises StoreError, which lists the projects, if the choice is not clear.
+    """
+    records = {record.id: record for record in all(conn)}
+    if not records:
+        raise StoreError("there is no project yet", remedy="run `wildloop project create` first")
+    listed = ", ".join(f"{record.id} ({record.title})" for record in records.values())
+    if project_id is None:
+        if len(records) > 1:
+            raise StoreError(f"there are several projects: {listed}", remedy="choose one with --project ID")
+        return next(iter(records.values()))
+    if project_id not in records:
+        raise StoreError(f"there is no project {project_id}, only {listed}", remedy="see --project")
+    return records[project_id]
+
+
 def save(conn: sa.Connection, record: ProjectRecord) -> None:
     """Add the project, or set the title of the stored project with this id.
 
     Embedder, current version and watermark of a stored project stay: see `change_embedder`,
-    `models.activate` and `set_watermark`.
+    `models.activate` and `move_watermark`.
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"created_at": utc_now()}
     if insert_new(conn, project, [row]) == 0:
@@ -66,13 +84,26 @@ def embedder_changed(conn: sa.Connection, project_id: int, former: str) -> Embed
     )
 
 
-def set_watermark(
-    conn: sa.Connection, project_id: int, watermark: dt.datetime | None, *, synced_at: dt.datetime
+def move_watermark(
+    conn: sa.Connection,
+    project_id: int,
+    *,
+    former: dt.datetime | None,
+    new: dt.datetime | None,
+    synced_at: dt.datetime,
 ) -> None:
-    """Record how far the project's annotations are read, and when."""
-    conn.execute(
-        sa.update(project).where(project.c.id == project_id).values(watermark=watermark, synced_at=synced_at)
-    )
+    """Record when the project's annotations were read, and up to which moment.
+
+    A watermark that is no longer `former` stays: it was reset in the meantime.
+    """
+    this = sa.update(project).where(project.c.id == project_id)
+    conn.execute(this.values(synced_at=synced_at))
+    conn.execute(this.where(project.c.watermark.is_not_distinct_from(former)).values(watermark=new))
+
+
+def reset_watermark(conn: sa.Connection, project_id: int) -> None:
+    """Make the next sync read all annotations of the project."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(watermark=None))
 
 
 def _record(row: Mapping[Any, Any]) -> ProjectRecord:

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.arrays import Ints, numbered
 from pipeline.errors import SourceError
 from pipeline.evaluation.dataset_folder import Crop
-from pipeline.evaluation.partition import numbered, split
+from pipeline.evaluation.partition import split
 from pipeline.files import reading
 from pipeline.identity import json_digest
 
 VALIDATED = 0.15  # of the crops, as nearly as whole locations allow
 FEWEST_SPECIES = 2
 JUDGED = 1000  # crops that are asked about, and as many that answer, at each validation
-
-Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected
 from pipeline.training.reader import Batch
 from pipeline.training.recipe import MEAN, STD
 

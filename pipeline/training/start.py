@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 
 from pipeline.embedders import checkpoint, trained
-from pipeline.embedders.network import backbone, behead
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected, backbone, behead
 from pipeline.embedders.spec import TRAINED, parse
 from pipeline.embedders.torchvision import WeightsUnavailableError, published
 from pipeline.errors import EmbedderError

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import EmbedderError
+from pipeline.files.atomic import atomic_file, write_error
+from pipeline.files.lock import locked
 
 FILE = "state.pt"
 
@@ -21,37 +21,28 @@ def folder_of(data_dir: Path, name: str) -> Path:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep a second training out of `folder`, which is made, while the block runs. Raises EmbedderError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as exc:
-        raise EmbedderError(f"{folder} cannot be made: {exc.strerror}", remedy="may we write there?") from exc
-    with lock:
+    """Create `folder` and keep a second training out of it while the block runs.
+
+    Raises EmbedderError if a training runs there, and FileError if the folder cannot be created.
+    """
+    busy = EmbedderError(f"another training is running in {folder}", remedy="wait until it ends")
+    with locked(folder.with_name(f".{folder.name}.lock"), busy=busy):  # beside it: the folder gets removed
         try:
-            # Given back by a kill, too; of the other kind, flock, decoding processes would inherit it.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder.mkdir(exist_ok=True)
         except OSError as exc:
-            raise EmbedderError(f"a training runs in {folder} already", remedy="wait for its end") from exc
+            raise write_error(folder, exc) from exc
         yield
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:
-    """Tensors and plain values, there whole or not at all. Raises EmbedderError where the disk refuses."""
+    """Write tensors and plain values, completely or not at all. Raises FileError if the disk refuses."""
     import torch
 
-    draft = folder / f".{FILE}.{os.getpid()}"
     try:
-        with draft.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / FILE)
-    except (OSError, RuntimeError) as exc:  # torch has a full disk for a RuntimeError
-        draft.unlink(missing_ok=True)
-        raise EmbedderError(
-            f"{folder / FILE} cannot be written: {exc}", remedy="is there room on the disk?"
-        ) from exc
+        with atomic_file(folder / FILE, fsync=True) as draft:
+            torch.save(state, draft)
+    except RuntimeError as exc:  # what torch raises if the disk is full
+        raise write_error(folder / FILE, exc) from exc
 
 
 def read(folder: Path, inputs: str) -> dict[str, Any] | None:

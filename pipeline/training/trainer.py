@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected
 from pipeline.errors import EmbedderError
 from pipeline.training import history, state
 from pipeline.training.corpus import Corpus

@@ -6,14 +6,9 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.demo.servers import ServerError, Servers, executable, free_port
 from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.connection import Connection
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace, open_workspace
 from tests.conftest import unavailable
@@ -53,6 +50,7 @@ class Installation:
 
     workspace: Workspace
     client: LabelStudio
+    api: Connection  # for what people do in Label Studio, which the client does not
     environ: dict[str, str]  # what a user would have exported
     folder: Path  # anything else a test writes
 
@@ -88,22 +86,16 @@ class Installation:
     @contextlib.contextmanager
     def backend(self) -> Iterator[None]:
         """The ML backend at `settings.backend_url`, until the block ends."""
-        port = str(self.workspace.settings.backend_url.rsplit(":", 1)[1])
-        with (self.folder / "backend.log").open("wb") as log:
-            process = subprocess.Popen(
-                [Path(sys.executable).with_name("wildloop"), "serve", "--port", port, "--workers", "1"],
-                env=os.environ | self.environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        try:
-            wait_until_up(
-                f"{self.workspace.settings.backend_url}/health", process, self.folder / "backend.log"
-            )
+        with Servers(self.folder) as servers:
+            self.serve(servers)
             yield
-        finally:
-            _end(process)
+
+    def serve(self, servers: Servers) -> None:
+        """Start the ML backend among `servers`; its log is `backend.log` in their folder."""
+        url = self.workspace.settings.backend_url
+        command = [executable("wildloop", ""), "serve", "--port", url.rsplit(":", 1)[1], "--workers", "1"]
+        servers.start("backend", command, os.environ | self.environ)
+        servers.wait_until_up(f"{url}/health", seconds=STARTUP_SECONDS)
 
 
 def install(server: LabelStudioServer) -> Installation:
@@ -117,11 +109,15 @@ def install(server: LabelStudioServer) -> Installation:
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(server.document_root),
         "WILDLOOP_BACKEND_URL": f"http://localhost:{free_port()}",
         "WILDLOOP_EMBEDDER": "descriptor",
-        "OMP_NUM_THREADS": "1",
     }
     workspace = open_workspace(Settings.from_environ(environ).with_secrets())
-    client = LabelStudio(server.url, server.token)
-    return Installation(workspace=workspace, client=client, environ=environ, folder=folder)
+    return Installation(
+        workspace=workspace,
+        client=LabelStudio(server.url, server.token),
+        api=Connection(server.url, server.token),
+        environ=environ,
+        folder=folder,
+    )
 
 
 @pytest.fixture
@@ -147,10 +143,10 @@ def label_studio_server(
 
     With `like` it begins with a copy of that server's database, which spares it the migrations.
     """
-    program = Path(sys.executable).with_name("label-studio")
-    command = str(program) if program.exists() else shutil.which("label-studio")
-    if command is None:
-        unavailable("label-studio is not installed", "run the tests with `uv run --extra demo pytest`")
+    try:
+        command = executable("label-studio", "run the tests with `uv run --extra demo pytest`")
+    except ServerError as error:
+        unavailable(str(error), error.remedy or "")
     port = free_port()
     root = folder / "files"
     root.mkdir()
@@ -182,15 +178,10 @@ def label_studio_server(
     }
     arguments = [command, "start", "--no-browser", "--port", str(port), "--host", server.url]
     arguments += ["--username", server.user, "--password", server.password, "--user-token", server.token]
-    with server.log.open("wb") as log:
-        process = subprocess.Popen(
-            arguments, env=variables, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        wait_until_up(f"{server.url}/health", process, server.log)
+    with Servers(folder) as servers:
+        servers.start("label-studio", arguments, variables)
+        servers.wait_until_up(f"{server.url}/health", seconds=STARTUP_SECONDS)
         yield server
-    finally:
-        _end(process)
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -200,45 +191,6 @@ def _copy_database(source: Path, target: Path) -> None:
         contextlib.closing(sqlite3.connect(target)) as new,
     ):
         old.backup(new)
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once `url` answers 200; fail the test where the process ends or the time is up."""
-    deadline = time.monotonic() + STARTUP_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(f"{url}: the server ended with status {process.returncode}:\n{_tail(log)}")
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                if response.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    pytest.fail(f"{url} was not up after {STARTUP_SECONDS} s:\n{_tail(log)}")
-
-
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-4000:]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server with every process that it started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        try:
-            process.wait(timeout=10)
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @pytest.fixture(scope="session")

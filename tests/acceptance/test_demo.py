@@ -20,6 +20,7 @@ import pytest
 
 from pipeline.demo.servers import answers
 from tests.conftest import unavailable
+from tests.helpers.processes import processes_of
 
 WILDLOOP = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 MINUTES = 15 * 60  # on a machine that does other things as well; three suffice on an idle one
@@ -57,21 +58,6 @@ def status(folder: Path) -> dict[str, Any]:
     )
     read: dict[str, Any] = json.loads(done.stdout)
     return read
-
-
-def processes_of(folder: Path) -> dict[int, str]:
-    """Living processes whose environment or command line names the demo's folder."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes()
-            if command and str(folder).encode() in command + (entry / "environ").read_bytes():
-                found[int(entry.name)] = command.replace(b"\0", b" ").decode()
-        except OSError:
-            continue  # it ended meanwhile, or is somebody else's
-    return found
 
 
 def nobody_is_left(folder: Path, seconds: float = 20.0) -> dict[int, str]:
@@ -156,7 +142,7 @@ def test_at_its_end_the_demo_says_what_was_learned_and_what_the_audit_says(playe
         r"all 60 labels arrived: v\d+-\w+ learned from 54 of them, and Label Studio serves its queue", last[0]
     )
     told = re.fullmatch(
-        r"judged by 6 audit labels, it is right on (\d+)% \((\d+)% to (\d+)%\) of crops that nobody chose",
+        r"accuracy on randomly drawn crops: (\d+)% \((\d+)% to (\d+)%\), from 6 audit labels",
         last[1],
     )
     assert told is not None, last[1]

@@ -55,9 +55,9 @@ def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_ch
         assert "already" in run("push")
         assert state(installation, number) == published
 
-        told = run("doctor")
-        assert "fail" not in told
-        assert "warn" not in told
+        findings = json.loads(run("doctor", "--json"))
+        wrong = {finding["check"]: finding["remedy"] for finding in findings if finding["state"] != "ok"}
+        assert wrong == {"worker": "start `wildloop worker`"}  # none runs in this test
 
     findings = json.loads(run("doctor", "--json", status=1))
     wrong = {finding["check"]: finding["remedy"] for finding in findings if finding["state"] == "fail"}
@@ -160,4 +160,4 @@ def without_times(backend: dict[str, Any]) -> dict[str, Any]:
 def annotate(installation: Installation, task_id: int, choice: str) -> None:
     body = {"result": choice_result(choice, None)}
     path = f"api/tasks/{task_id}/annotations/"
-    installation.client._connection.send("labelling", "POST", path, body)
+    installation.api.send("labelling", "POST", path, body)

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from pipeline.images import write_jpeg
-from pipeline.label_studio.files import ServedFiles
-from pipeline.label_studio.results import choice_result, read_verdict
+from pipeline.label_studio.results import read_verdict
 from pipeline.records import (
     Box,
     DetectionRecord,
     ImageRecord,
-    ModelRecord,
     PredictionRecord,
     Verdict,
-    utc_now,
 )
-from pipeline.steps.labelling.project import create_project
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import (
     audits,
-    categories,
-    detections,
-    embeddings,
-    images,
-    models,
     predictions,
     projects,
-    tasks,
 )
 from tests.acceptance.conftest import Installation
+from tests.acceptance.published import PublishedProject
 from tests.helpers import photographs
 from tests.helpers.label_stream import Stream
 
@@ -48,55 +35,21 @@ SPECIES = ("badger", "deer", "fox", "hare", "lynx", "owl", "pig", "rat", "wolf",
 BOX = Box(x1=0.3, y1=0.3, x2=0.7, y2=0.8)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Embedder:
-    """Stands in the store's books; the vectors are made up here."""
-
-    id: str = "e"
-    dimension: int = 8
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-
-    def embed(self, images: Sequence[Any]) -> Any:
-        raise NotImplementedError
-
-
-class Park:
-    """A project of published crops, sixteen if not told otherwise, without an ML backend."""
+class Park(PublishedProject):
+    """Sixteen crops, unless a test asks for more."""
 
     def __init__(self, installation: Installation, crops: int = 16) -> None:
-        self.installation = installation
-        self.database, self.client = installation.workspace.database, installation.client
-        settings = installation.workspace.settings
-        project, _ = create_project(
-            self.database,
-            self.client,
-            settings,
-            title=installation.folder.name,
-            species=SPECIES,
-            embedder_id=Embedder().id,
-            connect_backend=False,
+        data_dir = installation.workspace.data_dir
+        numbers = range(crops)
+        super().__init__(
+            installation,
+            SPECIES,
+            [self._image(number) for number in numbers],
+            [self._detection(number, data_dir) for number in numbers],
         )
-        self.id = project.id
-        self.ids = [f"d{number:02}" for number in range(crops)]
-        with self.database.write() as conn:
-            images.add(conn, [self._image(number) for number in range(crops)])
-            detections.add(conn, [self._detection(number, settings.data_dir) for number in range(crops)])
-        publish(self.database, self.client, self.id, ServedFiles.of(settings))
-        with self.database.read() as conn:
-            self.task_of = tasks.by_detection(conn, self.id, self.ids)
-            self.categories = {name: number for number, name in categories.names(conn).items()}
 
     def activate(self, version: str, queue: Sequence[str], answers: Sequence[str | None]) -> None:
         """Make `queue`, with an answer for each (None: no head), that of `version`."""
-        record = ModelRecord(
-            version=version,
-            project_id=self.id,
-            embedder=Embedder().id,
-            digest=version,
-            labels=0,
-            path=None,
-            created_at=utc_now(),
-        )
         rows = [
             PredictionRecord(
                 detection_id=one,
@@ -107,31 +60,16 @@ class Park:
             )
             for rank, (one, answer) in enumerate(zip(queue, answers, strict=True))
         ]
-        with self.database.write() as conn:
-            models.activate(conn, record, rows)
-
-    def push(self, **options: Any) -> PushReport:
-        return push(self.database, self.client, self.id, **options)
-
-    def next_task(self) -> dict[str, Any]:
-        """What the label stream serves this account now."""
-        answer: dict[str, Any] = self.client._connection.get("next", f"api/projects/{self.id}/next")
-        return answer
+        self.activate_version(version, rows)
 
     def label(self, task: dict[str, Any], choice: str) -> None:
         """Submit as the screen does: naming the prediction that the answer started from."""
-        body: dict[str, Any] = {"result": choice_result(choice, None)}
-        if task["predictions"]:
-            body["parent_prediction"] = task["predictions"][0]["id"]
-        self.client._connection.send("label", "POST", f"api/tasks/{task['id']}/annotations/", body)
+        shown = task["predictions"]
+        self.annotate(task["id"], choice, **({"parent_prediction": shown[0]["id"]} if shown else {}))
 
     def learn(self, count: int) -> None:
         """Embed every crop, label as many as the stream serves first, and train."""
-        rng = np.random.default_rng(0)
-        vectors = [5 * np.eye(8)[number % 2] + rng.normal(size=8) for number in range(len(self.ids))]
-        with self.database.write() as conn:
-            embeddings.register(conn, Embedder())
-            embeddings.append(conn, Embedder().id, self.ids, np.array(vectors))
+        self.embed()
         self.installation.wildloop("train")  # the order before any label
         for _ in range(count):
             task = self.next_task()

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from pipeline.images import write_jpeg
-from pipeline.label_studio.files import ServedFiles
-from pipeline.label_studio.results import choice_result
-from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, ModelRecord, PredictionRecord, utc_now
-from pipeline.steps.labelling.project import create_project
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
-from pipeline.store import categories, detections, embeddings, images, models, oracle, reviews, tasks
+from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, PredictionRecord
+from pipeline.store import categories, oracle, reviews
 from tests.acceptance.conftest import Installation
+from tests.acceptance.published import PublishedProject
 from tests.helpers import photographs
-from tests.helpers.labelled_workspace import Embedder
 
 SPECIES = ("deer", "fox")
 LABELLED, WAITING = 30, 4
@@ -31,68 +22,32 @@ def truth(number: int) -> str:
     return SPECIES[number % 2]
 
 
-class Forest:
-    """A project of crops of two species, published, embedded, and all but the last few labelled."""
+class Forest(PublishedProject):
+    """Crops of two species, embedded, and all but the last few labelled."""
 
     def __init__(self, installation: Installation) -> None:
-        self.database, self.client = installation.workspace.database, installation.client
-        settings = installation.workspace.settings
-        project, _ = create_project(
-            self.database,
-            self.client,
-            settings,
-            title=installation.folder.name,
-            species=SPECIES,
-            embedder_id=Embedder().id,
-            connect_backend=False,
-        )
-        self.id = project.id
         numbers = range(LABELLED + WAITING)
-        rng = np.random.default_rng(0)
-        vectors = [5 * np.eye(8)[number % 2] + rng.normal(size=8) for number in numbers]
-        write_jpeg(photographs.scene(64, 64, seed=1), settings.data_dir / "crops/a.jpg", 80)
-        with self.database.write() as conn:
-            images.add(
-                conn,
-                [ImageRecord(id=f"i{one}", file_name=f"{one}.jpg", path=f"{one}.jpg") for one in numbers],
-            )
-            detections.add(conn, [self._detection(one) for one in numbers])
-            embeddings.register(conn, Embedder())
-            embeddings.append(conn, Embedder().id, [crop(one) for one in numbers], np.array(vectors))
-        publish(self.database, self.client, self.id, ServedFiles.of(settings))
-        with self.database.read() as conn:
-            self.task_of = tasks.by_detection(conn, self.id, map(crop, numbers))
+        write_jpeg(photographs.scene(64, 64, seed=1), installation.workspace.data_dir / "crops/a.jpg", 80)
+        super().__init__(
+            installation,
+            SPECIES,
+            [ImageRecord(id=f"i{one}", file_name=f"{one}.jpg", path=f"{one}.jpg") for one in numbers],
+            [self._detection(one) for one in numbers],
+        )
+        self.embed()
         for one in range(LABELLED):
             self.annotate(self.task_of[crop(one)], truth(one) if one != MISTAKEN else truth(one + 1))
 
-    def annotate(self, task: int, choice: str) -> None:
-        body = {"result": choice_result(choice, None)}
-        self.client._connection.send("label", "POST", f"api/tasks/{task}/annotations/", body)
-
     def activate(self, version: str) -> None:
         """A version whose queue is the crops that nobody has labelled."""
-        record = ModelRecord(
-            version=version,
-            project_id=self.id,
-            embedder=Embedder().id,
-            digest=version,
-            labels=0,
-            path=None,
-            created_at=utc_now(),
-        )
         queue = [
             PredictionRecord(
                 detection_id=crop(LABELLED + rank), rank=rank, score=rank / 10, category_id=1, probability=0.9
             )
             for rank in range(WAITING)
         ]
-        with self.database.write() as conn:
-            models.activate(conn, record, queue)
-        push(self.database, self.client, self.id)
-
-    def next_task(self) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client._connection.get("next", f"api/projects/{self.id}/next")
-        return answer
+        self.activate_version(version, queue)
+        self.push()
 
     def label(self, number: int) -> str | None:
         with self.database.read() as conn:

@@ -57,7 +57,7 @@ def observation(id_: str = "o1", **columns: Any) -> dict[str, Any]:
     }
 
 
-def boxed(x: float = 0.25, y: float = 0.25, width: float = 0.25, height: float = 0.5) -> dict[str, float]:
+def boxed(x: float = 0.25, y: float = 0.25, width: float = 0.25, height: float = 0.5) -> dict[str, Any]:
     return {"bboxX": x, "bboxY": y, "bboxWidth": width, "bboxHeight": height}
 
 

@@ -127,7 +127,7 @@ def _annotation(
 def _is_inside(box: Any, width: float, height: float) -> bool:
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(one, int | float) for one in box):
         return False
-    x, y, w, h = box
+    x, y, w, h = map(float, box)
     if not all(map(math.isfinite, box)) or w <= 0 or h <= 0:
         return False
     return x >= 0 and y >= 0 and x + w <= width + NEARLY and y + h <= height + NEARLY
@@ -135,9 +135,10 @@ def _is_inside(box: Any, width: float, height: float) -> bool:
 
 def _is_time(value: Any) -> bool:
     try:
-        return dt.datetime.strptime(value, "%Y-%m-%d %H:%M:%S").strftime("%Y-%m-%d %H:%M:%S") == value
+        moment = dt.datetime.strptime(value, "%Y-%m-%d %H:%M:%S")
     except (TypeError, ValueError):
         return False
+    return bool(moment.strftime("%Y-%m-%d %H:%M:%S") == value)
 
 
 def _is_whole(value: Any, least: int) -> bool:

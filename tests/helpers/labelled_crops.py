@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.training.corpus import corpus
 from pipeline.training.recipe import Recipe

@@ -10,8 +10,7 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +27,17 @@ from pipeline.records import (
     Verdict,
 )
 from pipeline.settings import Settings
-from pipeline.steps.labelling.record import record
 from pipeline.store import categories, detections, embeddings, images, projects, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace, open_workspace
+from tests.helpers.annotations import record
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.stored import Embedder
 
 PROJECT = 4
 SPECIES = ["deer", "fox", "boar"]
 BURST = 3
 START = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Embedder:
-    """Stands in the store's books; the vectors are made up here."""
-
-    id: str = "made-up"
-    dimension: int = 8
-    manifest: Mapping[str, Any] = field(default_factory=lambda: {"spec": "made-up"})
-
-    def embed(self, images: Sequence[Any]) -> Any:
-        raise NotImplementedError
 
 
 def detection(number: int) -> str:
@@ -128,50 +117,10 @@ def label(database: Database, numbers: Iterable[int], *, verdict: Verdict = Verd
     )
 
 
-class TakingLabelStudio:
-    """What `push` and `sync` ask of Label Studio, which here takes everything and has no news."""
-
-    def __init__(self) -> None:
-        self.model_version = ""
-        self.predictions: dict[str, dict[int, float]] = {}  # by version: the score of each task
-
-    def queue(self) -> list[int]:
-        """Tasks in the order in which annotators would get them."""
-        scores = self.predictions.get(self.model_version, {})
-        return sorted(scores, key=lambda one: scores[one])
-
-    def project(self, project_id: int) -> dict[str, Any]:
-        return {"id": project_id, "model_version": self.model_version}
-
-    def update_project(self, project_id: int, **fields: Any) -> dict[str, Any]:
-        self.model_version = fields["model_version"]
-        return self.project(project_id)
-
-    def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
-        return {one: START + dt.timedelta(minutes=at) for at, one in enumerate(self.predictions)}
-
-    def delete_version(self, project_id: int, version: str) -> int:
-        return len(self.predictions.pop(version))
-
-    def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
-        return set(task_ids)
-
-    def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
-        for one in predictions:
-            self.predictions.setdefault(one["model_version"], {})[one["task"]] = one["score"]
-        return len(predictions)
-
-    def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterator[Any]:
-        return iter(())
-
-    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Any]:
-        return iter(())
-
-    def task_count(self, project_id: int) -> int:
-        return sys.maxsize
-
-    def task_ids(self, project_id: int) -> Iterator[int]:
-        return iter(())
+def forest(crops: int = 1_000) -> FakeLabelStudio:
+    """A Label Studio that has the tasks of `populate`, and more."""
+    tasks_of = {number + 1: detection(number) for number in range(crops)}
+    return FakeLabelStudio(PROJECT, tasks_of, species=SPECIES)
 
 
 def make_workspace(database: Database, data_dir: Path, **options: Any) -> Workspace:
@@ -181,7 +130,7 @@ def make_workspace(database: Database, data_dir: Path, **options: Any) -> Worksp
 
 def worker(first_training: Path, seconds: float, burst: bool) -> None:
     """Work; the first training of all writes its pid to the file and lasts `seconds` longer."""
-    label_studio = TakingLabelStudio()
+    label_studio = forest()
     fit = heads.fit
 
     def slow_fit(*args: Any, **kwargs: Any) -> heads.Fitted:
@@ -192,7 +141,7 @@ def worker(first_training: Path, seconds: float, burst: bool) -> None:
             time.sleep(seconds)
         return fit(*args, **kwargs)
 
-    Workspace.label_studio = lambda _: label_studio  # type: ignore[assignment, return-value]
+    Workspace.label_studio = lambda _: label_studio  # type: ignore[assignment]
     heads.fit = slow_fit
     jobs.work(open_workspace(), burst=burst)
 

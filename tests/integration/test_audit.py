@@ -24,12 +24,14 @@ from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
 )
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def sample(database: Database) -> audits.AuditSample:
 
 
 def trained(database: Database, data_dir: Path, top_k: int = 100) -> ModelRecord:
-    record = train(database, data_dir, PROJECT, top_k=top_k)
+    record = train(make_workspace(database, data_dir, top_k=top_k), PROJECT)
     assert record is not None
     return record
 
@@ -71,7 +73,7 @@ def label_queue(database: Database, count: int) -> None:
 
 
 def test_every_tenth_crop_of_the_first_queue_is_an_audit_crop(pool: Database, tmp_path: Path) -> None:
-    cold_start(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     drawn = sample(pool).waiting
     assert len(drawn) == 10
     assert {one.rank for one in queue(pool) if one.detection_id in drawn} == set(range(9, 100, 10))
@@ -88,7 +90,7 @@ def test_audit_crops_come_without_an_answer_and_no_version_learns_from_them(
         return fit(examples, embedder=embedder, seed=seed)
 
     monkeypatch.setattr(heads, "fit", spy)
-    cold_start(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     label_queue(pool, 40)
     record = trained(pool, tmp_path)
     assert learned == [36]
@@ -123,8 +125,9 @@ def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Datab
     assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
 
 
+@pytest.mark.both_databases
 def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp_path: Path) -> None:
-    cold_start(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     first = sample(pool).waiting
     label(pool, [number(first[0])], verdict=Verdict.SKIPPED)
     label(pool, [number(first[1])], verdict=Verdict.UNSURE)
@@ -137,11 +140,11 @@ def test_an_audit_crop_that_people_pass_is_replaced_and_told(pool: Database, tmp
 
 
 def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_path: Path) -> None:
-    cold_start(pool, tmp_path, PROJECT, top_k=50)
+    cold_start(make_workspace(pool, tmp_path, top_k=50), PROJECT)
     label_queue(pool, 30)
     record = trained(pool, tmp_path, top_k=50)
-    assert draw(pool, tmp_path, project(pool), 25) == 25
-    activate(pool, tmp_path, PROJECT, record.version, top_k=50)
+    assert draw(make_workspace(pool, tmp_path), PROJECT, 25) == 25
+    activate(make_workspace(pool, tmp_path, top_k=50), PROJECT, record.version)
     asked = sample(pool).requested
     assert len(asked) == 25
     assert [one.detection_id for one in queue(pool)[:25]] == list(asked)
@@ -151,17 +154,17 @@ def test_crops_that_were_asked_for_come_before_the_queue(pool: Database, tmp_pat
 
 def audited(database: Database, data_dir: Path, size: int) -> ModelRecord:
     """A version of 60 labels, and an audit of `size` that people have labelled."""
-    cold_start(database, data_dir, PROJECT, top_k=100)
+    cold_start(make_workspace(database, data_dir, top_k=100), PROJECT)
     label_queue(database, 60)
     record = trained(database, data_dir)
-    draw(database, data_dir, project(database), size)
+    draw(make_workspace(database, data_dir), PROJECT, size)
     label(database, [number(one) for one in sample(database).requested])
     return record
 
 
 def test_the_figures_are_those_of_the_audit_and_hold_the_truth(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 100)
-    judgement = judge(pool, tmp_path, project(pool))
+    judgement = judge(make_workspace(pool, tmp_path), PROJECT)
     assert judgement is not None
     assert judgement.version == record.version
     assert judgement.labelled == 106  # six came with the queue
@@ -178,20 +181,20 @@ def test_three_versions_make_a_forecast(pool: Database, tmp_path: Path) -> None:
     for _ in range(2):
         label_queue(pool, 40)
         trained(pool, tmp_path)
-    judgement = judge(pool, tmp_path, project(pool))
+    judgement = judge(make_workspace(pool, tmp_path), PROJECT)
     assert judgement is not None
     assert judgement.forecast is not None
     assert judgement.forecast.target == 0.95
 
 
 def test_before_the_first_head_there_is_nothing_to_judge(pool: Database, tmp_path: Path) -> None:
-    cold_start(pool, tmp_path, PROJECT, top_k=100)
-    assert judge(pool, tmp_path, project(pool)) is None
+    cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
+    assert judge(make_workspace(pool, tmp_path), PROJECT) is None
 
 
 def answered(database: Database, data_dir: Path, threshold: float | None = None) -> set[str]:
     """Detections that an export would give the machine's answer for."""
-    survey = StoreExport(database, data_dir, project(database), threshold=threshold)
+    survey = StoreExport(make_workspace(database, data_dir), PROJECT, threshold=threshold)
     return {
         one.record.id
         for photo in survey.photographs()
@@ -200,26 +203,27 @@ def answered(database: Database, data_dir: Path, threshold: float | None = None)
     }
 
 
+@pytest.mark.both_databases
 def test_accepted_answers_settle_crops_and_the_export_uses_them(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
-    report = accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    report = accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
     assert report.version == record.version
     assert report.audited == 156
     assert 0 < report.settled <= report.waiting == 190
     assert sum(group.settled for group in report.groups) == report.settled
-    assert StoreExport(pool, tmp_path, project(pool)).accepted is not None
+    assert StoreExport(make_workspace(pool, tmp_path), PROJECT).accepted is not None
     assert len(answered(pool, tmp_path)) == report.settled
-    explicit = StoreExport(pool, tmp_path, project(pool), threshold=0.0)
+    explicit = StoreExport(make_workspace(pool, tmp_path), PROJECT, threshold=0.0)
     assert explicit.accepted is None
 
 
 def test_crops_that_come_after_a_promise_are_not_part_of_it(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
-    accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
+    accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
     populate(pool, 460, first=400)
     later = {detection(one) for one in range(400, 460)}
     assert not answered(pool, tmp_path) & later
-    activate(pool, tmp_path, PROJECT, record.version, top_k=500)
+    activate(make_workspace(pool, tmp_path, top_k=500), PROJECT, record.version)
     drawn = set(sample(pool).waiting)
     assert later - drawn <= {one.detection_id for one in queue(pool)}
 
@@ -239,24 +243,24 @@ def test_labels_that_the_version_has_not_learned_make_nothing_familiar_to_it(
 def test_novel_crops_stay_in_the_queue_however_sure_the_version_is(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
     populate(pool, 430, first=400, strange=True)
-    accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
-    activate(pool, tmp_path, PROJECT, record.version, top_k=500)
+    accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
+    activate(make_workspace(pool, tmp_path, top_k=500), PROJECT, record.version)
     queued = {one.detection_id for one in queue(pool)}
     assert {detection(one) for one in range(400, 430)} <= queued | answered(pool, tmp_path)
 
 
 def test_an_acceptance_of_nothing_is_none(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
-    accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
-    accept(pool, tmp_path, project(pool), precision=0.9999, confidence=0.9999)
+    accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
+    accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9999, confidence=0.9999)
     with pool.read() as conn:
         assert acceptances.for_version(conn, record.version) is None
 
 
 def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
     record = audited(pool, tmp_path, 150)
-    report = accept(pool, tmp_path, project(pool), precision=0.9, confidence=0.8)
-    activate(pool, tmp_path, PROJECT, record.version, top_k=500)
+    report = accept(make_workspace(pool, tmp_path), PROJECT, precision=0.9, confidence=0.8)
+    activate(make_workspace(pool, tmp_path, top_k=500), PROJECT, record.version)
     assert len(queue(pool)) <= report.waiting - report.settled + len(sample(pool).waiting)
     with pool.read() as conn:
         accepted = acceptances.for_version(conn, record.version)
@@ -268,17 +272,17 @@ def test_settled_crops_leave_the_queue(pool: Database, tmp_path: Path) -> None:
 
 def test_what_too_small_an_audit_cannot_promise_is_not_settled(pool: Database, tmp_path: Path) -> None:
     audited(pool, tmp_path, 10)
-    report = accept(pool, tmp_path, project(pool), precision=0.95, confidence=0.9)
+    report = accept(make_workspace(pool, tmp_path), PROJECT, precision=0.95, confidence=0.9)
     assert report.settled == 0
     assert all(group.threshold is None for group in report.groups)
 
 
 def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path) -> None:
     workspace = make_workspace(pool, tmp_path)
-    cold_start(pool, tmp_path, PROJECT, top_k=100)
+    cold_start(make_workspace(pool, tmp_path, top_k=100), PROJECT)
     label_queue(pool, 40)
     trained(pool, tmp_path)
-    draw(pool, tmp_path, project(pool), 40)
+    draw(make_workspace(pool, tmp_path), PROJECT, 40)
     label(pool, [number(one) for one in sample(pool).requested])
     with pool.read() as conn:
         assert not is_due(conn, workspace, PROJECT)
@@ -289,7 +293,7 @@ def test_audit_labels_alone_make_no_training_due(pool: Database, tmp_path: Path)
 
 def test_a_burst_that_answers_together_has_one_answer(pool: Database, tmp_path: Path) -> None:
     audited(pool, tmp_path, 60)
-    survey = StoreExport(pool, tmp_path, project(pool), threshold=0.0, pool_sequences=True)
+    survey = StoreExport(make_workspace(pool, tmp_path), PROJECT, threshold=0.0, pool_sequences=True)
     said: dict[int, set[str | None]] = {}
     for photo in survey.photographs():
         for one in photo.detections:
@@ -297,7 +301,7 @@ def test_a_burst_that_answers_together_has_one_answer(pool: Database, tmp_path: 
                 said.setdefault(number(one.record.id) // 3, set()).add(one.answer.category)
     assert len(said) > 50
     assert all(len(names) == 1 for names in said.values())
-    judgement = judge(pool, tmp_path, project(pool))
+    judgement = judge(make_workspace(pool, tmp_path), PROJECT)
     assert judgement is not None
     assert judgement.pooled.accuracy is not None
     assert judgement.estimates.accuracy is not None
@@ -309,7 +313,7 @@ def typed(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Database:
     populate(sqlite_database, 400)
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
@@ -325,7 +329,7 @@ def say(*words: str) -> str:
 
 def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path) -> None:
     say("train")
-    assert "no version answers yet" in say("audit")
+    assert "No trained version yet" in say("audit")
     label_queue(typed, 60)
     say("train")
     told = say("audit", "--size", "150")
@@ -336,14 +340,14 @@ def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path
     told = say("audit")
     assert "156 audit labels" in told
     assert "macro recall" in told
-    assert "no forecast yet" in told
+    assert "No forecast yet" in told
     assert "deer" in told
     told = say("accept", "--precision", "0.9", "--confidence", "0.8")
-    assert "crops are settled" in told
-    assert "right" in told
+    assert "unlabelled crops accepted" in told
+    assert "correct in the audit" in told
     out = tmp_path / "labels.csv"
     assert "count as accepted" in say("export", "csv", str(out))
-    assert "0.9 on" not in say("export", "csv", str(out), "--threshold", "0.5")
+    assert "from a probability of 0.9" not in say("export", "csv", str(out), "--threshold", "0.5")
 
 
 def test_novel_crops_come_early_without_an_answer_and_are_exported_without_one(

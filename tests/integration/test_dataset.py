@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 
 from importers.sources.crop_folder import import_crops
 from pipeline.cli import wildloop
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, FileError
 from pipeline.exporters.classification import crop_name, folder_names
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, Role
+from pipeline.render.datasets import dataset_report
 from pipeline.steps.datasets import dataset
 from pipeline.steps.datasets.dataset import Selection
 from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import categories, detections, images
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 NOON = dt.datetime(2024, 5, 1, 12)
 SPECIES = ("red fox", "roe deer", "wild boar")
@@ -83,7 +87,7 @@ class Workspace:
                 )
 
     def make(self, **selection: Any) -> DatasetReport:
-        return dataset.make(self.database, self.data_dir, self.out, Selection(**selection))
+        return dataset.make(make_workspace(self.database, self.data_dir), self.out, Selection(**selection))
 
     def files(self) -> set[str]:
         return {path.relative_to(self.out).as_posix() for path in self.out.rglob("*") if path.is_file()}
@@ -106,6 +110,7 @@ def small(sqlite_database: Database, tmp_path: Path) -> Workspace:
     return Workspace(sqlite_database, tmp_path)
 
 
+@pytest.mark.both_databases
 def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Workspace) -> None:
     workspace.survey()
     report = workspace.make()
@@ -121,6 +126,7 @@ def test_crops_lie_by_class_under_the_names_of_their_photographs(workspace: Work
     assert report.places == {"train": 4, "test": 1}
 
 
+@pytest.mark.both_databases
 def test_both_files_are_coco_camera_traps_and_share_no_location(workspace: Workspace) -> None:
     workspace.survey()
     workspace.make()
@@ -171,16 +177,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.survey()
-    copy, done = dataset._copy, []
+    replace = Path.replace
+    done: list[Path] = []
 
-    def stop_after_seven(*given: Any) -> bool:
+    def stop_after_seven(draft: Path, target: Path) -> Path:
         if len(done) == 7:
             raise KeyboardInterrupt
-        done.append(given)
-        return copy(*given)
+        done.append(target)
+        return replace(draft, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(dataset, "_copy", stop_after_seven)
+        patched.setattr(Path, "replace", stop_after_seven)
         with pytest.raises(KeyboardInterrupt):
             small.make()
     assert len(small.files()) == 7  # neither file of the splits, no draft
@@ -214,7 +221,7 @@ def test_photographs_of_several_species_are_left_out_and_counted(workspace: Work
     assert report.several == 1
     assert not any("both" in name for name in workspace.files())
     assert sum("blank box" in name for name in workspace.listed()) == 2
-    assert "1 photographs of several species left out" in str(report)
+    assert "1  photograph of several species left out" in dataset_report(report)
 
 
 def test_only_sure_boxes_and_those_by_people_are_taken(workspace: Workspace) -> None:
@@ -247,7 +254,7 @@ def test_crops_that_are_missing_or_broken_are_counted_with_the_remedy(small: Wor
     put(small.data_dir / "crops" / f"{broken}.jpg", b"no picture")
     report = small.make()
     assert (report.missing, len(report.broken)) == (2, 1)
-    assert "2 crops are missing: import their photographs again, without --rows-only" in str(report)
+    assert "2  crops missing: import their photographs again, without --rows-only" in dataset_report(report)
     assert sum(report.crops.values()) == len(small.listed()) == 20
 
 
@@ -308,7 +315,7 @@ def test_a_disk_that_refuses_ends_with_what_and_where(small: Workspace) -> None:
     small.survey()
     small.out.mkdir()
     put(small.out / "red fox", b"a file where the folder should be")
-    with pytest.raises(ExportError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         small.make()
     assert not (small.out / "train.json").exists()
 

@@ -17,6 +17,7 @@ from pipeline.records import Verdict, category_name
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.megadetector_rules import broken_rules
 
 EVERYTHING = ImportOptions(threshold=0.0, keep=frozenset({"animal", "person", "vehicle"}), rows_only=True)
@@ -59,7 +60,7 @@ def test_megadetector_results_go_through_the_store_and_come_out_the_same(
     )
     assert first.labels == (21 if classified else 0)
     out = tmp_path / "out.json"
-    report = megadetector.write(out, StoreExport(database, tmp_path, None))
+    report = megadetector.write(out, StoreExport(make_workspace(database, tmp_path), None))
     assert (report.photographs, report.detections) == (first.photographs, first.detections)
     written = json.loads(out.read_text())
     assert broken_rules(written) == []
@@ -95,7 +96,7 @@ def test_detections_as_csv_go_through_the_store_and_come_out_the_same(
     animals = ImportOptions(threshold=0.0, rows_only=True)
     import_results(database, tmp_path, source, source.parent, options=animals)
     out = tmp_path / "out.csv"
-    detections_csv.write(out, StoreExport(database, tmp_path, None), axis_order=axis_order)
+    detections_csv.write(out, StoreExport(make_workspace(database, tmp_path), None), axis_order=axis_order)
     report = import_detections(
         second, tmp_path / "2", out, source.parent, axis_order=axis_order, options=animals
     )

@@ -17,23 +17,22 @@ from PIL import Image
 from pipeline import heads, jobs, registry
 from pipeline.cli import wildloop
 from pipeline.embedders import load
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.jobs.enqueue import is_due
-from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, ProjectRecord, RunState
-from pipeline.settings import Settings
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
+from pipeline.steps.embedding.embed import embed
 from pipeline.steps.embedding.use import Change, use_embedder
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.learning.accept import accept
 from pipeline.steps.learning.activate import activate, refill
 from pipeline.steps.learning.audit import judge
 from pipeline.steps.learning.cold_start import cold_start
-from pipeline.steps.learning.train import train
+from pipeline.steps.learning.train import prepare_version, train
 from pipeline.steps.operations.status import status
-from pipeline.store import embeddings, models, predictions, projects
+from pipeline.store import embeddings, models, predictions, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.store.schema import detection as detection_table
@@ -42,20 +41,22 @@ from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
     SPECIES,
-    Embedder,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
     make_workspace,
     populate,
     species,
 )
+from tests.helpers.stored import Embedder
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 OLD = Embedder().id
 CROPS = 60
 
 
-class Coloured(InTwoSteps):
+class Coloured(TwoStepEmbedder):
     """The mean colour of a crop, in vectors as long as those of the embedder that it replaces."""
 
     dimension = Embedder().dimension
@@ -110,7 +111,7 @@ def pool(database: Database, tmp_path: Path) -> Database:
 def learned(pool: Database, tmp_path: Path) -> ModelRecord:
     """The version of the former embedder."""
     label(pool, range(24))
-    record = train(pool, tmp_path, PROJECT, top_k=10)
+    record = train(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
     assert record is not None
     return record
 
@@ -126,14 +127,16 @@ def count(database: Database, embedder: str) -> int:
 
 
 def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
-    made = use_embedder(database, embedder or Coloured(), data_dir, PROJECT, top_k=10)
+    made = use_embedder(
+        make_workspace(database, data_dir, top_k=10, retrain_every=1), embedder or Coloured(), PROJECT
+    )
     assert made is not None
     return made
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times: int = 1) -> None:
     """Do `what` while a change of embedder learns its version, that often."""
-    learn, left = step.prepare_version, [what] * times
+    learn, left = prepare_version, [what] * times
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         ready = learn(*args, **kwargs)
@@ -144,6 +147,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object], times
     monkeypatch.setattr(step, "prepare_version", interrupted)
 
 
+@pytest.mark.both_databases
 def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:
@@ -166,21 +170,28 @@ def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
 def test_the_embedder_in_use_changes_nothing(pool: Database, tmp_path: Path) -> None:
     change(pool, tmp_path)
     before = project(pool)
-    assert use_embedder(pool, Coloured(fails_after=0), tmp_path, PROJECT, top_k=10) is None
+    assert (
+        use_embedder(
+            make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(fails_after=0), PROJECT
+        )
+        is None
+    )
     assert project(pool) == before
 
 
 def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it_ended(
     pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "embed", functools.partial(step.embed, batch_size=8))
+    monkeypatch.setattr(step, "embed", functools.partial(embed, batch_size=8))
     with pytest.raises(KeyboardInterrupt):
-        use_embedder(pool, Coloured(fails_after=20), tmp_path, PROJECT, top_k=10)
+        use_embedder(
+            make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(fails_after=20), PROJECT
+        )
     assert 0 < count(pool, "coloured") < CROPS
     now = project(pool)
     assert (now.embedder, now.current_model) == (OLD, learned.version)
     label(pool, range(24, 48))
-    further = train(pool, tmp_path, PROJECT, top_k=10)
+    further = train(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
     assert further is not None
     assert further.embedder == OLD
     had = count(pool, "coloured")
@@ -192,7 +203,7 @@ def test_a_killed_change_leaves_the_former_embedder_at_work_and_goes_on_where_it
 
 
 def test_before_any_label_the_new_vectors_order_the_queue(pool: Database, tmp_path: Path) -> None:
-    first = cold_start(pool, tmp_path, PROJECT, top_k=10)
+    first = cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert (made.record.labels, made.record.path, made.record.embedder) == (0, None, "coloured")
@@ -206,26 +217,27 @@ def test_a_project_without_a_task_changes_its_embedder_alone(pool: Database, tmp
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", None)
 
 
+@pytest.mark.both_databases
 def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pool.write() as conn:
-        tasks = conn.execute(sa.delete(task_table).returning(*task_table.c)).mappings().all()
+        published = conn.execute(sa.delete(task_table).returning(*task_table.c)).mappings().all()
 
     def publish() -> None:
         with pool.write() as conn:
-            conn.execute(sa.insert(task_table), [dict(one) for one in tasks])
-        cold_start(pool, tmp_path, PROJECT, top_k=10)
+            conn.execute(sa.insert(task_table), [dict(one) for one in published])
+        cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
 
-    ready = step._ready
+    count = tasks.count
 
-    def late(*args: Any) -> Any:
-        found = ready(*args)
-        if found is None:
+    def late(conn: sa.Connection, project_id: int) -> int:
+        counted = count(conn, project_id)
+        if counted == 0:
             publish()
-        return found
+        return counted
 
-    monkeypatch.setattr(step, "_ready", late)
+    monkeypatch.setattr(tasks, "count", late)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert project(pool).current_model == made.record.version
@@ -251,7 +263,7 @@ def test_while_crops_keep_coming_in_the_project_stays_as_it_is(
 
     meanwhile(monkeypatch, one_more, times=100)
     with pytest.raises(EmbedderError, match=r"crops kept coming in.*run it again"):
-        use_embedder(pool, Coloured(), tmp_path, PROJECT, top_k=10)
+        use_embedder(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(), PROJECT)
     assert (project(pool).embedder, project(pool).current_model) == (OLD, learned.version)
 
 
@@ -264,20 +276,24 @@ def test_a_crop_that_cannot_be_read_is_told_and_holds_nothing_up(pool: Database,
     assert project(pool).embedder == "coloured"
 
 
+@pytest.mark.both_databases
 def test_a_training_that_ends_after_the_change_does_not_undo_it(
     pool: Database, tmp_path: Path, learned: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit, changes = heads.fit, []
+    fit = heads.fit
+    changes: list[ModelRecord] = []
 
     def slow(*args: Any, embedder: str, seed: int) -> heads.Fitted:
         fitted = fit(*args, embedder=embedder, seed=seed)
         if embedder == OLD and not changes:
-            changes.append(change(pool, tmp_path))
+            made = change(pool, tmp_path).record
+            assert made is not None
+            changes.append(made)
         return fitted
 
     monkeypatch.setattr(heads, "fit", slow)
     label(pool, range(24, 48))
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     workspace = make_workspace(pool, tmp_path)
     run = jobs.run_now(workspace, PROJECT, "train", trigger="command")
     assert run.state is RunState.DONE
@@ -285,12 +301,9 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     assert run.result["version"] is None
     assert f"from {OLD} to coloured meanwhile" in run.result["reason"]
     assert project(pool).embedder == "coloured"
-    assert project(pool).current_model == changes[0].record.version
+    assert project(pool).current_model == changes[0].version
     with pool.read() as conn:
-        assert {one.version for one in models.all(conn, PROJECT)} == {
-            learned.version,
-            changes[0].record.version,
-        }
+        assert {one.version for one in models.all(conn, PROJECT)} == {learned.version, changes[0].version}
     label(pool, range(48, 54))
     again = jobs.run_now(workspace, PROJECT, "train", trigger="command")
     assert again.result is not None
@@ -299,12 +312,13 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
 
 
 @pytest.mark.usefixtures("learned")
+@pytest.mark.both_databases
 def test_of_two_changes_at_once_one_is_refused(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meanwhile(monkeypatch, lambda: change(pool, tmp_path, Coloured("other")))
     with pytest.raises(EmbedderChangedError, match="to other meanwhile"):
-        use_embedder(pool, Coloured(), tmp_path, PROJECT, top_k=10)
+        use_embedder(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(), PROJECT)
     assert project(pool).embedder == "other"
 
 
@@ -324,7 +338,10 @@ def test_activating_a_version_takes_the_project_back_to_its_embedder_and_forward
     new = change(pool, tmp_path).record
     assert new is not None
     for record in (learned, new, learned):
-        assert activate(pool, tmp_path, PROJECT, record.version, top_k=10) == record
+        assert (
+            activate(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT, record.version)
+            == record
+        )
         now = project(pool)
         assert (now.embedder, now.current_model) == (record.embedder, record.version)
         with pool.read() as conn:
@@ -343,14 +360,14 @@ def test_a_version_whose_embedder_lacks_crops_is_not_activated(
             {"old": OLD, "first": detection(CROPS)},
         )
     with pytest.raises(ModelError, match=r"3 crops lack .`wildloop embedding use made-up --project 4`"):
-        activate(pool, tmp_path, PROJECT, learned.version, top_k=10)
+        activate(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT, learned.version)
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", new.version)
 
 
+@pytest.mark.both_databases
 def test_versions_and_vectors_of_two_embedders_never_meet(
     pool: Database, tmp_path: Path, learned: ModelRecord
 ) -> None:
-    stale = project(pool)  # what a command read that began before the change
     new = change(pool, tmp_path).record
     assert new is not None
     with pytest.raises(EmbedderError, match="made-up, not of coloured"):
@@ -358,19 +375,18 @@ def test_versions_and_vectors_of_two_embedders_never_meet(
     with pytest.raises(EmbedderChangedError), pool.write() as conn:
         models.activate(conn, learned, [])
     with pytest.raises(EmbedderChangedError):
-        refill(pool, tmp_path, PROJECT, learned.version, top_k=10)
+        refill(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT, learned.version)
     assert project(pool).current_model == new.version
     label(pool, range(24, CROPS))  # the audit's among them
-    right = []
-    for record in (project(pool), stale):
-        judgement = judge(pool, tmp_path, record)
-        assert judgement is not None
-        assert judgement.version == new.version
-        right.append(judgement.estimates.accuracy.value)
-        assert accept(pool, tmp_path, record, precision=0.5, confidence=0.5).version == new.version
-    assert right == [1.0, 1.0]
-    assert StoreExport(pool, tmp_path, stale).model_version == new.version
-    assert status(pool, retrain_every=20).projects[0].embedder == "coloured"
+    workspace = make_workspace(pool, tmp_path)
+    judgement = judge(workspace, PROJECT)
+    assert judgement is not None
+    assert judgement.version == new.version
+    assert judgement.estimates.accuracy is not None
+    assert judgement.estimates.accuracy.value == 1.0
+    assert accept(workspace, PROJECT, precision=0.5, confidence=0.5).version == new.version
+    assert StoreExport(workspace, PROJECT).model_version == new.version
+    assert status(make_workspace(pool, tmp_path)).projects[0].embedder == "coloured"
 
 
 @pytest.mark.usefixtures("learned")
@@ -385,16 +401,14 @@ def test_after_the_change_new_labels_call_for_a_training_as_before(pool: Databas
 
 
 def test_creating_a_project_again_with_another_embedder_is_refused(pool: Database, tmp_path: Path) -> None:
-    client: LabelStudio = TakingLabelStudio()  # type: ignore[assignment]
     with pool.write() as conn:
         embeddings.register(conn, Coloured())
     with pytest.raises(
         ModelError, match=r"works with made-up.*`wildloop embedding use coloured --project 4`"
     ):
         create_project(
-            pool,
-            client,
-            Settings(data_dir=tmp_path, database_url=""),
+            make_workspace(pool, tmp_path),
+            forest(),
             title="Another title",
             species=SPECIES,
             embedder_id="coloured",
@@ -406,7 +420,7 @@ def test_creating_a_project_again_with_another_embedder_is_refused(pool: Databas
 def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     sqlite_database: Database, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = TakingLabelStudio()
+    server = forest()
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path))
@@ -416,7 +430,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     populate(sqlite_database, 30)
     cut(sqlite_database, tmp_path, range(30))
     label(sqlite_database, range(12))
-    first = train(sqlite_database, tmp_path, PROJECT, top_k=10)
+    first = train(make_workspace(sqlite_database, tmp_path, top_k=10, retrain_every=1), PROJECT)
     assert first is not None
 
     def say(*words: str) -> str:
@@ -427,8 +441,8 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     descriptor = load("descriptor", data_dir=tmp_path).id
     told = say("embedding", "use", "descriptor", "--project", str(PROJECT))
     assert f"30 crops embedded by {descriptor}" in told
-    assert f"project 4 (Forest) works with {descriptor}, no longer with {OLD}" in told
-    assert f"`wildloop activate {first.version}` goes back" in told
+    assert f"project 4 (Forest) uses {descriptor} instead of {OLD}" in told
+    assert f"to revert, run `wildloop activate {first.version}`" in told
     assert "its queue is pushed" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
     assert "already; nothing changed" in say("embedding", "use", "descriptor")

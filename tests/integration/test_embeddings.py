@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.cli.embed import embed as embed_command
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, StoreError
 from pipeline.identity import detection_id, image_id
 from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord
@@ -25,12 +25,13 @@ from pipeline.steps.embedding.embed import embed
 from pipeline.store import detections, embeddings, images
 from pipeline.store.database import Database
 from pipeline.store.pool import open_pool
+from tests.helpers.labelled_workspace import make_workspace
 
 DIMENSION = 16
 ID = "mean_colour-0123456789ab"
 
 
-class MeanColour(InTwoSteps):
+class MeanColour(TwoStepEmbedder):
     """An embedder without weights: the mean colour, and thirteen zeros."""
 
     id = ID
@@ -317,7 +318,7 @@ def append_slowly(url: str, ids: list[str]) -> None:
 
 
 def embed_here(url: str, data_dir: Path) -> None:
-    embed(Database(url), MeanColour(), data_dir, batch_size=4)
+    embed(make_workspace(Database(url), data_dir), MeanColour(), batch_size=4)
 
 
 def open_often(url: str, data_dir: Path) -> None:
@@ -379,20 +380,20 @@ def test_a_killed_writer_leaves_whole_rows_only(
 def test_every_crop_gets_its_vector(database: Database, tmp_path: Path) -> None:
     ids = add_detections(database, 30)
     write_crops(tmp_path, ids)
-    report = embed(database, MeanColour(), tmp_path, batch_size=7)
+    report = embed(make_workspace(database, tmp_path), MeanColour(), batch_size=7)
     assert (report.embedded, report.broken) == (30, ())
     reds = open_pool(database, tmp_path, ID).rows(ids)[:, 0]
     np.testing.assert_allclose(reds, np.arange(30), atol=3)  # JPEG changes colours a little
-    assert embed(database, MeanColour(), tmp_path).embedded == 0
+    assert embed(make_workspace(database, tmp_path), MeanColour()).embedded == 0
 
 
 def test_an_interrupted_run_is_taken_up_where_it_ended(database: Database, tmp_path: Path) -> None:
     ids = add_detections(database, 30)
     write_crops(tmp_path, ids)
     with pytest.raises(KeyboardInterrupt):
-        embed(database, MeanColour(fails_after=14), tmp_path, batch_size=7)
+        embed(make_workspace(database, tmp_path), MeanColour(fails_after=14), batch_size=7)
     rest = MeanColour()
-    assert embed(database, rest, tmp_path, batch_size=7).embedded == 16
+    assert embed(make_workspace(database, tmp_path), rest, batch_size=7).embedded == 16
     assert rest.seen == 16
     assert sorted(open_pool(database, tmp_path, ID).ids) == sorted(ids)
 
@@ -406,7 +407,7 @@ def test_missing_and_broken_crops_are_named_and_the_rest_is_embedded(
     crops[ids[3]].unlink()
     crops[ids[5]].write_text("not a photograph")
     crops[ids[8]].write_bytes(crops[ids[8]].read_bytes()[:300])
-    report = embed(database, MeanColour(), tmp_path, batch_size=4)
+    report = embed(make_workspace(database, tmp_path), MeanColour(), batch_size=4)
     assert report.embedded == 9
     by_id = {crop.detection_id: crop for crop in report.broken}
     assert by_id.keys() == {ids[3], ids[5], ids[8]}
@@ -414,12 +415,12 @@ def test_missing_and_broken_crops_are_named_and_the_rest_is_embedded(
     assert by_id[ids[5]].failure == "not_an_image"
     assert by_id[ids[3]].crop_path == f"crops/{ids[3][:2]}/{ids[3]}.jpg"
     write_crops(tmp_path, ids)
-    assert embed(database, MeanColour(), tmp_path).embedded == 3
+    assert embed(make_workspace(database, tmp_path), MeanColour()).embedded == 3
 
 
 def test_a_batch_of_broken_crops_alone_ends_no_run(sqlite_database: Database, tmp_path: Path) -> None:
     add_detections(sqlite_database, 5)
-    report = embed(sqlite_database, MeanColour(), tmp_path, batch_size=2)
+    report = embed(make_workspace(sqlite_database, tmp_path), MeanColour(), batch_size=2)
     assert (report.embedded, len(report.broken)) == (0, 5)
 
 
@@ -446,8 +447,8 @@ def test_the_command_reports_what_it_did(
     first = CliRunner().invoke(embed_command, ["--embedder", "descriptor"])
     assert first.exit_code == 0, first.output
     assert "3 crops embedded" in first.output
-    assert f"missing: crops/{ids[3][:2]}/{ids[3]}.jpg" in first.output
-    assert "1 crops could not be embedded" in first.output
+    assert f"crops/{ids[3][:2]}/{ids[3]}.jpg: missing" in first.output
+    assert "1 crop cannot be read; the next run tries again" in first.output
     with sqlite_database.read() as conn:
         name = first.output.split(" by ")[1].split(",")[0]
         assert embeddings.get_embedder(conn, name).manifest["spec"] == "descriptor"

@@ -13,9 +13,9 @@ from PIL import Image
 
 from pipeline.cli import wildloop
 from pipeline.embedders.checkpoint import save
+from pipeline.embedders.network import Projected
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
-from pipeline.errors import EmbedderError, ExportError, SourceError, WildloopError
+from pipeline.errors import EmbedderError, FileError, SourceError, WildloopError
 from pipeline.evaluation.baselines import Untrained
 from pipeline.simulation import npz_file
 from tests.helpers.photographs import encoded, put
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_told_before_anything_is_embedded(dataset: Path, tmp_pa
     assert isinstance(refusal("--dataset", tmp_path / "nowhere", "--embedder", "descriptor"), SourceError)
     put(tmp_path / "file", b"")
     words = ("--dataset", dataset, "--embedder", "descriptor", "--out", tmp_path / "file" / "below")
-    assert isinstance(refusal(*words), ExportError)
+    assert isinstance(refusal(*words), FileError)
 
 
 def test_an_embedder_must_be_named(dataset: Path) -> None:
@@ -163,7 +163,7 @@ def test_trained_embedders_are_compared_with_what_they_should_beat(dataset: Path
         assert pool.names == sorted(COLOURS)
         assert (pool.sequence_count, pool.location_count) == (60, 5)
     replayed = out / f"vectors-{rows['mine']['embedder']}.npz"
-    options = ("--strategies", "random", "--seeds", 1, "--budget", 20, "--processes", 1)
+    options = ("--strategies", "random", "--seeds", "1", "--budget", "20", "--processes", "1")
     result = invoke("simulate", replayed, "--out", tmp_path / "simulated", *options)
     assert result.exit_code == 0, result.output
     assert "60 crops of 4 species, tested by location" in result.output

@@ -17,11 +17,12 @@ from pipeline.records import (
     Verdict,
 )
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.steps.labelling.record import record
 from pipeline.steps.learning.train import train
 from pipeline.store import categories, detections, images, models, projects
 from pipeline.store.database import Database
 from tests.helpers import labelled_workspace
+from tests.helpers.annotations import record
+from tests.helpers.labelled_workspace import make_workspace
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 
@@ -92,7 +93,7 @@ def project_database(database: Database) -> Database:
 
 
 def test_people_go_before_sources_before_machines(project_database: Database, tmp_path: Path) -> None:
-    photographs = list(StoreExport(project_database, tmp_path, None).photographs())
+    photographs = list(StoreExport(make_workspace(project_database, tmp_path), None).photographs())
     assert [one.image.file_name for one in photographs] == ["A/1.jpg", "A/2.jpg", "B/1.jpg"]
     answers = [one.answer for one in photographs[0].detections]
     assert [(one.basis, one.category, one.unsure, one.by) for one in answers] == [
@@ -107,11 +108,15 @@ def test_people_go_before_sources_before_machines(project_database: Database, tm
 
 
 def test_who_looked_is_told_also_where_they_found_nothing(project_database: Database, tmp_path: Path) -> None:
-    one, blank, broken = StoreExport(project_database, tmp_path, None).photographs()
+    one, blank, broken = StoreExport(make_workspace(project_database, tmp_path), None).photographs()
     assert (one.detectors, blank.detectors, broken.detectors) == (("md",), ("md",), ())
-    (other,) = StoreExport(project_database, tmp_path, None, role=Role.PRETRAINING).photographs()
+    (other,) = StoreExport(
+        make_workspace(project_database, tmp_path), None, role=Role.PRETRAINING
+    ).photographs()
     assert (other.image.id, other.detectors) == ("i4", ())
-    without = next(StoreExport(project_database, tmp_path, None, detector="other").photographs())
+    without = next(
+        StoreExport(make_workspace(project_database, tmp_path), None, detector="other").photographs()
+    )
     assert (without.detections, without.detectors) == ((), ())
 
 
@@ -122,7 +127,7 @@ def test_only_the_newest_content_of_a_file_is_told(project_database: Database, t
         images.add(conn, [ImageRecord(id="i7", file_name="A/2.jpg", path="/other/A/2.jpg", location="A")])
     told = {
         one.image.id: one.image.file_name
-        for one in StoreExport(project_database, tmp_path, None).photographs()
+        for one in StoreExport(make_workspace(project_database, tmp_path), None).photographs()
     }
     assert told == {"i5": "A/1.jpg", "i2": "A/2.jpg", "i7": "A/2.jpg", "i6": "B/1.jpg"}
 
@@ -132,14 +137,14 @@ def test_the_current_version_answers_for_the_rest_where_it_is_sure_enough(
 ) -> None:
     labelled_workspace.populate(database)
     labelled_workspace.label(database, range(24))
-    version = train(database, tmp_path, labelled_workspace.PROJECT, top_k=5)
+    version = train(make_workspace(database, tmp_path, top_k=5, retrain_every=1), labelled_workspace.PROJECT)
     assert version is not None
     with database.read() as conn:
         project = projects.get(conn, labelled_workspace.PROJECT)
         assert models.current(conn, project.id) == version
     every = [
         (box.record.id, box.answer)
-        for one in StoreExport(database, tmp_path, project, threshold=0.5).photographs()
+        for one in StoreExport(make_workspace(database, tmp_path), project.id, threshold=0.5).photographs()
         for box in one.detections
     ]
     by_people = [one for _, one in every if one.basis is Basis.PEOPLE]
@@ -149,7 +154,7 @@ def test_the_current_version_answers_for_the_rest_where_it_is_sure_enough(
     right = [one.category == labelled_workspace.species(int(id_[1:])) for id_, one in by_model]
     assert sum(right) / len(right) > 0.8
     assert all(one.by == (version.version,) and (one.probability or 0) >= 0.5 for _, one in by_model)
-    strict = StoreExport(database, tmp_path, project, threshold=1.0)
+    strict = StoreExport(make_workspace(database, tmp_path), project.id, threshold=1.0)
     assert strict.model_version == version.version
     left = [box.answer for one in strict.photographs() for box in one.detections]
     assert {one.basis for one in left} == {Basis.PEOPLE, Basis.NONE}

@@ -105,7 +105,7 @@ def test_a_package_asks_for_coordinates_then_for_the_time_zone(
 def test_what_lies_at_the_place_of_a_file_is_not_harmed(home: Path) -> None:
     (home / "folder").mkdir()
     done = run("export", "csv", str(home / "folder"))
-    assert "is there and no file" in str(done.exception)
+    assert "exists and is not a file" in str(done.exception)
     (home / "link.csv").symlink_to(home / "real.csv")
     assert run("export", "csv", str(home / "link.csv")).exit_code == 0
     assert (home / "link.csv").is_symlink()
@@ -115,12 +115,13 @@ def test_what_lies_at_the_place_of_a_file_is_not_harmed(home: Path) -> None:
 def test_a_killed_export_leaves_no_half_file_and_the_next_one_is_whole(home: Path) -> None:
     out = home / "out.json"
     slow = (
-        "import time; from pipeline.steps import export as step; whole = step.StoreSurvey.photographs\n"
+        "import time; from pipeline.steps.datasets import export as step\n"
+        "whole = step.StoreExport.photographs\n"
         "def photographs(self):\n"
         "    for one in whole(self):\n"
         "        yield one\n"
         "        print('one', flush=True); time.sleep(60)\n"
-        "step.StoreSurvey.photographs = photographs\n"
+        "step.StoreExport.photographs = photographs\n"
         f"from pipeline.cli import wildloop; wildloop(['export', 'coco', {str(out)!r}])"
     )
     process = subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, env=dict(os.environ))

@@ -38,9 +38,10 @@ from tests.helpers.labelled_workspace import (
     BURST,
     PROJECT,
     SPECIES,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
+    make_workspace,
     populate,
     species,
 )
@@ -79,7 +80,7 @@ def furnish(database: Database, data_dir: Path) -> None:
     pretrain(database, data_dir, rng)
     keep(data_dir, "old", seed=0)
     old = load("old", data_dir=data_dir)
-    embed(database, old, data_dir)
+    embed(make_workspace(database, data_dir), old)
     change(database, old.id)
 
 
@@ -201,7 +202,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Teacher:
 
 
 def run(database: Database, data_dir: Path, name: str = "new", **options: Any) -> Finetuning:
-    return finetune(database, data_dir, project(database), name, **options)
+    return finetune(make_workspace(database, data_dir), PROJECT, name, **options)
 
 
 def file(number: int) -> str:
@@ -353,7 +354,7 @@ def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
         other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
         projects.save(conn, other)
     with pytest.raises(EmbedderError, match=r"is a training for project 4, which is not finished"):
-        finetune(project_database, tmp_path, other, "new", epochs=1, workers=0)
+        finetune(make_workspace(project_database, tmp_path), other.id, "new", epochs=1, workers=0)
     found = run(project_database, tmp_path, epochs=1, workers=0)
     told = found.training.description
     held = target_labels.held_out({f"at {place(one)}" for one in range(CROPS)})
@@ -408,7 +409,7 @@ def test_a_name_of_another_embedder_is_refused(project_database: Database, tmp_p
         other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
         projects.save(conn, other)
     with pytest.raises(EmbedderError, match=r"new was not finetuned for project 9.*another --name"):
-        finetune(project_database, tmp_path, other, "new")
+        finetune(make_workspace(project_database, tmp_path), other.id, "new")
     with pytest.raises(EmbedderError, match="old was not finetuned for project 4"):
         run(project_database, tmp_path, "old")
 
@@ -420,7 +421,7 @@ def test_it_is_compared_with_what_the_project_works_with_when_the_training_ends(
     descriptor = load("descriptor", data_dir=tmp_path)
 
     def slow(*args: Any, **options: Any) -> EmbedderTraining:
-        embed(project_database, descriptor, tmp_path)
+        embed(make_workspace(project_database, tmp_path), descriptor)
         change(project_database, descriptor.id)
         return teacher(*args, **options)
 
@@ -469,7 +470,7 @@ class Commands:
     """The command line on a project_database, and the Label Studio that takes its queue."""
 
     def __init__(self) -> None:
-        self.server = TakingLabelStudio()
+        self.server = forest()
 
     def __call__(self, *words: str) -> str:
         result = CliRunner().invoke(wildloop, ["embedding", *words], catch_exceptions=False)
@@ -498,10 +499,10 @@ def test_a_project_stays_with_its_embedder_where_the_new_one_is_not_surely_bette
     monkeypatch.setattr(step, "compare", lambda *_: replace(BETTER, surer=0.7))
     before = project(project_database)
     told = say("finetune", "--name", "new")
-    assert "judged on 50 labelled crops of 3 locations" in told
-    assert "in 70% of bootstrap draws" in told
-    assert f"not surely better: the project stays with {before.embedder}" in told
-    assert "`wildloop embedding use new` would change it all the same" in told
+    assert "compared on 50 labelled crops from 3 locations" in told
+    assert "macro-F1 is higher in 70% of bootstrap samples of locations" in told
+    assert f"not reliably better: the project stays with {before.embedder}" in told
+    assert "to switch anyway, run `wildloop embedding use new`" in told
     assert project(project_database) == before
     assert say.server.model_version == ""
 
@@ -514,20 +515,20 @@ def test_a_project_goes_over_to_an_embedder_that_learned_its_species_and_can_go_
     words = ("finetune", "--name", "new", "--epochs", "4", "--rate", "0.003", "--workers", "0")
     old = project(project_database).embedder
     told = say(*words)
-    assert "new trained: " in told
+    assert "new is trained on " in told
     now = project(project_database)
     new = load("new", data_dir=tmp_path).id
     assert now.embedder == new != old, told
-    assert f"works with {new}, no longer with {old}" in told
+    assert f"uses {new} instead of {old}" in told
     assert now.current_model is not None
     assert say.server.model_version == now.current_model
     assert say.server.queue()
-    assert f"works with {new} already; nothing changed" in say(*words)
+    assert "project 4 already uses it; nothing changed" in say(*words)
     assert project(project_database) == now
-    assert f"works with {old}, no longer with {new}" in say("use", "old")
+    assert f"uses {old} instead of {new}" in say("use", "old")
     back = project(project_database)
     assert back.embedder == old
     assert say.server.model_version == back.current_model != now.current_model
     again = say(*words)
-    assert "new was trained before: " in again
+    assert "new was trained before on " in again
     assert project(project_database) == now

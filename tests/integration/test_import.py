@@ -28,9 +28,12 @@ from pipeline.cli import wildloop
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo
 from pipeline.records import Box, ImageRecord
+from pipeline.render.importing import import_report
 from pipeline.store import detections, images, schema
 from pipeline.store.database import Database
 from tests.helpers.photographs import encoded, put, scene
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 NOON = dt.datetime(2024, 5, 1, 12, 0, 0)
 BOX = [0.25, 0.25, 0.25, 0.25]
@@ -97,6 +100,7 @@ def seen(name: str, *boxes: list[float]) -> dict[str, Any]:
     return {"file": name, "detections": [{"category": "1", "conf": 0.9, "bbox": box} for box in boxes]}
 
 
+@pytest.mark.both_databases
 def test_a_folder_becomes_photographs_detections_and_crops(database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos"), tmp_path / "data"
     detector = Fixed(finding(), finding(0.5, x=0.6), finding(0.1), finding(0.9, "person"))
@@ -123,6 +127,7 @@ def test_a_folder_becomes_photographs_detections_and_crops(database: Database, t
     assert first.seq_id is not None
 
 
+@pytest.mark.both_databases
 def test_a_second_run_imports_nothing_twice_and_reads_nothing_again(
     database: Database, tmp_path: Path
 ) -> None:
@@ -135,6 +140,7 @@ def test_a_second_run_imports_nothing_twice_and_reads_nothing_again(
     assert everything(database, data) == before
 
 
+@pytest.mark.both_databases
 def test_files_that_were_only_touched_or_moved_are_known_by_their_content(
     database: Database, tmp_path: Path
 ) -> None:
@@ -229,12 +235,13 @@ def test_bad_files_cost_themselves_alone_and_are_recorded_with_the_reason(
     expected = {"not_an_image": 1, "empty": 1, "truncated": 1, "missing": 1, "not_a_file": 1}
     assert report.photographs == 3
     assert report.failed == expected
-    assert "bad/text.jpg: not_an_image: no image format begins like this file" in str(report)
+    assert "bad/text.jpg: not_an_image: no image format begins like this file" in import_report(report)
     with database.read() as conn:
         assert images.counts(conn) == {"photographs": 3, "failed": dict(sorted(expected.items()))}
     assert all(row[1] for row in table(database, "failure", "failure_detail") if row[0])
 
 
+@pytest.mark.both_databases
 def test_a_mended_file_replaces_its_failure(database: Database, tmp_path: Path) -> None:
     root, data = tmp_path / "photos", tmp_path / "data"
     put(root / "a.jpg", b"")
@@ -262,6 +269,7 @@ def test_a_photograph_that_a_detector_fails_on_stays_as_another_has_left_it(
     assert [row[0] for row in table(database, "failure")] == [None]
 
 
+@pytest.mark.both_databases
 def test_names_of_any_bytes_are_imported(database: Database, tmp_path: Path) -> None:
     root, data = tmp_path / "photos", tmp_path / "data"
     names = [b"two words.jpg", b"line\nbreak.jpg", b"caf\xe9.jpg", "ünïcødé.jpg".encode(), b"back\\slash.jpg"]
@@ -314,6 +322,7 @@ def test_the_number_of_threads_changes_nothing(sqlite_database: Database, tmp_pa
 # MegaDetector's results
 
 
+@pytest.mark.both_databases
 def test_results_and_photographs_meet(database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos", sites=1), tmp_path / "data"
     below = "site 0/DCIM/100EK113"
@@ -372,8 +381,10 @@ def test_a_broken_record_of_a_results_file_costs_itself(sqlite_database: Databas
     listed = results(tmp_path / "md.json", good, seen("b.jpg", [1, 2, 3]))
     report = import_results(sqlite_database, data, listed, root)
     assert report.photographs == 1
-    assert "records refused: 1 with a broken detection" in str(report)
-    assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in str(report)
+    assert "1  record refused (with a broken detection)" in import_report(report)
+    assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in import_report(
+        report
+    )
 
 
 def test_a_results_file_that_is_cut_short_writes_nothing(sqlite_database: Database, tmp_path: Path) -> None:
@@ -391,6 +402,7 @@ def test_a_results_file_that_is_cut_short_writes_nothing(sqlite_database: Databa
 # Killed
 
 
+@pytest.mark.both_databases
 def test_an_import_killed_in_the_middle_goes_on_and_ends_as_if_it_had_not_been(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
@@ -493,7 +505,7 @@ def test_the_command_fails_where_nothing_could_be_imported(tmp_path: Path) -> No
     put(tmp_path / "photos" / "text.jpg", b"text")
     done = command(tmp_path, "folder", str(tmp_path / "photos"), "--detector", "whole-frame")
     assert done.exit_code == 1
-    assert "1 not_an_image" in done.output
+    assert "1  photograph failed (not_an_image)" in done.output
     put(tmp_path / "empty" / "notes.txt", b"")
     done = command(tmp_path, "folder", str(tmp_path / "empty"), "--detector", "whole-frame")
     assert isinstance(done.exception, SourceError)
@@ -505,12 +517,13 @@ def test_the_command_imports_results(tmp_path: Path) -> None:
     done = command(tmp_path, "megadetector", str(listed), "--images", str(root), "--no-exif-time")
     assert done.exit_code == 0, done.output
     assert "1 new photograph, 1 new detection" in done.output
-    assert "1 without a time, so in no sequence" in done.output
+    assert "1  photograph without a time, so in no sequence" in done.output
 
 
 # The store
 
 
+@pytest.mark.both_databases
 def test_a_failure_never_overwrites_a_photograph_that_was_read(database: Database) -> None:
     good = ImageRecord(
         id="a", file_name="a.jpg", path="/a.jpg", width=10, height=10, seq_id="own", frame_num=2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,12 +25,16 @@ from pipeline.cli import wildloop
 from pipeline.errors import ExportError, SourceError
 from pipeline.exporters.camtrap_dp import write
 from pipeline.records import DeploymentRecord
+from pipeline.render.importing import deployments_report
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import deployments, schema
 from pipeline.store.database import Database
 from tests.helpers.camtrap_dp_packages import boxed, content, deployment, medium, observation, package, zipped
 from tests.helpers.camtrap_dp_standard import problems
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 ROWS_ONLY = ImportOptions(rows_only=True)
 STORED = (schema.deployment, schema.image, schema.detection, schema.image_label, schema.oracle)
@@ -60,6 +63,7 @@ def rows(package: Path, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.both_databases
 def test_a_package_becomes_photographs_deployments_boxes_and_labels(
     database: Database, tmp_path: Path
 ) -> None:
@@ -114,6 +118,7 @@ def test_photographs_are_read_out_of_a_zip(sqlite_database: Database, tmp_path: 
     assert (again.photographs, again.known) == (0, 2)
 
 
+@pytest.mark.both_databases
 def test_a_broken_package_leaves_the_store_as_it_was(database: Database, tmp_path: Path) -> None:
     root = photographed(tmp_path / "p", [deployment()], [medium()])
     import_camtrap_dp(database, tmp_path / "data", root)
@@ -167,7 +172,7 @@ def test_the_official_package_goes_in_and_comes_out_with_equal_counts(
     assert (report.photographs, sum(report.refused.values()), sum(report.notes.values())) == (423, 0, 0)
     out = tmp_path / "out"
     told = {row["scientificName"].lower(): row["scientificName"] for row in rows(official, "observations")}
-    write(out, StoreExport(database, tmp_path / "data", None), taxa=told)
+    write(out, StoreExport(make_workspace(database, tmp_path / "data"), None), taxa=told)
     assert problems(out) == []
 
     before, after = (
@@ -266,16 +271,16 @@ def test_a_package_of_ours_comes_back_as_it_was(sqlite_database: Database, tmp_p
     root = photographed(tmp_path / "p", [deployment()], [medium("m1"), medium("m2")], observations)
     import_camtrap_dp(sqlite_database, tmp_path / "data", root)
     first, second = tmp_path / "first.zip", tmp_path / "second"
-    write(first, StoreExport(sqlite_database, tmp_path / "data", None))
+    write(first, StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None))
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     other.migrate()
     try:
         report = import_camtrap_dp(other, tmp_path / "other", first, str(root))
         assert (report.photographs, report.failed, sum(report.refused.values())) == (2, {}, 0)
-        write(second, StoreExport(other, tmp_path / "other", None))
+        write(second, StoreExport(make_workspace(other, tmp_path / "other"), None))
     finally:
         other.dispose()
-    write(tmp_path / "third", StoreExport(sqlite_database, tmp_path / "data", None))
+    write(tmp_path / "third", StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None))
     for table in ("deployments", "media"):
         assert rows(second, table) == rows(tmp_path / "third", table)
     plain = ("mediaID", "eventStart", "observationType", "scientificName", "count", "bboxX", "classifiedBy")
@@ -312,6 +317,7 @@ CELLS = [
     cut=st.none() | st.tuples(st.sampled_from([f"{name}.csv" for name in TABLES]), st.floats(0, 1)),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.both_databases
 def test_mutated_packages_enter_either_database_or_leave_it_alone(
     database: Database,
     tmp_path: Path,
@@ -341,6 +347,7 @@ def deployments_of(database: Database) -> dict[str, DeploymentRecord]:
         return deployments.all(conn)
 
 
+@pytest.mark.both_databases
 def test_a_table_of_deployments_gives_places_zones_and_periods(database: Database, tmp_path: Path) -> None:
     text = (
         "deploymentID,location,latitude,longitude,timezone,start,end\n"
@@ -350,7 +357,7 @@ def test_a_table_of_deployments_gives_places_zones_and_periods(database: Databas
     )
     report = import_deployments(database, put(tmp_path / "d.csv", text.encode()))
     assert (report.new, report.updated, report.nothing_taken) == (3, 0, False)
-    assert "3 new deployments" in str(report)
+    assert "3 new deployments" in deployments_report(report)
     north = DeploymentRecord(
         id="d1",
         location="North",
@@ -423,7 +430,7 @@ def test_a_broken_row_of_the_table_is_refused_alone(
     text = f"location,latitude,longitude,timezone,start,end\nA,1,2,UTC,,\n{row}\n"
     report = import_deployments(sqlite_database, put(tmp_path / "d.csv", text.encode()))
     assert dict(report.rows.refused) == {kind: 1}
-    assert "line 3" in str(report)
+    assert "line 3" in deployments_report(report)
     assert list(deployments_of(sqlite_database)) == ["A"]
 
 
@@ -472,12 +479,12 @@ def test_photographs_without_deployments_are_exported_once_a_table_places_them(
         data = encoded(scene(seed=number), taken_at=dt.datetime(2024, 7, 1, 6, number))
         put(photos / f"site {number}" / "IMG_1.JPG", data)
     import_folder(sqlite_database, tmp_path / "data", photos, WholeFrame())
-    view = StoreExport(sqlite_database, tmp_path / "data", None)
+    view = StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None)
     with pytest.raises(ExportError, match=r"none of site 0, site 1 .*wildloop import deployments"):
         write(tmp_path / "out", view)
     text = b"location,latitude,longitude\nsite 0,51.5,4.25\nsite 1,51.6,4.5\n"
     import_deployments(sqlite_database, put(tmp_path / "d.csv", text))
-    view = StoreExport(sqlite_database, tmp_path / "data", None)
+    view = StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None)
     with pytest.raises(ExportError, match="--timezone"):
         write(tmp_path / "out", view)
     write(tmp_path / "out", view, timezone="Europe/Brussels")
@@ -489,7 +496,7 @@ def test_photographs_without_deployments_are_exported_once_a_table_places_them(
 
 
 def test_the_commands_import_and_say_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {**os.environ, "WILDLOOP_DATA_DIR": str(tmp_path / "data")})
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("WILDLOOP_DATABASE_URL", raising=False)
     root = photographed(tmp_path / "p", [deployment()], [medium()], [observation(**boxed())])
     run = CliRunner().invoke(wildloop, ["import", "camtrap-dp", str(root)])
@@ -498,7 +505,7 @@ def test_the_commands_import_and_say_what_they_did(tmp_path: Path, monkeypatch: 
     table = put(tmp_path / "d.csv", b"location,latitude,longitude\nX,1,2\n")
     run = CliRunner().invoke(wildloop, ["import", "deployments", str(table)])
     assert run.exit_code == 0, run.output
-    assert "1 new deployments" in run.output
+    assert "1 new deployment" in run.output
     broken = put(tmp_path / "b.csv", b"location,latitude,longitude\nX,100,2\n")
     run = CliRunner().invoke(wildloop, ["import", "deployments", str(broken)])
     assert run.exit_code == 1

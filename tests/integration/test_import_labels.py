@@ -19,12 +19,15 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.reading.locations import by_folder
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.steps.labelling.record import record
 from pipeline.store import categories, detections, embeddings, image_labels, images, oracle, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table
+from tests.helpers.annotations import record
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 BOX = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.6)
 OTHER = Box(x1=0.6, y1=0.5, x2=0.9, y2=0.9)
@@ -99,6 +102,7 @@ def count(database: Database, table: sa.Table) -> int:
         return conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
+@pytest.mark.both_databases
 def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothing(
     database: Database, photos: Path
 ) -> None:
@@ -113,6 +117,7 @@ def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothi
     assert (row.source, row.project_id, row.revision) == ("coco:t", None, 1)
 
 
+@pytest.mark.both_databases
 def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) -> None:
     ingest(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)))
     report = ingest(database, photos, entry(photos, findings=(boxed(label("badger", Level.BOX)),)))
@@ -334,12 +339,13 @@ def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
     )
     told = {
         one.image.file_name: [(label.category, label.weak, label.source) for label in one.labels]
-        for one in StoreExport(database, photos, None).photographs()
+        for one in StoreExport(make_workspace(database, photos), None).photographs()
     }
     assert told == {"A/0.jpg": [("hiker", False, "coco:t")], "A/1.jpg": [("person", True, "coco:t")]}
 
 
 @pytest.mark.parametrize("rows_only", [True, False])
+@pytest.mark.both_databases
 def test_a_second_source_leaves_the_time_and_place_that_the_first_gave(
     database: Database, photos: Path, rows_only: bool
 ) -> None:
@@ -371,16 +377,17 @@ def test_a_file_that_changed_and_changed_back_is_told_as_it_is_now(database: Dat
     for content in (first, encoded(scene(seed=9)), first):
         path.write_bytes(content)
         ingest(database, photos, entry(photos), detector=WholeFrame())
-    (one,) = StoreExport(database, photos, None).photographs()
+    (one,) = StoreExport(make_workspace(database, photos), None).photographs()
     assert one.image.content_hash == hashlib.blake2b(first, digest_size=16).hexdigest()
 
 
+@pytest.mark.both_databases
 def test_a_photograph_of_one_pool_never_hides_one_of_the_other(database: Database, photos: Path) -> None:
     path = photos / "A" / "0.jpg"
     ingest(database, photos, entry(photos), detector=WholeFrame())
     path.write_bytes(encoded(scene(seed=9)))
     ingest(database, photos, entry(photos), detector=WholeFrame(), role=Role.PRETRAINING)
-    assert len(list(StoreExport(database, photos, None).photographs())) == 1
+    assert len(list(StoreExport(make_workspace(database, photos), None).photographs())) == 1
 
 
 def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_boxes(
@@ -398,6 +405,7 @@ def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_b
     assert count(database, image_label) == 3
 
 
+@pytest.mark.both_databases
 def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database, photos: Path) -> None:
     given = [
         entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), labels=(label("fox"),))
@@ -406,5 +414,5 @@ def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database,
     assert ingest(database, photos, *given, rows_only=True).photographs == 1_300
     again = ingest(database, photos, *given, rows_only=True)
     assert (again.known, again.photographs, again.detections, again.labels) == (1_300, 0, 0, 0)
-    assert sum(1 for _ in StoreExport(database, photos, None).photographs()) == 1_300
+    assert sum(1 for _ in StoreExport(make_workspace(database, photos), None).photographs()) == 1_300
     assert set(current(database)) == {("fox", DetectionKind.USER)}

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError, StoreError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.push import push
 from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
-from pipeline.steps.learning.train import next_training, queue_length, train
+from pipeline.steps.learning.schedule import next_training, queue_length
+from pipeline.steps.learning.train import train
 from pipeline.store import candidates, models, predictions, projects
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
-    TakingLabelStudio,
     detection,
+    forest,
     label,
+    make_workspace,
     populate,
     species,
 )
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def queue(database: Database) -> list[PredictionRecord]:
 
 
 def trained(database: Database, data_dir: Path, top_k: int = 20) -> ModelRecord:
-    record = train(database, data_dir, PROJECT, top_k=top_k)
+    record = train(make_workspace(database, data_dir, top_k=top_k, retrain_every=1), PROJECT)
     assert record is not None
     return record
 
@@ -57,7 +61,7 @@ def versions(database: Database) -> list[str]:
 
 
 def test_before_any_label_the_queue_covers_the_pool(pool: Database, tmp_path: Path) -> None:
-    record = cold_start(pool, tmp_path, PROJECT, top_k=30)
+    record = cold_start(make_workspace(pool, tmp_path, top_k=30, retrain_every=1), PROJECT)
     assert record.version.startswith("v0-")
     assert current(pool) == record.version
     first = [one.detection_id for one in queue(pool)][:3]
@@ -67,24 +71,28 @@ def test_before_any_label_the_queue_covers_the_pool(pool: Database, tmp_path: Pa
 
 
 def test_the_same_pool_gives_the_same_order_and_no_second_version(pool: Database, tmp_path: Path) -> None:
-    first = cold_start(pool, tmp_path, PROJECT, top_k=30)
-    assert cold_start(pool, tmp_path, PROJECT, top_k=30) == first
+    first = cold_start(make_workspace(pool, tmp_path, top_k=30, retrain_every=1), PROJECT)
+    assert cold_start(make_workspace(pool, tmp_path, top_k=30, retrain_every=1), PROJECT) == first
     populate(pool, 150, first=120)
-    assert cold_start(pool, tmp_path, PROJECT, top_k=30).version != first.version
+    assert (
+        cold_start(make_workspace(pool, tmp_path, top_k=30, retrain_every=1), PROJECT).version
+        != first.version
+    )
 
 
 def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
     populate(database, 3)
     label(database, range(3))
     with pytest.raises(ModelError, match="wildloop publish"):
-        cold_start(database, tmp_path, PROJECT, top_k=30)
+        cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
 
 
 def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path) -> None:
-    assert train(pool, tmp_path, PROJECT, top_k=20) is None
+    assert train(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT) is None
     assert current(pool) is None
 
 
+@pytest.mark.both_databases
 def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_path: Path) -> None:
     label(pool, range(30))
     record = trained(pool, tmp_path)
@@ -140,7 +148,7 @@ def test_new_crops_join_the_queue_of_the_same_version(pool: Database, tmp_path: 
 
 
 def test_more_labels_give_the_next_version(pool: Database, tmp_path: Path) -> None:
-    cold_start(pool, tmp_path, PROJECT, top_k=20)
+    cold_start(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT)
     label(pool, range(30))
     first = trained(pool, tmp_path)
     label(pool, range(30, 60))
@@ -166,6 +174,7 @@ def test_when_everything_is_labelled_the_queue_is_empty(pool: Database, tmp_path
     assert queue(pool) == []
 
 
+@pytest.mark.both_databases
 def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current(
     pool: Database, tmp_path: Path
 ) -> None:
@@ -181,7 +190,7 @@ def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current
         path=None,
         created_at=utc_now(),
     )
-    place = {"category_id": None, "probability": None}
+    place: dict[str, Any] = {"category_id": None, "probability": None}
     broken = [
         PredictionRecord(detection_id=detection(40), rank=0, score=0.0, **place),
         PredictionRecord(detection_id="no such detection", rank=1, score=0.5, **place),
@@ -193,32 +202,33 @@ def test_a_failure_in_the_middle_of_an_activation_leaves_the_old_version_current
     assert versions(pool) == [old.version]
 
 
+@pytest.mark.both_databases
 def test_a_project_that_is_not_there_cannot_be_activated_for(pool: Database) -> None:
     with pool.read() as conn, pytest.raises(StoreError, match="no model version 'v9-x'"):
         models.get(conn, "v9-x")
 
 
+@pytest.mark.both_databases
 def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_path: Path) -> None:
-    server = TakingLabelStudio()
-    client: LabelStudio = server  # type: ignore[assignment]
+    server = forest()
     label(pool, range(30))
     first = trained(pool, tmp_path)
-    push(pool, client, PROJECT)
+    push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
     label(pool, [int(one.detection_id[1:]) for one in queue(pool)])
     second = trained(pool, tmp_path)
-    push(pool, client, PROJECT)
+    push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == second.version
-    back = activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+    back = activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     assert back == first
     assert current(pool) == first.version
     waiting = [one.detection_id for one in queue(pool)]
     with pool.read() as conn:
         assert [one.detection_id for one in predictions.unpushed(conn, first.version)] == waiting
         assert set(waiting) <= set(candidates.waiting_ids(conn, PROJECT))
-    push(pool, client, PROJECT)
+    push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
-    assert server.queue() == [int(one[1:]) + 1 for one in waiting]
+    assert [shown for shown, _ in server.queue()] == waiting
     assert versions(pool) == [first.version, second.version]
 
 
@@ -227,7 +237,7 @@ def test_rolling_back_does_not_make_the_next_training_due_at_once(pool: Database
     first = trained(pool, tmp_path)
     label(pool, range(30, 60))
     trained(pool, tmp_path)
-    activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+    activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     with pool.read() as conn:
         assert next_training(models.newest(conn, PROJECT), 20) == 80
 
@@ -239,7 +249,7 @@ def test_an_older_version_whose_files_are_damaged_is_not_activated(pool: Databas
     second = trained(pool, tmp_path)
     (tmp_path / str(first.path) / "head.npz").write_bytes(b"PK")
     with pytest.raises(ModelError, match="not the file that was saved"):
-        activate(pool, tmp_path, PROJECT, first.version, top_k=20)
+        activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     assert current(pool) == second.version
 
 
@@ -262,7 +272,7 @@ def test_a_training_that_is_cut_short_after_its_files_were_written_ends_as_one_v
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.steps.learning.train.activate_version", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(pool, tmp_path, PROJECT, top_k=20)
+            train(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT)
     assert current(pool) is None
     record = trained(pool, tmp_path)
     assert versions(pool) == [record.version]

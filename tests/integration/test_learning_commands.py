@@ -13,12 +13,13 @@ from pipeline.records import ProjectRecord
 from pipeline.store import audits, projects
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
-from tests.helpers.labelled_workspace import PROJECT, TakingLabelStudio, detection, label, populate
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.labelled_workspace import PROJECT, detection, forest, label, populate
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> TakingLabelStudio:
-    taking = TakingLabelStudio()
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
+    taking = forest()
     monkeypatch.setattr(Workspace, "label_studio", lambda _: taking)
     return taking
 
@@ -43,37 +44,37 @@ def say(*words: str) -> str:
 
 @pytest.mark.usefixtures("server")
 def test_train_orders_the_pool_first_and_learns_later(store: Database) -> None:
-    assert "an order that covers 120 crops" in say("train")
+    assert "No labels to train on yet. The queue of v0-" in say("train")
     with store.read() as conn:
         audited = audits.drawn_ids(conn, PROJECT)
     label(store, range(30))
     told = say("train")
     learned = 30 - len(audited & {detection(one) for one in range(30)})
-    assert f"{learned} labels of 3 species" in told
-    assert "each location of 4 held out once" in told
+    assert f"{learned} of 3 species" in told
+    assert "each of 4 locations once" in told
     assert "deer" in told
-    assert "knew these labels already" in say("train")
+    assert "is unchanged: no new labels" in say("train")
 
 
 def test_models_marks_the_current_version_and_activate_goes_back(
-    store: Database, server: TakingLabelStudio
+    store: Database, server: FakeLabelStudio
 ) -> None:
-    assert "no version yet" in say("models")
+    assert "No version yet" in say("models")
     for labels in (30, 60):
         label(store, range(labels))
         say("train")
-    lines = say("models").splitlines()[1:]
+    lines = say("models").splitlines()[2:]
     assert [line[0] for line in lines] == [" ", "*"]
     first = lines[0].split()[0]
     assert f"{first} is current" in say("activate", first)
     assert server.model_version == first
-    assert [line[0] for line in say("models").splitlines()[1:]] == ["*", " "]
+    assert [line[0] for line in say("models").splitlines()[2:]] == ["*", " "]
 
 
 @pytest.mark.usefixtures("store", "server")
 def test_train_can_be_left_to_the_worker() -> None:
     assert "waits for `wildloop worker`" in say("train", "--queue")
-    assert "no version yet" in say("models")
+    assert "No version yet" in say("models")
     say("worker", "--burst")
     assert "v0-" in say("models")
 
@@ -86,7 +87,7 @@ def test_with_two_projects_one_has_to_be_chosen(store: Database) -> None:
         say("train")
     with pytest.raises(StoreError, match="no project 7"):
         say("train", "--project", "7")
-    assert "an order that covers" in say("train", "--project", str(PROJECT))
+    assert "covers 120 crops" in say("train", "--project", str(PROJECT))
 
 
 @pytest.mark.usefixtures("store")

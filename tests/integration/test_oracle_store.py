@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
-from pipeline.steps.labelling.record import record
 from pipeline.store import oracle
 from pipeline.store.database import Database
 from pipeline.store.schema import category, detection, image, project, task
 from pipeline.store.schema import oracle as oracle_table
+from tests.helpers.annotations import record
 
 PROJECT = 7
 DEER, FOX = 1, 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,10 @@ from pipeline.steps.labelling.publish import PublishReport, publish
 from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import categories, detections, images, models, predictions, projects, tasks
 from pipeline.store.database import Database
-from tests.helpers.label_studio_double import LabelStudioDouble
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.labelled_workspace import make_workspace
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 PROJECT = 7
 
@@ -56,18 +60,17 @@ def detection(number: int) -> DetectionRecord:
 
 
 @pytest.fixture
-def server() -> LabelStudioDouble:
-    return LabelStudioDouble(PROJECT)
+def server() -> FakeLabelStudio:
+    return FakeLabelStudio(PROJECT)
 
 
-def published(
-    store: Database, server: LabelStudioDouble, served: ServedFiles, calls: int = 4
-) -> PublishReport:
-    return publish(store, server, PROJECT, served, call_tasks=calls)
+def published(store: Database, server: FakeLabelStudio, served: ServedFiles, calls: int = 4) -> PublishReport:
+    workspace = make_workspace(store, served.root / served.below)
+    return publish(workspace, server, PROJECT, call_tasks=calls)
 
 
-def pushed(store: Database, server: LabelStudioDouble, **options: Any) -> PushReport:
-    return push(store, server, PROJECT, **options)
+def pushed(store: Database, server: FakeLabelStudio, **options: Any) -> PushReport:
+    return push(make_workspace(store, Path()), server, PROJECT, **options)
 
 
 def activate(store: Database, version: str, queue: Sequence[str], *, head: bool = True) -> None:
@@ -95,8 +98,9 @@ def activate(store: Database, version: str, queue: Sequence[str], *, head: bool 
         models.activate(conn, record, rows)
 
 
+@pytest.mark.both_databases
 def test_every_crop_becomes_one_task_in_calls_of_limited_size(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     report = published(store, server, served)
     assert (report.published, report.total, server.imports) == (10, 10, [4, 4, 2])
@@ -106,7 +110,7 @@ def test_every_crop_becomes_one_task_in_calls_of_limited_size(
 
 
 def test_a_task_shows_crop_frame_place_time_and_file(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     assert next(iter(server.data.values())) == {
@@ -122,7 +126,7 @@ def test_a_task_shows_crop_frame_place_time_and_file(
 
 
 def test_a_second_run_publishes_nothing_and_a_new_crop_only_itself(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     assert published(store, server, served).published == 0
@@ -132,8 +136,9 @@ def test_a_second_run_publishes_nothing_and_a_new_crop_only_itself(
     assert len(server.data) == 11
 
 
+@pytest.mark.both_databases
 def test_a_kill_between_label_studios_import_and_our_note_publishes_nothing_twice(
-    store: Database, server: LabelStudioDouble, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
+    store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         noted = iter([True, False])
@@ -153,17 +158,17 @@ def test_a_kill_between_label_studios_import_and_our_note_publishes_nothing_twic
 
 
 def test_tasks_deleted_in_label_studio_are_published_again(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     for number in list(server.data)[:3]:
-        del server.data[number]
+        del server.rows[number]
     report = published(store, server, served)
     assert (report.vanished, report.published, report.total) == (3, 3, 10)
 
 
 def test_tasks_that_others_put_into_the_project_are_left_alone(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     server.import_tasks(
         PROJECT, [{"crop": "/x.jpg"}, {"detection_id": "unheard of"}, {"detection_id": "d00"}]
@@ -172,8 +177,9 @@ def test_tasks_that_others_put_into_the_project_are_left_alone(
     assert (report.recovered, report.published, len(server.data)) == (1, 9, 12)
 
 
+@pytest.mark.both_databases
 def test_a_push_makes_the_queue_that_of_the_current_version(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     activate(store, "v1", ["d05", "d02", "d09"])
@@ -186,7 +192,7 @@ def test_a_push_makes_the_queue_that_of_the_current_version(
 
 
 def test_a_version_without_head_pushes_an_order_and_no_answers(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     activate(store, "v0", ["d03", "d01"], head=False)
@@ -195,7 +201,7 @@ def test_a_version_without_head_pushes_an_order_and_no_answers(
     assert [each["result"] for each in server.predictions] == [[], []]
 
 
-def test_a_second_push_sends_nothing(store: Database, server: LabelStudioDouble, served: ServedFiles) -> None:
+def test_a_second_push_sends_nothing(store: Database, server: FakeLabelStudio, served: ServedFiles) -> None:
     published(store, server, served)
     activate(store, "v1", ["d05", "d02"])
     pushed(store, server)
@@ -205,7 +211,7 @@ def test_a_second_push_sends_nothing(store: Database, server: LabelStudioDouble,
 
 
 def test_a_replaced_version_stays_while_a_task_of_it_may_be_open_and_goes_then(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     server.clock = utc_now() - dt.timedelta(minutes=90)
@@ -224,7 +230,7 @@ def test_a_replaced_version_stays_while_a_task_of_it_may_be_open_and_goes_then(
 
 
 def test_another_programs_predictions_are_left_alone(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     number = next(iter(server.data))
@@ -237,7 +243,7 @@ def test_another_programs_predictions_are_left_alone(
 
 
 def test_a_push_cut_short_is_made_whole_without_repetitions(
-    store: Database, server: LabelStudioDouble, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
+    store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(store, server, served)
     activate(store, "v1", ["d05", "d02"])
@@ -250,7 +256,7 @@ def test_a_push_cut_short_is_made_whole_without_repetitions(
 
 
 def test_going_back_to_a_version_pushes_its_new_queue_alone(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     activate(store, "v1", ["d05", "d02"])
@@ -263,11 +269,11 @@ def test_going_back_to_a_version_pushes_its_new_queue_alone(
 
 
 def test_a_task_deleted_in_label_studio_does_not_stop_the_others(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     with store.read() as conn:
-        del server.data[tasks.by_detection(conn, PROJECT, ["d02"])["d02"]]
+        del server.rows[tasks.by_detection(conn, PROJECT, ["d02"])["d02"]]
     activate(store, "v1", ["d05", "d02", "d09"])
     report = pushed(store, server)
     assert (report.pushed, report.missing) == (2, 1)
@@ -276,7 +282,7 @@ def test_a_task_deleted_in_label_studio_does_not_stop_the_others(
 
 
 def test_a_queue_that_somebody_pointed_elsewhere_is_pointed_back(
-    store: Database, server: LabelStudioDouble, served: ServedFiles
+    store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     activate(store, "v1", ["d05"])
@@ -286,13 +292,12 @@ def test_a_queue_that_somebody_pointed_elsewhere_is_pointed_back(
     assert server.queue() == [("d05", 0.0)]
 
 
-def test_there_is_nothing_to_push_before_the_first_version(
-    store: Database, server: LabelStudioDouble
-) -> None:
+def test_there_is_nothing_to_push_before_the_first_version(store: Database, server: FakeLabelStudio) -> None:
     with pytest.raises(StoreError, match="no model version yet"):
         pushed(store, server)
 
 
+@pytest.mark.both_databases
 def test_numbers_of_categories_never_change_and_empty_is_0(database: Database) -> None:
     with database.write() as conn:
         assert categories.ensure(conn, ["Red Fox", "deer"]) == {"empty": 0, "red fox": 1, "deer": 2}
@@ -300,11 +305,12 @@ def test_numbers_of_categories_never_change_and_empty_is_0(database: Database) -
         assert categories.names(conn) == {0: "empty", 1: "red fox", 2: "deer", 3: "lynx"}
 
 
+@pytest.mark.both_databases
 def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark(store: Database) -> None:
     activate(store, "v1", [])
     moment = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
     with store.write() as conn:
-        projects.set_watermark(conn, PROJECT, moment, synced_at=moment)
+        projects.move_watermark(conn, PROJECT, former=None, new=moment, synced_at=moment)
         projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder="other"))
         saved = projects.get(conn, PROJECT)
         assert (saved.title, saved.embedder) == ("Forest", "e")
@@ -314,6 +320,7 @@ def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark
             projects.get(conn, 8)
 
 
+@pytest.mark.both_databases
 def test_tasks_are_found_by_detection_and_by_number_and_can_be_forgotten(store: Database) -> None:
     rows = [TaskRecord(project_id=PROJECT, detection_id=f"d0{n}", task_id=n + 1) for n in range(3)]
     with store.write() as conn:

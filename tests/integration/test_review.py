@@ -7,7 +7,7 @@ import itertools
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,12 +17,9 @@ from backend.predictions import Predictor
 from backend.webhook import receive
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
-from pipeline.label_studio.client import LabelStudio
-from pipeline.label_studio.files import ServedFiles
 from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.publish import publish
 from pipeline.steps.labelling.push import push
-from pipeline.steps.labelling.record import record
 from pipeline.steps.labelling.review import AskReport, Suspect, ask_again, review
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, projects, reviews, tasks
@@ -30,47 +27,29 @@ from pipeline.store.database import Database
 from pipeline.store.schema import detection as detection_table
 from pipeline.workspace import Workspace
 from tests.helpers import labelled_workspace
-from tests.helpers.label_studio_double import LabelStudioDouble
-from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, species
-from tests.helpers.scripted_label_studio import ScriptedLabelStudio
+from tests.helpers.annotations import record
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, make_workspace, species
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 CROPS = 90
 WRONG = (4, 13, 31, 47, 62, 71)  # crops that annotator "1" called by another species than theirs
 
 
-class Server(LabelStudioDouble):
+class Server(FakeLabelStudio):
     """A Label Studio that has the crops of the workspace, and in which people annotate."""
 
     def __init__(self, crops: Iterable[int]) -> None:
-        super().__init__(PROJECT, SPECIES)
+        super().__init__(PROJECT, {one + 1: detection(one) for one in crops}, species=SPECIES)
         self._numbers = itertools.count(1001)
-        self.data = {one + 1: {"detection_id": detection(one)} for one in crops}
-        self.scripted = ScriptedLabelStudio(PROJECT, {})
-
-    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
-        gone = set(task_ids)
-        self.predictions = [one for one in self.predictions if one["task"] not in gone]
 
     def reviews(self) -> list[int]:
         return [number for number, data in self.data.items() if data.get("review")]
 
     def vote(self, task: int, choice: str | None, *, by: int) -> None:
         """An annotation that no webhook tells of; None skips."""
-        shows = self.data[task]["detection_id"]
-        if task not in self.scripted.tasks:
-            self.scripted.tasks |= ScriptedLabelStudio(PROJECT, {task: shows}).tasks
-        self.scripted.annotate(task, choice, by=by, skip=choice is None)
-
-    # What `sync` asks.
-
-    def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Any:
-        return self.scripted.tasks_updated_since(project_id, moment)
-
-    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Any:
-        return self.scripted.exported_tasks(project_id, task_ids)
-
-    def task_ids(self, project_id: int) -> list[int]:
-        return sorted(self.data)
+        self.annotate(task, choice, by=by, skip=choice is None)
 
 
 @pytest.fixture
@@ -80,7 +59,8 @@ def workspace(database: Database, tmp_path: Path) -> Workspace:
     with database.write() as conn:
         conn.execute(sa.update(detection_table).values(crop_path="crops/a.jpg"))
         before = labelled_workspace.START - dt.timedelta(days=1)
-        projects.set_watermark(conn, PROJECT, before, synced_at=before)  # the first labels are synced
+        # The first labels are synced.
+        projects.move_watermark(conn, PROJECT, former=None, new=before, synced_at=before)
     labelled_workspace.label(database, [one for one in range(CROPS) if one not in WRONG])
     made = labelled_workspace.make_workspace(database, tmp_path)
     for one in WRONG:
@@ -143,21 +123,19 @@ def activate(workspace: Workspace, version: str, queue: Sequence[int] = ()) -> N
 
 
 def listed(workspace: Workspace) -> tuple[Suspect, ...]:
-    return review(workspace.database, workspace.data_dir, PROJECT).suspects
+    return review(workspace, PROJECT).suspects
 
 
 def asked(workspace: Workspace, server: Server, limit: int = 50) -> AskReport:
-    served = ServedFiles(root=workspace.data_dir, below="data")
-    client = cast(LabelStudio, server)
-    return ask_again(workspace.database, client, PROJECT, served, listed(workspace), limit=limit)
+    return ask_again(workspace, server, PROJECT, listed(workspace), limit=limit)
 
 
 def pushed(workspace: Workspace, server: Server) -> None:
-    push(workspace.database, cast(LabelStudio, server), PROJECT)
+    push(workspace, server, PROJECT)
 
 
 def synced(workspace: Workspace, server: Server) -> None:
-    sync(workspace.database, server, PROJECT)
+    sync(workspace, server, PROJECT)
 
 
 def review_task(server: Server, number: int) -> int:
@@ -185,8 +163,9 @@ def out(workspace: Workspace, server: Server) -> Server:
     return server
 
 
+@pytest.mark.both_databases
 def test_wrong_labels_are_listed_with_what_the_head_says(workspace: Workspace) -> None:
-    report = review(workspace.database, workspace.data_dir, PROJECT)
+    report = review(workspace, PROJECT)
     assert (report.labels, report.waiting) == (CROPS, 0)
     found = {one.detection_id: one for one in report.suspects}
     true = [one for one in WRONG if detection(one) in found]
@@ -217,13 +196,14 @@ def test_labels_marked_as_ground_truth_are_not_listed(workspace: Workspace) -> N
 def test_without_labels_or_with_one_species_nothing_is_listed(database: Database, tmp_path: Path) -> None:
     labelled_workspace.populate(database, 12)
     made = labelled_workspace.make_workspace(database, tmp_path)
-    assert review(database, tmp_path, PROJECT).labels == 0
+    assert review(make_workspace(database, tmp_path), PROJECT).labels == 0
     labelled_workspace.label(database, [0, 1, 2])
-    report = review(database, tmp_path, PROJECT)
+    report = review(make_workspace(database, tmp_path), PROJECT)
     assert (report.labels, report.suspects) == (3, ())
     assert waiting(made) == []
 
 
+@pytest.mark.both_databases
 def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(
     workspace: Workspace, out: Server
 ) -> None:
@@ -269,13 +249,14 @@ def test_a_second_vote_of_the_same_annotator_changes_their_label(workspace: Work
     assert detection(4) not in {one.detection_id for one in listed(workspace)}
 
 
+@pytest.mark.both_databases
 def test_a_vote_told_by_webhook_counts_as_well(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     annotation = {
         "id": 900,
         "unique_id": str(uuid.uuid4()),
         "task": task,
-        "result": ScriptedLabelStudio.result(species(4)),
+        "result": FakeLabelStudio.result(species(4)),
         "was_cancelled": False,
         "ground_truth": False,
         "completed_by": 1,
@@ -352,7 +333,7 @@ def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_ag
     workspace: Workspace, out: Server
 ) -> None:
     count = len(waiting(workspace))
-    del out.data[review_task(out, 4)]
+    del out.rows[review_task(out, 4)]
     out.predictions = [one for one in out.predictions if one["task"] in out.data]
     activate(workspace, "v2", [2])
     pushed(workspace, out)
@@ -362,6 +343,7 @@ def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_ag
     assert out.queue()[: count + 1].count((detection(4), _score(workspace, 4))) == 1
 
 
+@pytest.mark.both_databases
 def test_a_kill_between_label_studios_import_and_our_note_asks_nothing_twice(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,9 +376,8 @@ def test_the_backend_answers_a_review_task_with_nothing_chosen(workspace: Worksp
 def test_the_command_lists_pushes_and_hints(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.workspace.open_workspace", lambda: workspace)
+    monkeypatch.setattr("pipeline.cli.review.open_workspace", lambda: workspace)
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
-    monkeypatch.setattr(ServedFiles, "of", lambda settings: ServedFiles(root=settings.data_dir, below="x"))
     activate(workspace, "v1", [0])
 
     def run(*arguments: str) -> str:
@@ -411,10 +392,10 @@ def test_the_command_lists_pushes_and_hints(
     assert f"{count - 2} more: see --limit" in said
     assert "wildloop review --push" in said
     assert server.reviews() == []
-    assert f"{count} labels put before people again; {count} now wait" in run("--push")
+    assert f"{count} labels queued for a second look; {count} waiting now" in run("--push")
     said = run()
     assert "0 of 90 labels look wrong" in said
-    assert f"{count} more labels wait for a second look already" in said
+    assert f"{count} labels already in review" in said
 
 
 def _score(workspace: Workspace, number: int) -> float:
@@ -433,8 +414,8 @@ def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(
     task = review_task(out, 4)
     out.vote(task, species(4), by=1)
     synced(workspace, out)
-    del out.data[task], out.scripted.tasks[task]  # and the webhook that tells of it is lost
-    report = sync(workspace.database, out, PROJECT)
+    del out.rows[task]  # and the webhook that tells of it is lost
+    report = sync(workspace, out, PROJECT)
     assert (report.tasks_deleted, report.new) == (1, 1)
     assert label_of(workspace, 4) == wrong(4)
     assert detection(4) in {one.detection_id for one in listed(workspace)}
@@ -442,10 +423,8 @@ def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(
 
 def test_publishing_takes_no_review_task_for_a_crops_first_one(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
-    del out.data[5]  # the crop's first task, in Label Studio
-    report = publish(
-        workspace.database, cast(LabelStudio, out), PROJECT, ServedFiles(root=workspace.data_dir, below="x")
-    )
+    del out.rows[5]  # the crop's first task, in Label Studio
+    report = publish(workspace, out, PROJECT)
     assert (report.recovered, report.vanished, report.published) == (0, 1, 1)
     with workspace.database.read() as conn:
         assert tasks.by_detection(conn, PROJECT, [detection(4)])[detection(4)] not in (5, task)

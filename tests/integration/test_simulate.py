@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline import acquisition
 from pipeline.cli import wildloop
-from pipeline.errors import ExportError, ModelError, SettingsError, StoreError, WildloopError
+from pipeline.errors import FileError, ModelError, SettingsError, StoreError, WildloopError
 from pipeline.simulation.labelled_pool import labelled_pool
 from pipeline.simulation.npz_file import read
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.split import split
+from pipeline.simulation.strategies import STRATEGIES
 from pipeline.steps.operations import simulate as step
 from pipeline.store import projects
 from pipeline.store.database import Database
-from tests.helpers.labelled_workspace import PROJECT, SPECIES, label, populate, species
+from tests.helpers.labelled_workspace import PROJECT, SPECIES, label, make_workspace, populate, species
 
 
 @pytest.fixture
@@ -111,10 +111,10 @@ def test_the_pool_of_a_project_is_what_is_labelled_and_embedded(database: Databa
     with database.read() as conn:
         project = projects.get(conn, PROJECT)
     with pytest.raises(ModelError, match=r"no labelled crop.*name a POOL\.npz"):
-        step.stored_pool(database, data_dir, project)
+        step.stored_pool(make_workspace(database, data_dir), project.id)
     numbers = [0, 1, 5, 7, 20]
     label(database, numbers)
-    pool = step.stored_pool(database, data_dir, project)
+    pool = step.stored_pool(make_workspace(database, data_dir), project.id)
     assert pool.embeddings.shape == (5, 8)
     assert [pool.names[one] for one in pool.species] == [species(one) for one in numbers]
     assert [len(set(keys.tolist())) for keys in (pool.sequences, pool.locations)] == [4, 3]
@@ -142,7 +142,7 @@ def test_a_pool_has_one_source(file: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(file: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(ExportError, match="out"):
+    with pytest.raises(FileError, match="out"):
         step.simulate(
             read(file),
             step.chosen(["random"]),
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(file: Path, tmp_pa
         )
 
 
-@pytest.mark.parametrize("name", list(acquisition.STRATEGIES))
+@pytest.mark.parametrize("name", list(STRATEGIES))
 def test_every_strategy_is_replayed_to_the_end_of_a_small_pool(name: str) -> None:
     rng = np.random.default_rng(0)
     for embeddings, shown in (
@@ -164,10 +164,10 @@ def test_every_strategy_is_replayed_to_the_end_of_a_small_pool(name: str) -> Non
         pool = labelled_pool("made up", embeddings, shown)
         part = split(pool, 0)
         schedule = Schedule(first=20, wanted=lambda _: 20, budget=1000)
-        found = replay(pool, part, name, acquisition.STRATEGIES[name], schedule)
+        found = replay(pool, part, name, STRATEGIES[name], schedule)
         assert found.labels[-1] == len(part.open)
 
 
 def test_the_help_names_every_strategy() -> None:
     text = " ".join(CliRunner().invoke(wildloop, ["simulate", "--help"]).output.split()).replace("- ", "-")
-    assert all(name in text for name in acquisition.STRATEGIES)
+    assert all(name in text for name in STRATEGIES)

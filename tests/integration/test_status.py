@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli.status import lines
 from pipeline.cli.status import status as status_command
 from pipeline.records import (
     AnnotationRecord,
@@ -22,21 +21,19 @@ from pipeline.records import (
     TaskRecord,
     Verdict,
 )
-from pipeline.steps.labelling.record import record
+from pipeline.render import operations as render
 from pipeline.steps.operations.status import status
 from pipeline.store import categories, detections, embeddings, images, models, projects, runs, tasks
 from pipeline.store.database import Database
+from tests.helpers.annotations import record
+from tests.helpers.labelled_workspace import make_workspace
+from tests.helpers.stored import Embedder
 
 NOW = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
 PROJECT = 7
 
 
-class FourNumbers:
-    """An embedder that has nothing to load."""
-
-    id = "four-numbers"
-    dimension = 4
-    manifest = {"spec": "descriptor"}  # noqa: RUF012
+FOUR_NUMBERS = Embedder(id="four-numbers", dimension=4, manifest={"spec": "descriptor"})
 
 
 def annotation(number: int, verdict: Verdict, label: int | None, annotator: str = "ann") -> AnnotationRecord:
@@ -77,9 +74,9 @@ def busy(database: Database) -> Database:
                 for n in range(10)
             ),
         )
-        embeddings.register(conn, FourNumbers())
-        embeddings.append(conn, FourNumbers.id, [f"d{n}" for n in range(9)], np.ones((9, 4), np.float32))
-        projects.save(conn, ProjectRecord(id=PROJECT, title="Hill", embedder=FourNumbers.id))
+        embeddings.register(conn, FOUR_NUMBERS)
+        embeddings.append(conn, FOUR_NUMBERS.id, [f"d{n}" for n in range(9)], np.ones((9, 4), np.float32))
+        projects.save(conn, ProjectRecord(id=PROJECT, title="Hill", embedder=FOUR_NUMBERS.id))
         fox = categories.ensure(conn, ["fox", "deer"])["fox"]
         tasks.add(conn, (TaskRecord(project_id=PROJECT, detection_id=f"d{n}", task_id=n) for n in range(9)))
         models.activate(
@@ -87,7 +84,7 @@ def busy(database: Database) -> Database:
             ModelRecord(
                 version="v1-abc",
                 project_id=PROJECT,
-                embedder=FourNumbers.id,
+                embedder=FOUR_NUMBERS.id,
                 digest="abc",
                 labels=2,
                 path=None,
@@ -123,7 +120,7 @@ def busy(database: Database) -> Database:
 
 
 def test_status_counts_everything_once(busy: Database) -> None:
-    read = status(busy, retrain_every=20)
+    read = status(make_workspace(busy, Path(), retrain_every=20))
     assert (read.photographs, dict(read.failed)) == (10, {"missing": 1, "truncated": 1})
     assert (read.detections, read.crops, dict(read.embedded)) == (10, 9, {"four-numbers": 9})
     (project,) = read.projects
@@ -139,15 +136,14 @@ def test_status_counts_everything_once(busy: Database) -> None:
 
 
 def test_status_of_an_empty_store_says_what_to_do_next(database: Database) -> None:
-    read = status(database, retrain_every=20)
+    read = status(make_workspace(database, Path(), retrain_every=20))
     assert (read.photographs, read.projects, read.failed_runs) == (0, (), ())
-    assert ("projects", "none yet (`wildloop project create`)") in list(lines(read))
+    assert "No project yet: create one with `wildloop project create`." in render.status(read).splitlines()
 
 
 def test_status_shows_a_photograph_with_a_newline_in_its_name_on_one_line(busy: Database) -> None:
-    rows = list(lines(status(busy, retrain_every=20)))
-    assert all("\n" not in name + value for name, value in rows)
-    assert ("  truncated", "a/b\\nroken.jpg") in rows
+    lines = render.status(status(make_workspace(busy, Path(), retrain_every=20))).splitlines()
+    assert "  truncated  a/b\\nroken.jpg" in lines
 
 
 def test_the_command_prints_text_and_json_with_stable_keys(
@@ -157,8 +153,12 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", busy.engine.url.render_as_string(hide_password=False))
     text = CliRunner().invoke(status_command, [], catch_exceptions=False)
     assert text.exit_code == 0
-    assert "v1-abc, 2 labels, accuracy 50% (25% to 75%), macro F1 0.40, held out by location" in text.output
-    assert "run 1" in text.output
+    lines = {" ".join(line.split()) for line in text.output.splitlines()}
+    assert "version v1-abc, 2 labels" in lines
+    assert "held out accuracy 50% (25% to 75%), macro-F1 0.40, by location" in lines
+    assert "labelled 3 (33%), 1 unsure, 1 skipped, 1 disputed" in lines
+    assert "photographs 10 2 more failed (1 missing, 1 truncated)" in lines
+    assert any(line.startswith("run 1 train of project 7") for line in lines)
     answer = CliRunner().invoke(status_command, ["--json"], catch_exceptions=False)
     read = json.loads(answer.output)
     assert set(read) == {

@@ -14,20 +14,19 @@ import sqlalchemy as sa
 from backend.webhook import receive
 from pipeline.oracle import current_label
 from pipeline.records import (
-    Box,
-    DetectionRecord,
-    ImageRecord,
     ProjectRecord,
-    TaskRecord,
     Verdict,
 )
 from pipeline.settings import Settings
-from pipeline.steps.labelling.sync import SyncReport, sync
-from pipeline.store import categories, detections, images, oracle, projects, tasks
+from pipeline.steps.labelling.sync import SyncReport, reset_watermark, sync
+from pipeline.store import categories, oracle, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import oracle as oracle_table
 from pipeline.workspace import Workspace
-from tests.helpers.scripted_label_studio import ScriptedLabelStudio
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.stored import publish_tasks
+
+pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
 PROJECT = 4
 TASKS = {number: f"d{number}" for number in range(1, 9)}
@@ -36,36 +35,24 @@ TASKS = {number: f"d{number}" for number in range(1, 9)}
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
     """Eight detections, published as tasks 1 to 8."""
-    with database.write() as conn:
-        images.add(conn, [ImageRecord(id="i", file_name="i.jpg", path="i.jpg")])
-        box = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.5)
-        detections.add(
-            conn,
-            [
-                DetectionRecord(id=one, image_id="i", box=box, bbox_confidence=0.9, detector="test")
-                for one in TASKS.values()
-            ],
-        )
-        categories.ensure(conn, ["deer", "fox"])
-        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder="descriptor"))
-        tasks.add(
-            conn,
-            [
-                TaskRecord(project_id=PROJECT, detection_id=detection, task_id=task)
-                for task, detection in TASKS.items()
-            ],
-        )
+    project = ProjectRecord(id=PROJECT, title="Forest", embedder="descriptor")
+    publish_tasks(database, project, TASKS)
     return Workspace(settings=Settings(data_dir=tmp_path, database_url=""), database=database)
 
 
 @pytest.fixture
-def server() -> ScriptedLabelStudio:
-    return ScriptedLabelStudio(PROJECT, TASKS)
+def server() -> FakeLabelStudio:
+    return FakeLabelStudio(PROJECT, TASKS)
 
 
 @pytest.fixture
-def synced(workspace: Workspace, server: ScriptedLabelStudio) -> Callable[..., SyncReport]:
-    return lambda **options: sync(workspace.database, server, PROJECT, **options)
+def synced(workspace: Workspace, server: FakeLabelStudio) -> Callable[..., SyncReport]:
+    def run(*, full: bool = False) -> SyncReport:
+        if full:
+            reset_watermark(workspace, PROJECT)
+        return sync(workspace, server, PROJECT)
+
+    return run
 
 
 def hear(workspace: Workspace, payload: dict[str, Any]) -> None:
@@ -89,7 +76,7 @@ def oracle_says(workspace: Workspace) -> dict[str, list[str]]:
         return found
 
 
-def same(workspace: Workspace, server: ScriptedLabelStudio) -> bool:
+def same(workspace: Workspace, server: FakeLabelStudio) -> bool:
     def ordered(said: dict[str, list[str]]) -> dict[str, list[str]]:
         return {detection: sorted(labels) for detection, labels in said.items()}
 
@@ -101,7 +88,8 @@ def rows(workspace: Workspace) -> list[Any]:
         return list(conn.execute(sa.select(oracle_table).order_by(oracle_table.c.id)).mappings())
 
 
-def test_missed_labels_are_brought_in(workspace: Workspace, server: Any, synced: Any) -> None:
+@pytest.mark.both_databases
+def test_missed_labels_are_brought_in(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
     server.annotate(1, "deer", shown="deer")
     server.annotate(2, "fox")
     server.annotate(3, None, skip=True)
@@ -118,7 +106,7 @@ def test_missed_labels_are_brought_in(workspace: Workspace, server: Any, synced:
 
 
 def test_a_second_sync_adds_nothing_and_exports_nothing(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
     server.annotate(2, "fox")
@@ -130,8 +118,10 @@ def test_a_second_sync_adds_nothing_and_exports_nothing(
     assert len(rows(workspace)) == 2
 
 
-def test_where_webhooks_arrive_sync_exports_nothing(workspace: Workspace, server: Any, synced: Any) -> None:
-    server.tell = lambda payload: hear(workspace, payload)
+def test_where_webhooks_arrive_sync_exports_nothing(
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
+) -> None:
+    server.webhook = lambda payload: hear(workspace, payload)
     first = server.annotate(1, "deer")
     server.annotate(2, "fox", shown="fox")
     server.change(first, "fox")
@@ -141,7 +131,10 @@ def test_where_webhooks_arrive_sync_exports_nothing(workspace: Workspace, server
     assert server.exported == []
 
 
-def test_changes_and_deletions_are_repaired(workspace: Workspace, server: Any, synced: Any) -> None:
+@pytest.mark.both_databases
+def test_changes_and_deletions_are_repaired(
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
+) -> None:
     first, second = server.annotate(1, "deer"), server.annotate(2, "fox")
     synced()
     server.change(first, "fox")
@@ -157,9 +150,9 @@ def test_changes_and_deletions_are_repaired(workspace: Workspace, server: Any, s
 
 
 def test_a_deletion_told_by_id_takes_back_the_annotation_that_has_it_now(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
-    server.tell = lambda payload: hear(workspace, payload)
+    server.webhook = lambda payload: hear(workspace, payload)
     first = server.annotate(1, "deer")
     server.delete(first)
     again = server.annotate(2, "fox")
@@ -169,7 +162,9 @@ def test_a_deletion_told_by_id_takes_back_the_annotation_that_has_it_now(
     assert synced().new == 0
 
 
-def test_an_id_used_again_is_another_annotation(workspace: Workspace, server: Any, synced: Any) -> None:
+def test_an_id_used_again_is_another_annotation(
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
+) -> None:
     first = server.annotate(1, "deer")
     synced()
     server.delete(first)  # nobody heard
@@ -182,7 +177,9 @@ def test_an_id_used_again_is_another_annotation(workspace: Workspace, server: An
     assert oracle_says(workspace) == {"d2": ["deer"]}
 
 
-def test_several_annotators_keep_their_votes(workspace: Workspace, server: Any, synced: Any) -> None:
+def test_several_annotators_keep_their_votes(
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
+) -> None:
     server.annotate(1, "deer", by=1)
     server.annotate(1, "fox", by=2)
     assert synced().disputed == 1
@@ -196,7 +193,7 @@ def test_several_annotators_keep_their_votes(workspace: Workspace, server: Any, 
         assert categories.names(conn)[label] == "fox"
 
 
-def test_ground_truth_settles_a_dispute(workspace: Workspace, server: Any, synced: Any) -> None:
+def test_ground_truth_settles_a_dispute(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
     server.annotate(1, "deer", by=1)
     server.annotate(1, "fox", by=2, truth=True)
     assert synced().disputed == 0
@@ -205,7 +202,7 @@ def test_ground_truth_settles_a_dispute(workspace: Workspace, server: Any, synce
 
 
 def test_a_species_added_in_label_studio_becomes_a_category(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "Snow  Leopard")
     synced()
@@ -214,7 +211,7 @@ def test_a_species_added_in_label_studio_becomes_a_category(
 
 
 def test_a_task_that_publishing_did_not_store_is_known_by_its_data(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     with workspace.database.write() as conn:
         tasks.remove(conn, PROJECT, [1])
@@ -223,8 +220,10 @@ def test_a_task_that_publishing_did_not_store_is_known_by_its_data(
     assert oracle_says(workspace) == {"d1": ["deer"]}
 
 
-def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(server: Any, synced: Any) -> None:
-    server.tasks[99] = {**server.tasks[1], "id": 99, "data": {"crop": "x"}, "annotations": []}
+def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(
+    server: FakeLabelStudio, synced: Any
+) -> None:
+    server.rows[99] = {**server.rows[1], "id": 99, "data": {"crop": "x"}, "annotations": []}
     server.annotate(99, "deer")
     server.annotate(1, "fox")
     report = synced()
@@ -232,20 +231,21 @@ def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(server: Any
 
 
 def test_a_task_whose_annotation_cannot_be_read_costs_only_itself(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     kept = server.annotate(1, "deer")
     synced()
     server.annotate(2, "fox")
-    server._find(kept)["result"] = [{"from_name": "species", "value": None}]
-    server._touch(1)
+    server.annotation(kept)["result"] = [{"from_name": "species", "value": None}]
+    server.touch(1)
     report = synced()
     assert (report.new, report.unreadable) == (1, 1)
     assert oracle_says(workspace) == {"d1": ["deer"], "d2": ["fox"]}
 
 
+@pytest.mark.both_databases
 def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
     server.annotate(2, "fox")
@@ -259,30 +259,30 @@ def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
 
 
 def test_a_full_sync_finds_deleted_tasks_behind_added_ones(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
     synced()
     server.delete_task(1)
-    server.tasks[99] = {**server.tasks[2], "id": 99, "data": {"crop": "x"}, "annotations": []}
+    server.rows[99] = {**server.rows[2], "id": 99, "data": {"crop": "x"}, "annotations": []}
     assert synced().tasks_deleted == 0  # the counts agree
     assert synced(full=True).tasks_deleted == 1
     assert oracle_says(workspace) == {}
 
 
 def test_what_happens_while_tasks_are_listed_is_not_undone(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     kept, gone = server.annotate(1, "deer"), server.annotate(2, "fox")
     synced()
     server.change(kept, "deer")
-    server.tell = lambda payload: hear(workspace, payload)
+    server.webhook = lambda payload: hear(workspace, payload)
 
     def meanwhile() -> None:
         server.delete(gone)
         server.annotate(3, "fox")
 
-    server.during = meanwhile
+    server.while_listing = meanwhile
     synced(full=True)
     assert same(workspace, server)
     assert synced(full=True).new == 0
@@ -290,23 +290,23 @@ def test_what_happens_while_tasks_are_listed_is_not_undone(
 
 
 def test_a_stamp_that_was_committed_late_is_inside_the_overlap(
-    workspace: Workspace, server: Any, synced: Any
+    workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
     synced()
     late = server.annotate(2, "fox")
     server.annotate(3, "deer")
-    hidden = server.tasks.pop(2)  # stamped before task 3, committed after the listing
+    hidden = server.rows.pop(2)  # stamped before task 3, committed after the listing
     synced()
-    server.tasks[2] = hidden
-    server.tasks[2]["updated_at"] = server.now - dt.timedelta(seconds=30)
+    server.rows[2] = hidden
+    server.rows[2]["updated_at"] = server.now - dt.timedelta(seconds=30)
     synced()
     assert late in {row["annotation_id"] for row in rows(workspace)}
     assert same(workspace, server)
 
 
 def test_the_watermark_moves_only_once_the_rows_are_there(
-    workspace: Workspace, server: Any, synced: Any, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, server: FakeLabelStudio, synced: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def watermark() -> dt.datetime | None:
         with workspace.database.read() as conn:
@@ -319,13 +319,14 @@ def test_the_watermark_moves_only_once_the_rows_are_there(
             synced()
     assert watermark() is None
     synced()
-    assert watermark() == server.tasks[1]["updated_at"]
+    assert watermark() == server.rows[1]["updated_at"]
     assert same(workspace, server)
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.both_databases
 def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
-    workspace: Workspace, server: Any, synced: Any, seed: int
+    workspace: Workspace, server: FakeLabelStudio, synced: Any, seed: int
 ) -> None:
     chance = random.Random(seed)
     waiting: list[dict[str, Any]] = []
@@ -338,14 +339,14 @@ def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
         while waiting and chance.random() < 0.7:
             hear(workspace, waiting.pop())
 
-    server.tell = tell
+    server.webhook = tell
     for _ in range(60):
-        alive = [one["id"] for task in server.tasks.values() for one in task["annotations"]]
+        alive = [one["id"] for task in server.rows.values() for one in task["annotations"]]
         act = chance.choice(["annotate", "annotate", "change", "delete", "skip", "sync"])
         if act == "annotate":
-            server.annotate(chance.choice(list(server.tasks)), chance.choice(["deer", "fox", "unsure"]), by=1)
+            server.annotate(chance.choice(list(server.rows)), chance.choice(["deer", "fox", "unsure"]), by=1)
         elif act == "skip":
-            server.annotate(chance.choice(list(server.tasks)), None, skip=True, by=2)
+            server.annotate(chance.choice(list(server.rows)), None, skip=True, by=2)
         elif act == "change" and alive:
             server.change(chance.choice(alive), chance.choice(["deer", "fox", "empty"]))
         elif act == "delete" and alive:

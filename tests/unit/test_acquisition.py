@@ -290,7 +290,7 @@ def test_a_species_that_nobody_has_named_is_novel_and_the_named_ones_are_not() -
     embeddings, group = groups([100, 100, 100])
     labelled = np.flatnonzero((group < 2) & (np.arange(300) % 2 == 0))
     familiar = NoveltyDetector(embeddings[labelled], labelled)
-    novel = familiar.novel(embeddings)
+    novel = familiar.is_novel(embeddings)
     assert novel[group == 2].all()
     assert novel[group < 2].mean() < 0.1
 
@@ -300,9 +300,9 @@ def test_a_burst_does_not_make_everything_else_look_far() -> None:
     rows = crops(60, seed=1).astype(np.float32)
     frames = np.repeat(rows, 3, axis=0) + rng().normal(scale=0.01, size=(180, 8))
     familiar = NoveltyDetector(frames, np.repeat(np.arange(60), 3))
-    assert familiar.novel(crops(500, seed=2)).mean() < 0.2
+    assert familiar.is_novel(crops(500, seed=2)).mean() < 0.2
 
 
 def test_with_few_labels_nothing_is_called_novel() -> None:
-    assert not NoveltyDetector(crops(5), np.arange(5)).novel(100 * crops(20, seed=9)).any()
-    assert not NoveltyDetector(crops(0), NONE).novel(crops(20)).any()
+    assert not NoveltyDetector(crops(5), np.arange(5)).is_novel(100 * crops(20, seed=9)).any()
+    assert not NoveltyDetector(crops(0), NONE).is_novel(crops(20)).any()

@@ -40,7 +40,7 @@ def taken(
         return list(entries(source, stage, places, deployments)), deployments, report
 
 
-def said(one: SourceImage) -> list[tuple[str, str]]:
+def said(one: SourceImage) -> list[tuple[str, str | None]]:
     return [(label.level.value, label.category) for label in one.labels]
 
 

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import SourceImage
 from importers.reading.image_root import OUTSIDE, ImageRoot
+from importers.reading.scratch import scratch_database
 from importers.sources import coco
 from importers.sources.coco.combine import combine
-from importers.sources.coco.keys import Keys
+from importers.sources.coco.ids import Ids
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Box, Level, SourceLabel
+from pipeline.render.importing import import_report
 from tests.helpers.coco_files import CATEGORIES, annotation, document, image, mutated
 from tests.helpers.coco_rules import assert_valid
 from tests.helpers.photographs import put
@@ -107,7 +109,7 @@ def test_wrong_values_cost_the_value_and_the_photograph_stays(tmp_path: Path) ->
     assert (found.width, found.height, found.frame_num, found.seq_num_frames) == (None, None, None, None)
     assert (found.seq_id, found.location) == ("s", "12")
     assert report.refused == {"width": 1, "height": 1, "frame_num": 1, "seq_num_frames": 1}
-    assert "image id of a.jpg" in str(report)
+    assert "image id of a.jpg" in import_report(report)
 
 
 def test_broken_image_records_are_refused_and_the_others_taken(tmp_path: Path) -> None:
@@ -142,6 +144,12 @@ def test_a_box_of_just_an_animal_has_no_label(tmp_path: Path) -> None:
     found, _ = one_entry(tmp_path, image(), annotation(bbox=[50, 25, 100, 50], category=7))
     assert found.ready is not None
     assert found.ready.findings[0].labels == ()
+
+
+def test_a_photograph_of_just_an_animal_is_not_empty_and_has_no_species(tmp_path: Path) -> None:
+    found, _ = one_entry(tmp_path, image(), annotation(category=7), annotation(category=0))
+    (seen,) = found.labels
+    assert (seen.category, seen.details) == (None, {"observationType": "animal"})
 
 
 def test_labels_of_the_photograph_and_of_its_sequence_are_told_apart(tmp_path: Path) -> None:
@@ -224,7 +232,7 @@ def test_an_annotation_id_that_stands_twice_counts_once(tmp_path: Path) -> None:
     found, report = one_entry(tmp_path, image(), annotation(category=99), first, second)
     assert found.labels == (label("red fox"),)
     assert report.refused == {"annotation": 2}
-    assert "stands a second time" in str(report)
+    assert "stands a second time" in import_report(report)
 
 
 def test_annotations_may_come_before_images_and_in_any_order(tmp_path: Path) -> None:
@@ -420,11 +428,22 @@ def _assert_sound(found: Sequence[SourceImage]) -> None:
         assert one.datetime is None or (one.datetime.year >= 1900 and one.datetime.tzinfo is None)
 
 
-@given(st.lists(st.text(max_size=3), max_size=60), st.lists(st.text(max_size=3), max_size=20))
-def test_keys_find_the_first_place_of_a_text(added: list[str], asked: list[str]) -> None:
-    keys = Keys()
-    for text in added:
-        keys.add(text)
-    keys.add(None)
-    assert keys.places(asked).tolist() == [added.index(text) if text in added else -1 for text in asked]
-    assert keys.repeated() == {hash(text) for text in added if added.count(text) > 1}
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), TEXTS), max_size=60), st.lists(TEXTS, max_size=20))
+def test_ids_find_the_image_of_a_file_and_what_stands_twice(
+    added: list[tuple[int, str]], looked_up: list[str]
+) -> None:
+    with scratch_database() as connection:
+        ids = Ids(connection)
+        for place, (file, text) in enumerate(added):
+            first = added.index((file, text)) == place
+            assert ids.add_image(file, text, place) == first
+            assert ids.add_annotation(file, text) == first
+            files = [one for one, other in added[:place] if other == text]
+            assert ids.add_file_name(file, text) == (files[0] if files else None)
+        for text in looked_up:
+            for file in (0, 1):
+                known = (file, text) in added
+                assert ids.place_of_image(file, text) == (added.index((file, text)) if known else None)

@@ -18,7 +18,9 @@ from importers.sources import coco
 from pipeline.errors import ExportError
 from pipeline.exporters.coco import UNCLASSIFIED, write
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Box, Level, SourceLabel, category_name, kind_of
+from pipeline.records import Box, Level, SourceLabel, category_name
+from pipeline.render.datasets import export_report
+from pipeline.vocabulary import kind_of
 from tests.helpers.coco_rules import assert_valid
 from tests.helpers.surveys import FixedSurvey, box, photograph, survey
 
@@ -80,7 +82,10 @@ def test_an_export_is_a_valid_file_of_all_that_is_known(tmp_path: Path) -> None:
         }
     ]
     assert [each["name"] for each in document["categories"]] == ["empty", "red fox", "roe deer"]
-    assert str(report) == f"{tmp_path / 'out' / 'coco.json'}: 1 photographs, 1 detections (1 people)"
+    assert export_report(report).splitlines() == [
+        f"{tmp_path / 'out' / 'coco.json'}: 1 photograph, 1 detection",
+        "  1  detection labelled by people",
+    ]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["coco.json"]
 
 

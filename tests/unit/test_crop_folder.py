@@ -76,6 +76,20 @@ def test_the_first_folder_is_the_class_and_no_location(tmp_path: Path, sqlite_da
     }
 
 
+def test_folders_of_nothing_are_empty_and_folders_of_no_species_no_class(
+    tmp_path: Path, sqlite_database: Database
+) -> None:
+    root = crops(tmp_path / "set", "Blank/a.jpg", "no_animal/b.jpg", "unknown/c.jpg", "Animal/d.jpg")
+    taken(sqlite_database, root)
+    labels = {name: row[0] for name, row in stored(sqlite_database).items()}
+    assert labels == {
+        "Blank/a.jpg": "empty",
+        "no_animal/b.jpg": "empty",
+        "unknown/c.jpg": None,
+        "Animal/d.jpg": None,
+    }
+
+
 def test_every_crop_is_one_detection_that_fills_it(tmp_path: Path, sqlite_database: Database) -> None:
     root = crops(tmp_path / "set", "fox/a.jpg")
     taken(sqlite_database, root, options={"keep": frozenset({"person"}), "threshold": 1.0})
@@ -154,7 +168,7 @@ def test_a_folder_without_crops_is_an_error(tmp_path: Path, sqlite_database: Dat
 # Fuzz
 
 # fmt: off
-VALUES = st.sampled_from([
+VALUES: st.SearchStrategy[Any] = st.sampled_from([
     None, True, -1, 0, 1, 2, 10**400, 1.5, "", "1", "x", "a.jpg", "../a.jpg", "a\x00.jpg", "\ud800", [], {},
     "/etc/passwd", "0001-01-01 00:00:00", "2024-05-01 12:00:00", [0, 0, 1, 1], [-5, "x", None, 1e308],
 ])

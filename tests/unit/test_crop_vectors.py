@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
 from pipeline.embedders.descriptor import DescriptorEmbedder
-from pipeline.embedders.embedder import InTwoSteps
+from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.embedders.network import backbone
-from pipeline.embedders.preprocessing import Preprocessing
+from pipeline.embedders.preprocessing import SPARE, Preprocessing
 from pipeline.images import Photo
 from pipeline.steps.embedding import crop_vectors as module
 from pipeline.steps.embedding.crop_vectors import crop_vectors, prepared_crop
 
 
-class FirstColour(InTwoSteps):
+class FirstColour(TwoStepEmbedder):
     """The colour of the first pixel; remembers how large the images were."""
 
     id = "first_colour"
@@ -35,7 +36,8 @@ class FirstColour(InTwoSteps):
 
     def prepared(self, image: Image.Image) -> NDArray[np.uint8]:
         self.sizes.append(image.size)
-        return np.asarray(image)[0, 0]
+        pixel: NDArray[np.uint8] = np.asarray(image)[0, 0]
+        return pixel
 
     def embed_prepared(self, rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         return np.array(rows, np.float32).reshape(-1, 3)
@@ -90,7 +92,8 @@ def test_files_are_read_only_a_little_ahead(tmp_path: Path) -> None:
 
     batches = crop_vectors(FirstColour(), endless(), batch_size=2)
     next(batches)
-    assert taken <= 2 * 2 + max(module.LOOKAHEAD * 2, module.DECODERS, module.usable_cores()) + 1
+    assert taken <= 2 * 2 + max(module.LOOKAHEAD * 2, module.DECODERS, cpu_count()) + 1
+    assert isinstance(batches, Generator)
     batches.close()
 
 
@@ -111,7 +114,7 @@ def test_a_crop_decoded_smaller_gives_nearly_the_same_vector(tmp_path: Path, kin
     embedder = DescriptorEmbedder() if kind == "descriptor" else network(tmp_path)
     images = [picture(seed) for seed in range(12)]
     files = stored(tmp_path, images)
-    assert 2 * module.SPARE * embedder.side <= 448  # decoded at half the size, or less
+    assert 2 * SPARE * embedder.side <= 448  # decoded at half the size, or less
     whole = embedder.embed([Photo(path.read_bytes()).pixels() for _, path in files])
     (batch,) = crop_vectors(embedder, files)
     lengths = np.linalg.norm(whole, axis=1) * np.linalg.norm(batch.vectors, axis=1)

@@ -1,4 +1,4 @@
-"""The rendered survey: the same for a seed, its boxes on the animals, its files as others write them."""
+"""The rendered scenes: the same for a seed, boxes on the animals, files in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ SIZE = (640, 480)
 
 
 @pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> SceneSet:
-    return render(tmp_path_factory.mktemp("survey"), photographs=36, seed=5, size=SIZE)
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> SceneSet:
+    return render(tmp_path_factory.mktemp("scenes"), photographs=36, seed=5, size=SIZE)
 
 
-def test_the_same_seed_renders_the_same_survey(survey: SceneSet, tmp_path: Path) -> None:
+def test_the_same_seed_renders_the_same_scenes(scenes: SceneSet, tmp_path: Path) -> None:
     again = render(tmp_path, photographs=36, seed=5, size=SIZE)
-    assert again.truth.read_text() == survey.truth.read_text()
-    assert again.results.read_text() == survey.results.read_text()
-    names = sorted(path.relative_to(survey.photos) for path in survey.photos.rglob("*.JPG"))
+    assert again.truth.read_text() == scenes.truth.read_text()
+    assert again.results.read_text() == scenes.results.read_text()
+    names = sorted(path.relative_to(scenes.photos) for path in scenes.photos.rglob("*.JPG"))
     assert len(names) == 36
     for name in names:
-        assert (again.photos / name).read_bytes() == (survey.photos / name).read_bytes()
+        assert (again.photos / name).read_bytes() == (scenes.photos / name).read_bytes()
 
 
-def test_another_seed_renders_another_survey(survey: SceneSet, tmp_path: Path) -> None:
+def test_another_seed_renders_other_scenes(scenes: SceneSet, tmp_path: Path) -> None:
     other = render(tmp_path, photographs=6, seed=6, size=SIZE)
-    assert other.truth.read_text() not in survey.truth.read_text()
+    assert other.truth.read_text() not in scenes.truth.read_text()
 
 
-def test_a_complete_survey_is_left_as_it_is(survey: SceneSet) -> None:
-    before = survey.truth.stat().st_mtime_ns
-    render(survey.photos.parent, photographs=36, seed=99, size=SIZE)
-    assert survey.truth.stat().st_mtime_ns == before
+def test_a_complete_set_of_scenes_is_left_as_it_is(scenes: SceneSet) -> None:
+    before = scenes.truth.stat().st_mtime_ns
+    render(scenes.photos.parent, photographs=36, seed=99, size=SIZE)
+    assert scenes.truth.stat().st_mtime_ns == before
 
 
-def test_the_results_are_megadetector_results_in_format_1_6(survey: SceneSet) -> None:
-    results = json.loads(survey.results.read_text())
+def test_the_results_are_megadetector_results_in_format_1_6(scenes: SceneSet) -> None:
+    results = json.loads(scenes.results.read_text())
     assert results["info"]["format_version"] == "1.6"
     assert results["detection_categories"]["1"] == "animal"
     assert {image["file"] for image in results["images"]} == {
-        path.relative_to(survey.photos).as_posix() for path in survey.photos.rglob("*.JPG")
+        path.relative_to(scenes.photos).as_posix() for path in scenes.photos.rglob("*.JPG")
     }
     for image in results["images"]:
         for detection in image["detections"]:
@@ -66,11 +66,11 @@ def test_the_results_are_megadetector_results_in_format_1_6(survey: SceneSet) ->
             assert 0.2 < detection["conf"] < 1
 
 
-def test_the_truth_knows_every_detection(survey: SceneSet) -> None:
-    truth = read_truth(survey.truth)
+def test_the_truth_knows_every_detection(scenes: SceneSet) -> None:
+    truth = read_truth(scenes.truth)
     names = {species.name for species in SPECIES}
-    assert survey.species.read_text().split("\n")[:-1] == [species.name for species in SPECIES]
-    for image in json.loads(survey.results.read_text())["images"]:
+    assert scenes.species.read_text().split("\n")[:-1] == [species.name for species in SPECIES]
+    for image in json.loads(scenes.results.read_text())["images"]:
         boxes = [box for box, _ in truth.by_photo[image["file"]] if box is not None]
         assert len(boxes) == len(image["detections"])
         for detection in image["detections"]:
@@ -80,17 +80,17 @@ def test_the_truth_knows_every_detection(survey: SceneSet) -> None:
             assert truth.label(image["file"], box) in names | {"empty"}
 
 
-def test_every_photograph_has_a_line_of_truth(survey: SceneSet) -> None:
-    with survey.truth.open(newline="") as file:
+def test_every_photograph_has_a_line_of_truth(scenes: SceneSet) -> None:
+    with scenes.truth.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["file_name"] for row in rows} == {
-        path.relative_to(survey.photos).as_posix() for path in survey.photos.rglob("*.JPG")
+        path.relative_to(scenes.photos).as_posix() for path in scenes.photos.rglob("*.JPG")
     }
     assert any(row["label"] == "empty" and not row["x1"] for row in rows)
 
 
-def test_the_camera_writes_its_clock_into_exif_and_in_order(survey: SceneSet) -> None:
-    for folder in survey.photos.iterdir():
+def test_the_camera_writes_its_clock_into_exif_and_in_order(scenes: SceneSet) -> None:
+    for folder in scenes.photos.iterdir():
         times = []
         for path in sorted(folder.iterdir()):
             with Image.open(path) as picture:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.demo.servers import ServerError, Servers, answers, executable, free_port, port_is_free
+from pipeline.demo.servers import INSTALL, ServerError, Servers, answers, executable, free_port, port_is_free
 
 SERVER = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1"]
 
@@ -117,8 +117,8 @@ def test_servers_end_when_the_demo_is_killed_outright(tmp_path: Path) -> None:
 
 
 def test_a_missing_command_is_an_error_with_its_remedy() -> None:
-    with pytest.raises(ServerError, match=r"no-such-server.*pip install 'wildloop\[demo\]'"):
-        executable("no-such-server", remedy="pip install 'wildloop[demo]'")
+    with pytest.raises(ServerError, match=r"no-such-server.*uv pip install '\.\[demo\]'"):
+        executable("no-such-server", remedy=INSTALL)
 
 
 def test_a_taken_port_is_not_given_again() -> None:

@@ -1,26 +1,39 @@
-"""Doctor: each trap is told apart from the others, with the remedy that mends it."""
+"""Doctor: each mistake in a set-up is named alone, with the remedy that repairs it."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.doctor import doctor
+from pipeline.embedders import failed_download
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.checks import CheckResult, State, examine_project, examine_server
-from pipeline.label_studio.client import LabelStudio
+from pipeline.installation import unmet_requirements
+from pipeline.label_studio.checks import (
+    CheckResult,
+    State,
+    examine_document_root,
+    examine_project,
+    examine_server,
+)
+from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.ml_backend import SECRET_HEADER
-from pipeline.records import ProjectRecord
-from pipeline.settings import Settings
-from pipeline.steps.operations.doctor import package_names
-from tests.helpers.label_studio_double import LabelStudioDouble
+from pipeline.records import ProjectRecord, utc_now
+from pipeline.settings import Settings, misspelt_variables
+from pipeline.steps.operations import doctor as module
+from pipeline.steps.operations.doctor import package_names, packages, variables, worker
+from pipeline.store import projects, runs
+from pipeline.store.database import Database
+from tests.helpers.fake_label_studio import FakeLabelStudio
 
 CROP = "crops/ab/abc.jpg"
 RECORD = ProjectRecord(id=7, title="Park", embedder="e", current_model="v1")
@@ -34,15 +47,17 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def healthy(settings: Settings) -> LabelStudioDouble:
+def healthy(settings: Settings) -> FakeLabelStudio:
     """A Label Studio with nothing wrong."""
-    server = LabelStudioDouble()
+    server = FakeLabelStudio()
     served = ServedFiles.of(settings)
     number = server.import_tasks(7, [{"detection_id": "abc"}])[0]
     server.import_predictions(7, [{"task": number, "score": 0.0, "model_version": "v1", "result": []}])
     server.update_project(7, model_version="v1")
     server.storages = [{"path": path} for path in served.folders]
     server.served = {served.address(CROP): b"jpeg"}
+    (settings.data_dir / CROP).parent.mkdir(parents=True)
+    (settings.data_dir / CROP).write_bytes(b"jpeg")
     server.refusals = {"api/projects/7/import/predictions": FAST, "api/ml": "timeout: a number, please"}
     server.connected = [backend()]
     server.hooks = [webhook(1)]
@@ -73,18 +88,24 @@ def webhook(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def examined(
-    server: LabelStudioDouble, settings: Settings, record: ProjectRecord = RECORD
+    server: FakeLabelStudio, settings: Settings, record: ProjectRecord = RECORD
 ) -> list[CheckResult]:
-    return list(examine_project(cast(LabelStudio, server), settings, record, CROP))
+    return list(examine_project(server, settings, record, CROP))
 
 
-def test_a_right_project_passes_every_check(healthy: LabelStudioDouble, settings: Settings) -> None:
+def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings)
     assert {finding.state for finding in found} == {State.OK}
     assert len(found) == 10
 
 
-Break = Callable[[LabelStudioDouble], Any]
+Break = Callable[[FakeLabelStudio], Any]
+
+
+def lose_storages(server: FakeLabelStudio) -> None:
+    server.storages.clear()
+    server.served.clear()
+
 
 TRAPS: dict[str, tuple[Break, str, State, str]] = {
     "random sampling": (
@@ -118,6 +139,12 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
         "wildloop push",
     ),
     "no storage": (lambda server: server.storages.clear(), "local storage", State.FAIL, "project create"),
+    "no storage, so that Label Studio serves nothing": (
+        lose_storages,
+        "local storage",
+        State.FAIL,
+        "project create",
+    ),
     "another document root": (
         lambda server: server.served.clear(),
         "crops",
@@ -201,7 +228,7 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_each_trap_is_found_alone_and_its_remedy_named(
-    trap: str, healthy: LabelStudioDouble, settings: Settings
+    trap: str, healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     set_up, check, state, remedy = TRAPS[trap]
     set_up(healthy)
@@ -210,14 +237,35 @@ def test_each_trap_is_found_alone_and_its_remedy_named(
     assert remedy in (wrong[0].remedy or "")
 
 
-def test_somebody_elses_webhook_is_nobodys_business(healthy: LabelStudioDouble, settings: Settings) -> None:
+def test_a_deleted_crop_is_told_apart_from_a_wrong_document_root(
+    healthy: FakeLabelStudio, settings: Settings
+) -> None:
+    (settings.data_dir / CROP).unlink()
+    healthy.served.clear()
+    wrong = [result for result in examined(healthy, settings) if result.state is not State.OK]
+    assert [(result.check, result.state) for result in wrong] == [("crops", State.FAIL)]
+    assert str(settings.data_dir / CROP) in wrong[0].what
+    assert "backup" in (wrong[0].remedy or "")
+    assert "DOCUMENT_ROOT" not in (wrong[0].remedy or "")
+
+
+def test_a_data_folder_outside_the_document_root_is_named_once_and_before_any_project(
+    healthy: FakeLabelStudio, settings: Settings, tmp_path: Path
+) -> None:
+    assert examine_document_root(settings).state is State.OK
+    outside = replace(settings, files_root=tmp_path / "photos")
+    result = examine_document_root(outside)
+    assert (result.check, result.state) == ("document root", State.FAIL)
+    assert "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT" in (result.remedy or "")
+    assert {result.state for result in examined(healthy, outside)} == {State.OK}
+
+
+def test_somebody_elses_webhook_is_nobodys_business(healthy: FakeLabelStudio, settings: Settings) -> None:
     healthy.hooks.append(webhook(2, url="https://chat.example.org/hook", headers={"Authorization": "x"}))
     assert {finding.state for finding in examined(healthy, settings)} == {State.OK}
 
 
-def test_a_project_without_a_version_is_told_to_publish(
-    healthy: LabelStudioDouble, settings: Settings
-) -> None:
+def test_a_project_without_a_version_is_told_to_publish(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings, replace(RECORD, current_model=None))
     assert [finding.remedy for finding in found if finding.check == "model version"] == [
         "run `wildloop publish`"
@@ -225,18 +273,18 @@ def test_a_project_without_a_version_is_told_to_publish(
 
 
 def test_a_project_that_was_deleted_is_told_and_nothing_more_is_asked(
-    healthy: LabelStudioDouble, settings: Settings
+    healthy: FakeLabelStudio, settings: Settings
 ) -> None:
     found = examined(healthy, settings, replace(RECORD, id=8))
     assert [(finding.check, finding.state) for finding in found] == [("project", State.FAIL)]
 
 
-def test_a_refused_token_is_told_by_its_kind(healthy: LabelStudioDouble) -> None:
+def test_a_refused_token_is_told_by_its_kind(healthy: FakeLabelStudio) -> None:
     def refuse() -> dict[str, Any]:
         raise LabelStudioError("asking whose token this is: 401")
 
     healthy.whoami = refuse  # type: ignore[method-assign]
-    found = list(examine_server(cast(LabelStudio, healthy)))
+    found = list(examine_server(healthy))
     assert [(finding.check, finding.state) for finding in found] == [
         ("server", State.OK),
         ("token", State.FAIL),
@@ -244,11 +292,127 @@ def test_a_refused_token_is_told_by_its_kind(healthy: LabelStudioDouble) -> None
     assert "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN" in (found[1].remedy or "")
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (
+            b'{"model_class": "SpeciesModel", "status": "UP"}',
+            "LABEL_STUDIO_URL to the address of Label Studio",
+        ),
+        (b'{"status": "UP"}', "Access Token"),
+        (None, "Access Token"),
+    ],
+)
+def test_an_ml_backend_in_place_of_label_studio_is_recognised(
+    healthy: FakeLabelStudio, answer: bytes | None, remedy: str
+) -> None:
+    def refuse() -> str:
+        raise ApiResponseError("reading the version", status=401, detail="", remedy="a valid Access Token")
+
+    healthy.version = refuse  # type: ignore[method-assign]
+    healthy.served = {} if answer is None else {"health": answer}
+    (result,) = examine_server(healthy)
+    assert (result.check, result.state) == ("server", State.FAIL)
+    assert remedy in (result.remedy or "")
+
+
 def test_foreign_owners_of_our_package_names_are_found() -> None:
-    assert package_names({"backend": ["wildloop"], "pipeline": ["wildloop"]}).state is State.OK
-    found = package_names({"backend": ["wildloop", "some-backend"], "pipeline": ["pipeline"]})
+    assert package_names({"backend": ["wildloop"], "pipeline": ["wildloop"]}, {}).state is State.OK
+    found = package_names({"backend": ["wildloop", "some-backend"], "pipeline": ["pipeline"]}, {})
     assert found.state is State.FAIL
     assert "some-backend" in found.what
+
+
+def test_a_folder_that_hides_one_of_our_packages_is_named(tmp_path: Path) -> None:
+    found = package_names({}, {"backend": tmp_path / "backend" / "__init__.py"})
+    assert found.state is State.FAIL
+    assert str(tmp_path / "backend") in found.what
+    assert "PYTHONPATH" in (found.remedy or "")
+
+
+def test_old_and_missing_packages_are_named_with_the_command_that_replaces_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = {"flask": "1.1.2", "werkzeug": "2.0.2", "jinja2": "3.0.3", "numpy": "2.2.6"}
+
+    def version_of(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(module, "unmet_requirements", lambda texts: unmet_requirements(texts, version_of))
+    requirements = ["flask>=3.1", "werkzeug>=3.1", "jinja2>=3.1.4", "numpy>=1.26", "rq>=2"]
+    found = packages([*requirements, 'timm>=1; extra == "timm"'])
+    assert found.state is State.FAIL
+    for text in (
+        "flask>=3.1 is required, 1.1.2 is installed",
+        "werkzeug>=3.1 is required, 2.0.2 is installed",
+        "jinja2>=3.1.4 is required, 3.0.3 is installed",
+        "rq>=2 is required, but missing",
+    ):
+        assert text in found.what
+    assert "numpy" not in found.what
+    assert "timm" not in found.what
+    assert "uv pip install" in (found.remedy or "")
+    assert packages(["numpy>=1.26"]).state is State.OK
+
+
+def test_a_misspelt_variable_is_named_with_the_right_name() -> None:
+    names = ("EMBEDER", "DATADIR", "DB_URL", "TOP_K", "PHOTOS", "TEST_REDIS", "SHARED_DATA", "EXTRAS")
+    misspelt = misspelt_variables({f"WILDLOOP_{name}": "x" for name in names} | {"PATH": "/bin"})
+    assert misspelt == {
+        "WILDLOOP_DATADIR": "WILDLOOP_DATA_DIR",
+        "WILDLOOP_DB_URL": "WILDLOOP_DATABASE_URL",
+        "WILDLOOP_EMBEDER": "WILDLOOP_EMBEDDER",
+    }
+    (result,) = variables({"WILDLOOP_EMBEDER": "WILDLOOP_EMBEDDER"})
+    assert result.state is State.WARN
+    assert result.remedy == "did you mean WILDLOOP_EMBEDDER?"
+
+
+def test_a_failed_download_of_weights_is_named_until_the_file_is_there(settings: Settings) -> None:
+    assert list(module.embedder_weights(settings)) == []
+    failed_download.remember(settings.data_dir / "cache", "net-0123.pth", "no route to host")
+    assert list(module.embedder_weights(replace(settings, embedder="descriptor"))) == []
+    (result,) = module.embedder_weights(settings)
+    assert result.state is State.WARN
+    assert "no route to host" in result.what
+    assert ".[weights]" in (result.remedy or "")
+    (settings.data_dir / "cache" / "weights" / "net-0123.pth").touch()
+    assert list(module.embedder_weights(settings)) == []
+
+
+def test_a_worker_that_stopped_is_noticed(settings: Settings) -> None:
+    now = utc_now()
+    assert worker(now - dt.timedelta(minutes=4), settings, now).state is State.OK
+    for seen in (None, now - dt.timedelta(minutes=6)):
+        result = worker(seen, settings, now)
+        assert (result.state, result.remedy) == (State.WARN, "start `wildloop worker`")
+    slow = replace(settings, sync_seconds=600.0)
+    assert worker(now - dt.timedelta(minutes=29), slow, now).state is State.OK
+
+
+def test_a_run_under_way_and_one_that_ended_show_that_a_worker_lives(
+    sqlite_database: Database, sqlite_url: str, settings: Settings
+) -> None:
+    def last_seen() -> dt.datetime | None:
+        return module._read_store(replace(settings, database_url=sqlite_url)).worker_seen
+
+    with sqlite_database.write() as conn:
+        projects.save(conn, RECORD)
+        run_id = runs.request(conn, RECORD.id, "sync", trigger="timer")
+    assert last_seen() is None
+    with sqlite_database.write() as conn:
+        claimed = runs.claim(conn, run_id, "machine:1")
+    assert claimed is not None
+    begun = last_seen()
+    assert begun == claimed.heartbeat_at
+    with sqlite_database.write() as conn:
+        assert runs.finish(conn, claimed)
+    ended = last_seen()
+    assert begun is not None
+    assert ended is not None
+    assert ended >= begun
 
 
 def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fails(
@@ -265,4 +429,11 @@ def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fai
     assert "-> start it, or set LABEL_STUDIO_URL to its address" in told.output
     findings = json.loads(CliRunner().invoke(doctor, ["--json"]).output)
     states = {finding["check"]: finding["state"] for finding in findings}
-    assert states == {"package names": "ok", "redis": "fail", "store": "ok", "server": "fail"}
+    assert states == {
+        "package names": "ok",
+        "packages": "ok",
+        "redis": "fail",
+        "store": "ok",
+        "document root": "ok",
+        "server": "fail",
+    }

@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytorch_metric_learning.distances import CosineSimilarity
+from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from pytorch_metric_learning.utils.inference import CustomKNN
 
 from pipeline.errors import SourceError
 from pipeline.evaluation import scatter
 from pipeline.evaluation.dataset_folder import Crop, read
-from pipeline.evaluation.intervals import bootstrap
 from pipeline.evaluation.partition import clusters, held_out_species, partition
 from pipeline.evaluation.probe import judged_rows, probe
 from pipeline.evaluation.retrieval import Rows, map_at_r, retrieval
+from pipeline.statistics import bootstrap_means
 
 SEEDS = st.integers(0, 10_000)
 
@@ -61,6 +65,28 @@ def changed(one: Rows, **fields: Any) -> Rows:
 )
 def test_map_at_r_by_hand(hits: list[int], answers: int, expected: float) -> None:
     assert map_at_r(np.array([hits], np.bool_), np.array([answers])) == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("gallery_is_queries", [True, False])
+@settings(deadline=None, max_examples=25)
+@given(seed=SEEDS)
+def test_metrics_agree_with_pytorch_metric_learning(gallery_is_queries: bool, seed: int) -> None:
+    """Its calculator leaves out a query itself, but no sequence, so each crop is a sequence of its own."""
+    queries = changed(drawn(seed), sequences=np.arange(40))
+    gallery = queries if gallery_is_queries else changed(drawn(seed + 1, 60), sequences=np.arange(100, 160))
+    calculator = AccuracyCalculator(
+        include=("precision_at_1", "mean_average_precision_at_r"), knn_func=CustomKNN(CosineSimilarity())
+    )
+    expected = calculator.get_accuracy(
+        torch.from_numpy(queries.vectors),
+        torch.from_numpy(queries.species),
+        torch.from_numpy(gallery.vectors),
+        torch.from_numpy(gallery.species),
+        ref_includes_query=gallery_is_queries,
+    )
+    found = retrieval(queries, gallery)
+    assert found.map_at_r == pytest.approx(expected["mean_average_precision_at_r"])
+    assert found.recall_at_1 == pytest.approx(expected["precision_at_1"])
 
 
 def test_figures_by_hand() -> None:
@@ -303,7 +329,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     for _ in range(200):
         values = (rng.random(60) < 0.6)[places][:, None].astype(float)
         for groups in (places, np.arange(600)):
-            limits = bootstrap(values, groups, draws=300)
+            limits = bootstrap_means(values, groups, draws=300)
             assert limits is not None
             inside = int(limits[0][0] <= 0.6 <= limits[1][0])
             held, blind = (held + inside, blind) if groups is places else (held, blind + inside)
@@ -313,7 +339,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 
 def test_an_interval_is_that_of_a_binomial_where_each_query_stands_alone() -> None:
     values = np.stack([np.arange(400) % 4 == 0, np.ones(400), np.zeros(400)], axis=1).astype(float)
-    limits = bootstrap(values, np.arange(400))
+    limits = bootstrap_means(values, np.arange(400))
     assert limits is not None
     half = 1.96 * np.sqrt(0.25 * 0.75 / 400)
     assert [one[0] for one in limits] == pytest.approx([0.25 - half, 0.25 + half], abs=0.006)
@@ -322,16 +348,16 @@ def test_an_interval_is_that_of_a_binomial_where_each_query_stands_alone() -> No
 
 def test_the_same_seed_gives_the_same_interval_and_one_place_gives_none() -> None:
     values = np.random.default_rng(0).random((30, 3))
-    first, again = (bootstrap(values, np.arange(30) // 3) for _ in range(2))
-    other = bootstrap(values, np.arange(30) // 3, seed=1)
+    first, again = (bootstrap_means(values, np.arange(30) // 3) for _ in range(2))
+    other = bootstrap_means(values, np.arange(30) // 3, seed=1)
     assert first is not None
     assert again is not None
     assert other is not None
     assert (first[0] == again[0]).all()
     assert (first[1] == again[1]).all()
     assert (first[0] != other[0]).any()
-    assert bootstrap(values, np.zeros(30, np.intp)) is None
-    assert bootstrap(np.zeros((0, 3)), np.zeros(0, np.intp)) is None
+    assert bootstrap_means(values, np.zeros(30, np.intp)) is None
+    assert bootstrap_means(np.zeros((0, 3)), np.zeros(0, np.intp)) is None
 
 
 def test_what_cannot_be_split_is_told() -> None:
@@ -373,10 +399,10 @@ def test_a_dataset_is_read_and_images_without_one_species_are_counted(tmp_path: 
     ("content", "said"),
     [
         ("{", "cannot be read"),
-        ("[]", "no COCO Camera Traps file"),
-        ("{}", "lacks 'categories'"),
+        ("[]", "is not a COCO Camera Traps file"),
+        ("{}", "'categories' is missing"),
         (json.dumps(document(images=[{"id": 1, "file_name": 3}])), "file_name is 3"),
-        (json.dumps(document(annotations=[{"image_id": 1, "category_id": 9}])), "lacks 9"),
+        (json.dumps(document(annotations=[{"image_id": 1, "category_id": 9}])), "9 is missing"),
         (json.dumps(document(annotations=[])), "lists no crop with a species"),
     ],
 )

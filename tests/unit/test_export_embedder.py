@@ -15,10 +15,9 @@ from PIL import Image
 
 from pipeline.cli import wildloop
 from pipeline.embedders import checkpoint, graph, load
-from pipeline.embedders.network import backbone
+from pipeline.embedders.network import Projected, backbone
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.embedders.projected import Projected
-from pipeline.errors import EmbedderError, ExportError
+from pipeline.errors import EmbedderError, FileError
 from pipeline.records import ProjectRecord
 from pipeline.steps.embedding import export as step
 from pipeline.steps.embedding.export import export_embedder
@@ -102,16 +101,16 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
 
 def test_a_file_with_other_vectors_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, "fish")
-    write = step._write
+    write = graph.write
 
-    def spoiled(network: step._ChannelsFirst, *others: Any) -> None:
+    def spoiled(network: Any, *others: Any) -> None:
         mean = network.network.mean
         kept = mean.clone()
         mean += 40
         write(network, *others)
         mean.copy_(kept)
 
-    monkeypatch.setattr(step, "_write", spoiled)
+    monkeypatch.setattr(step, "write", spoiled)
     with pytest.raises(EmbedderError, match="gives other vectors than fish-"):
         export_embedder("fish", tmp_path / "out" / "fish.onnx", data_dir=tmp_path)
     assert list((tmp_path / "out").iterdir()) == []
@@ -135,7 +134,7 @@ def test_only_what_was_trained_here_is_exported_and_never_over_a_folder(tmp_path
     save(tmp_path, "fish")
     with pytest.raises(EmbedderError, match="descriptor is no embedder that was trained here"):
         export_embedder("descriptor", tmp_path / "x.onnx", data_dir=tmp_path)
-    with pytest.raises(ExportError, match="is there and no file"):
+    with pytest.raises(FileError, match="exists and is not a file"):
         export_embedder("fish", tmp_path / "embedders", data_dir=tmp_path)
 
 
@@ -155,9 +154,9 @@ def say(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "square crops, as Wildloop keeps them, are scaled as for fish"),
-        ({"resize": 72}, "fish scales it to 72, bilinear, and cuts 64"),
-        ({"interpolation": "bicubic"}, "fish scales it to 64, bicubic, and cuts 64"),
+        ({}, "Square crops, which Wildloop stores, are scaled as fish does"),
+        ({"resize": 72}, "fish scales to 72 (bilinear) and cuts out the middle 64"),
+        ({"interpolation": "bicubic"}, "fish scales to 64 (bicubic) and cuts out the middle 64"),
     ],
 )
 def test_the_command_prints_the_parity_the_spec_and_how_crops_are_scaled(
@@ -166,10 +165,8 @@ def test_the_command_prints_the_parity_the_spec_and_how_crops_are_scaled(
     save(tmp_path, "fish", **changes)
     out = say("export", "fish", str(tmp_path / "fish.onnx"))
     assert f"opset {graph.OPSET}" in out
-    assert (
-        "agree on 6 images: cosine at least 1.0" in out or "agree on 6 images: cosine at least 0.9999" in out
-    )
-    assert f"use it with --embedder onnx:{tmp_path / 'fish.onnx'}" in out
+    assert "on 6 images: cosine at least 1.0" in out or "on 6 images: cosine at least 0.9999" in out
+    assert f"--embedder onnx:{tmp_path / 'fish.onnx'}" in out
     assert told in out
 
 
@@ -185,15 +182,17 @@ def test_the_list_tells_what_each_learned_from_and_who_uses_it(
     with sqlite_database.write() as conn:
         embeddings.register(conn, embedder)
         projects.save(conn, ProjectRecord(id=4, title="Reef", embedder=embedder.id))
-    lines = say("list").splitlines()
-    assert lines[:6] == [
-        f"fish  {embedder.id}",
-        f"  {BACKBONE}, 32 dimensions",
-        "  learned from 4000 crops of 12 species at 30 locations (train.json) on 2026-11-25T18:40 UTC, "
-        "beginning with scratch",
-        "  validation: recall@1 0.912, MAP@R 0.700",
-        "  licence: CC BY 4.0",
-        "  0 crops have its vectors; used by project 4 (Reef)",
+    fish, other, torn = say("list").split("\n\n")
+    assert [" ".join(line.split()) for line in fish.splitlines()] == [
+        "fish",
+        f"id {embedder.id}",
+        f"network {BACKBONE}, 32 dimensions",
+        "trained on 4,000 crops of 12 species at 30 locations (train.json)",
+        "trained at 2026-11-25 18:40 UTC, starting from scratch",
+        "validation recall@1 0.912, MAP@R 0.700",
+        "licence CC BY 4.0",
+        "crops embedded 0",
+        "used by project 4 (Reef)",
     ]
-    assert lines[11].endswith("used by no project")
-    assert lines[12].startswith("torn  is damaged: ")
+    assert other.split()[-2:] == ["no", "project"]
+    assert torn.startswith("torn: damaged, ")

@@ -16,11 +16,12 @@ from pipeline import heads
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.heads import discriminant
 from pipeline.heads.calibration import calibration_error, log_loss, scale, temperature
-from pipeline.heads.evaluation import effective_size, evaluate, wilson
+from pipeline.heads.evaluation import evaluate
 from pipeline.heads.folds import grouped
 from pipeline.heads.linear import normalised, softmax
 from pipeline.heads.logistic import path
 from pipeline.heads.pooling import pooled
+from pipeline.statistics import effective_size, wilson
 
 
 def labelled(
@@ -234,7 +235,7 @@ def test_embeddings_of_another_embedder_are_refused() -> None:
     head = heads.fit(labelled(30), embedder="squirrel").head
     with pytest.raises(EmbedderError, match="squirrel, not of badger"):
         head.require("badger", 16)
-    with pytest.raises(EmbedderError, match="16 numbers, not of 17"):
+    with pytest.raises(EmbedderError, match="dimension 16, not 17"):
         head.probabilities(np.ones((2, 17), np.float32))
 
 
@@ -347,8 +348,7 @@ def test_figures_agree_with_a_table_worked_by_hand() -> None:
 
 
 def test_the_interval_is_the_one_in_the_textbook() -> None:
-    low, high = wilson(0.9, 10)
-    assert (low, high) == (pytest.approx(0.5958, abs=1e-4), pytest.approx(0.9821, abs=1e-4))
+    assert wilson(0.9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
 
 
 def test_a_burst_that_agrees_with_itself_counts_once() -> None:

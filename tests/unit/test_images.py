@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline import images
-from pipeline.errors import PhotoError, StoreError
+from pipeline.errors import FileError, PhotoError
 from pipeline.images import Photo
 from pipeline.records import WHOLE_FRAME, Box
 from tests.helpers.photographs import encoded, scene
@@ -286,5 +286,5 @@ def test_a_jpeg_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) ->
 
 def test_a_disk_that_refuses_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "ab").write_text("a file where a folder should be")
-    with pytest.raises(StoreError, match="is there room"):
+    with pytest.raises(FileError, match="check the free disk space"):
         images.write_jpeg(scene(), tmp_path / "ab" / "crop.jpg", 90)

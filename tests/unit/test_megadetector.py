@@ -22,6 +22,7 @@ from importers.sources.megadetector.file import check
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Level, SourceLabel
+from pipeline.render.importing import import_report
 from pipeline.store import images
 from pipeline.store.database import Database
 from tests.helpers.photographs import put
@@ -339,7 +340,7 @@ def test_no_damage_gives_more_than_an_error_that_names_the_file(
             told = str(exc)
             assert stored(sqlite_database) == before
         else:
-            told = str(report)
+            told = import_report(report)
         assert "md.json" in told
 
     damage()

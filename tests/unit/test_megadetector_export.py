@@ -21,6 +21,7 @@ from importers.sources.megadetector.file import check
 from pipeline.exporters import megadetector
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.records import Box, Level, SourceLabel
+from pipeline.render.datasets import export_report
 from tests.helpers.megadetector_rules import broken_rules
 from tests.helpers.surveys import box, photograph, survey
 
@@ -93,9 +94,9 @@ def test_the_report_tells_what_the_format_has_no_place_for(tmp_path: Path) -> No
     )
     report = megadetector.write(tmp_path / "md.json", survey(*images))
     assert (report.photographs, report.detections) == (3, 1)
-    assert "1 photographs with labels of the whole" in str(report)
-    assert "1 detections that people are unsure of" in str(report)
-    assert "1 photographs with the failure 'no detector looked at it'" in str(report)
+    assert "1  photograph with labels of the whole" in export_report(report)
+    assert "1  detection that people are unsure of" in export_report(report)
+    assert "1  photograph with the failure 'no detector looked at it'" in export_report(report)
 
 
 def test_other_categories_of_a_detector_follow_the_three(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
             return failing if name == "photographs" else getattr(survey(), name)
 
     with pytest.raises(RuntimeError):
-        megadetector.write(tmp_path / "out" / "md.json", Failing())  # type: ignore[arg-type]
+        megadetector.write(tmp_path / "out" / "md.json", Failing())
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -156,9 +157,9 @@ def change(folder: Path, **values: object) -> None:
         ({"backbone": "mobilenet_v3_small"}, "says dimension 512, mobilenet_v3_small gives 1024"),
         ({"backbone": "resnet18"}, "does not fit its backbone"),
         ({"backbone": 3}, "lacks 'backbone'"),
-        ({"weights": "gone.safetensors"}, "gone.safetensors is missing"),
-        ({"weights": "../weights.safetensors"}, "must lie beside it"),
-        ({"weights": "embedder.json"}, "holds no readable weights"),
+        ({"weights": "gone.safetensors"}, "gone.safetensors does not exist"),
+        ({"weights": "../weights.safetensors"}, "must lie in the same folder"),
+        ({"weights": "embedder.json"}, "contains no readable weights"),
         ({"preprocessing": {"resize": 72}}, "lacks or misspells 'crop'"),
         ({"preprocessing": PREPROCESSING.manifest() | {"std": [0, 1, 1]}}, "cannot be carried out"),
     ],
@@ -180,7 +181,7 @@ def test_a_pickle_is_refused_before_it_can_run_anything(tmp_path: Path) -> None:
     save(tmp_path, name=SMALL, model=random_model(), preprocessing=PREPROCESSING)
     torch.save({"features.0.weight": Evil()}, tmp_path / "evil.pt")
     change(tmp_path, weights="evil.pt")
-    with pytest.raises(EmbedderError, match="holds no readable weights"):
+    with pytest.raises(EmbedderError, match="contains no readable weights"):
         CheckpointEmbedder(tmp_path)
     assert not (tmp_path / "it ran").exists()
 
@@ -244,7 +245,12 @@ def test_many_crops_are_embedded_by_an_exported_graph_with_the_same_vectors(
 ) -> None:
     runs: list[int] = []
     run = Graph.run
-    monkeypatch.setattr(Graph, "run", lambda self, some: runs.append(len(some)) or run(self, some))
+
+    def counted(graph: Graph, some: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        runs.append(len(some))
+        return run(graph, some)
+
+    monkeypatch.setattr(Graph, "run", counted)
     model = random_model(name=name)
     behead(model)
     made = network.Network(model, PREPROCESSING)

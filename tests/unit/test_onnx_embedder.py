@@ -86,7 +86,7 @@ def test_imagenets_normalisation_is_assumed_with_a_warning(
         vectors = embedded(f"onnx:{make()}", tmp_path)
     wanted = (np.array(COLOUR) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(vectors, [wanted], atol=1e-4)
-    assert "ImageNet's mean and deviation are assumed" in caplog.text
+    assert "ImageNet's mean and std are assumed" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ def test_the_same_file_elsewhere_is_the_same_embedder(make: Callable[..., Path],
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("?size=224", "takes images of 16 x 16"),
+        ("?size=224", "has 16 x 16 pixels"),
         ("?size=many", "not a number of pixels"),
-        ("?mean=a,b,c&std=1", "is not numbers"),
+        ("?mean=a,b,c&std=1", "is not a list of numbers"),
         ("?mean=1,2&std=1", "not one or three numbers"),
-        ("?mean=0&std=0", "divides by 0"),
+        ("?mean=0&std=0", "is not above 0"),
         ("?channels=grb", "channels=grb is unknown"),
         ("?output=z", "has no output 'z'"),
-        ("", "gives y, maps"),
+        ("", "has the outputs y, maps"),
     ],
 )
 def test_options_that_do_not_fit_the_file_are_named(

@@ -196,11 +196,12 @@ def test_labels_and_unsure_leave_the_queue_and_all_else_stays() -> None:
 def histories(draw: st.DrawFn) -> list[OracleEntry]:
     """Annotations of a few people, with any mixture of revisions; each (uid, revision) is unique."""
     entries = []
+    choices: list[int | str] = [0, DEER, FOX, "unsure", "skipped", "deleted"]
     for number in range(draw(st.integers(0, 6))):
         by = draw(st.sampled_from(["ann", "bob", "cay", None]))
         source = draw(st.sampled_from(["label-studio", "label-studio", "camtrap-dp"]))
         for revision in range(1, draw(st.integers(1, 3)) + 1):
-            answer = draw(st.sampled_from([0, DEER, FOX, "unsure", "skipped", "deleted"]))
+            answer = draw(st.sampled_from(choices))
             at = draw(st.integers(0, 3))
             truth = draw(st.booleans())
             uid = f"uid-{number}"

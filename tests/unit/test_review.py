@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline import heads
 from pipeline.steps.labelling.review import suspicious
@@ -11,7 +12,7 @@ from pipeline.steps.labelling.review import suspicious
 CLASSES, EACH, FLIPPED = 4, 60, 12
 
 
-def judged(labels: list[int], vectors: np.ndarray) -> tuple[list[int], heads.Fitted]:
+def judged(labels: list[int], vectors: NDArray[np.floating]) -> tuple[list[int], heads.Fitted]:
     """Rows that look wrong, and the fit that says so."""
     fitted = heads.fit(
         heads.Examples(
@@ -27,7 +28,7 @@ def judged(labels: list[int], vectors: np.ndarray) -> tuple[list[int], heads.Fit
     return suspicious(fitted.held_out, np.array([column[one] for one in labels])), fitted
 
 
-def crops(rng: np.random.Generator) -> tuple[list[int], np.ndarray]:
+def crops(rng: np.random.Generator) -> tuple[list[int], NDArray[np.floating]]:
     """Well separated Gaussian classes."""
     truth = [number % CLASSES for number in range(CLASSES * EACH)]
     return truth, 4 * np.eye(CLASSES, 16)[truth] + rng.normal(size=(len(truth), 16))

@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.acquisition.round import Ints, Round
+from pipeline.acquisition.round import Round
+from pipeline.arrays import Ints
 from pipeline.errors import ModelError, SourceError
 from pipeline.simulation import npz_file
 from pipeline.simulation.curve import COLUMNS, Curve, Figures, Point, judge, table
-from pipeline.simulation.estimate import estimate, reached
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.page import page
 from pipeline.simulation.plot import png
 from pipeline.simulation.replay import Schedule, replay
+from pipeline.simulation.seed_mean import mean_over_seeds, reached
 from pipeline.simulation.split import split
 from pipeline.simulation.study import Study, study
-from pipeline.simulation.summary import aligned, milestones, summary
-from pipeline.steps.learning.train import new_labels_wanted
+from pipeline.simulation.summary import milestones, summary
+from pipeline.steps.learning.schedule import new_labels_wanted
 
 WANTED = partial(new_labels_wanted, retrain_every=20)
 
@@ -115,7 +116,7 @@ def test_a_figure_between_rounds_is_on_the_line_and_beyond_them_there_is_none() 
 
 
 def test_an_interval_is_students_t_over_seeds() -> None:
-    found = estimate([0.4, 0.5, 0.6])  # t(0.975; 2) = 4.302653, standard error 0.1 / sqrt(3)
+    found = mean_over_seeds([0.4, 0.5, 0.6])  # t(0.975; 2) = 4.302653, standard error 0.1 / sqrt(3)
     assert found.mean == pytest.approx(0.5)
     assert found.low == pytest.approx(0.251586, abs=1e-6)
     assert found.high == pytest.approx(0.748414, abs=1e-6)
@@ -123,10 +124,10 @@ def test_an_interval_is_students_t_over_seeds() -> None:
 
 
 def test_an_interval_keeps_to_what_is_possible_and_one_seed_has_none() -> None:
-    wide = estimate([0.1, 0.9])
+    wide = mean_over_seeds([0.1, 0.9])
     assert (wide.low, wide.high) == (0.0, 1.0)
-    assert estimate([0.1, -0.1], least=-1).text(1, sign=True) == "+0.0 [-1.0, +1.0]"
-    assert estimate([0.25]).text(3) == "0.250"
+    assert mean_over_seeds([0.1, -0.1], least=-1).text(1, sign=True) == "+0.0 [-1.0, +1.0]"
+    assert mean_over_seeds([0.25]).text(3) == "0.250"
 
 
 def test_what_not_every_seed_reached_has_no_mean() -> None:
@@ -185,15 +186,6 @@ def test_milestones_go_as_far_as_the_labels() -> None:
     assert milestones(studied(curve((20, 0.1)))) == []
 
 
-def test_a_table_in_text_is_aligned() -> None:
-    assert list(aligned(("name", "labels to|reach"), [("a", "1"), ("random", "200")])) == [
-        "name    labels to",
-        "            reach",
-        "a               1",
-        "random        200",
-    ]
-
-
 @pytest.mark.parametrize(
     ("locations", "sequences", "by"),
     [
@@ -249,7 +241,10 @@ def test_a_species_that_only_one_side_shows_is_not_judged() -> None:
 
 @pytest.mark.parametrize(
     ("species", "locations", "message"),
-    [(["deer"], [0], "one labelled crop"), (["deer", "fox"], [0, 1], "on both sides.*by location")],
+    [
+        (["deer"], [0], "one labelled crop"),
+        (["deer", "fox"], [0, 1], r"in the test part \(split by location\) and outside"),
+    ],
 )
 def test_a_pool_that_no_test_part_can_judge_is_refused(
     species: list[str], locations: list[int], message: str
@@ -281,13 +276,13 @@ def test_a_strategy_is_told_of_open_crops_alone_and_of_labels_as_columns() -> No
     replay(pool, part, "spy", spy, schedule(60))
     first, second, third = rounds
     assert first.probabilities is None
-    assert first.answer is None
+    assert first.predict_proba is None
     assert len(first.labelled) == len(first.labels) == 0
     assert set(second.labels.tolist()) == {0, 1}
     assert second.probabilities is not None
-    assert second.answer is not None
+    assert second.predict_proba is not None
     assert second.probabilities.shape == (len(part.open) - 20, 2)
-    assert np.array_equal(second.answer(second.embeddings[second.candidates]), second.probabilities)
+    assert np.array_equal(second.predict_proba(second.embeddings[second.candidates]), second.probabilities)
     for state in rounds:
         assert np.array_equal(state.embeddings, pool.embeddings[part.open])
         assert not set(state.candidates) & set(state.labelled)
@@ -299,7 +294,7 @@ def test_a_strategy_is_told_of_open_crops_alone_and_of_labels_as_columns() -> No
 @pytest.mark.parametrize("chosen", [[0] * 20, range(19), range(10**6, 10**6 + 20)])
 def test_a_strategy_that_breaks_the_rules_is_found_out(chosen: Any) -> None:
     pool = made_up()
-    with pytest.raises(ValueError, match="cheat chose other than 20 distinct candidates"):
+    with pytest.raises(ValueError, match="cheat did not choose 20 distinct candidates"):
         replay(pool, split(pool, 0), "cheat", lambda *_: np.array(list(chosen)), schedule(40))
 
 
@@ -408,13 +403,13 @@ def test_a_pool_is_read_from_a_file(tmp_path: Path) -> None:
         ({"label": [1]}, r"lacks E; it holds label \(save E"),
         ({"E": np.eye(2)}, "lacks label; it holds E"),
         ({}, "lacks E and label; it holds nothing"),
-        ({"E": np.ones(3), "label": [1, 2, 3]}, r"E of .* shape \(3,\) \(E is a table"),
+        ({"E": np.ones(3), "label": [1, 2, 3]}, r"E of .* shape \(3,\) \(E must be a table"),
         ({"E": np.ones((0, 4)), "label": []}, r"E of .* shape \(0, 4\)"),
         ({"E": np.array([["a"]]), "label": [1]}, "E of .* is <U1"),
         ({"E": np.array([[1.0], [np.nan]]), "label": [1, 2]}, "not finite, first in row 1"),
-        ({"E": np.eye(2), "label": [1]}, "label of .* a row of 2"),
+        ({"E": np.eye(2), "label": [1]}, "label of .* must hold 2"),
         ({"E": np.eye(2), "label": [0.5, 1.5]}, "label of .* float64"),
-        ({"E": np.eye(2), "label": np.array(["a", None])}, "label of .* no Python objects"),
+        ({"E": np.eye(2), "label": np.array(["a", None])}, "label of .* not of Python objects"),
         ({"E": np.eye(2), "label": [1, 2], "group": [[1, 2]]}, "group of"),
         ({"E": np.eye(2), "label": [1, 2], "location": [1]}, "location of"),
     ],

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.splits import held_out
 
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=2, max_size=60)
 
 
-def split(rows: list[tuple[int, int]], fraction: float = 0.2, seed: int = 0) -> np.ndarray:
+def split(rows: list[tuple[int, int]], fraction: float = 0.2, seed: int = 0) -> NDArray[np.bool_]:
     classes, groups = (np.array(column, np.intp) for column in zip(*rows, strict=True))
     return held_out(classes, np.unique(groups, return_inverse=True)[1], fraction, seed)
 

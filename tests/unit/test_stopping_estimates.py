@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.statistics import clopper_pearson
 from pipeline.stopping import estimate
-from pipeline.stopping.intervals import clopper_pearson
 
 NAMES = {1: "fox", 2: "hare", 3: "lynx"}
 TRUTH = np.array([1, 1, 1, 1, 2, 2, 3])
@@ -27,7 +27,7 @@ def test_shares_are_counted_by_hand() -> None:
     assert found.macro_recall is not None
     assert found.macro_recall.value == pytest.approx((3 / 4 + 1 + 0) / 3)
     fox, hare, lynx = (found.classes[one] for one in (1, 2, 3))
-    assert (fox.name, fox.labels, fox.said) == ("fox", 4, 4)
+    assert (fox.name, fox.labels, fox.predictions) == ("fox", 4, 4)
     assert fox.precision is not None
     assert fox.precision.value == pytest.approx(3 / 4)
     assert hare.precision is not None
@@ -75,7 +75,7 @@ def test_bursts_widen_the_intervals() -> None:
 
 
 def test_the_figures_survive_json() -> None:
-    figures = estimate(TRUTH, SAID, APART, NAMES).as_figures()
+    figures = estimate(TRUTH, SAID, APART, NAMES).as_metrics()
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
     assert figures["classes"]["lynx"]["precision"] is None
     assert figures["accuracy"]["value"] == pytest.approx(5 / 7)

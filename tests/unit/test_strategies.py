@@ -20,11 +20,13 @@ from pipeline.acquisition.baselines.cluster_margin import cluster_margin
 from pipeline.acquisition.baselines.drop_query import drop_query
 from pipeline.acquisition.baselines.falcun import falcun
 from pipeline.acquisition.baselines.k_center import k_center
+from pipeline.acquisition.baselines.kmeans import nearest
 from pipeline.acquisition.baselines.typiclust import typiclust
 from pipeline.acquisition.baselines.uncertainty import entropy, least_confidence, margin, power_margin, random
-from pipeline.acquisition.geometry import nearest, squared_distances, unit
+from pipeline.acquisition.geometry import squared_distances
 from pipeline.acquisition.measures import margin as margin_of
-from pipeline.acquisition.round import Embeddings, Floats, Round, Strategy
+from pipeline.acquisition.round import Round, Strategy
+from pipeline.arrays import Embeddings, Floats, unit
 
 SETTLED: list[Strategy] = [least_confidence, margin, entropy, k_center]  # no chance in it but for ties
 STRATEGIES = [*SETTLED, random, power_margin, badge, typiclust, cluster_margin, drop_query, falcun]
@@ -42,12 +44,13 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def head(rows: Embeddings) -> Floats:
     """Four classes along the first four axes."""
-    logits = np.exp(4 * unit(rows)[:, :4])
-    return logits / logits.sum(axis=1, keepdims=True)
+    odds = np.exp(4 * unit(rows)[:, :4])
+    probabilities: Floats = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def pool(embeddings: Embeddings, labelled: list[int] | None = None, **more: Any) -> Round:
-    """A round where all that is not labelled may be asked for; `head` answers unless told otherwise."""
+    """A round where all that is not labelled may be asked for; `head` predicts by default."""
     known = np.array(labelled or [], np.intp)
     candidates = np.setdiff1d(np.arange(len(embeddings)), known)
     given: dict[str, Any] = {
@@ -57,7 +60,7 @@ def pool(embeddings: Embeddings, labelled: list[int] | None = None, **more: Any)
         "labels": known % 4,
         "sequences": candidates,
         "probabilities": head(embeddings[candidates]),
-        "answer": head,
+        "predict_proba": head,
     }
     return Round(**{**given, **more})
 
@@ -157,14 +160,14 @@ def shades(*sizes: int) -> Floats:
 
 def test_drop_query_asks_one_of_each_group_whose_label_changes_largest_first() -> None:
     embeddings = shades(12, 8, 4)
-    state = pool(embeddings, probabilities=bright(embeddings), answer=bright)
+    state = pool(embeddings, probabilities=bright(embeddings), predict_proba=bright)
     group = np.searchsorted([12, 20, 24], drop_query(state, 3, rng()), side="right")
     assert group.tolist() == [0, 1, 2]
 
 
 def test_drop_query_fills_up_with_what_did_not_change() -> None:
     embeddings = shades(3)
-    state = pool(embeddings, probabilities=bright(embeddings), answer=bright)
+    state = pool(embeddings, probabilities=bright(embeddings), predict_proba=bright)
     picks = drop_query(state, 6, rng()).tolist()
     assert set(picks[:3]) == {0, 1, 2}
     assert len(set(picks)) == 6
@@ -256,7 +259,7 @@ def test_the_lazy_k_center_is_the_greedy_one(monkeypatch: pytest.MonkeyPatch) ->
 
 def explicit(probabilities: Floats, embeddings: Floats) -> Floats:
     """Gradients (N, C * D) as BADGE's paper writes them."""
-    residual = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
+    residual: Floats = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
     return (residual[:, :, None] * embeddings[:, None]).reshape(len(embeddings), -1)
 
 
@@ -265,7 +268,7 @@ def test_factored_gradients_lie_as_far_apart_as_explicit_ones(rows: int, classes
     probabilities = rng(seed).dirichlet(np.ones(classes), rows).astype(np.float32)
     points = crops(rows, seed=seed)
     full = explicit(probabilities, points)
-    residual = probabilities - np.eye(classes, dtype=np.float32)[probabilities.argmax(axis=1)]
+    residual: Floats = probabilities - np.eye(classes, dtype=np.float32)[probabilities.argmax(axis=1)]
     factored = Gradients(residual, points)
     expected = np.square(full[:, None] - full).sum(axis=2)
     np.testing.assert_allclose(factored.squared_norms(), np.square(full).sum(axis=1), atol=1e-5)
@@ -304,16 +307,16 @@ def worlds() -> dict[str, Round]:
         "no candidates": pool(crops(3), [0, 1, 2]),
         "nothing at all": pool(crops(0)),
         "no labels": pool(crops(30)),
-        "no head": dataclasses.replace(some, probabilities=None, answer=None),
-        "no head, no labels": pool(crops(30), probabilities=None, answer=None),
-        "no way to ask the head": dataclasses.replace(some, answer=None),
+        "no head": dataclasses.replace(some, probabilities=None, predict_proba=None),
+        "no head, no labels": pool(crops(30), probabilities=None, predict_proba=None),
+        "no way to ask the head": dataclasses.replace(some, predict_proba=None),
         "identical": pool(np.ones((30, 8), np.float16), [4]),
         "zero": pool(np.zeros((30, 8), np.float16), [4]),
         "one label": pool(crops(30), [4]),
         "one class": dataclasses.replace(
             some,
             probabilities=np.full((count, 1), 2 / 3, np.float32),
-            answer=lambda rows: np.full((len(rows), 1), 2 / 3, np.float32),
+            predict_proba=lambda rows: np.full((len(rows), 1), 2 / 3, np.float32),
         ),
         "sure of everything": dataclasses.replace(
             some, probabilities=np.tile(np.eye(4, dtype=np.float32)[0], (count, 1))
@@ -341,7 +344,7 @@ def test_any_pool_gives_distinct_candidates(strategy: Strategy, world: str) -> N
 
 
 def test_before_any_head_a_doubt_is_a_guess() -> None:
-    state = pool(crops(30), probabilities=None, answer=None)
+    state = pool(crops(30), probabilities=None, predict_proba=None)
     for strategy in (margin, least_confidence, entropy, power_margin, badge, drop_query, falcun):
         assert strategy(state, 9, rng(3)).tolist() == random(state, 9, rng(3)).tolist()
 
@@ -353,7 +356,7 @@ def test_falcun_without_sharpness_is_random(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_allclose(first / 2000, 0.25, atol=0.04)
 
 
-class Rival(SkactivemlClassifier):
+class Rival(SkactivemlClassifier):  # type: ignore[misc]  # untyped
     """`answer` as scikit-activeml wants a classifier."""
 
     def __init__(self, answer: Callable[[Embeddings], Floats] = head) -> None:
@@ -457,7 +460,7 @@ def test_drop_query_agrees_with_scikit_activeml_on_the_same_clusters(monkeypatch
     embeddings = unit(shades(12, 8, 4))
     centres = np.stack([embeddings[some].mean(axis=0) for some in (slice(12), slice(12, 20), slice(20, 24))])
     monkeypatch.setattr(module("drop_query"), "sampled_kmeans", lambda *_: centres)
-    state = pool(embeddings, probabilities=bright(embeddings), answer=bright)
+    state = pool(embeddings, probabilities=bright(embeddings), predict_proba=bright)
     query = rivals.DropQuery(cluster_algo=Given, cluster_algo_dict={"centres": centres}, random_state=0).query
     picks = query(embeddings, rival_labels(state), Rival(bright), fit_clf=False, batch_size=3)
     assert set(drop_query(state, 3, rng()).tolist()) == set(picks.tolist())

@@ -146,16 +146,16 @@ def test_a_checkpoint_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     for target, says in {
         f"test_vit:{folder}": "describes test_resnet, not test_vit",
         f"test_vit:{folder / 'model.safetensors'}": "cannot be loaded",
-        f"hf-hub:a/b:{folder / 'model.safetensors'}": "does not say what network",
+        f"hf-hub:a/b:{folder / 'model.safetensors'}": "does not describe the network",
         f"test_vit:{tmp_path / 'empty'}": r"config\.json cannot be read",
-        f"test_vit:{tmp_path / 'gone'}": "is missing",
-        f"test_vit:{tmp_path / 'bad.safetensors'}": "holds no readable weights",
+        f"test_vit:{tmp_path / 'gone'}": "does not exist",
+        f"test_vit:{tmp_path / 'bad.safetensors'}": "contains no readable weights",
     }.items():
         with pytest.raises(EmbedderError, match=says) as caught:
             load(f"timm:{target}", data_dir=tmp_path)
         assert caught.value.remedy
     change(folder, crop_mode="border")
-    with pytest.raises(EmbedderError, match="images of another kind"):
+    with pytest.raises(EmbedderError, match="expects images that are not supported"):
         load(f"timm:test_resnet:{folder}", data_dir=tmp_path)
 
 
@@ -216,7 +216,7 @@ def test_an_unreachable_hub_is_an_error_never_random_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(EmbedderError, match="cannot be fetched") as caught:
+    with pytest.raises(EmbedderError, match="cannot be downloaded") as caught:
         load(f"timm:{name}", data_dir=tmp_path)
     assert "timm:NAME:CHECKPOINT" in str(caught.value.remedy)
 

@@ -13,7 +13,7 @@ import torch
 
 from pipeline.embedders import load
 from pipeline.embedders.checkpoint import save
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected
 from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.retrieval import Retrieval, Rows, retrieval
@@ -174,7 +174,7 @@ def test_the_statistics_of_a_network_follow_within_a_few_steps(tmp_path: Path, n
     model = network(replace(SMALL, backbone=name))
     Trainer(corpus(tmp_path, crops, seed=0), SMALL, model, tmp_path, inputs="", workers=0)
     first = next(module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d))
-    first.train()
+    first.cpu().train()
     far = torch.full((4, first.num_features, 8, 8), 100.0)
     for _ in range(20):
         first(far)

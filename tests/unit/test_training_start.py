@@ -11,8 +11,7 @@ import torch
 from torchvision import models
 
 from pipeline.embedders.checkpoint import save
-from pipeline.embedders.network import backbone
-from pipeline.embedders.projected import Projected
+from pipeline.embedders.network import Projected, backbone
 from pipeline.embedders.torchvision import WeightsUnavailableError
 from pipeline.errors import EmbedderError
 from pipeline.training.recipe import Recipe
@@ -57,7 +56,7 @@ def test_without_published_weights_auto_begins_from_scratch_and_says_so(
 
 @pytest.mark.usefixtures("unreachable")
 def test_published_weights_that_were_asked_for_are_never_replaced_by_others(tmp_path: Path) -> None:
-    with pytest.raises(WeightsUnavailableError, match="cannot be fetched"):
+    with pytest.raises(WeightsUnavailableError, match="cannot be downloaded"):
         begin(SMALL, "published", tmp_path)
 
 
@@ -122,7 +121,7 @@ def test_a_checkpoint_of_another_backbone_is_refused_with_the_right_one(tmp_path
     [
         ("descriptor", "cannot begin from 'descriptor'"),
         ("torchvision:resnet18", "cannot begin from"),
-        ("unknown", "none was trained yet"),
+        ("unknown", "train one first"),
         ("checkpoint:nowhere", "cannot be read"),
     ],
 )

@@ -12,8 +12,9 @@ from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import ImageRoot
-from importers.reading.locations import Locator, by_pattern
+from importers.reading.locations import Locator, locator, no_location
 from importers.reading.paths import as_text
 from importers.sources.camtrap_dp import scratch_tables as scratch
 from importers.sources.camtrap_dp.labels import findings_of, labels_of
@@ -23,7 +24,6 @@ from importers.sources.camtrap_dp.rows import (
     Deployment,
     Medium,
     Observation,
-    Refused,
     deployment_of,
     medium_of,
     observation_of,
@@ -32,10 +32,6 @@ from importers.sources.camtrap_dp.scratch_tables import JoinedMedium, ScratchTab
 from pipeline.errors import SourceError
 from pipeline.store import deployments as stored_deployments
 from pipeline.store.database import Database
-
-
-def _nowhere(name: str) -> None:
-    """No location is read from file names: every medium names its deployment."""
 
 
 def import_camtrap_dp(
@@ -66,7 +62,7 @@ def import_camtrap_dp(
                 remedy="correct its table of media",
             )
         places = Places(source, stage, root, deployments, report)
-        locate = by_pattern(options.location_pattern) if options.location_pattern else _nowhere
+        locate = locator(options.location_pattern, no_location)
         intake = Ingestor(database, data_dir, detector, locate, options, report)
         with database.write() as conn:
             stored_deployments.add(conn, (one.record for one in deployments.values()))
@@ -84,9 +80,9 @@ def read(source: Package, stage: ScratchTables, report: ImportReport) -> dict[st
         try:
             one = deployment_of(row)
             if one.record.id in deployments:
-                raise Refused("duplicate", f"deploymentID {one.record.id} is taken")
+                raise BadRecord("duplicate", f"deploymentID {one.record.id} is taken")
             deployments[one.record.id] = one
-        except Refused as exc:
+        except BadRecord as exc:
             report.refuse(where, f"deployment: {exc.kind}", exc.what)
     for where, medium in stage.add_media(_media(source, deployments, report)):
         report.refuse(where, "medium: duplicate", f"mediaID {medium.id} is taken")
@@ -111,7 +107,7 @@ def entries(
     stage: ScratchTables,
     places: Places,
     deployments: Mapping[str, Deployment],
-    locate: Locator = _nowhere,
+    locate: Locator = no_location,
 ) -> Iterator[SourceImage]:
     """An entry for each medium, in the order of its table, with its labels, boxes and event.
 
@@ -153,7 +149,7 @@ def _media(
     for where, row in source.rows("media"):
         try:
             yield where, medium_of(row, deployments)
-        except Refused as exc:
+        except BadRecord as exc:
             report.refuse(where, f"medium: {exc.kind}", exc.what)
 
 
@@ -163,7 +159,7 @@ def _observations(
     for where, row in source.rows("observations"):
         try:
             yield where, observation_of(row, deployments)
-        except Refused as exc:
+        except BadRecord as exc:
             report.refuse(where, f"observation: {exc.kind}", exc.what)
 
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from importers.detectors.results import box_of
-from importers.reading.clocks import on_clock, zone_name
-from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
+from importers.reading.bad_record import BadRecord
+from importers.reading.clocks import on_clock, parse_clock_time, zone_name
+from importers.reading.paths import VIDEO_SUFFIXES, suffix_of
 from pipeline.records import EMPTY, OBSERVATION_TYPE, Box, DeploymentRecord
+from pipeline.vocabulary import names_no_species
 
 TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
 LEVELS = ("media", "event")
@@ -32,15 +34,6 @@ _SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
 _MOST_COUNT = 2_147_483_647  # what a column of integers holds
 
 Row = Mapping[str, str]
-
-
-class Refused(Exception):
-    """This row is not taken: its kind of trouble in a word, and what it is."""
-
-    def __init__(self, kind: str, what: str) -> None:
-        super().__init__(what)
-        self.kind = kind
-        self.what = what
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +81,7 @@ class Observation:
 
 
 def deployment_of(row: Row) -> Deployment:
-    """The deployment of a row. Raises Refused."""
+    """The deployment of a row. Raises BadRecord."""
     id_ = _needed(row, "deploymentID")
     started = _moment(row, "deploymentStart")
     ended = _moment(row, "deploymentEnd")
@@ -107,12 +100,12 @@ def deployment_of(row: Row) -> Deployment:
 
 
 def medium_of(row: Row, deployments: Mapping[str, Deployment]) -> Medium:
-    """The photograph of a row, its time on its deployment's clock. Raises Refused."""
+    """The photograph of a row, its time on its deployment's clock. Raises BadRecord."""
     deployment = _needed(row, "deploymentID")
     path = _needed(row, "filePath")
     time = _moment(row, "timestamp")
     if time is None:
-        raise Refused("time", "it has no timestamp")
+        raise BadRecord("time", "it has no timestamp")
     name = row.get("fileName")
     kind = row.get("fileMediatype", "").lower()
     return Medium(
@@ -127,25 +120,25 @@ def medium_of(row: Row, deployments: Mapping[str, Deployment]) -> Medium:
 
 
 def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observation:
-    """The observation of a row. Raises Refused."""
+    """The observation of a row. Raises BadRecord."""
     id_ = _needed(row, "observationID")
     deployment = _needed(row, "deploymentID")
     level, kind = row.get("observationLevel"), row.get("observationType")
     if level not in LEVELS:
-        raise Refused("level", f"observationLevel {level!r} is neither media nor event")
+        raise BadRecord("level", f"observationLevel {level!r} is neither media nor event")
     if kind not in TYPES:
-        raise Refused("type", f"observationType {kind!r} is none of {', '.join(TYPES)}")
+        raise BadRecord("type", f"observationType {kind!r} is none of {', '.join(TYPES)}")
     of_event = level == "event"
     start = end = None
     if of_event:
         zone = _zone(deployments, deployment)
         started, ended = _moment(row, "eventStart"), _moment(row, "eventEnd")
         if started is None or ended is None:
-            raise Refused("time", "it has no eventStart or no eventEnd")
+            raise BadRecord("time", "it has no eventStart or no eventEnd")
         start, end = _on_clock(started, zone), _on_clock(ended, zone)
     method = row.get("classificationMethod")
     if method not in (None, "human", "machine"):
-        raise Refused("method", f"classificationMethod {method!r} is neither human nor machine")
+        raise BadRecord("method", f"classificationMethod {method!r} is neither human nor machine")
     category = _category(kind, row.get("scientificName"))
     return Observation(
         id=id_,
@@ -169,7 +162,7 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
 
 def _category(kind: str, species: str | None) -> str | None:
     if kind == "animal":
-        return species
+        return None if species is None or names_no_species(species) else species
     return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
 
 
@@ -187,7 +180,7 @@ def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None
 def _needed(row: Row, column: str) -> str:
     value = row.get(column)
     if value is None:
-        raise Refused("incomplete", f"it has no {column}")
+        raise BadRecord("incomplete", f"it has no {column}")
     return value
 
 
@@ -200,7 +193,7 @@ def _number(row: Row, column: str, least: float, most: float) -> float | None:
     except ValueError:
         value = math.nan
     if not least <= value <= most:
-        raise Refused(column, f"{column} {text[:40]!r} is no number from {least:g} to {most:g}")
+        raise BadRecord(column, f"{column} {text[:40]!r} is no number from {least:g} to {most:g}")
     return value
 
 
@@ -210,7 +203,7 @@ def _count(row: Row) -> int | None:
         return None
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 11 else 0
     if not 1 <= value <= _MOST_COUNT:
-        raise Refused("count", f"count {text[:40]!r} is no number of individuals")
+        raise BadRecord("count", f"count {text[:40]!r} is no number of individuals")
     return value
 
 
@@ -221,7 +214,7 @@ def _box(row: Row) -> Box | None:
         return None
     box = box_of(given) if len(given) == len(sides) else None
     if box is None:
-        raise Refused("box", "its box is not whole, or has no area within the frame")
+        raise BadRecord("box", "its box is not whole, or has no area within the frame")
     return box
 
 
@@ -232,7 +225,7 @@ def _sureness(tags: str) -> float | None:
         if key == BOX_CONFIDENCE:
             try:
                 return _number({key: value}, key, 0.0, 1.0)
-            except Refused:
+            except BadRecord:
                 return None
     return None
 
@@ -242,9 +235,9 @@ def _moment(row: Row, column: str) -> dt.datetime | None:
     if text is None:
         return None
     try:
-        return dt.datetime.fromisoformat(text)
+        return parse_clock_time(text, date_alone=dt.time())
     except ValueError as exc:
-        raise Refused("time", f"{column} {as_text(text[:40])!r} is no date and time") from exc
+        raise BadRecord("time", f"{column} {exc}") from exc
 
 
 def _zone(deployments: Mapping[str, Deployment], id_: str) -> dt.tzinfo | None:
@@ -252,15 +245,15 @@ def _zone(deployments: Mapping[str, Deployment], id_: str) -> dt.tzinfo | None:
 
 
 def _on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """The moment as the deployment's clock showed it. Raises Refused."""
+    """The moment as the deployment's clock showed it. Raises BadRecord."""
     try:
         return on_clock(moment, zone)
     except ValueError as exc:
-        raise Refused("time", str(exc)) from exc
+        raise BadRecord("time", str(exc)) from exc
 
 
 def _in_utc(moment: dt.datetime | None) -> dt.datetime | None:
-    """The moment in UTC; None where it came without a zone. Raises Refused."""
+    """The moment in UTC; None where it came without a zone. Raises BadRecord."""
     if moment is None or moment.tzinfo is None:
         return None
     return _on_clock(moment, dt.UTC).replace(tzinfo=dt.UTC)

@@ -13,17 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from importers.reading.scratch import scratch_database
 from importers.sources.camtrap_dp.rows import Medium, Observation
-from pipeline.errors import StoreError
 from pipeline.records import Box
 from pipeline.store.database import chunks
 
 BATCH = 5_000  # rows in one statement
 
 _TABLES = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA cache_size = -65536;
 CREATE TABLE medium (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, deployment TEXT, time TEXT, path TEXT, name TEXT,
     event TEXT, is_video INTEGER, frame INTEGER, frames INTEGER
@@ -213,17 +210,9 @@ _OBSERVED = (
 
 @contextmanager
 def opened() -> Iterator[ScratchTables]:
-    """Scratch tables for as long as the block lasts. Raises StoreError where the disk has no room."""
-    connection = sqlite3.connect("", isolation_level=None)
-    try:
+    """Scratch tables for as long as the block lasts. Raises StoreError if the disk is full."""
+    with scratch_database() as connection:
         yield ScratchTables(connection)
-    except sqlite3.Error as exc:
-        raise StoreError(
-            f"the scratch tables of the import failed: {exc}",
-            remedy="make room in the folder for temporary files, or set TMPDIR to another",
-        ) from exc
-    finally:
-        connection.close()
 
 
 def _observation(row: tuple[Any, ...]) -> Observation:

@@ -17,18 +17,19 @@ from importers.detectors.categories import to_categories
 from importers.detectors.results import box_of
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
-from importers.reading.clocks import EARLIEST_YEAR
+from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
+from importers.reading.bad_record import BadRecord
+from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
+from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
-from importers.sources.coco.file import CocoFile, check_images, id_text, image_problem, read_outlines
+from importers.sources.coco.file import CocoFile, check_image, check_images, id_text, read_outlines
+from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
-from pipeline.exporters.coco import UNCLASSIFIED
-from pipeline.records import ANIMAL, EMPTY, Level, SourceLabel
+from pipeline.records import ANIMAL, EMPTY, Box, Level, SourceLabel
 from pipeline.store.database import Database
-
-_NO_SPECIES = frozenset({ANIMAL, UNCLASSIFIED})  # of a box: that there is something, not what
+from pipeline.vocabulary import Meaning, meaning_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +77,13 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
     if not files:
         raise SourceError("no file is named", remedy="name at least one")
     outlines = read_outlines(files, report)
-    ids = check_images(outlines, report)
-    return [
-        Source(file=file, images=len(own), annotations=read_annotations(file, own, report))
-        for file, own in zip(outlines, ids, strict=True)
-    ]
+    with scratch_database() as connection:
+        ids = Ids(connection)
+        lengths = check_images(outlines, ids, report)
+        return [
+            Source(file=file, images=images, annotations=read_annotations(file, images, ids, report))
+            for file, images in zip(outlines, lengths, strict=True)
+        ]
 
 
 def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
@@ -88,8 +91,11 @@ def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) ->
     for source in sources:
         reading = _Reading(source.file, root, report)
         for place, image in enumerate(islice(source.file.images(), source.images)):
-            if image_problem(image) is None:
-                yield reading.entry(image, source.annotations.of(place))
+            try:
+                check_image(image)
+            except BadRecord:
+                continue  # refused by `check`
+            yield reading.entry(image, source.annotations.of(place))
 
 
 class _Reading:
@@ -100,7 +106,7 @@ class _Reading:
         self._source = file.source
         self._root = root
         self._report = report
-        self._labels: dict[tuple[str, Level, int | None], SourceLabel] = {}  # people's, each made once
+        self._labels: dict[tuple[str, Level, int | None], SourceLabel | None] = {}  # people's, each made once
         names = sorted(set(file.categories.values()))
         kinds = to_categories(names)
         self._kinds = {name: kind or ANIMAL for name, kind in zip(names, kinds, strict=True)}
@@ -111,7 +117,9 @@ class _Reading:
         prefix = self._file.prefix
         width, height = self._size(image)
         failure = _ruled_out(image, name)
-        findings, labels = self._said(image, annotations, width, height) if failure is None else ((), ())
+        findings, labels = (
+            self._boxes_and_labels(image, annotations, width, height) if failure is None else ((), ())
+        )
         location, seq_id = id_text(image.get("location")), id_text(image.get("seq_id"))
         return SourceImage(
             file_name=name if failure is not OUTSIDE else given,
@@ -129,7 +137,7 @@ class _Reading:
             seq_num_frames=self._number(image, "seq_num_frames", 1) if seq_id else None,
         )
 
-    def _said(
+    def _boxes_and_labels(
         self,
         image: Mapping[str, Any],
         annotations: Sequence[Annotation],
@@ -137,50 +145,65 @@ class _Reading:
         height: int | None,
     ) -> tuple[tuple[DetectedBox, ...], tuple[SourceLabel, ...]]:
         """The boxes of a photograph, and the labels of the whole of it."""
-        findings: list[DetectedBox] = []
-        labels: dict[tuple[str, Level], SourceLabel] = {}
-        for one in annotations:
-            if one.bbox is None or one.category == EMPTY:
-                if one.bbox is not None:
+        boxes: list[DetectedBox] = []
+        labels: dict[tuple[str | None, Level], SourceLabel] = {}
+        for annotation in annotations:
+            if annotation.bbox is None or meaning_of(annotation.category) is Meaning.BLANK:
+                if annotation.bbox is not None:
                     self._report.notes["boxes of `empty`, taken as labels of the photograph"] += 1
-                level = Level.IMAGE if one.level is Level.BOX else one.level
-                if one.category != UNCLASSIFIED:
-                    labels.setdefault((one.category, level), self._label(one, level))
+                level = Level.IMAGE if annotation.level is Level.BOX else annotation.level
+                label = self._label(annotation, level)
+                if label is not None:
+                    labels.setdefault((label.category, level), label)
                 continue
-            if one.relative:
-                box = box_of(one.bbox)
-            elif width is None or height is None:
-                self._refuse(image, "box in pixels of unknown number", "it has a `bbox`, no width and height")
-                continue
-            else:
-                x, y, w, h = one.bbox
-                box = box_of((x / width, y / height, w / width, h / height))
-            if box is None:
-                self._refuse(image, "box outside the photograph", f"its box is {list(one.bbox)}")
-                continue
-            own = () if one.category in _NO_SPECIES else (self._label(one, Level.BOX),)
-            findings.append(
-                DetectedBox(box=box, confidence=1.0, category=self._kinds[one.category], labels=own)
-            )
-        for key in _contradicted(labels, has_boxes=bool(findings)) if labels else ():
+            box = self._box(image, annotation, width, height)
+            if box is not None:
+                label = self._label(annotation, Level.BOX)
+                boxes.append(
+                    DetectedBox(
+                        box=box,
+                        confidence=1.0,
+                        category=self._kinds[annotation.category],
+                        labels=() if label is None else (label,),
+                    )
+                )
+        for key in _contradicted(labels, has_boxes=bool(boxes)) if labels else ():
             del labels[key]
             self._report.notes["labels `empty` left out, where the same source sees something"] += 1
-        return tuple(findings), tuple(labels.values())
+        return tuple(boxes), tuple(labels.values())
 
-    def _label(self, one: Annotation, level: Level) -> SourceLabel:
-        key = (one.category, level, one.individuals)
-        label = self._labels.get(key) if not one.weak else None
-        if label is None:
-            label = SourceLabel(
-                category=one.category,
+    def _box(
+        self, image: Mapping[str, Any], annotation: Annotation, width: int | None, height: int | None
+    ) -> Box | None:
+        """The box in fractions of the frame; None, refused, if that cannot be told or has no area."""
+        x, y, w, h = annotation.bbox or (0.0, 0.0, 0.0, 0.0)
+        if not annotation.relative:
+            if width is None or height is None:
+                self._refuse(image, "box in pixels of unknown number", "it has a `bbox`, no width and height")
+                return None
+            x, y, w, h = x / width, y / height, w / width, h / height
+        box = box_of((x, y, w, h))
+        if box is None:
+            self._refuse(image, "box outside the photograph", f"its box is {list(annotation.bbox or ())}")
+        return box
+
+    def _label(self, annotation: Annotation, level: Level) -> SourceLabel | None:
+        """The label of an annotation; None if its category says nothing."""
+        key = (annotation.category, level, annotation.individuals)
+        if key in self._labels and not annotation.weak:
+            return self._labels[key]
+        label = understood(
+            SourceLabel(
+                category=annotation.category,
                 source=self._source,
                 level=level,
-                weak=one.weak,
-                confidence=one.confidence,
-                count=one.individuals,
+                weak=annotation.weak,
+                confidence=annotation.confidence,
+                count=annotation.individuals,
             )
-            if not one.weak:
-                self._labels[key] = label
+        )
+        if not annotation.weak:
+            self._labels[key] = label
         return label
 
     def _size(self, image: Mapping[str, Any]) -> tuple[int | None, int | None]:
@@ -201,39 +224,23 @@ class _Reading:
         value = image.get("datetime")
         if value is None or value == "":
             return None
-        found = parse_time(value)
-        if found is None:
-            self._refuse(image, "datetime", f"datetime {_short(value)} is no time since {EARLIEST_YEAR}")
-        return found
+        try:
+            if not isinstance(value, str):
+                raise ValueError(f"{_short(value)} is not a text")
+            return parse_clock_time(value).replace(tzinfo=None)
+        except ValueError as exc:
+            self._refuse(image, "datetime", f"datetime {as_text(str(exc))}")
+            return None
 
     def _refuse(self, image: Mapping[str, Any], kind: str, what: str) -> None:
         self._report.refuse(f"{as_text(str(self._file.path))}: image {id_text(image['id'])}", kind, what)
 
 
-def parse_time(value: Any) -> dt.datetime | None:
-    """The camera's clock in "2022-12-31 09:52:50", also with T, fractions, or the colons of EXIF.
-
-    A zone is passed over: the digits are the clock's. None where it is no date with a time of day, or
-    before 1900.
-    """
-    if not isinstance(value, str) or len(value) < len("2022-12-31 09:52"):
-        return None
-    if value[4] == value[7] == ":":
-        value = value[:10].replace(":", "-") + value[10:]
-    try:
-        found = dt.datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    if found.year < EARLIEST_YEAR:
-        return None
-    return found.replace(tzinfo=None) if found.tzinfo is not None else found
-
-
 def _contradicted(
-    labels: Mapping[tuple[str, Level], SourceLabel], *, has_boxes: bool
-) -> list[tuple[str, Level]]:
+    labels: Mapping[tuple[str | None, Level], SourceLabel], *, has_boxes: bool
+) -> list[tuple[str | None, Level]]:
     """Which labels say `empty` where there is a box, or another label of at least the same nearness."""
-    found = []
+    found: list[tuple[str | None, Level]] = []
     for level in (Level.IMAGE, Level.SEQUENCE):
         others = any(
             category != EMPTY and (own is level or level is Level.SEQUENCE) for category, own in labels

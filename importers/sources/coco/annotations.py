@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from importers.ingest.report import ImportReport
+from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import is_number
 from importers.reading.paths import as_text
 from importers.sources.coco.file import CocoFile, id_text
-from importers.sources.coco.keys import Keys
+from importers.sources.coco.ids import Ids
 from pipeline.records import Level
-from pipeline.store.database import chunks
 
-BATCH = 10_000  # annotations whose photographs are looked up at once
 LARGEST = 2**31 - 1  # of a whole number that every database takes
 MACHINE = ("model", "weak")  # of `basis`, which our own exports write beside a machine's answer
 
@@ -69,12 +68,10 @@ class Annotations:
         number = -1 if count is None or not is_count(count) else count
         self._rows += _ROW.pack(photograph, category, number, flags, sure, *(bbox or _NO_BOX))
 
-    def sort(self, left_out: Sequence[int]) -> None:
-        """Bring them into the order of the photographs, without those that were added as `left_out`."""
+    def sort(self) -> None:
+        """Bring them into the order of the photographs. Nothing is added after this."""
         rows = np.frombuffer(self._rows, dtype=_FIELDS)
         order = np.argsort(rows["photograph"], kind="stable")
-        if left_out:
-            order = order[~np.isin(order, left_out)]
         rows = rows[order]
         counted = np.bincount(rows["photograph"], minlength=self._photographs)
         self._starts = array("q", np.concatenate([[0], np.cumsum(counted)]).astype(np.int64).tobytes())
@@ -104,90 +101,60 @@ class Annotations:
         )
 
 
-def read_annotations(file: CocoFile, images: Keys, report: ImportReport) -> Annotations:
-    """Every annotation of a file whose photographs have the ids `images`.
+def read_annotations(file: CocoFile, images: int, ids: Ids, report: ImportReport) -> Annotations:
+    """Every annotation of a file with `images` image records, whose ids are in `ids`.
 
-    Records that are broken, or whose id stood before, are refused in `report`.
+    Bad records, and those whose id stood before, are refused in `report`.
     """
     numbers = {id_: number for number, id_ in enumerate(file.categories)}
-    found = Annotations(list(file.categories.values()), len(images))
-    ids = Keys()
-    place = -1
-    for batch in chunks(file.annotations(), BATCH):
-        mentioned = [id_text(one.get("image_id")) or "" if isinstance(one, dict) else "" for one in batch]
-        for one, photograph in zip(batch, images.places(mentioned).tolist(), strict=True):
-            place += 1
-            try:
-                id_, category = identified(one, numbers)
-                if photograph < 0:
-                    raise ValueError(f"there is no image {as_text(str(one.get('image_id')))}")
-            except ValueError as exc:
-                report.refuse(_where(file, place, one), "annotation", str(exc))
-                continue
-            count = one.get("count")
-            if count is not None and not is_count(count):
-                report.refuse(_where(file, place, one), "count", f"{str(count)[:40]} is no number of animals")
-            ids.add(id_)
-            found.add(photograph, category, one)
-    found.sort(_repeated(file, numbers, images, ids, report))
-    return found
+    annotations = Annotations(list(file.categories.values()), images)
+    for place, record in enumerate(file.annotations()):
+        try:
+            id_, image_id, category = identified(record, numbers)
+            photograph = ids.place_of_image(file.number, image_id)
+            if photograph is None:
+                raise BadRecord("annotation", f"there is no image {as_text(str(record.get('image_id')))}")
+            if not ids.add_annotation(file.number, id_):
+                raise BadRecord("annotation", "its `id` stands a second time")
+        except BadRecord as exc:
+            report.refuse(_where(file, place, record), exc.kind, exc.what)
+            continue
+        count = record.get("count")
+        if count is not None and not is_count(count):
+            report.refuse(_where(file, place, record), "count", f"{str(count)[:40]} is no number of animals")
+        annotations.add(photograph, category, record)
+    annotations.sort()
+    return annotations
 
 
-def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, int]:
-    """The id of a record of `annotations`, and the number of its category.
+def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, str, int]:
+    """The id of a record of `annotations`, the id of its image, and the number of its category.
 
-    Raises ValueError, saying what is wrong, where the record or its box is none.
+    Raises BadRecord if the record or its box is not as the format says.
     """
     if not isinstance(record, dict):
-        raise ValueError("it is no object")
+        raise BadRecord("annotation", "it is no object")
     id_ = id_text(record.get("id"))
     if id_ is None:
-        raise ValueError("it has no `id`")
+        raise BadRecord("annotation", "it has no `id`")
     category = categories.get(id_text(record.get("category_id")) or "")
     if category is None:
-        raise ValueError(f"there is no category {as_text(str(record.get('category_id')))}")
+        raise BadRecord("annotation", f"there is no category {as_text(str(record.get('category_id')))}")
     absolute, relative = record.get("bbox"), record.get("bbox_relative")
     if absolute and relative:
-        raise ValueError("it has both `bbox` and `bbox_relative`")
+        raise BadRecord("annotation", "it has both `bbox` and `bbox_relative`")
     box = absolute or relative
     if box:
         if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
-            raise ValueError("its box is not [x, y, width, height]")
+            raise BadRecord("annotation", "its box is not [x, y, width, height]")
         if box[2] <= 0 or box[3] <= 0:
-            raise ValueError("its box has no area")
-    return id_, category
+            raise BadRecord("annotation", "its box has no area")
+    return id_, id_text(record.get("image_id")) or "", category
 
 
 def is_count(value: Any) -> bool:
     """Whether a JSON value is a number of individuals that every database takes."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
-
-
-def _repeated(
-    file: CocoFile, numbers: Mapping[str, int], images: Keys, ids: Keys, report: ImportReport
-) -> list[int]:
-    """Which of the records taken, in their order, have an id that one before them had."""
-    suspects = ids.repeated()
-    if not suspects:
-        return []
-    seen: set[str] = set()
-    found: list[int] = []
-    taken = -1
-    for place, one in enumerate(file.annotations()):
-        try:
-            text, _ = identified(one, numbers)
-        except ValueError:
-            continue
-        if images.places([id_text(one.get("image_id")) or ""])[0] < 0:
-            continue
-        taken += 1
-        if hash(text) not in suspects:
-            continue
-        if text in seen:
-            report.refuse(_where(file, place, one), "annotation", "its `id` stands a second time")
-            found.append(taken)
-        seen.add(text)
-    return found
 
 
 def _where(file: CocoFile, place: int, record: Any) -> str:

@@ -12,7 +12,8 @@ from importers.ingest.report import ImportReport
 from importers.sources.coco import check
 from importers.sources.coco.file import CocoFile, id_text
 from pipeline.errors import SourceError
-from pipeline.exporters.coco import VERSION, JsonList
+from pipeline.exporters.coco import VERSION
+from pipeline.exporters.writing import JsonList
 from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY
 

@@ -11,9 +11,10 @@ import ijson
 from ijson.common import ObjectBuilder
 
 from importers.ingest.report import ImportReport
+from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import items, opened
 from importers.reading.paths import as_text
-from importers.sources.coco.keys import Keys
+from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, category_name
 
@@ -29,6 +30,7 @@ class CocoFile:
     """A file whose outline is in order."""
 
     path: Path
+    number: int  # its place among the files of the import
     prefix: str  # of its ids, sequences and locations; empty where it is the only file
     info: Mapping[str, Any] | None
     categories: Mapping[str, str]  # by id as text; names in lower case, as the store keeps them
@@ -56,23 +58,24 @@ def read_outlines(paths: Sequence[Path], report: ImportReport) -> list[CocoFile]
     if len({path.resolve() for path in paths}) != len(paths):
         raise SourceError("a file is named twice", remedy="name each file once")
     several = len(paths) > 1
-    return [_outline(path, f"ds{n:03d}_" if several else "", report) for n, path in enumerate(paths)]
+    return [_outline(path, n, f"ds{n:03d}_" if several else "", report) for n, path in enumerate(paths)]
 
 
-def check_images(files: Sequence[CocoFile], report: ImportReport) -> list[Keys]:
-    """Read every image record; the ids of each file, by their place in its list.
+def check_images(files: Sequence[CocoFile], ids: Ids, report: ImportReport) -> list[int]:
+    """Read every image record into `ids`; returns the length of each file's list.
 
-    Records that are none are refused in `report`. Raises SourceError, naming file and image: ids that
-    stand twice in a file, file names that stand twice in all files together, `sequence_id`, no image.
+    Bad records are refused in `report`. Raises SourceError, naming file and image: an id that two images
+    of a file have, a file name that two images of any files have, `sequence_id`, no image at all.
     """
-    names, ids = Keys(), [Keys() for _ in files]
+    lengths = []
     numbers = 0
-    for file, own in zip(files, ids, strict=True):
+    for file in files:
+        place = -1
         for place, image in enumerate(file.images()):
-            problem = image_problem(image)
-            if problem is not None:
-                report.refuse(f"{as_text(str(file.path))}: image {place}", "image", problem)
-                own.add(None)
+            try:
+                check_image(image)
+            except BadRecord as exc:
+                report.refuse(f"{as_text(str(file.path))}: image {place}", exc.kind, exc.what)
                 continue
             if "sequence_id" in image:
                 raise SourceError(
@@ -80,25 +83,28 @@ def check_images(files: Sequence[CocoFile], report: ImportReport) -> list[Keys]:
                     remedy="the format calls it seq_id: rename it in the whole file",
                 )
             numbers += not isinstance(image["id"], str)
-            own.add(id_text(image["id"]))
-            names.add(id_text(image["file_name"]))
-        if not len(own):
+            id_, name = id_text(image["id"]) or "", id_text(image["file_name"]) or ""
+            if not ids.add_image(file.number, id_, place):
+                raise _repeated(file, "id", id_)
+            first = ids.add_file_name(file.number, name)
+            if first is not None:
+                raise _repeated(file, "file_name", name, files[first])
+        if place < 0:
             raise SourceError(f"{file.path} lists no image", remedy=_REMEDY)
-        _no_repeats([file], own, "id")
-    _no_repeats(files, names, "file_name")
+        lengths.append(place + 1)
     if numbers:
         report.notes["images whose id is a number, taken as text"] += numbers
-    return ids
+    return lengths
 
 
-def image_problem(image: Any) -> str | None:
-    """What keeps a record of `images` from being one; None where nothing does."""
-    if not isinstance(image, dict):
-        return "it is no object"
-    if id_text(image.get("id")) is None:
-        return "it has no `id`"
-    name = image.get("file_name")
-    return None if isinstance(name, str) and name else "it has no `file_name`"
+def check_image(record: Any) -> None:
+    """Raise BadRecord if a record of `images` is not an image."""
+    if not isinstance(record, dict):
+        raise BadRecord("image", "it is no object")
+    if id_text(record.get("id")) is None:
+        raise BadRecord("image", "it has no `id`")
+    if not isinstance(record.get("file_name"), str) or not record["file_name"]:
+        raise BadRecord("image", "it has no `file_name`")
 
 
 def id_text(value: Any) -> str | None:
@@ -108,7 +114,7 @@ def id_text(value: Any) -> str | None:
     return str(value) if type(value) is int else None
 
 
-def _outline(path: Path, prefix: str, report: ImportReport) -> CocoFile:
+def _outline(path: Path, number: int, prefix: str, report: ImportReport) -> CocoFile:
     fields = _fields(path)
     unknown = [as_text(name) for name in fields if name not in FIELDS]
     if unknown:
@@ -128,7 +134,7 @@ def _outline(path: Path, prefix: str, report: ImportReport) -> CocoFile:
     if "licenses" in fields:
         report.notes["files with `licenses`, not used"] += 1
     categories = _categories(path, fields.get("categories", []), report)
-    return CocoFile(path=path, prefix=prefix, info=info, categories=categories)
+    return CocoFile(path=path, number=number, prefix=prefix, info=info, categories=categories)
 
 
 def _fields(path: Path) -> dict[str, Any]:
@@ -173,21 +179,10 @@ def _categories(path: Path, given: Any, report: ImportReport) -> dict[str, str]:
     return found
 
 
-def _no_repeats(files: Sequence[CocoFile], keys: Keys, field: str) -> None:
-    """Raise SourceError, naming file and value, where a text of `keys` stands in two image records."""
-    suspects = keys.repeated()
-    if not suspects:
-        return
-    seen: dict[str, CocoFile] = {}
-    for file in files:
-        for image in file.images():
-            text = id_text(image[field]) if image_problem(image) is None else None
-            if text is None or hash(text) not in suspects:
-                continue
-            if text in seen:
-                where = "" if seen[text] is file else f", in {seen[text].path} before"
-                raise SourceError(
-                    f"{file.path}: two images have the {field} {text!r}{where}",
-                    remedy="every image needs its own id, and each photograph is listed once",
-                )
-            seen[text] = file
+def _repeated(file: CocoFile, field: str, value: str, first: CocoFile | None = None) -> SourceError:
+    """The error of a value that two images have, the first of them in the file `first`."""
+    where = "" if first is None or first is file else f", in {first.path} before"
+    return SourceError(
+        f"{file.path}: two images have the {field} {value!r}{where}",
+        remedy="every image needs its own id, and each photograph is listed once",
+    )

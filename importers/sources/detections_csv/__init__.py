@@ -18,9 +18,10 @@ from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import as_text
-from importers.sources.detections_csv.rows import KINDS, AxisOrder, Broken, Layout, Shapes, read_layout
+from importers.sources.detections_csv.rows import KINDS, AxisOrder, Layout, Shapes, read_layout
 from pipeline.errors import SourceError
 from pipeline.records import Box
 from pipeline.store.database import Database
@@ -81,9 +82,8 @@ def check(layout: Layout, report: ImportReport) -> Boxes:
     for row, (line, fields) in enumerate(layout.rows()):
         try:
             found = layout.boxes(fields, shapes)
-        except Broken as exc:
-            kind, what = exc.args
-            report.refuse(_where(line, layout.name(fields)), kind, what)
+        except BadRecord as exc:
+            report.refuse(_where(line, layout.name(fields)), exc.kind, exc.what)
             hashes.append(0)
             taken.append(0)
             continue

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from importers.reading.bad_record import BadRecord
 from importers.reading.csv_file import lines
 from importers.reading.json_file import is_number
 from pipeline.errors import SourceError
@@ -40,10 +41,6 @@ _FIELDS = 6
 _PLACES: dict[AxisOrder, tuple[int, ...]] = {"yxyx": (1, 0, 3, 2), "xyxy": (0, 1, 2, 3)}  # of x1, y1, x2, y2
 _ENOUGH = 50  # boxes that tell something of all
 _SPREAD = 1.25  # how much more they spread down than across where the axes are mixed up
-
-
-class Broken(Exception):
-    """A row says nothing that can be used: the kind of fault, and what it is."""
 
 
 @dataclass(kw_only=True)
@@ -114,24 +111,24 @@ class Layout:
         return fields[self.name_at] if self.name_at < len(fields) else ""
 
     def boxes(self, fields: Sequence[str], shapes: Shapes) -> list[Row]:
-        """The boxes of a row, clipped to the frame. Raises Broken."""
+        """The boxes of a row, clipped to the frame. Raises BadRecord."""
         if not self.name(fields).strip():
-            raise Broken("without a file name", "it names no photograph")
+            raise BadRecord("without a file name", "it names no photograph")
         if self.list_at is not None:
             return [self._listed(each, shapes) for each in _list(fields, self.list_at)]
         wanted = max(self.name_at, self.score_at or 0, *self.box_at) + 1
         if len(fields) < wanted or (not self.has_header and len(fields) != _FIELDS):
-            raise Broken("with too few or too many fields", f"{len(fields)} fields")
+            raise BadRecord("with too few or too many fields", f"{len(fields)} fields")
         corners = [_number(fields[column]) for column in self.box_at]
         score = _number(fields[self.score_at or 0])
         return [(*_box(corners, shapes), _confidence(score), 0)]
 
     def _listed(self, each: Any, shapes: Shapes) -> Row:
         if not isinstance(each, list) or len(each) != _FIELDS or not all(map(is_number, each[:-1])):
-            raise Broken("with a broken box", "a box is not four numbers, confidence and class")
+            raise BadRecord("with a broken box", "a box is not four numbers, confidence and class")
         kind = _CLASSES.get(each[5]) if isinstance(each[5], str | int | float) else None
         if kind is None:
-            raise Broken("of an unknown class", "a class is none of 1 (animal), 2 (person), 3 (vehicle)")
+            raise BadRecord("of an unknown class", "a class is none of 1 (animal), 2 (person), 3 (vehicle)")
         corners = [float(each[place]) for place in self.box_at]
         return (*_box(corners, shapes), _confidence(float(each[4])), kind)
 
@@ -198,33 +195,33 @@ def _list(fields: Sequence[str], column: int) -> list[Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise Broken("with a broken list", f"its detections are no JSON: {text[:40]!r}") from exc
+        raise BadRecord("with a broken list", f"its detections are no JSON: {text[:40]!r}") from exc
     if not isinstance(found, list):
-        raise Broken("with a broken list", "its detections are no list")
+        raise BadRecord("with a broken list", "its detections are no list")
     return found
 
 
 def _box(corners: Sequence[float], shapes: Shapes) -> tuple[float, float, float, float]:
-    """The box within the frame. Raises Broken."""
+    """The box within the frame. Raises BadRecord."""
     shown = ", ".join(f"{value:g}" for value in corners)
     if not all(map(math.isfinite, corners)):
-        raise Broken("with a broken box", f"box {shown}")
+        raise BadRecord("with a broken box", f"box {shown}")
     if not all(-0.1 <= value <= 1.1 for value in corners):
         shapes.pixels += max(corners) > 1.1
-        raise Broken(
+        raise BadRecord(
             "with a box beyond the frame", f"x1, y1, x2, y2 {shown} are not in fractions of the frame"
         )
     x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in corners)
     if x2 <= x1 or y2 <= y1:
         shapes.reversed += corners[2] < corners[0] or corners[3] < corners[1]
-        raise Broken("with a box without area", f"x1, y1, x2, y2 {shown}")
+        raise BadRecord("with a box without area", f"x1, y1, x2, y2 {shown}")
     shapes.add(x1, y1, x2, y2)
     return x1, y1, x2, y2
 
 
 def _confidence(value: float) -> float:
     if not 0.0 <= value <= 1.0:
-        raise Broken("with a broken score", f"score {value:g} is no number from 0 to 1")
+        raise BadRecord("with a broken score", f"score {value:g} is no number from 0 to 1")
     return value
 
 
@@ -232,7 +229,7 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as exc:
-        raise Broken("with a field that is no number", f"{text.strip()[:40]!r} is no number") from exc
+        raise BadRecord("with a field that is no number", f"{text.strip()[:40]!r} is no number") from exc
 
 
 def _is_number(text: str) -> bool:

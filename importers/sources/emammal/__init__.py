@@ -17,8 +17,9 @@ from tqdm import tqdm
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, understood
 from importers.reading.image_root import is_outside
+from importers.reading.locations import no_location
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
 from importers.reading.walk import HIDDEN
 from importers.sources.emammal import archives
@@ -95,7 +96,7 @@ def import_emammal(
         deployments.add(conn, [one.record for one in found])
     total = sum(one.photographs for one in found)
     taken = (entry for one in found for entry in entries(one, report))
-    return Ingestor(database, data_dir, detector, _nowhere, options, report).run(
+    return Ingestor(database, data_dir, detector, no_location, options, report).run(
         taken, total, progress=progress
     )
 
@@ -128,7 +129,9 @@ def unpacked(
             )
     whole: dict[Path, Place] = {}
     passed_over: set[Path] = set()  # what was unpacked of a zip in part only
-    for zipped, place in tqdm(zips.items(), desc="unpack", unit="zip", disable=None if progress else True):
+    for zipped, place in tqdm(
+        zips.items(), desc="unpack", unit="zip", disable=None if progress and zips else True
+    ):
         try:
             if place.folder in whole or place.folder in passed_over:
                 raise SourceError(
@@ -195,10 +198,9 @@ def _frames(
     prefix: str,
     seen: set[str],
 ) -> Iterator[SourceImage]:
-    labels = tuple(
-        SourceLabel(category=name, source=f"emammal:project{deployment.project}", level=Level.SEQUENCE)
-        for name in burst.species
-    )
+    source = f"emammal:project{deployment.project}"
+    words = (SourceLabel(category=name, source=source, level=Level.SEQUENCE) for name in burst.species)
+    labels = tuple(dict.fromkeys(label for label in map(understood, words) if label is not None))
     named = []
     for frame in manifests.in_order(burst.frames):
         given = frame.file_name.replace("\\", "/")
@@ -309,7 +311,3 @@ def _failure(name: str) -> tuple[str, str] | None:
     if is_outside(name):
         return _OUTSIDE
     return _VIDEO if suffix_of(name) in VIDEO_SUFFIXES else None
-
-
-def _nowhere(_: str) -> None:
-    """Every deployment names its site: nothing is read from file names."""

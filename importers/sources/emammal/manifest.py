@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
-from importers.reading.clocks import EARLIEST_YEAR
+from importers.reading.clocks import parse_clock_time
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, category_name
+from pipeline.vocabulary import Meaning, meaning_of
 
 NAME = "deployment_manifest.xml"
 HUMAN = "human"
@@ -24,25 +25,19 @@ MOST_TEXT = 64 * 1024  # characters in one field
 MOST_DEPTH = 64
 MOST_FRAMES = 100_000  # photographs in one sequence
 
-# Tags of eMammal's list that name no animal, punctuation aside, with the misspellings that occur.
+# Tags of eMammal's own that name no species, punctuation aside, with the misspellings that occur.
 _PEOPLE = frozenset(
     {
-        "bicycle",
         "calibration photos",
         "camera trappe",
         "camera trapper",
         "camera trappper",
-        "homo sapien",
-        "homo sapiens",
-        "human",
         "human non staff",
         "setup pickup",
-        "vehicle",
     }
 )
-_BLANK = frozenset({"blank", "camera misfire", "false trigger", "no animal", "time lapse"})
+_BLANK = "time lapse"  # the camera took it by the clock
 
-_TIMES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M")
 _ORDER = re.compile(r"\d{1,9}", re.ASCII)
 _ORDER_IN_NAME = re.compile(r"(?<=i)\d{1,9}", re.ASCII)
 _BLOCK = 64 * 1024
@@ -81,22 +76,19 @@ class Header:
 
 
 def category(tag: str) -> str:
-    """The category of a tag: HUMAN for people and what is theirs, EMPTY for blanks, else its own name."""
+    """The category of a tag: HUMAN for people, EMPTY if nothing is there, else its own name."""
     plain = " ".join(re.split(r"[\s,\-_/]+", tag.strip().lower()))
-    if plain in _PEOPLE:
+    if plain in _PEOPLE or meaning_of(plain) is Meaning.HUMAN:
         return HUMAN
-    return EMPTY if plain in _BLANK else category_name(tag)
+    return EMPTY if plain == _BLANK or meaning_of(plain) is Meaning.BLANK else category_name(tag)
 
 
 def moment(text: str) -> dt.datetime | None:
-    """The camera's clock in any of eMammal's three spellings; None where it is none of them."""
-    for form in _TIMES:
-        try:
-            found = dt.datetime.strptime(text.strip(), form)
-        except ValueError:
-            continue
-        return found if found.year >= EARLIEST_YEAR else None
-    return None
+    """The camera's clock, also as month/day/year; None if the text is not a plausible time."""
+    try:
+        return parse_clock_time(text, month_first=True).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def in_order(frames: list[Frame]) -> list[Frame]:

@@ -16,7 +16,7 @@ from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
-from importers.reading.clocks import EARLIEST_YEAR
+from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
 from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
@@ -121,11 +121,9 @@ def _pixels(given: Any) -> int | None:
 def _moment(given: Any, report: ImportReport) -> dt.datetime | None:
     """The camera's clock out of "2024:05:01 12:00:00", as EXIF has it, or ISO; None where it is no time."""
     try:
-        text = given.strip()
-        found = dt.datetime.fromisoformat(text[:10].replace(":", "-") + text[10:]).replace(tzinfo=None)
-        if len(text) > 10 and found.year >= EARLIEST_YEAR:
-            return found
-    except (AttributeError, ValueError):
+        if isinstance(given, str):
+            return parse_clock_time(given).replace(tzinfo=None)
+    except ValueError:
         pass
     report.notes["times of images that are none, not used"] += 1
     return None

@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import is_number, mapping
 from importers.reading.paths import as_text
-from pipeline.records import EMPTY, Level, SourceLabel
-
-_NOTHING = frozenset({"blank", "empty"})  # classes of classifiers that mean: no animal in the crop
-_NO_ANSWER = frozenset({"unknown", "no cv result", "unclassified", "unidentified"})
-
-
-class Broken(Exception):
-    """A record of a results file is not as the format says: the kind of fault, and what it is."""
+from pipeline.records import Level, SourceLabel
+from pipeline.vocabulary import category_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,21 +24,21 @@ class Classes:
     threshold: float  # least confidence
 
     def labels(self, given: Any) -> tuple[SourceLabel, ...]:
-        """The surest classification, where it is sure enough and says something. Raises Broken."""
+        """The surest classification, where it is sure enough and says something. Raises BadRecord."""
         if not given:
             return ()
         kind = "with a broken classification"
         if not isinstance(given, list):
-            raise Broken(kind, f"classifications {shown(given)} is no list")
+            raise BadRecord(kind, f"classifications {shown(given)} is no list")
         best: tuple[float, str] | None = None
         for each in given:
             if not isinstance(each, list) or len(each) != 2:
-                raise Broken(kind, f"classification {shown(each)} is not [class, confidence]")
+                raise BadRecord(kind, f"classification {shown(each)} is not [class, confidence]")
             id_, conf = each
             if not isinstance(id_, str) or id_ not in self.names:
-                raise Broken(kind, f"class {shown(id_)} is not in classification_categories")
+                raise BadRecord(kind, f"class {shown(id_)} is not in classification_categories")
             if not is_number(conf) or not 0.0 <= conf <= 1.0:
-                raise Broken(kind, f"confidence {shown(conf)} of class {id_} is no number from 0 to 1")
+                raise BadRecord(kind, f"confidence {shown(conf)} of class {id_} is no number from 0 to 1")
             if best is None or conf > best[0]:
                 best = float(conf), id_
         if best is None or best[0] < self.threshold:
@@ -70,18 +65,11 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
     )
     classifier = info.get("classifier") if isinstance(info.get("classifier"), str) else None
     return Classes(
-        names={str(id_): _class(str(name)) for id_, name in named.items()},
+        names={str(id_): category_of(as_text(str(name))) for id_, name in named.items()},
         source=f"megadetector:{as_text(classifier or path.stem)}",
         annotator=as_text(classifier) if classifier else None,
         threshold=threshold,
     )
-
-
-def _class(name: str) -> str | None:
-    plain = as_text(" ".join(name.split()).lower())
-    if plain in _NOTHING:
-        return EMPTY
-    return None if plain in _NO_ANSWER else plain or None
 
 
 def shown(value: Any) -> str:

@@ -14,10 +14,11 @@ from importers.detectors.categories import to_categories
 from importers.detectors.detector import DetectedBox
 from importers.detectors.results import box_of
 from importers.ingest.report import ImportReport
+from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.json_file import is_number, items, mapping
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
-from importers.sources.megadetector.classes import Broken, Classes, read_classes, shown
+from importers.sources.megadetector.classes import Classes, read_classes, shown
 from pipeline.errors import SourceError
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
@@ -97,9 +98,8 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
             name = root.name_of(given)
             failure = _ruled_out(image, name)
             found = () if failure is not None else _findings(image, results)
-        except Broken as exc:
-            kind, what = exc.args
-            report.refuse(f"image {number} ({as_text(given)})", kind, what)
+        except BadRecord as exc:
+            report.refuse(f"image {number} ({as_text(given)})", exc.kind, exc.what)
             continue
         if results.repeated and hash(given.replace("\\", "/")) in results.repeated:
             if name in seen:
@@ -120,43 +120,42 @@ def _ruled_out(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     if failure is None:
         return None
     if not isinstance(failure, str):
-        raise Broken("with a broken `failure`", "`failure` is no text")
+        raise BadRecord("with a broken `failure`", "`failure` is no text")
     return ("detector", failure) if failure else None
 
 
 def _findings(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...]:
     detections = image.get("detections")
     if not isinstance(detections, list):
-        raise Broken("without detections", "neither `detections` nor `failure`; [] says nothing was found")
+        raise BadRecord("without detections", "neither `detections` nor `failure`; [] says nothing was found")
     found = []
     for place, detection in enumerate(detections):
         try:
             finding = _finding(detection, results)
-        except Broken as exc:
-            kind, what = exc.args
-            raise Broken(kind, f"detection {place}: {what}") from None
+        except BadRecord as exc:
+            raise BadRecord(exc.kind, f"detection {place}: {exc.what}") from None
         if finding is not None:
             found.append(finding)
     return tuple(found)
 
 
 def _finding(detection: Any, results: Results) -> DetectedBox | None:
-    """The finding; None for a box without area, and for what is background. Raises Broken."""
+    """The finding; None for a box without area, and for what is background. Raises BadRecord."""
     kind = "with a broken detection"
     if not isinstance(detection, dict):
-        raise Broken(kind, "it is no object")
+        raise BadRecord(kind, "it is no object")
     given = detection.get("category")
     if not isinstance(given, str) or given not in results.categories:
-        raise Broken(kind, f"category {shown(given)} is not in detection_categories")
+        raise BadRecord(kind, f"category {shown(given)} is not in detection_categories")
     conf = detection.get("conf")
     if not is_number(conf) or not 0.0 <= conf <= 1.0:
-        raise Broken(kind, f"conf {shown(conf)} is no number from 0 to 1")
+        raise BadRecord(kind, f"conf {shown(conf)} is no number from 0 to 1")
     bbox = detection.get("bbox")
     if not isinstance(bbox, list) or len(bbox) != 4 or not _NUMBERS.issuperset(map(type, bbox)):
-        raise Broken(kind, f"bbox {shown(bbox)} is not [x, y, width, height]")
+        raise BadRecord(kind, f"bbox {shown(bbox)} is not [x, y, width, height]")
     x, y, width, height = bbox
     if not (-0.1 <= x <= 1.1 and -0.1 <= y <= 1.1 and -0.1 <= width <= 1.1 and -0.1 <= height <= 1.1):
-        raise Broken(kind, f"bbox {shown(bbox)} is not in fractions of the image")
+        raise BadRecord(kind, f"bbox {shown(bbox)} is not in fractions of the image")
     box, category = box_of(bbox), results.categories[given]
     if box is None or category is None:
         return None

@@ -1,4 +1,4 @@
-"""BADGE: diverse and doubtful at once, as gradients of the head."""
+"""BADGE: uncertain and diverse crops, by gradients of the head."""
 
 from __future__ import annotations
 
@@ -7,46 +7,49 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.acquisition.baselines.uncertainty import after_a_head
-from pipeline.acquisition.geometry import blocks, unit
-from pipeline.acquisition.round import Floats, Ints, Round
+from pipeline.acquisition.baselines.uncertainty import needs_head
+from pipeline.acquisition.round import Round
+from pipeline.arrays import Floats, Ints, blocks, unit
 
 PROPOSALS = 512  # drawn between two passes over the pool
 
 
 class Gradients(NamedTuple):
-    """Of the head's loss at its own answer, one a row, never multiplied out: g = residual x point."""
+    """Gradients of the head's loss at its own prediction, one per row.
 
-    residuals: Floats  # (N, C) probabilities less 1 at the likeliest
+    g is the outer product of residual and point, which is never computed.
+    """
+
+    residuals: Floats  # (N, C) probabilities, less 1 for the predicted class
     points: Floats  # (N, D) embeddings of length 1
 
     def squared_norms(self) -> Floats:
-        """|g|^2 (N,)."""
+        """The squared norm (N,) of each gradient."""
         result: Floats = np.einsum("ij,ij->i", self.residuals, self.residuals)
         result *= np.einsum("ij,ij->i", self.points, self.points)
         return result
 
     def squared_distances(self, others: Gradients) -> Floats:
-        """|g - h|^2 (N, M) for each h of `others` (M)."""
+        """The squared distance (N, M) of each gradient to each of `others` (M of them)."""
         norms = self.squared_norms()[:, None] + others.squared_norms()
         inner = self.residuals @ others.residuals.T
         inner *= self.points @ others.points.T
         result: Floats = norms - 2 * inner
-        # Below, float32 tells equal gradients apart by rounding alone.
+        # Below this, float32 rounding alone makes equal gradients differ.
         result[result <= 1e-5 * norms] = 0
         return result
 
 
-@after_a_head
+@needs_head
 def badge(state: Round, probabilities: Floats, k: int, rng: np.random.Generator) -> Ints:
     """k-means++ seeding of gradient embeddings (Ash et al., arXiv 1906.03671).
 
-    As in the authors' code, the longest gradient first, then each drawn in proportion to its squared
-    distance to the nearest chosen one. Embeddings have length 1 here, as the head sees them but for scale.
+    As in the authors' code, the longest gradient comes first; then each is drawn in proportion to its
+    squared distance to the nearest chosen one. Embeddings have length 1 here: the head scales them anyway.
 
-    The draws are those of the paper at a few passes over the pool instead of one a pick: distances
-    only ever shrink, so that a proposal drawn by old ones and kept with probability new / old is a draw
-    by the new. Copies of chosen ones come last, in random order.
+    The draws have the distribution of the paper with a few passes over the pool instead of one per pick:
+    distances only shrink, so a proposal drawn by old distances and kept with probability new / old is a draw
+    by new ones. Duplicates of chosen crops come last, in random order.
     """
 
     def gradients(positions: Ints | slice) -> Gradients:
@@ -77,10 +80,10 @@ def badge(state: Round, probabilities: Floats, k: int, rng: np.random.Generator)
 def _draw(
     distance: Floats, gradients: Callable[[Ints], Gradients], k: int, rng: np.random.Generator
 ) -> list[int]:
-    """Up to `k` distinct draws, at least one, by the squared `distance` (N,) as each draw shrinks it."""
+    """Up to `k` distinct draws, at least one, by the squared `distance` (N,), which each draw lowers."""
     mass = np.cumsum(distance, dtype=np.float64)
     drawn = np.searchsorted(mass, rng.random(PROPOSALS) * mass[-1], side="right")
-    drawn = np.minimum(drawn, np.flatnonzero(distance)[-1])  # where rounding reached the end
+    drawn = np.minimum(drawn, np.flatnonzero(distance)[-1])  # rounding may exceed the end
     proposals = gradients(drawn)
     between = proposals.squared_distances(proposals)
     limit = distance[drawn] * rng.random(PROPOSALS, np.float32)

@@ -1,22 +1,23 @@
-"""Cluster-Margin: doubt, asked all over the map."""
+"""Cluster-Margin: uncertain crops from all clusters."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from pipeline.acquisition.baselines.kmeans import assigned, sampled_kmeans, turns
 from pipeline.acquisition.baselines.uncertainty import margin
-from pipeline.acquisition.geometry import assigned, sampled_kmeans, turns
-from pipeline.acquisition.round import Ints, Round
+from pipeline.acquisition.round import Round
+from pipeline.arrays import Ints
 
-REACH = 10  # candidates of low margin for each pick
+REACH = 10  # candidates of low margin per pick
 
 
 def cluster_margin(state: Round, k: int, rng: np.random.Generator) -> Ints:
-    """The `10 k` lowest margins, taken in turn from their clusters, smallest first (arXiv 2107.14263).
+    """The `10 k` lowest margins, in turn from their clusters, smallest cluster first (arXiv 2107.14263).
 
     Citovsky et al. cluster the whole pool once by average linkage and take a random member each time. Here
-    k-means parts only those of low margin, into k clusters, and of each cluster the lowest margin comes
-    first, so that what gets labelled of a batch is its most doubtful part.
+    k-means clusters only the crops of low margin, into k clusters, and each cluster gives its lowest margin
+    first, so the part of a batch that gets labelled is its most uncertain part.
     """
     k = min(k, len(state.candidates))
     if k == 0:

@@ -1,30 +1,30 @@
-"""Falcun: diverse and doubtful at once, told from the head's answers alone."""
+"""FALCUN: uncertain and diverse crops, by the head's probabilities alone."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pipeline.acquisition import measures
-from pipeline.acquisition.baselines.uncertainty import after_a_head
-from pipeline.acquisition.geometry import blocks
-from pipeline.acquisition.round import Floats, Ints, Round
+from pipeline.acquisition.baselines.uncertainty import needs_head
+from pipeline.acquisition.round import Round
+from pipeline.arrays import Floats, Ints, blocks
 
-GAMMA = 10.0  # of the paper: 0 is random, infinity always takes the highest
+GAMMA = 10.0  # as in the paper; 0 is random, infinity always takes the highest
 
 
-@after_a_head
+@needs_head
 def falcun(state: Round, probabilities: Floats, k: int, rng: np.random.Generator) -> Ints:
     """Drawn one after the other by (1 - margin + distance)^10 (Gilhuber et al., ECML PKDD 2024).
 
-    "FALCUN: A Simple and Efficient Deep Active Learning Strategy": distance is that of probabilities,
-    in L1, to the nearest chosen one, scaled to 0..1 after each pick, and 1 - margin before the first.
+    "FALCUN: A Simple and Efficient Deep Active Learning Strategy": distance is the L1 distance between
+    probabilities to the nearest chosen crop, scaled to 0..1 after each pick, and 1 - margin before the first.
     """
-    doubt = 1 - measures.margin(probabilities).astype(np.float64)
-    distance = doubt.copy()
-    waiting = np.ones(len(doubt), np.bool_)
+    uncertainty = 1 - measures.margin(probabilities).astype(np.float64)
+    distance = uncertainty.copy()
+    waiting = np.ones(len(uncertainty), np.bool_)
     chosen: list[int] = []
     while True:
-        relevance = np.where(waiting, doubt + distance, 0)
+        relevance = np.where(waiting, uncertainty + distance, 0)
         top = relevance.max()
         weight = (relevance / top) ** GAMMA if top > 0 else waiting
         mass = np.cumsum(weight, dtype=np.float64)
@@ -33,7 +33,7 @@ def falcun(state: Round, probabilities: Floats, k: int, rng: np.random.Generator
         if len(chosen) == k:
             return state.candidates[chosen]
         waiting[chosen[-1]] = False
-        for part in blocks(len(doubt)):
+        for part in blocks(len(uncertainty)):
             away = np.abs(probabilities[part] - probabilities[chosen[-1]]).sum(axis=1)
             np.minimum(distance[part], away, out=distance[part])
         distance -= distance.min()

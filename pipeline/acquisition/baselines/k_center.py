@@ -1,23 +1,26 @@
-"""k-center: what lies farthest from everything labelled."""
+"""k-center: the crops farthest from everything labelled."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.acquisition.geometry import lower, squared_distances, unit
-from pipeline.acquisition.round import Floats, Ints, Round
+from pipeline.acquisition.baselines.kmeans import lower
+from pipeline.acquisition.geometry import squared_distances
+from pipeline.acquisition.round import Round
+from pipeline.arrays import Floats, Ints, unit
 
-FARTHEST = 5000  # candidates among which to choose before the whole pool is looked at again
+FARTHEST = 5000  # candidates to choose among before the next pass over the pool
 
 
 def k_center(state: Round, k: int, rng: np.random.Generator) -> Ints:
     """Greedily the candidate farthest from all labelled or chosen (Sener and Savarese, arXiv 1708.00489).
 
-    Exactly the greedy picks on embeddings of length 1 (the paper's robust mixed-integer programme is left
-    out), found lazily: distances only ever shrink, so that the farthest few are chosen among until their
-    best falls below what any other candidate was at the last pass over the pool.
+    Exactly the greedy picks on embeddings of length 1 (without the paper's robust mixed-integer programme),
+    found lazily: distances only shrink, so picks come from the farthest few until the best of these falls
+    below the largest distance of any other candidate at the last pass over the pool.
 
-    With nothing labelled, the first is random. Copies of labelled or chosen ones come last, in random order.
+    With nothing labelled, the first is random. Duplicates of labelled or chosen crops come last, in random
+    order.
     """
     rows = state.candidates
     k = min(k, len(rows))
@@ -42,7 +45,7 @@ def k_center(state: Round, k: int, rng: np.random.Generator) -> Ints:
 
 
 def _farthest(state: Round, distance: Floats, k: int) -> list[int]:
-    """Up to `k` greedy picks, at least one, that one look at the farthest candidates settles."""
+    """Up to `k` greedy picks, at least one, that the farthest candidates alone decide."""
     bound = np.float32(0)
     near: Ints = np.arange(len(distance))
     if len(distance) > FARTHEST:

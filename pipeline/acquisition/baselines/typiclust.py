@@ -1,53 +1,55 @@
-"""TypiClust: the typical crop of each part of the pool that nobody labelled."""
+"""TypiClust: typical crops of the clusters with the fewest labels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.acquisition.geometry import assigned, sampled_kmeans, squared_distances, turns, unit
-from pipeline.acquisition.round import Embeddings, Floats, Ints, Round
+from pipeline.acquisition.baselines.kmeans import assigned, sampled_kmeans, turns
+from pipeline.acquisition.geometry import squared_distances
+from pipeline.acquisition.round import Round
+from pipeline.arrays import Embeddings, Floats, Ints, unit
 
 CLUSTERS = 500  # at most, as in the authors' code
 NEIGHBOURS = 20  # of typicality, as in the paper
-MEMBERS = 1024  # of a cluster among which its typical ones are sought
+MEMBERS = 1024  # of a cluster, among which its typical ones are found
 
 
 def typiclust(state: Round, k: int, rng: np.random.Generator) -> Ints:
     """The most typical crops of the clusters with the fewest labels, largest first (arXiv 2202.02794).
 
-    Hacohen et al.: labelled rows and candidates are parted by k-means into as many clusters as there are
-    labels and picks; typical is who has the least mean distance to its 20 nearest of the cluster. A
-    pick counts as a label, so that no cluster is asked twice before each was asked once.
+    Hacohen et al.: k-means divides labelled rows and candidates into as many clusters as there are labels
+    and picks. The most typical crop has the lowest mean distance to its 20 nearest neighbours in the
+    cluster. A pick counts as a label, so no cluster gives a second crop before each has given one.
 
-    Here embeddings have length 1, k-means looks at a sample, a large cluster is spoken for by a random
-    1,024 of its candidates, and clusters of under five are not dropped, as in the authors' code, but come
-    last among those with as many labels: a rare species is such a cluster.
+    Here embeddings have length 1, k-means looks at a sample, and a large cluster is represented by 1,024 of
+    its candidates, drawn at random. The authors' code drops clusters of fewer than five crops; here they
+    come last among those with as many labels, because a rare species is such a cluster.
     """
-    known = len(state.labelled)
+    labelled = len(state.labelled)
     k = min(k, len(state.candidates))
     if k == 0:
         return state.candidates[:0]
     rows = np.concatenate([state.labelled, state.candidates])
-    centres = sampled_kmeans(state.embeddings, rows, min(known + k, CLUSTERS), rng)
+    centres = sampled_kmeans(state.embeddings, rows, min(labelled + k, CLUSTERS), rng)
     cluster, _ = assigned(state.embeddings, rows, centres)
     mixed = rng.permutation(len(state.candidates))
-    own = cluster[known:][mixed]
-    labels = np.bincount(cluster[:known], minlength=len(centres))
-    sizes = np.bincount(own, minlength=len(centres))
-    turn = np.lexsort((own, -sizes[own], labels[own] + turns(own)))[:k]
-    asked = own[turn]
-    members = np.split(mixed[np.argsort(own, kind="stable")], np.cumsum(sizes)[:-1])
+    cluster_of = cluster[labelled:][mixed]
+    labels = np.bincount(cluster[:labelled], minlength=len(centres))
+    sizes = np.bincount(cluster_of, minlength=len(centres))
+    turn = np.lexsort((cluster_of, -sizes[cluster_of], labels[cluster_of] + turns(cluster_of)))[:k]
+    picked = cluster_of[turn]
+    members = np.split(mixed[np.argsort(cluster_of, kind="stable")], np.cumsum(sizes)[:-1])
     result = np.empty(k, np.intp)
-    for number, picks in enumerate(np.bincount(asked, minlength=len(centres))):
+    for number, picks in enumerate(np.bincount(picked, minlength=len(centres))):
         if picks:
-            some = state.candidates[members[number][: max(MEMBERS, picks)]]
-            order = np.argsort(_sparsity(state.embeddings, some), kind="stable")
-            result[asked == number] = some[order[:picks]]
+            among = state.candidates[members[number][: max(MEMBERS, picks)]]
+            order = np.argsort(_sparsity(state.embeddings, among), kind="stable")
+            result[picked == number] = among[order[:picks]]
     return result
 
 
 def _sparsity(embeddings: Embeddings, members: Ints) -> Floats:
-    """Mean distance (N,) of each of `members` (N,) to its nearest others among them."""
+    """Mean distance (N,) of each of the rows `members` (N,) to its nearest neighbours among them."""
     points = unit(embeddings[members])
     distance = np.sqrt(squared_distances(points, points))
     neighbours = min(NEIGHBOURS, len(members) - 1)

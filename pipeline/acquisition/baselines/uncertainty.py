@@ -1,4 +1,4 @@
-"""Strategies that ask only what the head doubts, and the one that asks anything."""
+"""Strategies that rank by the head's uncertainty alone, and random selection."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Callable
 import numpy as np
 
 from pipeline.acquisition import measures
-from pipeline.acquisition.round import Floats, Ints, Round, Strategy
+from pipeline.acquisition.round import Round, Strategy
+from pipeline.arrays import Floats, Ints
 
-COLDNESS = 1.0  # beta of power_margin, the paper's default: the larger, the closer to the plain margin
+COLDNESS = 1.0  # beta of power_margin, the paper's default; the larger, the closer to the plain margin
 
 
 def random(state: Round, k: int, rng: np.random.Generator) -> Ints:
-    """Any candidates, all equally likely."""
+    """Candidates drawn at random, all equally likely."""
     return rng.permutation(state.candidates)[:k]
 
 
-def after_a_head(strategy: Callable[[Round, Floats, int, np.random.Generator], Ints]) -> Strategy:
-    """Hand a strategy the head's probabilities, and a k between 1 and the number of candidates.
+def needs_head(strategy: Callable[[Round, Floats, int, np.random.Generator], Ints]) -> Strategy:
+    """Call a strategy with the head's probabilities, and a k between 1 and the number of candidates.
 
-    Before any head, every strategy that needs one is `random`: nothing is known to doubt.
+    Before the first head, such a strategy is `random`.
     """
 
     @functools.wraps(strategy)
@@ -34,33 +35,33 @@ def after_a_head(strategy: Callable[[Round, Floats, int, np.random.Generator], I
     return with_probabilities
 
 
-@after_a_head
+@needs_head
 def least_confidence(state: Round, probabilities: Floats, k: int, rng: np.random.Generator) -> Ints:
     """The lowest top probability first (Lewis and Gale, cmp-lg/9407020); equal ones in random order."""
     return state.candidates[_lowest(measures.least_confidence(probabilities), k, rng)]
 
 
-@after_a_head
+@needs_head
 def margin(state: Round, probabilities: Floats, k: int, rng: np.random.Generator) -> Ints:
     """The lowest margin first (Scheffer et al., IDA 2001); equal ones in random order."""
     return state.candidates[_lowest(measures.margin(probabilities), k, rng)]
 
 
-@after_a_head
+@needs_head
 def entropy(state: Round, probabilities: Floats, k: int, rng: np.random.Generator) -> Ints:
     """The highest entropy first (Shannon, 1948); equal ones in random order."""
     return state.candidates[_lowest(-measures.entropy(probabilities), k, rng)]
 
 
-@after_a_head
+@needs_head
 def power_margin(state: Round, probabilities: Floats, k: int, rng: np.random.Generator) -> Ints:
-    """Drawn without putting back, in proportion to (1 - margin)^beta (Kirsch et al., arXiv 2106.12059).
+    """Drawn without replacement, in proportion to (1 - margin)^beta (Kirsch et al., arXiv 2106.12059).
 
     The paper's power sampling: the highest log(1 - margin) + Gumbel(0, 1 / beta) first, beta = 1.
     """
-    doubt = np.maximum(1 - measures.margin(probabilities), np.finfo(np.float32).tiny)
-    noise = rng.gumbel(scale=1 / COLDNESS, size=len(doubt))
-    return state.candidates[_lowest(-np.log(doubt) - noise, k, rng)]
+    uncertainty = np.maximum(1 - measures.margin(probabilities), np.finfo(np.float32).tiny)
+    noise = rng.gumbel(scale=1 / COLDNESS, size=len(uncertainty))
+    return state.candidates[_lowest(-np.log(uncertainty) - noise, k, rng)]
 
 
 def _lowest(score: Floats, k: int, rng: np.random.Generator) -> Ints:

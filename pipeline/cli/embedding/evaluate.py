@@ -6,6 +6,10 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.output import emit, json_option
+from pipeline.render.embedding import evaluation_result
+from pipeline.settings import Settings
+
 
 @click.command()
 @click.option(
@@ -13,7 +17,7 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="DIR",
-    help="A folder that `wildloop dataset make` wrote.",
+    help="Folder that `wildloop dataset make` wrote.",
 )
 @click.option(
     "--embedder",
@@ -21,36 +25,35 @@ import click
     multiple=True,
     required=True,
     metavar="SPEC",
-    help="As for `wildloop embed`; give it once for each embedder.",
+    help="Embedder to evaluate, as for `wildloop embed`. Can be given several times.",
 )
 @click.option(
     "--baselines/--no-baselines",
     default=True,
     show_default=True,
-    help="Where an embedder is a checkpoint, such as one that was trained here, compare it with the "
-    "descriptor, with its network untrained, and with its backbone under torchvision's published weights, "
-    "where these are on this machine or can be fetched.",
+    help="Compare each checkpoint with the descriptor, with the same architecture at random weights, and "
+    "with its backbone at torchvision's published weights, if these can be loaded.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write evaluation.csv to this folder, and of each embedder a map of the crops, map-EMBEDDER.png, "
-    "and vectors-EMBEDDER.npz, whose labelling `wildloop simulate` replays.",
+    help="Write evaluation.csv to this folder and, for each embedder, a map of the crops (map-EMBEDDER.png) "
+    "and its vectors (vectors-EMBEDDER.npz), which `wildloop simulate` can replay.",
 )
-def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path | None) -> None:
-    """Tell how well each embedder keeps the species of a dataset apart.
+@json_option
+def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path | None, as_json: bool) -> None:
+    """Measure how well each embedder separates the species of a dataset.
 
-    On held-out locations, the crops of test.json are asked about and those of train.json answer. On
-    held-out species, species that no embedder was trained on, or else a third of them, are judged among
-    themselves; a star marks embedders that were trained on some of these. Neighbours of a crop's own
-    sequence never count. In brackets stand 95% intervals, by a bootstrap of locations, or of sequences
-    where there is one location. Probes are means over three draws of 10, 100 and 1,000 labels.
+    Held-out locations: queries from test.json, gallery from train.json. Held-out species: species that no
+    embedder was trained on, or else a third of all, among themselves; a star marks embedders that were
+    trained on some of them. Neighbours from a crop's own sequence never count. In brackets: 95% intervals
+    from a bootstrap of locations, or of sequences if there is one location. Probes are means over three
+    draws of 10, 100 and 1,000 labels.
     """
-    from pipeline.settings import Settings
     from pipeline.steps.embedding import evaluate as step
 
-    told = step.evaluate(
+    result = step.evaluate(
         dataset,
         specs,
         data_dir=Settings.from_environ().data_dir,
@@ -58,4 +61,4 @@ def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path |
         against_baselines=baselines,
         progress=True,
     )
-    click.echo(told)
+    emit(result, evaluation_result(result), as_json=as_json)

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
 import click
 
-if TYPE_CHECKING:
-    from pipeline.steps.embedding.list import TrainedEmbedder
+from pipeline.cli.output import emit, json_option
+from pipeline.render.embedding import trained_embedder
+from pipeline.render.text import paragraphs
+from pipeline.workspace import open_workspace
 
 
 @click.command("list")
-def list_() -> None:
-    """List the trained embedders: what each learned from, how good it is, its licence, and who uses it."""
-    from pipeline.steps.embedding.list import DamagedEmbedder, trained_embedders
-    from pipeline.workspace import open_workspace
+@json_option
+def list_(as_json: bool) -> None:
+    """List the trained embedders: training data, quality, licence and users of each."""
+    from pipeline.steps.embedding.list import trained_embedders
 
-    workspace = open_workspace()
-    found = trained_embedders(workspace.database, workspace.data_dir)
-    if not found:
-        click.echo("no embedder was trained yet: `wildloop embedding train` makes one")
-    for one in found:
-        if isinstance(one, DamagedEmbedder):
-            click.echo(f"{one.name}  is damaged: {one.problem}")
-            continue
-        for line in _lines(one):
-            click.echo(line)
-
-
-def _lines(one: TrainedEmbedder) -> Iterator[str]:
-    manifest = one.manifest
-    yield f"{one.name}  {one.id}"
-    yield f"  {manifest['backbone']}, {manifest['dimension']} dimensions"
-    yield from _training(manifest["training"])
-    used = ", ".join(f"{project.id} ({project.title})" for project in one.projects)
-    yield f"  {one.crops} crops have its vectors; used by " + (f"project {used}" if used else "no project")
-
-
-def _training(training: Mapping[str, Any]) -> Iterator[str]:
-    """What the manifest says of what was learned, line by line."""
-    data, metrics = training["data"], training["metrics"]
-    yield (
-        f"  learned from {data['crops']} crops of {data['species']} species at {data['locations']} locations "
-        f"({', '.join(data['sources'])}) on {training['created']:.16} UTC, beginning with {training['start']}"
-    )
-    yield f"  validation: recall@1 {metrics['recall_at_1']:.3f}, MAP@R {metrics['map_at_r']:.3f}"
-    yield f"  licence: {training['licence']}"
+    found = trained_embedders(open_workspace())
+    text = paragraphs(*map(trained_embedder, found))
+    emit(found, text or "No trained embedder yet: `wildloop embedding train` makes one.", as_json=as_json)

@@ -1,4 +1,4 @@
-"""What both commands that train can be told."""
+"""Options of both commands that train an embedder."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _OPTIONS = (
         type=click.IntRange(0, 2**32 - 1),
         default=0,
         show_default=True,
-        help="Of all that is drawn.",
+        help="Seed of every random draw.",
     ),
-    click.option("--licence", help="A note that is kept with the weights. [default: that none is stated]"),
     click.option(
         "--workers",
         type=click.IntRange(0),
-        help="Processes that decode; with 0 this one does. [default: one for each core]",
+        help="Number of processes that decode images; 0 decodes in this one. [default: one for each core]",
     ),
+    click.option("--licence", help="Licence note kept with the weights. [default: not stated]"),
 )
 
 
 def training_options(command: Command) -> Command:
-    """`--seed`, `--licence` and `--workers`, in this order."""
+    """`--seed`, `--workers` and `--licence`, in this order."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -8,37 +8,56 @@ from typing import Any
 import click
 
 from pipeline.cli.embedding.options import training_options
-
-SHOWN = 5  # broken crops named one by one
+from pipeline.cli.output import emit, json_option
+from pipeline.records import Role
+from pipeline.render.embedding import training_report
+from pipeline.render.text import lines
+from pipeline.settings import Settings
+from pipeline.workspace import open_workspace
 
 
 @click.command()
+@click.option("--name", required=True, help="Name of the new embedder, for `--embedder NAME`.")
 @click.option(
     "--dataset",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Learn from train.json of a folder that `wildloop dataset make` wrote; test.json is left for "
+    help="Train on train.json of a folder that `wildloop dataset make` wrote. test.json is left for "
     "`wildloop embedding evaluate`.",
 )
 @click.option(
     "--role",
     type=click.Choice(["pretraining", "target"]),
-    help="Or learn from the labelled crops of this pool.",
+    help="Train on the labelled crops of this pool instead.",
 )
-@click.option("--name", required=True, help="What to call it: `--embedder NAME` then means this embedder.")
+@click.option(
+    "--hold-out-species",
+    is_flag=True,
+    help="Leave out the species that `wildloop embedding evaluate` holds out of the dataset.",
+)
 @click.option(
     "--backbone",
     default="mobilenet_v3_large",
     show_default=True,
-    help="A classification network of torchvision, such as resnet18 or resnet50.",
+    help="Classification network of torchvision, such as resnet18 or resnet50.",
 )
 @click.option(
     "--start",
     default="auto",
     show_default=True,
     metavar="WEIGHTS",
-    help="What to begin with: published (torchvision's, of ImageNet), scratch, auto (published where they "
-    "can be had, else scratch), the name of a trained embedder, or checkpoint:FOLDER.",
+    help="Starting weights: published (torchvision's, from ImageNet), scratch, auto (published if available, "
+    "else scratch), the name of a trained embedder, or checkpoint:FOLDER.",
+)
+@click.option(
+    "--dimension", type=click.IntRange(2), default=256, show_default=True, help="Embedding dimension."
+)
+@click.option(
+    "--side",
+    type=click.IntRange(32),
+    default=224,
+    show_default=True,
+    help="Side of the square input in pixels. Smaller is faster.",
 )
 @click.option(
     "--loss",
@@ -49,16 +68,6 @@ SHOWN = 5  # broken crops named one by one
     "margin.",
 )
 @click.option(
-    "--dimension", type=click.IntRange(2), default=256, show_default=True, help="Numbers in an embedding."
-)
-@click.option(
-    "--side",
-    type=click.IntRange(32),
-    default=224,
-    show_default=True,
-    help="Pixels of the square that the network sees; fewer are quicker.",
-)
-@click.option(
     "--species-per-batch", type=click.IntRange(2), default=16, show_default=True, help="Species in a batch."
 )
 @click.option(
@@ -66,26 +75,23 @@ SHOWN = 5  # broken crops named one by one
     type=click.IntRange(2),
     default=4,
     show_default=True,
-    help="Crops of each of them, of different sequences where there are such.",
+    help="Crops of each species in a batch, from different sequences if possible.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="At most: it ends where retrieval at held-out locations has not risen for six, but not before half.",
+    help="Most epochs. Training stops early if retrieval at held-out locations has not improved for six "
+    "epochs, but not before half of them.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
-    help="The highest learning rate. [default: 0.001 from scratch, else 0.0003]",
-)
-@click.option(
-    "--hold-out-species",
-    is_flag=True,
-    help="Leave out the species that `wildloop embedding evaluate` holds out of the dataset.",
+    help="Highest learning rate. [default: 0.001 from scratch, else 0.0003]",
 )
 @training_options
+@json_option
 def train(
     dataset: Path | None,
     role: str | None,
@@ -95,21 +101,19 @@ def train(
     rate: float | None,
     licence: str | None,
     workers: int | None,
+    as_json: bool,
     **recipe: Any,
 ) -> None:
-    """Learn an embedder from labelled crops: a network of torchvision with a projection behind it.
+    """Train an embedder on labelled crops: a torchvision network with a projection on top.
 
-    A seventh of the crops, whole locations of them, is held out, and the weights of the epoch are kept that
-    tells their species apart best. A killed training goes on where it was when the same command is given
-    again. Beside the weights lie log.csv, curves.png and a manifest of what they learned from.
+    A seventh of the crops, in whole locations, is held out, and the weights of the epoch that retrieves
+    their species best are kept. If training is killed, the same command continues it. Beside the weights
+    are log.csv, curves.png and a manifest of the training data.
     """
-    from pipeline.records import Role
-    from pipeline.settings import Settings
     from pipeline.steps.datasets import labelled_crops
     from pipeline.steps.datasets.dataset import Selection
     from pipeline.steps.embedding.train import train_embedder
     from pipeline.training.recipe import Recipe
-    from pipeline.workspace import open_workspace
 
     settings = Settings.from_environ()
     data_dir = settings.data_dir
@@ -117,11 +121,11 @@ def train(
         root, sources = dataset, ["train.json"]
         crops = labelled_crops.of_folder(dataset, hold_out_species=hold_out_species)
     elif dataset is None and role is not None and not hold_out_species:
-        root, sources, workspace = data_dir, [role], open_workspace(settings)
-        crops = labelled_crops.of_store(workspace.database, data_dir, Selection(roles=(Role(role),)))
+        root, sources = data_dir, [role]
+        crops = labelled_crops.of_store(open_workspace(settings), Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
-    done = train_embedder(
+    report = train_embedder(
         data_dir,
         name,
         root,
@@ -134,19 +138,5 @@ def train(
         workers=workers,
         progress=True,
     )
-    told = done.description
-    data, metrics = told["data"], told["metrics"]
-    click.echo(
-        f"{name} {'knew these crops already' if done.known else 'trained'}: {data['learned']:,} crops of "
-        f"{len(told['classes'])} species, from {told['start']}"
-    )
-    click.echo(
-        f"  held out by {data['held_out_by']}: recall@1 {metrics['recall_at_1']:.3f}, MAP@R "
-        f"{metrics['map_at_r']:.3f}, in epoch {metrics['epoch']} of {metrics['epochs']}"
-    )
-    for file_name in sorted(done.broken)[:SHOWN]:
-        click.echo(f"  {file_name}: {done.broken[file_name]}")
-    if done.broken:
-        click.echo(f"  {len(done.broken)} crops could not be read and taught nothing")
-    click.echo(f"  {done.folder}")
-    click.echo(f"Next: wildloop embedding evaluate --dataset DIR --embedder {name}")
+    after = f"Next: wildloop embedding evaluate --dataset DIR --embedder {name}"
+    emit(report, lines(training_report(report), after), as_json=as_json)

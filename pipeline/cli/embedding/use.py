@@ -6,59 +6,49 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.common import chosen_project, project_option, queue_line
+from pipeline.cli.output import emit, json_option, note
+from pipeline.render import embedding as render
+from pipeline.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
-    from pipeline.workspace import Workspace
+    from pipeline.steps.embedding.use import Change
 
 
 @click.command()
 @click.argument("spec")
 @project_option
-def use(spec: str, project: int | None) -> None:
-    """Let a project work with the vectors of another embedder: SPEC is as for `wildloop embed`.
+@json_option
+def use(spec: str, project: int | None, as_json: bool) -> None:
+    """Switch a project to another embedder. SPEC is as for `wildloop embed`.
 
-    Crops that lack its vector are embedded first; a killed run goes on where it ended. Until all are there
-    and a version has learned the labels in the new vectors, the former embedder and version answer. The
-    former vectors and versions stay, so going back is quick.
+    First every crop is embedded and a version is trained on the new vectors; if the command is killed, it
+    continues when run again. The previous embedder and version stay in use until then, and are kept, so
+    switching back is quick.
     """
-    from pipeline.workspace import open_workspace
-
     workspace = open_workspace()
-    go_over(workspace, chosen_project(workspace, project), spec)
+    change = switch(workspace, chosen_project(workspace, project), spec, as_json=as_json)
+    if as_json:
+        emit(change, "", as_json=True)
 
 
-def go_over(workspace: Workspace, chosen: ProjectRecord, spec: str) -> None:
-    """Make the project work with the embedder that `spec` names, say what came of it, and push its queue."""
-    from pipeline.cli.common import push_queue, queue_length
-    from pipeline.cli.embed import tell_broken
-    from pipeline.cli.figures import accuracy, figures
+def switch(workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: bool) -> Change | None:
+    """Make the project use the embedder that `spec` names, push its queue, and print what happened.
+
+    Returns the change; None if the project uses that embedder already.
+    """
     from pipeline.embedders import load
     from pipeline.steps.embedding.use import use_embedder
+    from pipeline.steps.labelling.refresh import push_queue
 
-    data_dir = workspace.data_dir
-    name = f"project {chosen.id} ({chosen.title})"
-    embedder = load(spec, data_dir=data_dir)
-    length = queue_length(workspace, chosen.id)
-    change = use_embedder(workspace.database, embedder, data_dir, chosen.id, top_k=length, progress=True)
+    title = f"project {project.id} ({project.title})"
+    embedder = load(spec, data_dir=workspace.data_dir)
+    change = use_embedder(workspace, embedder, project.id, progress=True)
     if change is None:
-        click.echo(f"{name} works with {embedder.id} already; nothing changed")
-        return
-    click.echo(f"{change.embedded} crops embedded by {change.embedder}")
-    tell_broken(change.broken)
-    if change.broken:
-        click.echo(f"{len(change.broken)} crops cannot be read; they are left out until `wildloop embed` can")
-    click.echo(f"{name} works with {change.embedder}, no longer with {change.former}")
-    if change.record is None:
-        click.echo("it has no task yet: `wildloop publish` comes next")
-        return
-    click.echo(f"{change.record.version} is current")
-    for line in figures(change.record):
-        click.echo(line)
-    if change.left is not None and not change.record.metrics.get("embedder_learned"):
-        click.echo(
-            f"{change.left.version}, which it leaves, had the accuracy {accuracy(change.left)}; "
-            f"`wildloop activate {change.left.version}` goes back"
-        )
-    push_queue(workspace, chosen.id)
+        note(f"{title} already uses {embedder.id}; nothing changed", as_json=as_json)
+        return None
+    note(render.change(change, title), as_json=as_json)
+    if change.record is not None:
+        note(queue_line(push_queue(workspace, change.record)), as_json=as_json)
+    return change

@@ -1,27 +1,30 @@
-"""`wildloop import`: photographs into the store, each detection with its crop. A command for each source."""
+"""`wildloop import`: one command for each kind of source."""
 
 from __future__ import annotations
 
 import click
 
-from pipeline.cli.lazy import LazyGroup
+from pipeline.cli.lazy import LazyCommand, LazyGroup
 
-SOURCES = {  # name: module:attribute
-    "folder": "pipeline.cli.imports.folder:folder_command",
-    "coco": "pipeline.cli.imports.coco:coco_command",
-    "megadetector": "pipeline.cli.imports.megadetector:megadetector_command",
-    "detections-csv": "pipeline.cli.imports.detections_csv:detections_csv_command",
-    "emammal": "pipeline.cli.imports.emammal:emammal_command",
-    "camtrap-dp": "pipeline.cli.imports.camtrap_dp:camtrap_dp_command",
-    "deployments": "pipeline.cli.imports.deployments:deployments_command",
-    "crops": "pipeline.cli.imports.crops:crops_command",
+COMMANDS = {
+    name: LazyCommand(f"pipeline.cli.imports.{module}:{module}_command", summary)
+    for name, module, summary in (
+        ("folder", "folder", "A folder of photographs: a detector finds the animals."),
+        ("megadetector", "megadetector", "A MegaDetector results file and its photographs."),
+        ("coco", "coco", "COCO Camera Traps files and their photographs."),
+        ("camtrap-dp", "camtrap_dp", "A Camtrap DP package."),
+        ("emammal", "emammal", "Deployments from eMammal."),
+        ("detections-csv", "detections_csv", "A CSV of boxes and its photographs."),
+        ("crops", "crops", "Crops that are cut already, one folder for each class."),
+        ("deployments", "deployments", "A table of coordinates and time zones of cameras."),
+    )
 }
 
 
-@click.group("import", cls=LazyGroup, commands_at=SOURCES)
+@click.group("import", cls=LazyGroup, lazy_commands=COMMANDS)
 def import_group() -> None:
-    """Take photographs in: find the animals, cut their crops, keep the labels that come with them.
+    """Import photographs: find the animals, cut their crops and keep the labels that come with them.
 
-    An import may be stopped at any time and run again: it goes on where it was, reads nothing twice
-    that has not changed, and tries again what failed.
+    You can stop an import at any time and run it again: it continues where it stopped, skips photographs
+    that have not changed, and retries those that failed.
     """

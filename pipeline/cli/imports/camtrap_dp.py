@@ -1,4 +1,4 @@
-"""`wildloop import camtrap-dp`."""
+"""`wildloop import camtrap-dp`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports.options import detector_option, finish, import_options, read
+from importers.sources.camtrap_dp import import_camtrap_dp
+from pipeline.cli.imports.common import detector_option, import_options, optional_detector, run_import
 
 
 @click.command("camtrap-dp")
@@ -15,27 +16,24 @@ from pipeline.cli.imports.options import detector_option, finish, import_options
 @click.option(
     "--images",
     metavar="DIR",
-    help="The folder, or a URL that fsspec reads (s3://bucket/folder), below which the photographs lie: by "
-    "their path in the package, else by their file name. Without it they lie in the package, or at the "
-    "address that it gives.",
+    help="Folder of the photographs, or a URL that fsspec reads (s3://bucket/folder). They are found by "
+    "their path in the package, else by file name. [default: the package, or the addresses that it gives]",
 )
 @detector_option
 @import_options
 def camtrap_dp_command(package: Path, images: str | None, detector: str | None, **options: Any) -> None:
-    """Import a Camtrap DP 1.0 package: deployments with coordinates, photographs, and what was observed on
-    photographs and events. A zip is read where it lies."""
-    from importers.detectors import load_detector
-    from importers.sources.camtrap_dp import import_camtrap_dp
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_camtrap_dp(
-        workspace.database,
-        workspace.data_dir,
-        package,
-        images,
-        load_detector(detector) if detector else None,
-        options=read(**options),
-        progress=True,
+    """Import a Camtrap DP 1.0 package: deployments with coordinates, photographs, and observations of
+    photographs and events. A zip is read without unpacking it.
+    """
+    run_import(
+        lambda workspace, chosen: import_camtrap_dp(
+            workspace.database,
+            workspace.data_dir,
+            package,
+            images,
+            optional_detector(detector),
+            options=chosen,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

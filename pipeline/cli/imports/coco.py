@@ -1,4 +1,4 @@
-"""`wildloop import coco`."""
+"""`wildloop import coco`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports.options import detector_option, finish, images_option, import_options, read
+from importers.sources.coco import import_coco
+from pipeline.cli.imports.common import (
+    detector_option,
+    images_option,
+    import_options,
+    optional_detector,
+    run_import,
+)
 
 
 @click.command("coco")
@@ -18,21 +25,18 @@ from pipeline.cli.imports.options import detector_option, finish, images_option,
 def coco_command(files: tuple[Path, ...], images: str, detector: str | None, **options: Any) -> None:
     """Import the photographs of COCO Camera Traps files, with their boxes and labels.
 
-    Of several files the ids, sequences and locations get a prefix (ds000_, ds001_, ...), and categories
-    merge by name, as `wildloop combine-json` would write them.
+    If there are several files, ids, sequences and locations get a prefix (ds000_, ds001_, ...) and
+    categories merge by name, as in `wildloop combine-json`.
     """
-    from importers.detectors import load_detector
-    from importers.sources.coco import import_coco
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_coco(
-        workspace.database,
-        workspace.data_dir,
-        files,
-        images,
-        load_detector(detector) if detector else None,
-        options=read(**options),
-        progress=True,
+    run_import(
+        lambda workspace, chosen: import_coco(
+            workspace.database,
+            workspace.data_dir,
+            files,
+            images,
+            optional_detector(detector),
+            options=chosen,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

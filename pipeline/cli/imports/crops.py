@@ -1,4 +1,4 @@
-"""`wildloop import crops`."""
+"""`wildloop import crops`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports.options import finish, import_options, read
+from importers.sources.crop_folder import import_crops
+from pipeline.cli.imports.common import import_options, run_import
 
 
 @click.command("crops")
@@ -18,32 +19,31 @@ from pipeline.cli.imports.options import finish, import_options, read
     help="Whether classes become labels, with this folder as their source. [default: --labels]",
 )
 @click.option(
-    "--json",
+    "--coco",
     "files",
     type=click.Path(path_type=Path),
     multiple=True,
-    metavar="FILE",
-    help="COCO file that lists the crops below DIR, with classes, locations and sequences. May be given "
-    "several times. [default: train.json and test.json in DIR, where they are there]",
+    metavar="FILE.json",
+    help="COCO file that lists crops below DIR, with classes, locations and sequences. Can be given several "
+    "times. [default: train.json and test.json in DIR, if they exist]",
 )
 @import_options
 def crops_command(folder: str, labels: bool, files: tuple[Path, ...], **options: Any) -> None:
-    """Import crops as they are: DIR has a folder for each class, or a JSON file, or no classes at all.
+    """Import crops as they are.
 
-    DIR may be a URL that fsspec reads. The first folder below DIR is the class; crops that lie in DIR
-    itself have none. Every crop is kept, whatever --keep and --threshold say.
+    DIR has one folder for each class, or a COCO file, or no classes at all: the first folder below DIR is
+    the class, and crops in DIR itself have none. DIR can be a URL that fsspec reads. Every crop is kept;
+    --keep and --threshold do not apply.
     """
-    from importers.sources.crop_folder import import_crops
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_crops(
-        workspace.database,
-        workspace.data_dir,
-        folder,
-        files,
-        labels=labels,
-        options=read(**options),
-        progress=True,
+    run_import(
+        lambda workspace, chosen: import_crops(
+            workspace.database,
+            workspace.data_dir,
+            folder,
+            files,
+            labels=labels,
+            options=chosen,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

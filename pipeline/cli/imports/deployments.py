@@ -1,4 +1,4 @@
-"""`wildloop import deployments`."""
+"""`wildloop import deployments`"""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from pathlib import Path
 
 import click
 
+from importers.sources.deployments import import_deployments
+from pipeline.cli.output import emit, json_option
+from pipeline.render.importing import deployments_report
+from pipeline.workspace import open_workspace
+
 
 @click.command("deployments")
 @click.argument("table", type=click.Path(path_type=Path), metavar="FILE.csv")
-def deployments_command(table: Path) -> None:
-    """Coordinates, time zones and periods of cameras whose photographs came without.
+@json_option
+def deployments_command(table: Path, as_json: bool) -> None:
+    """Import coordinates, time zones and periods of cameras whose photographs came without them.
 
     The first line names the columns: location (or locationName, locationID, deploymentID), latitude,
-    longitude, and where known deploymentID, timezone (Europe/Brussels, +02:00), start, end.
+    longitude and, if known, deploymentID, timezone (Europe/Brussels, +02:00), start, end.
     """
-    from importers.sources.deployments import import_deployments
-    from pipeline.workspace import open_workspace
-
     report = import_deployments(open_workspace().database, table)
-    click.echo(str(report))
+    emit(report, deployments_report(report), as_json=as_json)
     if report.nothing_taken:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`wildloop import detections-csv`."""
+"""`wildloop import detections-csv`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.imports.options import finish, images_option, import_options, read
+from importers.sources.detections_csv import import_detections
+from pipeline.cli.imports.common import images_option, import_options, run_import
 
 if TYPE_CHECKING:
     from importers.sources.detections_csv.rows import AxisOrder
@@ -21,27 +22,25 @@ if TYPE_CHECKING:
     type=click.Choice(["yxyx", "xyxy"]),
     default="yxyx",
     show_default=True,
-    help="What a box's four numbers are: ymin, xmin, ymax, xmax, as the ancestor's code wrote them, or xmin, "
-    "ymin, xmax, ymax, as its README has it. Columns named ymin, xmin, ymax and xmax are read by name.",
+    help="Order of the four numbers of a box: ymin, xmin, ymax, xmax or xmin, ymin, xmax, ymax. Columns "
+    "named ymin, xmin, ymax and xmax are read by name.",
 )
 @import_options
 def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder, **options: Any) -> None:
-    """Import the photographs of a detections CSV, with its boxes in fractions of the frame.
+    """Import the photographs of a CSV of detections, with its boxes in fractions of the frame.
 
     A row is a box (name, score and four numbers, with or without a header), or a photograph (image_path,
-    max_confidence, detections: a JSON list of four numbers, confidence and class).
+    max_confidence and detections: a JSON list of four numbers, confidence and class).
     """
-    from importers.sources.detections_csv import import_detections
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_detections(
-        workspace.database,
-        workspace.data_dir,
-        detections,
-        images,
-        axis_order=axis_order,
-        options=read(**options),
-        progress=True,
+    run_import(
+        lambda workspace, chosen: import_detections(
+            workspace.database,
+            workspace.data_dir,
+            detections,
+            images,
+            axis_order=axis_order,
+            options=chosen,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

@@ -1,4 +1,4 @@
-"""`wildloop import emammal`."""
+"""`wildloop import emammal`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports.options import detector_option, finish, import_options, read
+from importers.sources.emammal import import_emammal
+from pipeline.cli.imports.common import detector_option, import_options, optional_detector, run_import
 
 
 @click.command("emammal")
@@ -16,30 +17,27 @@ from pipeline.cli.imports.options import detector_option, finish, import_options
     "--unpack-to",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where zips are unpacked. [default: beside each zip]",
+    help="Folder to unpack zips in. [default: beside each zip]",
 )
 @detector_option
 @import_options
 def emammal_command(
     sources: tuple[Path, ...], unpack_to: Path | None, detector: str | None, **options: Any
 ) -> None:
-    """Import deployments of eMammal: zips, or folders that hold zips and unpacked deployments.
+    """Import deployments from eMammal: zips, or folders that hold zips and unpacked deployments.
 
-    Every deployment has its deployment_manifest.xml, which names the site (the location), the sequences
-    and their species. A half-unpacked folder is finished; a broken zip or manifest costs that deployment.
+    The deployment_manifest.xml of each deployment names the site (the location), the sequences and their
+    species. Half-unpacked folders are completed; a deployment with a damaged zip or manifest is skipped.
     """
-    from importers.detectors import load_detector
-    from importers.sources.emammal import import_emammal
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_emammal(
-        workspace.database,
-        workspace.data_dir,
-        sources,
-        load_detector(detector) if detector else None,
-        unpack_to=unpack_to,
-        options=read(**options),
-        progress=True,
+    run_import(
+        lambda workspace, chosen: import_emammal(
+            workspace.database,
+            workspace.data_dir,
+            sources,
+            optional_detector(detector),
+            unpack_to=unpack_to,
+            options=chosen,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

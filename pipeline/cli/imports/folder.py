@@ -1,4 +1,4 @@
-"""`wildloop import folder`."""
+"""`wildloop import folder`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports.options import finish, import_options, read
+from importers.detectors import load_detector
+from importers.sources.folder import import_folder
+from pipeline.cli.imports.common import import_options, run_import
 
 
 @click.command("folder")
@@ -19,22 +21,19 @@ from pipeline.cli.imports.options import finish, import_options, read
     show_default=True,
     metavar="SPEC",
     help="megadetector[:MODEL] (needs wildloop[megadetector]), onnx:FILE (YOLOX or a YOLO export), "
-    "torchvision:NAME[:CHECKPOINT], or whole-frame for photographs that are crops already.",
+    "torchvision:NAME[:CHECKPOINT], or whole-frame if each photograph is a crop already.",
 )
 @import_options
 def folder_command(folder: Path, spec: str, **options: Any) -> None:
-    """Import every photograph below DIR, with a detector looking at each."""
-    from importers.detectors import load_detector
-    from importers.sources.folder import import_folder
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_folder(
-        workspace.database,
-        workspace.data_dir,
-        folder,
-        load_detector(spec),
-        options=read(**options),
-        progress=True,
+    """Import every photograph below DIR. A detector finds the animals."""
+    run_import(
+        lambda workspace, chosen: import_folder(
+            workspace.database,
+            workspace.data_dir,
+            folder,
+            load_detector(spec),
+            options=chosen,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

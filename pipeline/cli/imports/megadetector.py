@@ -1,4 +1,4 @@
-"""`wildloop import megadetector`."""
+"""`wildloop import megadetector`"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.imports.options import finish, images_option, import_options, read
+from importers.sources.megadetector import import_results
+from pipeline.cli.imports.common import images_option, import_options, run_import
 
 
 @click.command("megadetector")
@@ -16,7 +17,7 @@ from pipeline.cli.imports.options import finish, images_option, import_options, 
 @click.option(
     "--classifications/--no-classifications",
     default=False,
-    help="Adopt the best classification of each box as a weak label, which any person's outvotes. "
+    help="Keep the best classification of each box as a weak label, which every label by people overrides. "
     "[default: no]",
 )
 @click.option(
@@ -24,20 +25,19 @@ from pipeline.cli.imports.options import finish, images_option, import_options, 
     type=click.FloatRange(0.0, 1.0),
     default=0.0,
     show_default=True,
-    help="Least confidence of a classification that is adopted.",
+    help="Least confidence of a classification.",
 )
 @click.option(
     "--drop-repeats/--keep-repeats",
     default=False,
-    help="Leave out boxes that stand still across a camera's photographs: at least 20 others of its "
-    "location overlap by 0.9, with a confidence over 0.1 and at most 0.2 of the frame. [default: keep]",
+    help="Leave out repeat detections: boxes that cover at most 0.2 of the frame, have a confidence above "
+    "0.1, and overlap by 0.9 with at least 20 others of the same location. [default: keep]",
 )
 @click.option(
     "--repeats-report",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
-    help="Write such boxes to a table: location, box, how many, an example. They are dropped only with "
-    "--drop-repeats.",
+    help="Write repeat detections to a table: location, box, number, an example. It drops none.",
 )
 @import_options
 def megadetector_command(
@@ -50,20 +50,18 @@ def megadetector_command(
     **options: Any,
 ) -> None:
     """Import the photographs of a MegaDetector results file (format 1.1 to 1.6), with its boxes."""
-    from importers.sources.megadetector import import_results
-    from pipeline.workspace import open_workspace
-
-    workspace = open_workspace()
-    report = import_results(
-        workspace.database,
-        workspace.data_dir,
-        results,
-        images,
-        options=read(**options),
-        classifications=classifications,
-        classification_threshold=classification_threshold,
-        drop_repeats=drop_repeats,
-        repeats_report=repeats_report,
-        progress=True,
+    run_import(
+        lambda workspace, chosen: import_results(
+            workspace.database,
+            workspace.data_dir,
+            results,
+            images,
+            options=chosen,
+            classifications=classifications,
+            classification_threshold=classification_threshold,
+            drop_repeats=drop_repeats,
+            repeats_report=repeats_report,
+            progress=True,
+        ),
+        **options,
     )
-    finish(report)

@@ -1,1 +1,1 @@
-"""Draws camera-trap-like photographs for the demo: animals in habitats, by day and in infrared."""
+"""Renders camera-trap-like photographs for the demo: animals in habitats, by day and in infrared."""

@@ -1,4 +1,4 @@
-"""Draws one animal: a skeleton in a pose, dressed in tapering limbs, lit from above."""
+"""Draws one animal: a skeleton in a pose, covered by tapering limbs, lit from above."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pipeline.demo.scenes.species import Colour, Species
 
 Pixels = NDArray[np.float32]
-Joint = tuple[float, float, float]  # forward, up (shoulder heights, origin below the trunk's middle), radius
+Joint = tuple[float, float, float]  # forward, up, radius; in shoulder heights, from below the trunk's middle
 
 OVERSAMPLING = 2
 SPLINE_STEPS = 7  # circles drawn between two joints
@@ -22,27 +22,27 @@ SPLINE_STEPS = 7  # circles drawn between two joints
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """How an individual stands at one moment."""
+    """The pose and looks of an individual at one moment."""
 
     stride: float  # phase of its gait, radians
     swing: float  # how far the legs swing, 0 standing to 1 running
     head: float  # 0 at the ground, 1 up
     facing: int  # 1 to the right, -1 to the left
-    turn: float  # 1 seen from the side, less is foreshortened
+    turn: float  # 1 seen from the side; less is foreshortened
     slope: float  # degrees
     male: bool
-    brightness: float  # of this individual's coat, 1 typical
-    warmth: float  # red against blue, 0 typical
+    brightness: float  # of this individual's coat; 1 is typical
+    warmth: float  # red against blue; 0 is typical
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sprite:
-    """A drawn animal: colour and cover, with the point between its feet."""
+    """A drawn animal: colour and opacity, with the point between its feet."""
 
-    colour: Pixels  # (H, W, 3), 0 to 255, as in even daylight
-    cover: Pixels  # (H, W), 0 to 1
+    colour: Pixels  # (H, W, 3), 0 to 255, in even daylight
+    cover: Pixels  # (H, W), 0 to 1: opacity
     foot: tuple[float, float]  # x and y in pixels of the sprite
-    eye: tuple[float, float]  # where it shines in the flash
+    eye: tuple[float, float]  # where the flash is reflected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +51,13 @@ class _Limb:
     colour: Colour
     tip: Colour | None = None  # of its second half
     shade: float = 1.0  # limbs on the far side are darker
-    soft: float = 0.0  # width of its edge, shoulder heights
-    inside: bool = False  # a marking: painted on what is drawn already
-    scattered: bool = False  # dots at the joints, nothing between them
+    soft: float = 0.0  # width of its edge in shoulder heights
+    inside: bool = False  # a marking: painted only over limbs drawn before
+    scattered: bool = False  # dots at the joints with nothing between them
 
 
 def draw(species: Species, pose: Pose, height: float, rng: np.random.Generator) -> Sprite:
-    """`species` in `pose`, its shoulder `height` pixels above the ground."""
+    """Draw `species` in `pose`, its shoulder `height` pixels above the ground."""
     limbs, eye = _skeleton(species, pose, rng)
     tilt = math.radians(pose.slope)
 
@@ -101,7 +101,7 @@ def draw(species: Species, pose: Pose, height: float, rng: np.random.Generator) 
 def _skeleton(
     species: Species, pose: Pose, rng: np.random.Generator
 ) -> tuple[list[_Limb], tuple[float, float]]:
-    """Limbs from back to front, and the eye."""
+    """The limbs from back to front, and the eye."""
     s, half = species, species.length / 2
     shoulder = (half - s.chest * 0.35, 1 - s.chest)
     hip = (-half + s.rump * 0.4, s.hip_top - s.rump)
@@ -186,7 +186,7 @@ def _skeleton(
 
 
 def _markings(trunk: Sequence[Joint], s: Species, rng: np.random.Generator) -> list[_Limb]:
-    """What lies on the coat: spots, a dark saddle, a mane of bristles."""
+    """Markings of the coat: spots, a dark saddle, a mane of bristles."""
     back = [(x, y + radius * 0.7, radius * 0.33) for x, y, radius in trunk[1:5]]
     if s.pattern == "spots":
         spots = []
@@ -270,9 +270,9 @@ def _antlers(skull: tuple[float, float], s: Species, pose: Pose, shade: float) -
 def _mask(
     chain: Sequence[Joint], size: tuple[int, int], soft: float = 0.0, *, scattered: bool = False
 ) -> tuple[tuple[slice, slice], Pixels]:
-    """Cover of a chain swept by a circle of changing radius, its edge `soft` pixels wide, and where it lies.
+    """The window in which a chain of circles lies, and the opacity there; its edge is `soft` pixels wide.
 
-    A scattered chain is a dot at each joint.
+    A scattered chain is one dot per joint.
     """
     k = OVERSAMPLING
     points = chain if scattered else _smooth(chain)
@@ -305,7 +305,7 @@ def _mask(
 
 
 def _smooth(chain: Sequence[Joint]) -> list[Joint]:
-    """A Catmull-Rom curve through the joints."""
+    """A Catmull-Rom spline through the joints."""
     if len(chain) < 3:
         return list(chain)
     joints = np.asarray([chain[0], *chain, chain[-1]], np.float64)
@@ -319,7 +319,7 @@ def _smooth(chain: Sequence[Joint]) -> list[Joint]:
 
 
 def _relief(cover: Pixels, height: float) -> Pixels:
-    """Light from the sky on a rounded body: above 1 on backs, below on bellies."""
+    """Light from the sky on a rounded body: above 1 on the back, below 1 on the belly."""
     thickness = Image.fromarray((cover * 255).astype(np.uint8))
     field = np.zeros_like(cover)
     for radius, weight in ((height * 0.035, 0.4), (height * 0.11, 0.9)):
@@ -329,7 +329,7 @@ def _relief(cover: Pixels, height: float) -> Pixels:
 
 
 def _fur(size: tuple[int, int], height: float, rng: np.random.Generator, pattern: str) -> Pixels:
-    """Hair, longer than high; coarse on a boar."""
+    """Brightness of fur: horizontal strands, coarse on a boar."""
     strand = max(1.0, height * (0.012 if pattern == "bristles" else 0.006))
     grid = (max(2, int(size[1] / strand)), max(2, int(size[0] / (strand * 3))))
     fine = rng.normal(0, 1, grid).astype(np.float32)

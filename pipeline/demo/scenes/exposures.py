@@ -1,4 +1,4 @@
-"""One exposure of one camera: the landscape in the light of the hour, the animals in it, what is seen."""
+"""One exposure of one camera: the landscape in the light of the hour, and the visible animals."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from pipeline.demo.scenes.landscapes import Landscape
 from pipeline.demo.scenes.species import Species
 
 Corners = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels
-LEAST_VISIBLE = 0.3  # of an animal, for it to count as one
-LEAST_PIXELS = 26  # width and height of its box
-INFRARED = np.asarray((0.4, 0.4, 0.2), np.float32)  # how bright a colour is in the flash
+LEAST_VISIBLE = 0.3  # fraction of an animal that must be visible for it to count
+LEAST_PIXELS = 26  # least width and height of its box
+INFRARED = np.asarray((0.4, 0.4, 0.2), np.float32)  # brightness of red, green and blue in the flash
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
+    """Animals that pass a camera, or a branch that triggers it."""
+
     location: int
     time: dt.datetime
     night: bool
     frames: int
     species: Species | None  # None: the wind moved a branch
-    seed: int
+    seed: int  # differs between visits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Walker:
-    """One animal on its way through the picture."""
+    """One animal that walks through the picture."""
 
     species: Species
     pose: Pose
     x: float  # pixels, at the first frame
     foot: float  # pixel row of the ground under it
-    speed: float  # pixels a second, against `pose.facing` when negative
+    speed: float  # pixels a second; negative against `pose.facing`
     height: float  # pixels at the shoulder
 
 
 def walkers_of(visit: Visit, landscape: Landscape, rng: np.random.Generator) -> list[Walker]:
-    """The animals of a visit, the farthest first."""
+    """The animals of a visit, farthest first."""
     species = visit.species
     if species is None:
         return []
@@ -52,7 +54,7 @@ def walkers_of(visit: Visit, landscape: Landscape, rng: np.random.Generator) -> 
     company = 1 + int(rng.uniform() < species.company) + int(rng.uniform() < species.company / 3)
     facing = int(rng.choice((-1, 1)))
     walking = rng.uniform() < 0.7
-    # Far enough to fit, near enough to be seen: most animals pass 90 to 420 pixels tall.
+    # Most animals are 90 to 420 pixels tall: far enough to fit, near enough to be visible.
     tall = float(np.clip(rng.lognormal(math.log(185), 0.42), 85, 0.5 * height))
     foot = landscape.horizon + tall / species.height * CAMERA_HEIGHT
     foot = float(np.clip(foot, landscape.horizon + 60, height * 1.02))
@@ -84,7 +86,7 @@ def expose(
     grain: Pixels,
     rng: np.random.Generator,
 ) -> tuple[Pixels, list[tuple[Walker, Corners, float]]]:
-    """One exposure, and who is seen in it: the box in pixels and the visible fraction."""
+    """The pixels (H, W, 3) of one exposure, and each visible animal with its box and visible fraction."""
     height, width = landscape.vignette.shape
     hour = visit.time.hour + visit.time.minute / 60
     light: Pixels = np.ones(3, np.float32)
@@ -125,7 +127,9 @@ def expose(
             colour = (grey * reach * np.sqrt(landscape.flash[rows, columns]))[..., None]
         else:
             local = np.roll(landscape.dapple, int(hour * 37), axis=1)[rows, columns]
-            colour = 0.78 * colour + 0.22 * colour.mean(axis=2, keepdims=True)  # cheap sensors are pale
+            colour = 0.78 * colour + 0.22 * colour.mean(
+                axis=2, keepdims=True
+            )  # cheap sensors give pale colours
             colour = colour * (local * landscape.vignette[rows, columns])[..., None] * light * 0.94
         scene[rows, columns] += cover[..., None] * (colour - scene[rows, columns])
         if visit.night and pose.head > 0.5:
@@ -144,11 +148,11 @@ def _seen(
 ) -> list[tuple[Walker, Corners, float]]:
     seen = []
     for number, (walker, total) in enumerate(zip(walkers, totals, strict=True)):
-        mine = owner == number
-        rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
+        pixels = owner == number
+        rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
         if rows.size < LEAST_PIXELS or columns.size < LEAST_PIXELS:
             continue
-        visible = float(mine.sum()) / total
+        visible = float(pixels.sum()) / total
         if visible >= LEAST_VISIBLE:
             box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
             seen.append((walker, box, visible))
@@ -156,7 +160,7 @@ def _seen(
 
 
 def _shadow(scene: Pixels, walker: Walker, x: float, *, night: bool) -> None:
-    """A soft dark patch under the feet; at night the flash throws it behind the animal."""
+    """Darken the ground under the feet; less at night, when the shadow falls behind the animal."""
     height, width = scene.shape[:2]
     half = (walker.height * walker.species.length * 0.62 * walker.pose.turn, walker.height * 0.1)
     rows = slice(max(0, int(walker.foot - 2 * half[1])), min(height, int(walker.foot + 2 * half[1])))

@@ -1,4 +1,4 @@
-"""Kinds of places, and what grows and lies there: trunks, bushes, stones, grass."""
+"""Habitats, and the trunks, bushes, stones and grass in them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PIL import ImageDraw
 
 from pipeline.demo.scenes.species import Colour
 
-CAMERA_HEIGHT = 0.75  # metres: where a person straps it to a tree
+CAMERA_HEIGHT = 0.75  # metres above the ground
 
 
 @dataclass(frozen=True, kw_only=True)
 class Habitat:
-    """The colours and plants of one kind of place."""
+    """The colours and plants of one habitat."""
 
     name: str
     horizon: float  # fraction of the height
@@ -27,8 +27,8 @@ class Habitat:
     bushes: int
     stones: int
     grass: int  # blades
-    track: Colour | None = None  # a path through the picture
-    canopy: bool = False  # leaves close over the camera
+    track: Colour | None = None  # of a path through the picture
+    canopy: bool = False  # leaves above the camera
 
 
 HABITATS: tuple[Habitat, ...] = (
@@ -73,7 +73,7 @@ def plant(
     horizon: float,
     rng: np.random.Generator,
 ) -> list[tuple[int, int, int, int]]:
-    """Everything that stands on the ground, from far to near; returns where the larger things are."""
+    """Draw everything that stands on the ground, from far to near; returns boxes of bushes and stones."""
     width, height = size
     things = [
         (horizon + (height - horizon) * float(near) ** power, kind)
@@ -167,8 +167,8 @@ def leaves(
     leaf: float,
     rng: np.random.Generator,
 ) -> None:
-    """A bush or a canopy: dark leaves within, lit ones above."""
-    for _ in range(12):  # its shaded heart
+    """Draw a bush or a canopy: dark leaves inside, lit leaves on top."""
+    for _ in range(12):  # the dark inside
         x, y = centre[0] + reach[0] * rng.normal(0, 0.2), centre[1] + reach[1] * rng.normal(0.05, 0.2)
         w, h = reach[0] * rng.uniform(0.25, 0.45), reach[1] * rng.uniform(0.25, 0.45)
         colour = np.asarray(colours[rng.integers(len(colours))], np.float32) * rng.uniform(0.34, 0.46)
@@ -214,7 +214,7 @@ def _tuft(
     colour: Colour,
     rng: np.random.Generator,
 ) -> None:
-    """Twenty blades of grass."""
+    """Draw twenty blades of grass."""
     spread = scale * 0.09 + 4
     for _ in range(20):
         x, y = foot[0] + rng.normal(0, spread), foot[1] + rng.normal(0, spread * 0.25)
@@ -228,5 +228,6 @@ def _tuft(
 
 
 def rgb(colour: NDArray[np.floating]) -> Colour:
+    """The colour (3,) as integers in 0..255."""
     red, green, blue = (int(max(0, min(255, value))) for value in colour)
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Paints what one camera always sees: sky, trees, ground and undergrowth, by day and in the flash."""
+"""The unchanging view of one camera: sky, trees, ground and undergrowth, by day and in the flash."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Landscape:
-    """One camera's view. Arrays are 0 to 255, without the strip that the camera burns in."""
+    """One camera's view. Pixels are 0 to 255; the strip with the camera's text is not included."""
 
     habitat: Habitat
     day: Pixels  # (H, W, 3)
     night: Pixels  # (H, W): reflected infrared flash
-    standing: Pixels  # (H, W): pixel row of the foot of the trunk, bush or stone seen there; 0 none
-    front: Pixels  # (H, W): how much of an animal the grass before it hides, 0 to 1
-    dapple: Pixels  # (H, W): sun through leaves, around 1
-    flash: Pixels  # (H, W): how far the flash reaches, 0 to 1
-    vignette: Pixels  # (H, W)
+    standing: Pixels  # (H, W): pixel row of the foot of the trunk, bush or stone at this pixel; 0: none
+    front: Pixels  # (H, W): how much of an animal the grass in front hides, 0 to 1
+    dapple: Pixels  # (H, W): brightness of sunlight through leaves, around 1
+    flash: Pixels  # (H, W): brightness of the flash, 0 to 1
+    vignette: Pixels  # (H, W): brightness, less towards the corners
     horizon: float  # pixels from the top
     clutter: tuple[tuple[int, int, int, int], ...]  # bushes, stumps and stones: x1, y1, x2, y2
 
     def pixels_per_metre(self, foot_y: float) -> float:
-        """Scale where the ground meets the pixel row `foot_y`."""
+        """The scale at the ground in pixel row `foot_y`."""
         return (foot_y - self.horizon) / CAMERA_HEIGHT
 
 
 def paint(habitat: Habitat, size: tuple[int, int], seed: int) -> Landscape:
-    """The view of a camera in `habitat`; `size` is width and height."""
+    """The view of a camera in `habitat`; `size` is width and height in pixels."""
     rng = np.random.default_rng([seed, size[0], size[1]])
     width, height = size
     horizon = height * (habitat.horizon + rng.uniform(-0.025, 0.025))
@@ -62,7 +62,7 @@ def paint(habitat: Habitat, size: tuple[int, int], seed: int) -> Landscape:
     flash = np.clip(1.3 - 1.1 * radius, 0.15, 1) * np.clip(0.34 + 1.35 * distance, 0, 1)
     green = np.clip((day[..., 1] - day[..., 2]) / 60, 0, 1)  # leaves are bright in the infrared
     grey = day @ np.asarray((0.35, 0.5, 0.15), np.float32)
-    above = np.clip((horizon - y) / (height * 0.1), 0, 1)  # nothing sends the flash back from the sky
+    above = np.clip((horizon - y) / (height * 0.1), 0, 1)  # the sky does not reflect the flash
     sky_like = np.clip((grey - 165) / 40, 0, 1) * above
     night = (grey * 0.64 + 60 * green + 14) * flash * (1 - 0.93 * sky_like)
     return Landscape(
@@ -80,7 +80,7 @@ def paint(habitat: Habitat, size: tuple[int, int], seed: int) -> Landscape:
 
 
 def fractal(size: tuple[int, int], rng: np.random.Generator, cells: int, octaves: int = 5) -> Pixels:
-    """Noise with about unit spread whose coarsest waves are a `cells`-th of the width."""
+    """Noise of unit standard deviation; its coarsest waves are 1 / `cells` of the width. Size is (W, H)."""
     total = np.zeros((size[1], size[0]), np.float32)
     for octave in range(octaves):
         columns = cells * 2**octave
@@ -111,7 +111,7 @@ def _tree_line(
     horizon: float,
     rng: np.random.Generator,
 ) -> None:
-    """Three ridges of trees, the nearest darkest."""
+    """Draw three ridges of trees, the nearest darkest."""
     width = size[0]
     haze = np.asarray(habitat.sky[1], np.float32)
     leaf = np.asarray(habitat.plants[-1], np.float32)
@@ -145,7 +145,7 @@ def _track(
 
 
 def _grain(canvas: Image.Image, horizon: float, rng: np.random.Generator) -> Image.Image:
-    """Litter and soil: grains that grow towards the camera."""
+    """The picture with litter and soil, whose grains grow towards the camera."""
     width, height = canvas.size
     pixels = np.asarray(canvas, np.float32).copy()
     depth = height - int(horizon)
@@ -170,7 +170,7 @@ def _front_grass(habitat: Habitat, size: tuple[int, int], horizon: float, rng: n
 
 
 def _dapple(size: tuple[int, int], horizon: float, rng: np.random.Generator, depth: float) -> Pixels:
-    """Light and shade that can be rolled sideways as the sun moves: its two edges meet."""
+    """Light and shade that can be rolled sideways as the sun moves: the left and right edges match."""
     field = np.tanh(1.6 * fractal((size[0] // 2, size[1]), rng, 4, 4))
     below = np.clip((np.arange(size[1]) - horizon * 0.75) / (horizon * 0.4), 0.1, 1)[:, None]
     seamless = np.concatenate([field, field[:, ::-1]], axis=1)

@@ -1,6 +1,6 @@
-"""Renders a small camera-trap survey with known truth: photographs, detector results, truth, species.
+"""Renders a set of camera-trap scenes with true labels: photographs, detector results, truth, species list.
 
-Nothing is downloaded: the demo and the tests have photographs wherever they run.
+Nothing is downloaded, so the demo and the tests have photographs wherever they run.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from pipeline.demo.scenes.landscapes import Landscape, fractal, paint
 from pipeline.demo.scenes.species import SPECIES, Species
 from pipeline.records import Box
 
-STRIP = 48  # pixels at the bottom, where the camera burns in its time
+STRIP = 48  # pixels at the bottom, where the camera writes its time
 BEGIN = dt.datetime(2024, 4, 8)
 DAYS = 40
-EMPTY = 0.14  # of the visits: wind in the leaves
-MISTAKEN = 0.07  # chance that the detector takes a bush or a stone for an animal
-BURST = (0.3, 0.22, 0.33, 0.15)  # shares of bursts of 1, 2, 3 and 4 frames
+EMPTY = 0.14  # fraction of visits without an animal: wind moves the leaves
+MISTAKEN = 0.07  # probability that the detector takes a bush or a stone for an animal
+SEQUENCE_LENGTHS = (0.3, 0.22, 0.33, 0.15)  # probability of sequences of 1, 2, 3 and 4 photographs
 
 
-Found = tuple[Box, str, float]  # where, which species or `empty`, and the fraction of it that is visible
+TrueBox = tuple[Box, str, float]  # the box, its species or `empty`, and the visible fraction
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSet:
-    """Where a rendered survey lies."""
+    """The files of a rendered set of scenes."""
 
     photos: Path  # a folder for each camera
     results: Path  # MegaDetector results, format 1.6
     truth: Path  # CSV: file_name, x1, y1, x2, y2, label
-    species: Path  # a name a line
+    species: Path  # one name per line
 
 
-def survey_in(folder: Path) -> SceneSet:
-    """The files that `render` writes into `folder`."""
+def scene_files(folder: Path) -> SceneSet:
+    """The files that `render` writes to `folder`."""
     return SceneSet(
         photos=folder / "photos",
         results=folder / "megadetector.json",
@@ -64,59 +64,60 @@ def render(
     species: Sequence[Species] = SPECIES,
     habitats: Sequence[Habitat] = HABITATS,
 ) -> SceneSet:
-    """Write a survey of `photographs` pictures into `folder`; the same seed gives the same survey.
+    """Write `photographs` scenes to `folder`; the same seed gives the same files.
 
-    One camera stands in each of `habitats`, whose names differ. A survey that is complete already is left
-    as it is.
+    `size` is width and height in pixels. One camera stands in each of `habitats`, whose names must differ.
+    A complete set in `folder` is kept as it is.
     """
-    survey = survey_in(folder)
-    if survey.species.exists():  # written last
-        return survey
+    scenes = scene_files(folder)
+    if scenes.species.exists():  # written last
+        return scenes
     visits = _plan(photographs, seed, species, habitats)
     images: list[dict[str, object]] = []
     truths: list[tuple[str, Box | None, str]] = []
     with tqdm(total=photographs, desc="rendering scenes", unit="photo", disable=None) as progress:
         for number, habitat in enumerate(habitats):
             own = [visit for visit in visits if visit.location == number]
-            for name, found, detections in _shoot(survey.photos, habitat, number, own, seed, size):
-                truths += [(name, box, label) for box, label, _ in found] or [(name, None, "empty")]
+            for name, boxes, detections in _shoot(scenes.photos, habitat, number, own, seed, size):
+                truths += [(name, box, label) for box, label, _ in boxes] or [(name, None, "empty")]
                 images.append({"file": name, "detections": detections})
                 progress.update()
-    _write_results(survey.results, images)
-    with survey.truth.open("w", newline="") as file:
+    _write_results(scenes.results, images)
+    with scenes.truth.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("file_name", "x1", "y1", "x2", "y2", "label"))
         for name, box, label in truths:
             corners = (box.x1, box.y1, box.x2, box.y2) if box is not None else ("", "", "", "")
             writer.writerow((name, *(corner and f"{corner:.5f}" for corner in corners), label))
-    survey.species.write_text("".join(f"{kind.name}\n" for kind in species))
-    return survey
+    scenes.species.write_text("".join(f"{kind.name}\n" for kind in species))
+    return scenes
 
 
 def _plan(
     photographs: int, seed: int, species: Sequence[Species], habitats: Sequence[Habitat]
 ) -> list[Visit]:
-    """Who comes by where and when, in the order of time, `photographs` frames in all."""
+    """All visits in the order of time; their frames sum to `photographs`."""
     rng = np.random.default_rng(seed)
     shares = np.asarray([kind.share for kind in species])
-    tastes = shares * rng.lognormal(0, 0.45, (len(habitats), len(species)))
+    weights = shares * rng.lognormal(0, 0.45, (len(habitats), len(species)))  # each habitat differs
     visits: list[Visit] = []
     frames = 0
     while frames < photographs:
         location = int(rng.integers(len(habitats)))
-        taste = tastes[location] / tastes[location].sum()
-        visitor = None if rng.uniform() < EMPTY else species[rng.choice(len(species), p=taste)]
+        probabilities = weights[location] / weights[location].sum()
+        visitor = None if rng.uniform() < EMPTY else species[rng.choice(len(species), p=probabilities)]
         night = rng.uniform() < (0.3 if visitor is None else visitor.at_night)
         hour = (rng.uniform(21, 28.5) if night else rng.uniform(5.5, 20)) % 24
         day = BEGIN + dt.timedelta(days=int(rng.integers(DAYS)))
-        burst = min(int(rng.choice(len(BURST), p=BURST)) + 1, photographs - frames)
+        length = int(rng.choice(len(SEQUENCE_LENGTHS), p=SEQUENCE_LENGTHS)) + 1
+        length = min(length, photographs - frames)
         visits.append(
             Visit(
                 location=location, time=day + dt.timedelta(seconds=int(hour * 3600)), night=night,
-                frames=burst, species=visitor, seed=len(visits),
+                frames=length, species=visitor, seed=len(visits),
             )
         )  # fmt: skip
-        frames += burst
+        frames += length
     return sorted(visits, key=lambda visit: visit.time)
 
 
@@ -127,8 +128,8 @@ def _shoot(
     visits: Sequence[Visit],
     seed: int,
     size: tuple[int, int],
-) -> Iterator[tuple[str, list[Found], list[dict[str, object]]]]:
-    """Everything that camera `number` takes: file name, what is there, what the detector says."""
+) -> Iterator[tuple[str, list[TrueBox], list[dict[str, object]]]]:
+    """Every photograph of camera `number`: its file name, true boxes and simulated detections."""
     landscape = paint(habitat, (size[0], size[1] - STRIP), seed + number)
     grain = fractal((size[0] + 64, size[1] + 64), np.random.default_rng([seed, number]), size[0], 1)
     (photos / habitat.name).mkdir(parents=True, exist_ok=True)
@@ -143,25 +144,25 @@ def _shoot(
             name = f"{habitat.name}/IMG_{count:04d}.JPG"
             pixels, seen = expose(visit, landscape, walkers, seconds, grain, rng)
             _save(photos / name, pixels, habitat.name, visit.time + dt.timedelta(seconds=seconds), size, rng)
-            found = [(_fractions(box, size), walker.species.name, visible) for walker, box, visible in seen]
+            boxes = [(_fractions(box, size), walker.species.name, visible) for walker, box, visible in seen]
             apart = mistake is not None and not any(_overlap(mistake, box) for _, box, _ in seen)
             if mistake is not None and apart and rng.uniform() < 0.8:
-                found.append((_fractions(mistake, size), "empty", 0.0))
-            yield name, found, _detect(found, visit.night, rng)
+                boxes.append((_fractions(mistake, size), "empty", 0.0))
+            yield name, boxes, _detect(boxes, visit.night, rng)
             seconds += int(rng.integers(1, 4))
 
 
 def _mistake(visit: Visit, landscape: Landscape, rng: np.random.Generator) -> Corners | None:
-    """The bush or stone that the detector takes for an animal in this burst."""
-    chance = 5 * MISTAKEN if visit.species is None else MISTAKEN
-    if not landscape.clutter or rng.uniform() > chance:
+    """The bush or stone that the detector takes for an animal in this sequence, if any."""
+    probability = 5 * MISTAKEN if visit.species is None else MISTAKEN
+    if not landscape.clutter or rng.uniform() > probability:
         return None
-    favourites = landscape.clutter[-4:]  # the nearest: a detector errs in the same places again and again
-    return favourites[rng.integers(len(favourites))]
+    nearest = landscape.clutter[-4:]  # a detector repeats its mistakes in the same places
+    return nearest[rng.integers(len(nearest))]
 
 
-def _overlap(one: Corners, other: Corners) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(box: Corners, other: Corners) -> bool:
+    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
 def _save(
@@ -172,7 +173,7 @@ def _save(
     size: tuple[int, int],
     rng: np.random.Generator,
 ) -> None:
-    """The picture above the strip that the camera burns in, with the time in EXIF as well."""
+    """Write the picture with the camera's strip of text below it and the time in EXIF."""
     picture = Image.new("RGB", size)
     picture.paste(Image.fromarray(pixels.astype(np.uint8)))
     pen = ImageDraw.Draw(picture)
@@ -194,10 +195,10 @@ def _fractions(box: Corners, size: tuple[int, int]) -> Box:
     return Box(x1=box[0] / size[0], y1=box[1] / size[1], x2=box[2] / size[0], y2=box[3] / size[1])
 
 
-def _detect(found: Sequence[Found], night: bool, rng: np.random.Generator) -> list[dict[str, object]]:
-    """What a detector says of the truth: boxes a little off, less sure of what is small, dark or cut."""
+def _detect(boxes: Sequence[TrueBox], night: bool, rng: np.random.Generator) -> list[dict[str, object]]:
+    """Simulated detections: boxes with jitter, less confident at night and for hidden animals."""
     detections = []
-    for box, label, visible in found:
+    for box, label, visible in boxes:
         jitter = rng.normal(0, 0.025, 4) * (box.width, box.height, box.width, box.height)
         x1, y1 = max(0.0, box.x1 + jitter[0]), max(0.0, box.y1 + jitter[1])
         x2, y2 = min(1.0, box.x2 + jitter[2]), min(1.0, box.y2 + jitter[3])

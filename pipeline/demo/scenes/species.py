@@ -1,4 +1,4 @@
-"""The animals of the demo's scenes: their proportions, coats, habits and how often they come by."""
+"""The species of the demo's scenes: proportions, coats, behaviour and frequency."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Species:
-    """One species. Lengths are in shoulder heights, heights in metres, angles in degrees above level."""
+    """One species. Lengths are in shoulder heights, angles in degrees above the horizontal."""
 
     name: str
-    share: float  # of all visits; the table below sums to 1
-    at_night: float  # share of its visits in the dark
-    company: float  # chance that another one walks beside it
+    share: float  # fraction of all visits; the table below sums to 1
+    at_night: float  # fraction of its visits in the dark
+    company: float  # probability that a second animal walks beside it
     height: float  # at the shoulder, metres
 
     length: float  # from hip to chest
@@ -38,7 +38,7 @@ class Species:
     tail: float
     tail_thick: float
     tail_angle: float
-    antlers: float = 0.0  # height of a male's; half of them are males
+    antlers: float = 0.0  # height on a male; half of the animals are males
 
     coat: Colour
     belly: Colour
@@ -47,7 +47,7 @@ class Species:
     ear_tip: Colour
     tail_tip: Colour
     rump_patch: Colour | None = None
-    variation: float = 0.13  # spread of brightness between individuals
+    variation: float = 0.13  # standard deviation of brightness between individuals
     pattern: str = "plain"  # plain, spots, saddle, bristles, mask
 
 

@@ -1,4 +1,4 @@
-"""The standard's addresses and columns, and datapackage.json."""
+"""The URLs and columns of the standard, and datapackage.json."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ COLUMNS = {
 
 
 def descriptor(
-    survey: ExportSource,
-    cameras: Iterable[ExportedDeployment],
+    source: ExportSource,
+    deployments: Iterable[ExportedDeployment],
     *,
     title: str,
     contributor: str,
     species: Iterable[str],
     levels: Iterable[str],
 ) -> dict[str, Any]:
-    """What datapackage.json holds. `species` are the scientific names, `levels` media and perhaps event."""
-    there = list(cameras)
+    """The content of datapackage.json. `species` are scientific names, `levels` media and perhaps event."""
+    written = list(deployments)
     return {
         "resources": [
             {
@@ -63,7 +63,7 @@ def descriptor(
         ],
         "profile": f"{STANDARD}/camtrap-dp-profile.json",
         "name": re.sub(r"[^a-z0-9._]+", "-", title.lower()).strip("-") or "wildloop",
-        "created": utc(survey.created),
+        "created": utc(source.created),
         "title": title,
         "contributors": [{"title": contributor, "role": "contact"}],
         "sources": [{"title": "Wildloop"}],
@@ -74,18 +74,19 @@ def descriptor(
             "individualAnimals": False,
             "observationLevel": list(levels),
         },
-        "spatial": _spatial(there),
+        "spatial": _spatial(written),
         "temporal": {
-            "start": min(one.started for one in there).date().isoformat(),
-            "end": max(one.ended for one in there).date().isoformat(),
+            "start": min(deployment.started for deployment in written).date().isoformat(),
+            "end": max(deployment.ended for deployment in written).date().isoformat(),
         },
         "taxonomic": [{"scientificName": name} for name in sorted(species)],
     }
 
 
-def _spatial(cameras: Iterable[ExportedDeployment]) -> dict[str, Any]:
-    """The box around all cameras, as GeoJSON; their points where they lie on one line."""
-    places = sorted({(one.record.longitude or 0.0, one.record.latitude or 0.0) for one in cameras})
+def _spatial(deployments: Iterable[ExportedDeployment]) -> dict[str, Any]:
+    """The bounding box of all deployments as GeoJSON; their points if the box has no area."""
+    records = [deployment.record for deployment in deployments]
+    places = sorted({(record.longitude or 0.0, record.latitude or 0.0) for record in records})
     west, east = places[0][0], places[-1][0]
     south, north = min(place[1] for place in places), max(place[1] for place in places)
     if west == east or south == north:

@@ -1,4 +1,4 @@
-"""What an answer or a label says, in the words of the standard."""
+"""An answer or a label as an observation of the standard."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.source import Answer, Basis, LabelledDetection
 from pipeline.records import (
-    EMPTY,
     OBSERVATION_TYPE,
-    PEOPLE_NAMES,
     UNCLASSIFIED,
-    VEHICLE_NAMES,
     SourceLabel,
     category_name,
 )
+from pipeline.vocabulary import Meaning, meaning_of
 
 ANIMAL, HUMAN, VEHICLE, BLANK = "animal", "human", "vehicle", "blank"
 UNKNOWN = "unknown"
 
-_ANIMALS = frozenset({"animal", "unidentified animal", "unknown animal"})  # these name no species
 _OF_DETECTORS = {"person": HUMAN, "vehicle": VEHICLE}
-_UNNAMED = (ANIMAL, HUMAN, VEHICLE, UNCLASSIFIED)  # types that a label without a category may have
+_UNNAMED = (ANIMAL, HUMAN, VEHICLE, UNCLASSIFIED)  # types of labels without a category
 _CHOICES = {
     "cameraSetupType": ("setup", "calibration"),
     "lifeStage": ("adult", "subadult", "juvenile"),
@@ -40,25 +37,25 @@ _PEOPLE = (Basis.PEOPLE, Basis.SOURCE)
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What was seen, who says so, and how sure they are."""
+    """What was seen, who classified it, and with what probability."""
 
     kind: str  # observationType
     species: str | None = None  # scientificName
-    is_machine: bool | None = None  # None: nobody classified it
+    is_machine: bool | None = None  # None if nobody classified it
     by: tuple[str, ...] = ()
     at: dt.datetime | None = None  # aware
     probability: float | None = None  # of a machine
     count: int | None = None  # individuals
-    details: Mapping[str, str] = field(default_factory=dict)  # further columns, as a source filled them
-    key: str = ""  # the source's id of this observation
+    details: Mapping[str, str] = field(default_factory=dict)  # further columns from the source
+    key: str = ""  # the id of this observation in the source
 
     @property
     def what(self) -> tuple[str, str]:
-        """What was seen, whoever says so."""
+        """The type and the species, which make observations equal whoever made them."""
         return self.kind, self.species or ""
 
     def cells(self) -> dict[str, str]:
-        """Its columns of the observations table."""
+        """Its columns in the table of observations."""
         method = None if self.is_machine is None else ("machine" if self.is_machine else "human")
         return {
             "observationType": self.kind,
@@ -76,29 +73,28 @@ class Taxa:
     """Categories as scientific names."""
 
     def __init__(self, taxa: Mapping[str, str] | None) -> None:
-        """`taxa` is category to scientific name; a category that is not in it is its own, capitalised."""
+        """`taxa` is category to scientific name; a category that is not in it is written capitalised."""
         self._taxa = {category_name(category): name for category, name in (taxa or {}).items()}
 
-    def of_detection(self, one: LabelledDetection) -> Observation:
-        """What the answer to a detection says of its box."""
-        answer = one.answer
+    def of_detection(self, detection: LabelledDetection) -> Observation:
+        """The observation of a box, by the detection's answer."""
+        answer = detection.answer
         if answer.unsure:
             return Observation(kind=UNKNOWN, is_machine=False, by=answer.by, at=answer.at)
         if answer.basis is Basis.NONE or answer.category is None:
-            kind = _OF_DETECTORS.get(one.record.detector_category)
+            kind = _OF_DETECTORS.get(detection.record.detector_category)
             if kind is None:
                 return Observation(kind=UNCLASSIFIED)
-            found = Answer(
+            answer = Answer(
                 basis=Basis.WEAK,
                 category=kind,
-                by=(one.record.detector,),
-                probability=one.record.bbox_confidence,
+                by=(detection.record.detector,),
+                probability=detection.record.bbox_confidence,
             )
-            return self._said(found, count=1)
-        return self._said(answer, count=1)
+        return self._observation(answer, count=1)
 
     def of_label(self, label: SourceLabel) -> Observation:
-        """What a source says of a whole photograph or sequence."""
+        """The observation of a whole photograph or sequence, by the label of a source."""
         answer = Answer(
             basis=Basis.WEAK if label.weak else Basis.SOURCE,
             category=label.category,
@@ -106,19 +102,19 @@ class Taxa:
             probability=label.confidence,
             at=label.annotated_at,
         )
-        said = self._said(answer, count=None)
+        observation = self._observation(answer, count=None)
         details = label.details or {}
         if label.category is None:
             kind = details.get(OBSERVATION_TYPE)
-            said = replace(said, kind=kind if kind in _UNNAMED else UNKNOWN, species=None)
+            observation = replace(observation, kind=kind if kind in _UNNAMED else UNKNOWN, species=None)
         return replace(
-            said,
-            count=label.count if said.kind != BLANK else None,
+            observation,
+            count=label.count if observation.kind != BLANK else None,
             details={column: value for column, value in details.items() if _is_allowed(column, value)},
             key=label.key,
         )
 
-    def _said(self, answer: Answer, count: int | None) -> Observation:
+    def _observation(self, answer: Answer, count: int | None) -> Observation:
         kind, species = self._named(category_name(answer.category or ""))
         return Observation(
             kind=kind,
@@ -133,19 +129,16 @@ class Taxa:
     def _named(self, category: str) -> tuple[str, str | None]:
         """The observationType and the scientific name of a category."""
         name = self._taxa.get(category)
-        if category == EMPTY:
+        meaning = meaning_of(category)
+        if meaning is None:
+            return ANIMAL, name or category[:1].upper() + category[1:]
+        if meaning is Meaning.BLANK:
             return BLANK, None
-        if category in PEOPLE_NAMES:
-            return HUMAN, name or "Homo sapiens"
-        if category in VEHICLE_NAMES:
-            return VEHICLE, name
-        if category in _ANIMALS:
-            return ANIMAL, name
-        return ANIMAL, name or category[:1].upper() + category[1:]
+        return meaning.value, name or ("Homo sapiens" if meaning is Meaning.HUMAN else None)
 
 
 def _is_allowed(column: str, value: str) -> bool:
-    """Whether the standard has this column for it, and takes the value."""
+    """Whether the standard has this column and accepts the value."""
     if column in _CHOICES:
         return value in _CHOICES[column]
     if column in _RANGES:
@@ -162,6 +155,6 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
-def utc(moment: dt.datetime) -> str:
-    """An aware moment as the standard writes it."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+def utc(time: dt.datetime) -> str:
+    """An aware time as the standard writes it."""
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")

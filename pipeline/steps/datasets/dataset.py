@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.arrays import Bools
 from pipeline.errors import ExportError, PhotoError
 from pipeline.exporters.classification import SplitFile, crop_name, folder_names, numbered
 from pipeline.files import reading
@@ -23,11 +24,11 @@ from pipeline.files.atomic import atomic_file, write_error
 from pipeline.identity import digest
 from pipeline.images import Photo, read_file
 from pipeline.records import Role
-from pipeline.splits import Bools, held_out, place_name
+from pipeline.splits import held_out, place_name
 from pipeline.steps.datasets.dataset_report import SPLITS, DatasetReport
 from pipeline.store import categories
-from pipeline.store.database import Database
 from pipeline.store.labelled import LabelledCrop, crops_by_image
+from pipeline.workspace import Workspace
 
 CONFIDENCE = 0.9  # of a box, as the ancestor had it
 TEST_FRACTION = 0.2
@@ -92,8 +93,7 @@ class _Chosen:
 
 
 def make(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     out: Path,
     selection: Selection | None = None,
     *,
@@ -110,15 +110,15 @@ def make(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=out) as spool:
-            with database.read() as conn:
+            with workspace.database.read() as conn:
                 chosen = _Chosen(spool, categories.names(conn))
                 found = crops_by_image(conn, selection.roles, weak=selection.weak)
-                for crop, alone in choose(found, data_dir, selection, report):
+                for crop, alone in choose(found, workspace.data_dir, selection, report):
                     chosen.add(crop, alone=alone)
             if not chosen:
                 raise _nothing(selection, report)
             tested = chosen.tested(selection)
-            _write(chosen, tested, data_dir, out, report, progress=progress)
+            _write(chosen, tested, workspace.data_dir, out, report, progress=progress)
     except OSError as exc:
         raise write_error(out, exc) from exc
     return report
@@ -204,18 +204,10 @@ def _write(
 
 def _copy(data: bytes, source: Path, target: Path) -> bool:
     """Bring the crop to its place whole or not at all; False where it was there."""
-    draft = target.with_name(f".{digest(target.name)}.{os.getpid()}")
-    try:
-        if _is_there(target, source, len(data)):
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(data)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as exc:
-        raise write_error(target, exc) from exc
+    if _is_there(target, source, len(data)):
+        return False
+    with atomic_file(target) as draft:
+        draft.write_bytes(data)
     return True
 
 

@@ -11,7 +11,7 @@ EXAMPLES = 5  # broken crops named one by one
 
 @dataclass(kw_only=True)
 class DatasetReport:
-    """Filled while a dataset is made; `str()` is what the command prints."""
+    """Filled while a dataset is made."""
 
     path: str
     crops: Counter[tuple[str, str]] = field(default_factory=Counter)  # by class and split
@@ -36,30 +36,3 @@ class DatasetReport:
     @property
     def _classes(self) -> list[str]:
         return sorted({name for name, _ in self.crops})
-
-    def lines(self) -> list[str]:
-        """The table of classes by split, then what was left out and what to beware of."""
-        rows = [
-            ("class", *SPLITS),
-            *((name, *(str(self.crops[name, one]) for one in SPLITS)) for name in self._classes),
-            ("all crops", *(str(self.total(one)) for one in SPLITS)),
-            ("locations", *(str(self.places[one]) for one in SPLITS)),
-        ]
-        wide = max(len(name) for name, *_ in rows)
-        facts = (
-            (self.several, "photographs of several species left out"),
-            (self.unsure, "labelled boxes left out: their confidence is not above the least"),
-            (self.missing, "crops are missing: import their photographs again, without --rows-only"),
-            (len(self.broken), "crops are no pictures: remove these files and import again"),
-            (self.strangers, "other photographs in the folder, which neither file lists"),
-        )
-        return [
-            f"{self.path}: {sum(map(self.total, SPLITS))} crops, {self.copied} of them copied now",
-            *("  ".join([f"  {name:{wide}}", *(f"{one:>8}" for one in counts)]) for name, *counts in rows),
-            *(f"  {number} {what}" for number, what in facts if number),
-            *(f"    {path}: {why}" for path, why in self.broken[:EXAMPLES]),
-            *(f"  warning: {name} is in {split} only" for name, split in self.one_sided),
-        ]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())

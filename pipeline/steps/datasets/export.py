@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -18,18 +17,17 @@ from pipeline.records import (
     DeploymentRecord,
     DetectionRecord,
     ModelRecord,
-    ProjectRecord,
     Role,
     Verdict,
     utc_now,
 )
 from pipeline.steps.learning.pool_state import novelty_detector, sequences_of
 from pipeline.steps.learning.predict import predict_rows
-from pipeline.store import acceptances, categories, deployments, models
+from pipeline.store import acceptances, categories, deployments, models, projects
 from pipeline.store.acceptances import Acceptance
-from pipeline.store.database import Database
 from pipeline.store.export_rows import ExportRow, stream
-from pipeline.store.pool import Pool, open_pool
+from pipeline.store.pool import Pool
+from pipeline.workspace import Workspace
 
 THRESHOLD = 0.9  # least calibrated probability of an answer by a version that nothing was accepted of
 
@@ -39,9 +37,8 @@ class StoreExport:
 
     def __init__(
         self,
-        database: Database,
-        data_dir: Path,
-        project: ProjectRecord | None,
+        workspace: Workspace,
+        project_id: int | None,
         *,
         threshold: float | None = None,
         pool_sequences: bool = False,
@@ -49,7 +46,7 @@ class StoreExport:
         detector: str | None = None,
         title: str = "Wildloop",
     ) -> None:
-        """The version current in `project` answers where no person did; None: only labels count.
+        """The version current in the project answers where no person did; None: only labels count.
 
         Its answer needs a probability of `threshold`; without one, of what `wildloop accept` found for the
         category, or 0.9 where nothing of the version was accepted. It never answers for a novel crop.
@@ -57,22 +54,26 @@ class StoreExport:
         crops and does not count then. `detector` leaves out the boxes of every other one. Raises
         ModelError where the version's files are lost.
         """
-        self._database = database
+        self._workspace = workspace
         self._role = role
         self._detector = detector
-        self.title = project.title if project is not None else title
+        self.title = title
         self.created = utc_now()
-        with database.read() as conn:
+        model = accepted = None
+        with workspace.database.read() as conn:
             self._names = categories.names(conn)
             self._deployments = deployments.all(conn)
-            model = models.current(conn, project.id) if project is not None else None
-            accepted = None if model is None else acceptances.for_version(conn, model.version)
+            if project_id is not None:
+                self.title = projects.get(conn, project_id).title
+                model = models.current(conn, project_id)
+            if model is not None:
+                accepted = acceptances.for_version(conn, model.version)
         single = threshold is None and not pool_sequences
         self.accepted = accepted if single else None  # the promise that the answers keep
         self._answers = None
         if model is not None and model.path is not None:
             least = THRESHOLD if threshold is None else threshold
-            self._answers = _Answers(database, data_dir, model, self.accepted, least, pool_sequences)
+            self._answers = _Answers(workspace, model, self.accepted, least, pool_sequences)
 
     @property
     def model_version(self) -> str | None:
@@ -91,7 +92,7 @@ class StoreExport:
 
     def photographs(self) -> Iterator[LabelledImage]:
         """Every photograph of the pool, all read at one moment of the store."""
-        with self._database.read() as conn:
+        with self._workspace.database.read() as conn:
             for stored in stream(conn, self._role):
                 yield self._labelled(stored)
 
@@ -144,8 +145,7 @@ class _Answers:
 
     def __init__(
         self,
-        database: Database,
-        data_dir: Path,
+        workspace: Workspace,
         model: ModelRecord,
         accepted: Acceptance | None,
         threshold: float,
@@ -154,11 +154,11 @@ class _Answers:
         """Sure enough is what was accepted; where nothing was, a probability of `threshold`."""
         self.version = model.version
         self.created_at: dt.datetime | None = model.created_at
-        self._pool: Pool = open_pool(database, data_dir, model.embedder)
-        head = registry.load_head(data_dir, model)
-        known = novelty_detector(database, self._pool, registry.learned(data_dir, model))
+        self._pool: Pool = workspace.pool(model.embedder)
+        head = registry.load_head(workspace.data_dir, model)
+        known = novelty_detector(workspace, self._pool, registry.learned(workspace.data_dir, model))
         rows = np.arange(len(self._pool))
-        sequences = sequences_of(database, self._pool, rows) if pool_sequences else None
+        sequences = sequences_of(workspace, self._pool, rows) if pool_sequences else None
         self._answers = predict_rows(head, known, self._pool.vectors, rows, sequences)
         self._promised = len(self._pool) if accepted is None else accepted.pool_size
         self._least = {

@@ -12,8 +12,8 @@ from pipeline.records import EMPTY
 from pipeline.steps.datasets.dataset import Selection, choose
 from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import audits, categories
-from pipeline.store.database import Database
 from pipeline.store.labelled import crops_by_image
+from pipeline.workspace import Workspace
 
 
 def of_folder(folder: Path, *, hold_out_species: bool = False) -> list[Crop]:
@@ -29,7 +29,7 @@ def of_folder(folder: Path, *, hold_out_species: bool = False) -> list[Crop]:
     return taken
 
 
-def of_store(database: Database, data_dir: Path, selection: Selection) -> list[Crop]:
+def of_store(workspace: Workspace, selection: Selection) -> list[Crop]:
     """The crops that `dataset.make` would take, but `empty` ones and those of audits, which nothing learns.
 
     File names are below the data folder.
@@ -37,11 +37,12 @@ def of_store(database: Database, data_dir: Path, selection: Selection) -> list[C
     Raises SourceError where there are none.
     """
     report = DatasetReport(path="")
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         names = categories.names(conn)
         audited = audits.drawn_ids(conn)
-        labelled = crops_by_image(conn, selection.roles, weak=selection.weak)
-        found = choose(labelled, data_dir, selection, report)
+        found = choose(
+            crops_by_image(conn, selection.roles, weak=selection.weak), workspace.data_dir, selection, report
+        )
         crops = [
             Crop(
                 file_name=str(one.crop_path),

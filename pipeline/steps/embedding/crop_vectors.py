@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from pipeline.embedders import Embedder
-from pipeline.embedders.hardware import usable_cores
 from pipeline.embedders.preprocessing import SPARE
 from pipeline.errors import PhotoError
 from pipeline.images import Photo, read_file
@@ -52,7 +52,7 @@ def crop_vectors(
     While the caller deals with one batch, the next is embedded and those after it are read. `crops` is
     read in the caller's thread.
     """
-    decoders = max(DECODERS, usable_cores())
+    decoders = max(DECODERS, cpu_count())
     with (
         ThreadPoolExecutor(decoders, thread_name_prefix="decode") as decoding,
         ThreadPoolExecutor(1, thread_name_prefix="embed") as embedding,

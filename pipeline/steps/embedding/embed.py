@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -14,7 +13,7 @@ from pipeline.embedders import Embedder
 from pipeline.errors import PhotoError
 from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors
 from pipeline.store import embeddings
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 PAGE = 1024  # detections asked for at once; two processes that meet repeat at most one page
 
@@ -41,7 +40,7 @@ class EmbedReport:
 
 
 def embed(
-    database: Database, embedder: Embedder, data_dir: Path, *, batch_size: int = BATCH, progress: bool = False
+    workspace: Workspace, embedder: Embedder, *, batch_size: int = BATCH, progress: bool = False
 ) -> EmbedReport:
     """Embed every crop that lacks this embedder's vector; each batch is committed by itself.
 
@@ -49,18 +48,19 @@ def embed(
     missing or broken is reported, and tried again by the next run.
     """
     started = time.monotonic()
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         embeddings.register(conn, embedder)
         waiting = embeddings.missing_count(conn, embedder.id)
     embedded = 0
     broken: list[BrokenCrop] = []
-    work = ((crop, data_dir / crop[1]) for crop in _missing(database, embedder.id))
-    with tqdm(total=waiting, desc="embed", unit="crop", disable=None if progress else True) as bar:
+    work = ((crop, workspace.data_dir / crop[1]) for crop in _missing(workspace, embedder.id))
+    shown = None if progress and waiting else True  # None: on a terminal alone
+    with tqdm(total=waiting, desc="embed", unit="crop", disable=shown) as bar:
         for batch in crop_vectors(embedder, work, batch_size=batch_size):
             broken += [_broken(*crop, error) for crop, error in batch.broken]
             if batch.keys:
                 names = [name for name, _ in batch.keys]
-                with database.write() as conn:
+                with workspace.database.write() as conn:
                     embedded += embeddings.append(conn, embedder.id, names, batch.vectors)
             bar.update(batch.crops)
     return EmbedReport(
@@ -72,7 +72,7 @@ def embed(
     )
 
 
-def _missing(database: Database, embedder_id: str) -> Iterator[tuple[str, str]]:
+def _missing(workspace: Workspace, embedder_id: str) -> Iterator[tuple[str, str]]:
     """Every detection without its vector, as (id, crop_path), from a random id on, and round to it.
 
     Ids are hexadecimal digests, so processes that begin at random share the work nearly without overlap.
@@ -81,7 +81,7 @@ def _missing(database: Database, embedder_id: str) -> Iterator[tuple[str, str]]:
     for after, until in ((begin, None), ("", begin)):
         page = [(after, "")]
         while page:
-            with database.read() as conn:
+            with workspace.database.read() as conn:
                 page = embeddings.missing(conn, embedder_id, page[-1][0], PAGE, until=until)
             yield from page
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.intervals import bootstrap
 from pipeline.evaluation.partition import Part, Partition, clusters
 from pipeline.evaluation.probe import LABELS, judged_rows, probe
 from pipeline.evaluation.retrieval import NEIGHBOURS, Retrieval, Rows, retrieval
 from pipeline.simulation.summary import aligned
+from pipeline.statistics import bootstrap_means
 
 RETRIEVED = ("recall_at_1", "map_at_r", f"knn_{NEIGHBOURS}")
 COLUMNS = (
@@ -58,7 +58,7 @@ def rows(
         found = retrieval(_taken(vectors, parts, part.queries), _taken(vectors, parts, part.gallery))
         asked = part.queries[found.asked]
         groups, by = clusters([parts.locations[one] for one in asked], parts.sequences[asked])
-        limits = bootstrap(found.values, groups)
+        limits = bootstrap_means(found.values, groups)
         known = None
         if learned is not None and part is parts.few:
             names = {name.casefold() for name in learned}

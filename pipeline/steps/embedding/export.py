@@ -15,8 +15,7 @@ from torch import nn
 
 from pipeline.embedders import load
 from pipeline.embedders.checkpoint import CheckpointEmbedder
-from pipeline.embedders.from_pixels import FromPixels
-from pipeline.embedders.graph import write
+from pipeline.embedders.graph import FromPixels, write
 from pipeline.embedders.network import Network
 from pipeline.embedders.onnx import OnnxEmbedder
 from pipeline.embedders.preprocessing import Preprocessing

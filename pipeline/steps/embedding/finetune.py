@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import heads
+from pipeline.arrays import numbered
 from pipeline.embedders import Embedder, checkpoint, load, reload, trained
 from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.dataset_folder import Crop
-from pipeline.evaluation.partition import clusters, numbered
+from pipeline.evaluation.partition import clusters
+from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, ProjectRecord, Role
 from pipeline.steps.datasets import labelled_crops
 from pipeline.steps.datasets.dataset import Selection
@@ -25,10 +27,9 @@ from pipeline.steps.embedding.crop_vectors import crop_vectors
 from pipeline.steps.embedding.target_labels import TargetLabels, target_labels
 from pipeline.steps.embedding.train import EmbedderTraining, train_embedder
 from pipeline.store import categories, embeddings, projects
-from pipeline.store.database import Database
-from pipeline.store.pool import open_pool
 from pipeline.training import state
 from pipeline.training.recipe import Recipe
+from pipeline.workspace import Workspace
 
 SURE = 0.9  # share of bootstrap draws in which the new embedder must do better
 EPOCHS = 10
@@ -61,9 +62,8 @@ class Finetuning:
 
 
 def finetune(
-    database: Database,
-    data_dir: Path,
-    project: ProjectRecord,
+    workspace: Workspace,
+    project_id: int,
     name: str,
     *,
     epochs: int = EPOCHS,
@@ -81,15 +81,17 @@ def finetune(
     `steps.use_embedder` changes it. Raises EmbedderError where the project's embedder has no weights of ours
     or too little is labelled.
     """
-    if name in trained.names(data_dir):
-        training = _trained(data_dir, name, project)
+    with workspace.database.read() as conn:
+        project = projects.get(conn, project_id)
+    if name in trained.names(workspace.data_dir):
+        training = _trained(workspace.data_dir, name, project)
     else:
-        manifest = _start(database, data_dir, project)
-        others, own = _crops(database, data_dir, name, project)
+        manifest = _start(workspace, project)
+        others, own = _crops(workspace, name, project)
         training = train_embedder(
-            data_dir,
+            workspace.data_dir,
             name,
-            data_dir,
+            workspace.data_dir,
             [*others, *own],
             replace(_recipe(manifest), epochs=epochs, seed=seed),
             sources=[f"project {project.id}", *([Role.PRETRAINING.value] if others else [])],
@@ -100,23 +102,25 @@ def finetune(
             about={"target": {"project": project.id, "labels": len(own)}},
             progress=progress,
         )
-    with database.read() as conn:  # hours later somebody may have changed its embedder
-        project = projects.get(conn, project.id)
-    new = load(name, data_dir=data_dir)
-    judged = None if new.id == project.embedder else _judged(database, data_dir, project, new)
+    with workspace.database.read() as conn:  # hours later somebody may have changed its embedder
+        project = projects.get(conn, project_id)
+    new = load(name, data_dir=workspace.data_dir)
+    judged = None if new.id == project.embedder else _judged(workspace, project, new)
     return Finetuning(training=training, former=project.embedder, judged=judged)
 
 
-def _start(database: Database, data_dir: Path, project: ProjectRecord) -> Mapping[str, Any]:
+def _start(workspace: Workspace, project: ProjectRecord) -> Mapping[str, Any]:
     """The manifest of the project's embedder, whose weights are to be trained on."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         manifest = embeddings.get_embedder(conn, project.embedder).manifest
     if manifest.get("kind") != "checkpoint":
         raise EmbedderError(
             f"{project.embedder} was not trained here, so it cannot be trained on",
             remedy="`wildloop embedding train`, then `wildloop embedding use`",
         )
-    reload(project.embedder, manifest, data_dir=data_dir)  # raises where they are other weights by now
+    reload(
+        project.embedder, manifest, data_dir=workspace.data_dir
+    )  # raises where they are other weights by now
     return manifest
 
 
@@ -141,24 +145,22 @@ def _trained(data_dir: Path, name: str, project: ProjectRecord) -> EmbedderTrain
     return EmbedderTraining(name=name, folder=folder, known=True, description=description, broken={})
 
 
-def _crops(
-    database: Database, data_dir: Path, name: str, project: ProjectRecord
-) -> tuple[list[Crop], list[Crop]]:
+def _crops(workspace: Workspace, name: str, project: ProjectRecord) -> tuple[list[Crop], list[Crop]]:
     """The pretraining pool, and what is labelled in the project.
 
     Of now, or of then where a training of this name began and is not finished.
     """
     trained.check_name(name)
-    folder = state.folder_of(data_dir, name)
+    folder = state.folder_of(workspace.data_dir, name)
     path = folder / CROPS
     if path.exists() and (folder / state.FILE).exists():  # without a state nothing has begun
         return _begun(path, project)
-    target = target_labels(database, data_dir, project)
-    with database.read() as conn:
+    target = target_labels(workspace, project)
+    with workspace.database.read() as conn:
         names = categories.names(conn)
     own = [
         Crop(
-            file_name=target.paths[one].relative_to(data_dir).as_posix(),
+            file_name=target.paths[one].relative_to(workspace.data_dir).as_posix(),
             species=names[target.labels[one]],
             sequence=f"sequence {target.places[one].sequence}",
             location=target.places[one].location,
@@ -168,7 +170,7 @@ def _crops(
         if names[target.labels[one]] != EMPTY
     ]
     try:
-        others = labelled_crops.of_store(database, data_dir, Selection(roles=(Role.PRETRAINING,)))
+        others = labelled_crops.of_store(workspace, Selection(roles=(Role.PRETRAINING,)))
     except SourceError:  # the pool is empty: the labels alone must do
         others = []
     begun = {
@@ -176,13 +178,8 @@ def _crops(
         "others": [asdict(one) for one in others],
         "own": [asdict(one) for one in own],
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{CROPS}"
+    with atomic_file(path) as draft:
         draft.write_text(json.dumps(begun), encoding="utf-8")
-        draft.replace(path)
-    except OSError as exc:
-        raise EmbedderError(f"{path} cannot be written: {exc.strerror}", remedy="is there room?") from exc
     return others, own
 
 
@@ -202,16 +199,17 @@ def _begun(path: Path, project: ProjectRecord) -> tuple[list[Crop], list[Crop]]:
     return others, own
 
 
-def _judged(database: Database, data_dir: Path, project: ProjectRecord, new: Embedder) -> Judged:
+def _judged(workspace: Workspace, project: ProjectRecord, new: Embedder) -> Judged:
     """Answers at the judged crops of heads that learned the others, in the vectors of each embedder."""
-    target = target_labels(database, data_dir, project)
-    pool = open_pool(database, data_dir, project.embedder)
+    target = target_labels(workspace, project)
+    pool = workspace.pool(project.embedder)
     there, vectors = _embedded(new, {one: target.paths[one] for one in (*target.known, *target.judged)})
     known = [one for one in target.known if one in there]
     judged = [one for one in target.judged if one in there]
     if not known or not judged:
         raise EmbedderError(
-            "no crop to learn from or none to judge by can be read", remedy=f"are they in {data_dir}?"
+            "no crop to learn from or none to judge by can be read",
+            remedy=f"are they in {workspace.data_dir}?",
         )
     ids = [*known, *judged]
     answers = [
@@ -235,7 +233,7 @@ def _answers(target: TargetLabels, known: Sequence[str], vectors: npt.NDArray[np
         locations=[target.places[one].location for one in known],
     )
     head = heads.fit(examples, embedder="", seed=0).head
-    said: list[int] = head.answers(vectors[len(known) :]).tolist()
+    said: list[int] = head.predict(vectors[len(known) :]).tolist()
     return said
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.embedders import load, trained
 from pipeline.errors import EmbedderError
 from pipeline.records import ProjectRecord
 from pipeline.store import embeddings, projects
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 TOLD = {"data", "start", "metrics", "licence", "created"}  # what a manifest says of a training
 
@@ -35,14 +34,14 @@ class DamagedEmbedder:
     problem: str
 
 
-def trained_embedders(database: Database, data_dir: Path) -> list[TrainedEmbedder | DamagedEmbedder]:
+def trained_embedders(workspace: Workspace) -> list[TrainedEmbedder | DamagedEmbedder]:
     """Each by its name. They are loaded: an id follows from the weights that lie there now."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         known = projects.all(conn)
     found: list[TrainedEmbedder | DamagedEmbedder] = []
-    for name in trained.names(data_dir):
+    for name in trained.names(workspace.data_dir):
         try:
-            embedder = load(name, data_dir=data_dir)
+            embedder = load(name, data_dir=workspace.data_dir)
         except EmbedderError as exc:
             found.append(DamagedEmbedder(name=name, problem=str(exc)))
             continue
@@ -51,7 +50,7 @@ def trained_embedders(database: Database, data_dir: Path) -> list[TrainedEmbedde
             problem = f"its manifest does not say of its training: {', '.join(sorted(untold))}"
             found.append(DamagedEmbedder(name=name, problem=problem))
             continue
-        with database.read() as conn:
+        with workspace.database.read() as conn:
             crops = embeddings.count(conn, embedder.id)
         found.append(
             TrainedEmbedder(

@@ -13,8 +13,7 @@ from pipeline.splits import place_name
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import audits, candidates, categories, detections
 from pipeline.store.candidates import CropPlace
-from pipeline.store.database import Database
-from pipeline.store.pool import open_pool
+from pipeline.workspace import Workspace
 
 LEAST = 200  # labels of the project: fewer would only be learned by heart
 LEAST_JUDGED = 30  # of them: fewer would hardly tell two embedders apart
@@ -32,10 +31,10 @@ class TargetLabels:
     judged: list[str]  # to judge by: at places that no finetuning learns from
 
 
-def target_labels(database: Database, data_dir: Path, project: ProjectRecord) -> TargetLabels:
+def target_labels(workspace: Workspace, project: ProjectRecord) -> TargetLabels:
     """The labels of now. EmbedderError where they are too few to learn from and to judge by."""
-    pool = open_pool(database, data_dir, project.embedder)
-    with database.read() as conn:
+    pool = workspace.pool(project.embedder)
+    with workspace.database.read() as conn:
         names = categories.names(conn)
         # An audit judges what the project ends with, so it must not choose it. Other projects may work with
         # the embedder, too: it does not learn from their audits either.
@@ -59,7 +58,7 @@ def target_labels(database: Database, data_dir: Path, project: ProjectRecord) ->
             remedy=f"label on: it takes {LEAST} together, of at least two species and two places, and "
             f"{LEAST_JUDGED} of them to judge by",
         )
-    paths = {one: data_dir / str(box.crop_path) for one, box in boxes.items()}
+    paths = {one: workspace.data_dir / str(box.crop_path) for one, box in boxes.items()}
     return TargetLabels(labels=labels, places=places, paths=paths, known=known, judged=judged)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision
+from joblib import cpu_count
 
 from pipeline import __version__
 from pipeline.embedders import checkpoint, trained
-from pipeline.embedders.hardware import usable_cores
 from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.files.atomic import atomic_folder
@@ -86,7 +86,7 @@ def train_embedder(
             begun.model,
             working,
             inputs=inputs,
-            workers=usable_cores() if workers is None else workers,
+            workers=cpu_count() if workers is None else workers,
         )
         outcome = trainer.run(progress=progress)
         description = _description(cropped, recipe, outcome, begun, sources) | {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pipeline.embedders import Embedder
 from pipeline.errors import EmbedderError
@@ -13,7 +12,7 @@ from pipeline.steps.learning.cold_start import prepare_cold_start
 from pipeline.steps.learning.queue import PreparedVersion
 from pipeline.steps.learning.train import prepare_version
 from pipeline.store import embeddings, models, projects, tasks
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 ROUNDS = 5  # of embedding and learning: crops may come in while a version is made
 
@@ -31,12 +30,10 @@ class Change:
 
 
 def use_embedder(
-    database: Database,
+    workspace: Workspace,
     embedder: Embedder,
-    data_dir: Path,
     project_id: int,
     *,
-    top_k: int,
     progress: bool = False,
 ) -> Change | None:
     """Make the project work with `embedder`; None where it does already, and nothing changes.
@@ -48,19 +45,19 @@ def use_embedder(
     else changed the embedder meanwhile, EmbedderError where new crops kept coming in, and ModelError
     where a project with tasks has no crop to learn from or to order.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         former = projects.get(conn, project_id)
     if former.embedder == embedder.id:
         return None
     project = replace(former, embedder=embedder.id)
     embedded = 0
     for _ in range(ROUNDS):
-        report = embed(database, embedder, data_dir, progress=progress)
+        report = embed(workspace, embedder, progress=progress)
         embedded += report.embedded
-        ready = _ready(database, data_dir, project, top_k)
-        with database.read() as conn:
+        ready = _ready(workspace, project)
+        with workspace.database.read() as conn:
             left = models.current(conn, project_id)
-        if _changed(database, former, embedder.id, ready, report.broken):
+        if _changed(workspace, former, embedder.id, ready, report.broken):
             return Change(
                 former=former.embedder,
                 embedder=embedder.id,
@@ -75,26 +72,26 @@ def use_embedder(
     )
 
 
-def _ready(database: Database, data_dir: Path, project: ProjectRecord, top_k: int) -> PreparedVersion | None:
+def _ready(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
     """What the project will work with; None where it has neither a version nor a task yet."""
-    ready = prepare_version(database, data_dir, project, top_k=top_k)
+    ready = prepare_version(workspace, project)
     if ready is not None:
         return ready
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         if models.current(conn, project.id) is None and tasks.count(conn, project.id) == 0:
             return None
-    return prepare_cold_start(database, data_dir, project, top_k=top_k)
+    return prepare_cold_start(workspace, project)
 
 
 def _changed(
-    database: Database,
+    workspace: Workspace,
     former: ProjectRecord,
     embedder_id: str,
     ready: PreparedVersion | None,
     broken: tuple[BrokenCrop, ...],
 ) -> bool:
     """Make the change; False, and nothing happens, where crops or a first version came in meanwhile."""
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         unreadable = {crop.detection_id for crop in broken}
         if not embeddings.is_complete(conn, embedder_id, unreadable=unreadable):
             return False

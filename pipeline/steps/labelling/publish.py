@@ -13,8 +13,8 @@ from pipeline.label_studio.roles import TaskClient
 from pipeline.records import TaskRecord
 from pipeline.steps.labelling.record import forget_tasks
 from pipeline.store import detections, projects, reviews, tasks
-from pipeline.store.database import Database
 from pipeline.store.tasks import TaskContent
+from pipeline.workspace import Workspace
 
 CALL_TASKS = 5_000  # about a second and a half of Label Studio's time
 
@@ -30,10 +30,9 @@ class PublishReport:
 
 
 def publish(
-    database: Database,
+    workspace: Workspace,
     client: TaskClient,
     project_id: int,
-    served: ServedFiles,
     *,
     call_tasks: int = CALL_TASKS,
     progress: bool = False,
@@ -44,20 +43,21 @@ def publish(
     kill between the two left behind is found by the detection that each task names. Raises
     LabelStudioError; tasks imported until then stay and are known.
     """
-    recovered, vanished = _reconcile(database, client, project_id)
-    with database.read() as conn:
+    served = ServedFiles.of(workspace.settings)
+    recovered, vanished = _reconcile(workspace, client, project_id)
+    with workspace.database.read() as conn:
         todo = tasks.unpublished_count(conn, project_id)
     published, after = 0, ""
-    with tqdm(total=todo, unit="task", desc="publish", disable=not progress) as bar:
+    with tqdm(total=todo, unit="task", desc="publish", disable=None if progress and todo else True) as bar:
         while True:
-            with database.read() as conn:
+            with workspace.database.read() as conn:
                 batch = tasks.unpublished(conn, project_id, after, call_tasks)
             if not batch:
                 break
-            _publish_batch(database, client, project_id, served, batch)
+            _publish_batch(workspace, client, project_id, served, batch)
             published, after = published + len(batch), batch[-1].detection_id
             bar.update(len(batch))
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         total = tasks.count(conn, project_id)
     return PublishReport(published=published, recovered=recovered, vanished=vanished, total=total)
 
@@ -77,14 +77,14 @@ def task_data(served: ServedFiles, each: TaskContent) -> dict[str, Any]:
 
 
 def _publish_batch(
-    database: Database,
+    workspace: Workspace,
     client: TaskClient,
     project_id: int,
     served: ServedFiles,
     batch: Sequence[TaskContent],
 ) -> None:
     numbers = client.import_tasks(project_id, [task_data(served, each) for each in batch])
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         tasks.add(
             conn,
             (
@@ -94,9 +94,9 @@ def _publish_batch(
         )
 
 
-def _reconcile(database: Database, client: TaskClient, project_id: int) -> tuple[int, int]:
+def _reconcile(workspace: Workspace, client: TaskClient, project_id: int) -> tuple[int, int]:
     """Make the store's tasks Label Studio's where their numbers differ: how many came and went."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         projects.get(conn, project_id)
         known = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
     if client.task_count(project_id) == len(known):
@@ -110,8 +110,8 @@ def _reconcile(database: Database, client: TaskClient, project_id: int) -> tuple
             claims[number] = claim
     vanished = known - present
     if vanished:
-        forget_tasks(database, project_id, vanished)
-    with database.write() as conn:
+        forget_tasks(workspace, project_id, vanished)
+    with workspace.database.write() as conn:
         ours = detections.get(conn, sorted(set(claims.values())))
         recovered = tasks.add(
             conn,

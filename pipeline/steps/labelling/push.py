@@ -13,8 +13,9 @@ from pipeline.label_studio.results import choice_result
 from pipeline.label_studio.roles import QueueClient
 from pipeline.records import PredictionRecord, utc_now
 from pipeline.store import categories, models, predictions, projects, reviews, tasks
-from pipeline.store.database import Database, chunks
+from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
+from pipeline.workspace import Workspace
 
 CALL_PREDICTIONS = 1_000
 # Label Studio refuses an annotation whose prediction is gone, so those of a version that was replaced
@@ -33,7 +34,7 @@ class PushReport:
 
 
 def push(
-    database: Database, client: QueueClient, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
+    workspace: Workspace, client: QueueClient, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
 ) -> PushReport:
     """Make Label Studio's queue that of the project's current version. Rerunning changes nothing more.
 
@@ -41,7 +42,7 @@ def push(
     the version, and removes the predictions of versions replaced at least `open_task` ago. Versions that
     are not Wildloop's are left alone. Raises LabelStudioError; the next push begins where this one ended.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         version = projects.get(conn, project_id).current_model
         if version is None:
             raise StoreError(
@@ -56,15 +57,15 @@ def push(
         if version in stored:
             # A push was cut short, or the version was current before: its order is made anew.
             client.delete_version(project_id, version)
-            with database.read() as conn:
+            with workspace.database.read() as conn:
                 waiting = predictions.queue(conn, version)
-        pushed = _send(database, client, project_id, version, waiting, asked_again)
+        pushed = _send(workspace, client, project_id, version, waiting, asked_again)
         missing = len(waiting) - pushed
         stored = client.prediction_versions(project_id)
     wanted = version if version in stored else ""
     if (client.project(project_id)["model_version"] or "") != wanted:
         client.update_project(project_id, model_version=wanted)
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         predictions.mark_pushed(conn, version, (record.detection_id for record in waiting))
     former = {name: moment for name, moment in stored.items() if name in ours}
     removed = sum(client.delete_version(project_id, name) for name in _outlived(former, version, open_task))
@@ -72,7 +73,7 @@ def push(
 
 
 def _send(
-    database: Database,
+    workspace: Workspace,
     client: QueueClient,
     project_id: int,
     version: str,
@@ -80,7 +81,7 @@ def _send(
     asked_again: Sequence[Review],
 ) -> int:
     """Import the predictions of tasks that Label Studio still has; returns how many of the queue."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         task_of = tasks.by_detection(conn, project_id, (record.detection_id for record in queue))
         names = categories.names(conn)
     present = client.existing_tasks(project_id, [*task_of.values(), *(one.task_id for one in asked_again)])

@@ -12,8 +12,8 @@ from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation
 from pipeline.records import AnnotationRecord, Verdict, utc_now
 from pipeline.store import categories, detections, oracle, reviews, tasks
-from pipeline.store.database import Database
 from pipeline.store.oracle import LatestRevision
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +24,8 @@ class Recorded:
     foreign: int = 0  # annotations of tasks that show no detection of ours
 
 
-def record(database: Database, annotations: Iterable[AnnotationRecord]) -> int:
-    """Append the states that are new and refresh their detections; returns how many were new."""
-    with database.write() as conn:
-        return _append(conn, list(annotations), None)
-
-
 def record_heard(
-    database: Database,
+    workspace: Workspace,
     project_id: int,
     heard: Sequence[Annotation],
     *,
@@ -46,7 +40,7 @@ def record_heard(
     in Label Studio. `retracted` are states whose annotations were taken back. `fetched_at` as in
     `store.oracle.append`.
     """
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         detection_of = _detections(conn, project_id, heard, shows or {})
         category = {name: number for number, name in categories.names(conn).items()}
         unheard = {one.choice for one in heard if one.choice} - category.keys()
@@ -62,15 +56,15 @@ def record_heard(
         return Recorded(new=new, foreign=sum(one.task_id not in detection_of for one in heard))
 
 
-def retract(database: Database, project_id: int, annotation_ids: Iterable[int]) -> int:
+def retract(workspace: Workspace, project_id: int, annotation_ids: Iterable[int]) -> int:
     """Take back the annotations that have these ids now; returns how many stood."""
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         gone = oracle.active_annotations(conn, project_id, annotation_ids=annotation_ids)
         return _append(conn, [_retraction(state) for state in gone], None)
 
 
 def forget_tasks(
-    database: Database,
+    workspace: Workspace,
     project_id: int,
     task_ids: Iterable[int],
     *,
@@ -81,7 +75,7 @@ def forget_tasks(
     Returns how many annotations stood.
     """
     ids = sorted(set(task_ids))
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         gone = oracle.active_annotations(conn, project_id, task_ids=ids)
         retracted = _append(conn, [_retraction(state) for state in gone], fetched_at)
         tasks.remove(conn, project_id, ids)

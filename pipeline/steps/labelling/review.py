@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from pipeline.steps.labelling.push import push, review_row
 from pipeline.steps.labelling.record import forget_tasks
 from pipeline.steps.learning.pool_state import examples_of
 from pipeline.store import candidates, categories, detections, oracle, projects, reviews, tasks
-from pipeline.store.database import Database, chunks
-from pipeline.store.pool import open_pool
+from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
+from pipeline.workspace import Workspace
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
@@ -62,7 +61,7 @@ class AskReport:
     waiting: int  # reviews that nobody has answered yet, these among them
 
 
-def review(database: Database, data_dir: Path, project_id: int) -> ReviewReport:
+def review(workspace: Workspace, project_id: int) -> ReviewReport:
     """The labels of the project that look wrong; changes nothing.
 
     Each crop is judged by a head that did not learn from its location (sequence, or crop, as in
@@ -70,17 +69,17 @@ def review(database: Database, data_dir: Path, project_id: int) -> ReviewReport:
     and those that were put before people again as this same label. Raises StoreError where the project
     is unknown.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         labels = oracle.labels(conn, project_id)
         names = categories.names(conn)
         asked = reviews.requested_labels(conn, project_id)
         waiting = len(reviews.unanswered(conn, project_id))
-    pool = open_pool(database, data_dir, project.embedder)
+    pool = workspace.pool(project.embedder)
     ids = sorted(one for one in labels if one in pool.index)
     if not ids:
         return ReviewReport(suspects=(), labels=0, waiting=waiting)
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         places = candidates.places(conn, ids)
     fitted = heads.fit(
         examples_of(pool, labels, places, names),
@@ -92,7 +91,7 @@ def review(database: Database, data_dir: Path, project_id: int) -> ReviewReport:
     rows = suspicious(fitted.held_out, np.array([column[labels[one]] for one in ids], np.intp))
     rows = [row for row in rows if (ids[row], labels[ids[row]]) not in asked]
     chosen = [ids[row] for row in rows]
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         histories = oracle.histories(conn, chosen)
         task_of = tasks.by_detection(conn, project_id, chosen)
         file_names = detections.file_names(conn, chosen)
@@ -145,10 +144,9 @@ def suspicious(held_out: Floats, given: Ints) -> list[int]:
 
 
 def ask_again(
-    database: Database,
+    workspace: Workspace,
     client: ReviewClient,
     project_id: int,
-    served: ServedFiles,
     suspects: Sequence[Suspect],
     *,
     limit: int,
@@ -159,13 +157,14 @@ def ask_again(
     A vote on such a task is one more vote on the detection. Raises StoreError before the first version,
     LabelStudioError; review tasks made until then are found by the next run.
     """
-    with database.read() as conn:
+    served = ServedFiles.of(workspace.settings)
+    with workspace.database.read() as conn:
         version = projects.get(conn, project_id).current_model
     if version is None:
         raise StoreError(f"project {project_id} has no model version yet", remedy="run `wildloop publish`")
-    recovered = _reconcile(database, client, project_id, version, suspects)
+    recovered = _reconcile(workspace, client, project_id, version, suspects)
     found = {one.detection_id for one in recovered}
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         room = max(0, limit - len(reviews.unanswered(conn, project_id)))
         shown = tasks.contents(conn, [one.detection_id for one in suspects if one.detection_id not in found])
     chosen = [one for one in suspects if one.detection_id in shown][:room]
@@ -173,18 +172,18 @@ def ask_again(
         data = [task_data(served, shown[one.detection_id]) | {reviews.MARK: True} for one in batch]
         numbers = client.import_tasks(project_id, data)
         made = [_review(project_id, number, one) for number, one in zip(numbers, batch, strict=True)]
-        _put_first(database, client, version, made)
-    push(database, client, project_id)
-    with database.read() as conn:
+        _put_first(workspace, client, version, made)
+    push(workspace, client, project_id)
+    with workspace.database.read() as conn:
         waiting = len(reviews.unanswered(conn, project_id))
     return AskReport(asked=len(chosen), recovered=len(recovered), waiting=waiting)
 
 
 def _reconcile(
-    database: Database, client: ReviewClient, project_id: int, version: str, suspects: Sequence[Suspect]
+    workspace: Workspace, client: ReviewClient, project_id: int, version: str, suspects: Sequence[Suspect]
 ) -> list[Review]:
     """Forget reviews whose tasks are gone, and take over tasks that an interrupted run left behind."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         ours = set(reviews.ids(conn, project_id))
         known = ours.union(tasks.ids(conn, project_id))
     if client.task_count(project_id) == len(known):
@@ -195,21 +194,21 @@ def _reconcile(
         present.add(int(task["id"]))
         if int(task["id"]) not in known and task["data"].get(reviews.MARK):
             claims[int(task["id"])] = task["data"].get("detection_id")
-    forget_tasks(database, project_id, ours - present)
+    forget_tasks(workspace, project_id, ours - present)
     suspect = {one.detection_id: one for one in suspects}
     left = [
         _review(project_id, number, suspect[claim]) for number, claim in claims.items() if claim in suspect
     ]
     if left:
         client.delete_predictions(project_id, [one.task_id for one in left])
-        _put_first(database, client, version, left)
+        _put_first(workspace, client, version, left)
     return left
 
 
-def _put_first(database: Database, client: ReviewClient, version: str, made: Sequence[Review]) -> None:
+def _put_first(workspace: Workspace, client: ReviewClient, version: str, made: Sequence[Review]) -> None:
     """Send the predictions of new review tasks, then note the tasks: what is noted is in the queue."""
     client.import_predictions(made[0].project_id, [review_row(one, version) for one in made])
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         reviews.add(conn, made)
 
 

@@ -19,8 +19,9 @@ from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import utc_now
 from pipeline.steps.labelling.record import forget_tasks, record_heard
 from pipeline.store import categories, oracle, projects, reviews, tasks
-from pipeline.store.database import Database, chunks
+from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
+from pipeline.workspace import Workspace
 
 # Label Studio stamps a task before it commits, and commits in another order than it stamps.
 OVERLAP = dt.timedelta(seconds=60)
@@ -59,38 +60,46 @@ class SyncReport:
     disputed: int = 0  # detections whose labels tie, in all
 
 
-def sync(database: Database, client: Source, project_id: int, *, full: bool = False) -> SyncReport:
+def reset_watermark(workspace: Workspace, project_id: int) -> None:
+    """Let the project's next sync look at every annotation and task, as its first one does."""
+    with workspace.database.write() as conn:
+        projects.reset_watermark(conn, project_id)
+
+
+def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
     """Make the oracle equal to Label Studio for the project; rerunning changes nothing more.
 
-    Looks at what changed since the last time, or with `full` at every annotation there is. Raises
+    Looks at what changed since the watermark; without one, at every annotation and task. Raises
     LabelStudioError and StoreError; what was recorded until then stays, and is not asked for again.
     """
     began = utc_now()
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         ours = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
-    since = None if full or project.watermark is None else project.watermark - OVERLAP
+    since = None if project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()
     watermark = project.watermark
     listed: set[int] = set()
     for page in chunks(client.tasks_updated_since(project_id, since), PAGE):
-        report = _reconcile(database, client, project_id, page, began, report)
+        report = _reconcile(workspace, client, project_id, page, began, report)
         listed.update(int(task["id"]) for task in page)
         newest = max(moment(task["updated_at"]) for task in page)
         watermark = newest if watermark is None else max(watermark, newest)
     if since is None:
-        report = _retract_unlisted(database, project_id, listed, began, report)
-    if full or client.task_count(project_id) < len(ours):
+        report = _retract_unlisted(workspace, project_id, listed, began, report)
+    if since is None or client.task_count(project_id) < len(ours):
         gone = ours.difference(client.task_ids(project_id))
-        retracted = forget_tasks(database, project_id, gone, fetched_at=began)
+        retracted = forget_tasks(workspace, project_id, gone, fetched_at=began)
         report = replace(report, new=report.new + retracted, tasks_deleted=len(gone))
-    with database.write() as conn:
-        projects.set_watermark(conn, project_id, watermark, synced_at=utc_now())
+    with workspace.database.write() as conn:
+        projects.move_watermark(
+            conn, project_id, former=project.watermark, new=watermark, synced_at=utc_now()
+        )
         return replace(report, disputed=len(oracle.disputed_ids(conn, project_id)))
 
 
 def _reconcile(
-    database: Database,
+    workspace: Workspace,
     client: Source,
     project_id: int,
     page: Sequence[Task],
@@ -98,7 +107,7 @@ def _reconcile(
     report: SyncReport,
 ) -> SyncReport:
     """Record the difference between a page of tasks and the oracle."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         stored = _by_task(
             oracle.active_annotations(conn, project_id, task_ids=[int(task["id"]) for task in page])
         )
@@ -127,7 +136,9 @@ def _reconcile(
         uids = {one.uid for one in annotations}
         states = stored.get(int(task["id"]), [])
         gone.extend(state for state in states if state.annotation.annotation_uid not in uids)
-    recorded = record_heard(database, project_id, heard, shows=_shows(page), retracted=gone, fetched_at=began)
+    recorded = record_heard(
+        workspace, project_id, heard, shows=_shows(page), retracted=gone, fetched_at=began
+    )
     return replace(
         report,
         tasks=report.tasks + len(page),
@@ -138,14 +149,14 @@ def _reconcile(
 
 
 def _retract_unlisted(
-    database: Database, project_id: int, listed: set[int], began: dt.datetime, report: SyncReport
+    workspace: Workspace, project_id: int, listed: set[int], began: dt.datetime, report: SyncReport
 ) -> SyncReport:
     """After a look at every annotation: a task that was not listed has none."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         gone = [
             one for one in oracle.active_annotations(conn, project_id) if one.annotation.task_id not in listed
         ]
-    recorded = record_heard(database, project_id, [], retracted=gone, fetched_at=began)
+    recorded = record_heard(workspace, project_id, [], retracted=gone, fetched_at=began)
     return replace(report, new=report.new + recorded.new)
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pipeline import registry, stopping
 from pipeline.errors import ModelError
-from pipeline.records import ProjectRecord
 from pipeline.steps.learning.audit import audit_labels
 from pipeline.steps.learning.pool_state import novelty_detector, rows_of
 from pipeline.steps.learning.predict import predict_rows
 from pipeline.store import acceptances, candidates, categories, models
 from pipeline.store.acceptances import Acceptance
-from pipeline.store.database import Database
-from pipeline.store.pool import open_pool
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,26 +41,24 @@ class AcceptReport:
     waiting: int  # embedded crops that nobody has labelled, the audit's among them
 
 
-def accept(
-    database: Database, data_dir: Path, project: ProjectRecord, *, precision: float, confidence: float
-) -> AcceptReport:
+def accept(workspace: Workspace, project_id: int, *, precision: float, confidence: float) -> AcceptReport:
     """Find and store the current version's thresholds; exports use them from now on.
 
     The promise speaks of the crops that wait now: cameras that come later need audit labels of their
     own. Raises ModelError before the first head.
     """
-    with database.read() as conn:
-        current = models.current(conn, project.id)
+    with workspace.database.read() as conn:
+        current = models.current(conn, project_id)
         names = categories.names(conn)
-        waiting = candidates.waiting_ids(conn, project.id)
+        waiting = candidates.waiting_ids(conn, project_id)
     if current is None or current.path is None:
         raise ModelError(
-            f"project {project.id} has no version that answers yet", remedy="label, then `wildloop train`"
+            f"project {project_id} has no version that answers yet", remedy="label, then `wildloop train`"
         )
-    pool = open_pool(database, data_dir, current.embedder)
-    head = registry.load_head(data_dir, current)
-    known = novelty_detector(database, pool, registry.learned(data_dir, current))
-    audit = audit_labels(database, pool, project.id)
+    pool = workspace.pool(current.embedder)
+    head = registry.load_head(workspace.data_dir, current)
+    known = novelty_detector(workspace, pool, registry.learned(workspace.data_dir, current))
+    audit = audit_labels(workspace, pool, project_id)
     answers = predict_rows(head, known, pool.vectors, audit.rows)
     promise = stopping.guarantee(
         audit.truth,
@@ -76,7 +71,7 @@ def accept(
     rows = rows_of(pool, waiting)
     machine = predict_rows(head, known, pool.vectors, rows)
     stands = promise.accepts(machine.said, machine.probability) & ~machine.novel
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         acceptances.save(
             conn,
             Acceptance(

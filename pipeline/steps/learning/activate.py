@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline import registry
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord
 from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import embeddings, models, projects
-from pipeline.store.database import Database
-from pipeline.store.pool import open_pool
+from pipeline.workspace import Workspace
 
 
-def activate(database: Database, data_dir: Path, project_id: int, version: str, *, top_k: int) -> ModelRecord:
+def activate(workspace: Workspace, project_id: int, version: str) -> ModelRecord:
     """Go back (or forward) to a version of the project: nothing is trained, its queue is made anew.
 
     Crops that were labelled since are left out of the queue, and all of it waits to be pushed. A version
@@ -22,13 +19,13 @@ def activate(database: Database, data_dir: Path, project_id: int, version: str, 
     StoreError for an unknown version and ModelError for one whose files are damaged, or whose embedder
     lacks crops that the project's has embedded; the current version then stays.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         former = projects.get(conn, project_id).embedder
-    ready = _ready(database, data_dir, project_id, version, top_k)
+    ready = _ready(workspace, project_id, version)
     record = ready.record
     if record.embedder == former:
-        return activate_version(database, ready)
-    with database.write() as conn:
+        return activate_version(workspace, ready)
+    with workspace.database.write() as conn:
         behind = embeddings.missing_count(conn, record.embedder, embedded_by=former)
         if behind:
             raise ModelError(
@@ -40,25 +37,25 @@ def activate(database: Database, data_dir: Path, project_id: int, version: str, 
     return record
 
 
-def refill(database: Database, data_dir: Path, project_id: int, version: str, *, top_k: int) -> ModelRecord:
+def refill(workspace: Workspace, project_id: int, version: str) -> ModelRecord:
     """Make the queue of the version that is current anew. Raises as `activate`.
 
     EmbedderChangedError where the project went over to another embedder meanwhile: that stands.
     """
-    return activate_version(database, _ready(database, data_dir, project_id, version, top_k))
+    return activate_version(workspace, _ready(workspace, project_id, version))
 
 
-def _ready(database: Database, data_dir: Path, project_id: int, version: str, top_k: int) -> PreparedVersion:
+def _ready(workspace: Workspace, project_id: int, version: str) -> PreparedVersion:
     """The version with a queue of what waits now, in the vectors of its own embedder."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         record = models.get(conn, version)
     if record.project_id != project_id:
         raise ModelError(f"{version} belongs to project {record.project_id}, not {project_id}")
-    pool = open_pool(database, data_dir, record.embedder)
+    pool = workspace.pool(record.embedder)
     head, learned = None, []
     if record.path is not None:
-        head = registry.load_head(data_dir, record)
+        head = registry.load_head(workspace.data_dir, record)
         head.require(record.embedder, pool.vectors.shape[1])
-        learned = registry.learned(data_dir, record)
-    state = read_pool_state(database, pool, project_id, top_k=top_k)
-    return PreparedVersion(record=record, queue=build_queue(database, state, version, head, learned, top_k))
+        learned = registry.learned(workspace.data_dir, record)
+    state = read_pool_state(workspace, pool, project_id)
+    return PreparedVersion(record=record, queue=build_queue(workspace, state, version, head, learned))

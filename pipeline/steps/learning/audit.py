@@ -17,9 +17,9 @@ from pipeline.errors import ModelError
 from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
 from pipeline.records import ModelRecord, ProjectRecord
-from pipeline.store import audits, candidates, categories, models, oracle
-from pipeline.store.database import Database
-from pipeline.store.pool import Pool, open_pool
+from pipeline.store import audits, candidates, categories, models, oracle, projects
+from pipeline.store.pool import Pool
+from pipeline.workspace import Workspace
 
 TARGET = 0.95  # accuracy that the forecast asks for
 
@@ -49,33 +49,33 @@ class Judgement:
     forecast: stopping.Forecast | None
 
 
-def draw(database: Database, data_dir: Path, project: ProjectRecord, count: int) -> int:
+def draw(workspace: Workspace, project_id: int, count: int) -> int:
     """Ask for `count` more audit crops, which come before the queue; returns how many there were to draw."""
-    pool = open_pool(database, data_dir, project.embedder)
-    with database.write() as conn:
-        waiting = [one for one in candidates.waiting_ids(conn, project.id) if one in pool.index]
-        return audits.draw(conn, project.id, waiting, count, requested=True)
+    with workspace.database.read() as conn:
+        project = projects.get(conn, project_id)
+    pool = workspace.pool(project.embedder)
+    with workspace.database.write() as conn:
+        waiting = [one for one in candidates.waiting_ids(conn, project_id) if one in pool.index]
+        return audits.draw(conn, project_id, waiting, count, requested=True)
 
 
-def judge(
-    database: Database, data_dir: Path, project: ProjectRecord, *, target: float = TARGET
-) -> Judgement | None:
+def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> Judgement | None:
     """Estimates for the current version and a forecast from all versions; None before the first head.
 
     Raises ModelError where the current version's files are lost.
     """
-    with database.read() as conn:
-        current = models.current(conn, project.id)
-        sample = audits.sample(conn, project.id)
-        waiting = len(candidates.waiting_ids(conn, project.id))
+    with workspace.database.read() as conn:
+        current = models.current(conn, project_id)
+        sample = audits.sample(conn, project_id)
+        waiting = len(candidates.waiting_ids(conn, project_id))
         names = categories.names(conn)
-        versions = models.all(conn, project.id)
+        versions = models.all(conn, project_id)
     if current is None or current.path is None:
         return None
-    pool = open_pool(database, data_dir, current.embedder)
-    audit = audit_labels(database, pool, project.id)
-    head = registry.load_head(data_dir, current)
-    together = _said_together(database, head, pool, audit)
+    pool = workspace.pool(current.embedder)
+    audit = audit_labels(workspace, pool, project_id)
+    head = registry.load_head(workspace.data_dir, current)
+    together = _said_together(workspace, head, pool, audit)
     return Judgement(
         version=current.version,
         waiting=waiting,
@@ -84,29 +84,29 @@ def judge(
         unanswered=sample.unanswered,
         estimates=stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names),
         pooled=stopping.estimate(audit.truth, together, audit.sequences, names),
-        forecast=_forecast(pool, audit, _heads(data_dir, versions, current.embedder), target),
+        forecast=_forecast(pool, audit, _heads(workspace.data_dir, versions, current.embedder), target),
     )
 
 
 def figures(
-    database: Database, data_dir: Path, pool: Pool, project: ProjectRecord, head: LinearHead, labels: int
+    workspace: Workspace, pool: Pool, project: ProjectRecord, head: LinearHead, labels: int
 ) -> dict[str, Any] | None:
     """What the audit says of a new version of so many labels, ready for JSON; None without audit labels."""
-    audit = audit_labels(database, pool, project.id)
+    audit = audit_labels(workspace, pool, project.id)
     if not len(audit.truth):
         return None
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         names = categories.names(conn)
         versions = models.all(conn, project.id)
     told = stopping.estimate(audit.truth, _said(head, pool, audit), audit.sequences, names)
-    known = [*_heads(data_dir, versions, project.embedder), (labels, head)]
+    known = [*_heads(workspace.data_dir, versions, project.embedder), (labels, head)]
     ahead = _forecast(pool, audit, known, TARGET)
-    return told.as_figures() | {"forecast": None if ahead is None else asdict(ahead)}
+    return told.as_metrics() | {"forecast": None if ahead is None else asdict(ahead)}
 
 
-def audit_labels(database: Database, pool: Pool, project_id: int) -> AuditLabels:
+def audit_labels(workspace: Workspace, pool: Pool, project_id: int) -> AuditLabels:
     """Those of the project: a sample of its crops that no version has learned from."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         ids = [one for one in audits.sample(conn, project_id).labelled if one in pool.index]
         labels = oracle.labels(conn, project_id)
         places = candidates.places(conn, ids)
@@ -130,12 +130,12 @@ def _forecast(
 
 
 def _said(head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
-    return head.answers(pool.vectors[audit.rows])
+    return head.predict(pool.vectors[audit.rows])
 
 
-def _said_together(database: Database, head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
+def _said_together(workspace: Workspace, head: LinearHead, pool: Pool, audit: AuditLabels) -> Ints:
     """As `_said`, with the audit crop's whole sequence, as far as it is embedded, answering for it."""
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         found = candidates.in_sequences(conn, set(audit.sequences))
     ids = [one for one in found if one in pool.index]
     rows = np.array([pool.index[one] for one in ids], np.intp)

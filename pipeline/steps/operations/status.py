@@ -10,9 +10,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
-from pipeline.store import acceptances, audits, detections, images, models, oracle, overview, projects, tasks
-from pipeline.store.acceptances import Acceptance
-from pipeline.store.database import Database
+from pipeline.steps.learning.schedule import next_training
+from pipeline.store import (
+    acceptances,
+    audits,
+    categories,
+    detections,
+    images,
+    models,
+    oracle,
+    overview,
+    projects,
+    tasks,
+)
+from pipeline.workspace import Workspace
 
 ERRORS = 5  # of each kind that are told
 
@@ -25,6 +36,17 @@ class ModelStatus:
     labels: int  # that it learned from; 0 for the covering order before any label
     created_at: dt.datetime | None
     metrics: Mapping[str, Any]  # on what was held out from it; heads.evaluation names them
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptedStatus:
+    """What `wildloop accept` found for a version."""
+
+    precision: float  # at least, of the accepted predictions
+    confidence: float  # of the guarantee
+    thresholds: Mapping[str, float]  # least probability, by category; those left to people are absent
+    audited: int  # audit labels that it rests on
+    accepted_at: dt.datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +63,7 @@ class ProjectStatus:
     disputed: int  # labels tie: somebody has to settle them
     audit_labels: int  # of crops drawn at random, that no version learns from
     audit_waiting: int  # audit crops that nobody has labelled
-    accepted: Acceptance | None  # what `wildloop accept` found for the version
+    accepted: AcceptedStatus | None  # for the current version
     versions: int  # trained so far
     model: ModelStatus | None  # None before the first order
     labels_until_training: int
@@ -75,9 +97,10 @@ class Status:
     failed_photographs: tuple[overview.FailedPhoto, ...]  # the newest first, a few
 
 
-def status(database: Database, *, retrain_every: int) -> Status:
-    """Read the whole state in one transaction; `retrain_every` as in the settings."""
-    with database.read() as conn:
+def status(workspace: Workspace) -> Status:
+    """Read the whole state in one transaction."""
+    retrain_every = workspace.settings.retrain_every
+    with workspace.database.read() as conn:
         photographs = images.counts(conn)
         found = detections.counts(conn)
         return Status(
@@ -102,8 +125,6 @@ def status(database: Database, *, retrain_every: int) -> Status:
 
 
 def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) -> ProjectStatus:
-    from pipeline.steps.learning.train import next_training  # scikit-learn comes with it
-
     undecided = oracle.undecided(conn, project.id).values()
     labelled = oracle.label_count(conn, project.id)
     sample = audits.sample(conn, project.id)
@@ -121,13 +142,27 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         disputed=sum(answer.disputed for answer in undecided),
         audit_labels=len(sample.labelled),
         audit_waiting=len(sample.requested) + len(sample.waiting),
-        accepted=None if current is None else acceptances.for_version(conn, current.version),
+        accepted=None if current is None else _accepted(conn, current.version),
         versions=overview.trained_count(conn, project.id),
         model=_model(current),
         labels_until_training=max(0, wanted - labelled),
         queued=runs.get(RunState.QUEUED, 0),
         running=runs.get(RunState.RUNNING, 0),
         synced_at=project.synced_at,
+    )
+
+
+def _accepted(conn: sa.Connection, version: str) -> AcceptedStatus | None:
+    found = acceptances.for_version(conn, version)
+    if found is None:
+        return None
+    names = categories.names(conn)
+    return AcceptedStatus(
+        precision=found.precision,
+        confidence=found.confidence,
+        thresholds={names[category]: least for category, least in found.thresholds.items()},
+        audited=found.audited,
+        accepted_at=found.accepted_at,
     )
 
 

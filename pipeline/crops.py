@@ -1,0 +1,55 @@
+"""Cuts crops: a square crop and a framed thumbnail for each detection of a photograph, at fixed paths."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline import images
+from pipeline.images import CONTEXT, CROP_SIDE, Photo
+from pipeline.records import DetectionRecord
+
+
+def content_hash(data: bytes) -> str:
+    """The identity of a photograph's content: 32 hexadecimal digits of BLAKE2b over the bytes of its file."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def cut_crops(
+    photo: Photo,
+    detections: Iterable[DetectionRecord],
+    data_dir: Path,
+    *,
+    context: float = CONTEXT,
+    crop_side: int = CROP_SIDE,
+) -> list[DetectionRecord]:
+    """Write the crop and the framed thumbnail of each detection; returns the records with their paths.
+
+    `context` is the side of a crop over the longer side of its box, `crop_side` the largest side of a
+    stored crop in pixels. The pixels are decoded at most once, and not at all without detections. Raises
+    PhotoError if the pixels are damaged, StoreError if a file cannot be written.
+    """
+    squares = [
+        (detection, images.square(detection.box, photo.width, photo.height, context))
+        for detection in detections
+    ]
+    if not squares:
+        return []
+    areas = [area for _, area in squares]
+    photo.pixels(images.scale_needed(areas, photo.width, photo.height, crop_side=crop_side))
+    thumbnail = images.thumbnail(photo)
+    records = []
+    for detection, area in squares:
+        crop_path, frame_path = _path("crops", detection.id), _path("frames", detection.id)
+        crop, frame = images.crop(photo, area, crop_side), images.framed(thumbnail, detection.box)
+        images.write_jpeg(crop, data_dir / crop_path, images.CROP_QUALITY)
+        images.write_jpeg(frame, data_dir / frame_path, images.FRAME_QUALITY)
+        records.append(replace(detection, crop_path=crop_path, frame_path=frame_path))
+    return records
+
+
+def _path(folder: str, detection: str) -> str:
+    """Where a detection's picture lies below the data folder: in one of 256 subfolders."""
+    return f"{folder}/{detection[:2]}/{detection}.jpg"

@@ -1,0 +1,84 @@
+"""What imports report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.render.text import by_kind, count, indented, lines, printable, tally
+
+if TYPE_CHECKING:
+    from importers.ingest.report import ImportReport
+    from importers.sources.coco.combine import Combined
+    from importers.sources.deployments import DeploymentsReport
+
+
+def import_report(report: ImportReport) -> str:
+    """New photographs first, then everything else that happened, and the first problems."""
+    read = report.photographs + report.looked_again + report.known
+    rate = read / report.seconds if report.seconds else 0.0
+    return lines(
+        f"{report.source}: {count(report.photographs, 'new photographs')}, "
+        f"{count(report.detections, 'new detections')} in {report.seconds:.1f} s ({rate:,.0f} photographs/s)",
+        indented(_counts(report)),
+        _problems(report),
+    )
+
+
+def deployments_report(report: DeploymentsReport) -> str:
+    """The deployments of a table, and the rows that were refused."""
+    return lines(
+        f"{report.rows.source}: {count(report.new, 'new deployments')}, "
+        f"{count(report.updated, 'known deployments')} updated, at "
+        f"{count(len(report.locations), 'locations')}",
+        indented(tally([(report.without_zone, "deployments without a time zone: exports will ask for it")])),
+        indented(_counts(report.rows)),
+        _problems(report.rows),
+    )
+
+
+def combined(report: Combined, out: str, files: int) -> str:
+    """What `wildloop combine-json` wrote to `out` from so many files."""
+    return lines(
+        f"{out}: {count(report.images, 'images')}, {count(report.annotations, 'annotations')} and "
+        f"{count(report.categories, 'categories')} from {count(files, 'files')}",
+        indented(tally((number, note) for note, number in report.notes.items())),
+    )
+
+
+def _counts(report: ImportReport) -> str:
+    return tally(
+        [
+            (report.looked_again, "known photographs read again: their boxes, labels or settings differ"),
+            (report.known, "photographs imported before"),
+            (report.changed, "photographs changed since an earlier import: both states are kept"),
+            (report.cut, "crops cut for boxes imported before"),
+            (report.labels, "new labels from the source"),
+            (
+                report.not_looked_at,
+                "photographs without boxes: import again with --detector, or import detections for them",
+            ),
+            (report.other_role, "photographs that belong to the other pool (--role) and stay there"),
+            (report.without_findings, "photographs with nothing to keep"),
+            (report.sequences, "sequences at these locations"),
+            (report.without_time, "photographs without a time, so in no sequence"),
+            (report.without_location, "photographs without a location"),
+            (report.moved, "known photographs with a new location"),
+            (
+                report.left_out.total(),
+                f"detections of other categories left out ({by_kind(report.left_out)})",
+            ),
+            (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
+            (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
+            *((number, note) for note, number in report.notes.most_common()),
+            (report.duplicates, "entries that list a photograph a second time, not used"),
+            (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
+            (report.hidden, "hidden files or folders skipped"),
+            (report.linked, "folders reached a second time through a link, skipped"),
+            (report.unreadable_folders, "folders that cannot be read"),
+        ]
+    )
+
+
+def _problems(report: ImportReport) -> str:
+    shown = lines(*(f"{printable(name)}: {problem}" for name, problem in report.examples))
+    return f"first problems:\n{indented(shown)}" if shown else ""

@@ -1,0 +1,98 @@
+"""What goes to and comes from Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.render.text import NOTHING, count, decimal, indented, lines, table, tally
+
+if TYPE_CHECKING:
+    from pipeline.steps.labelling.publish import PublishReport
+    from pipeline.steps.labelling.push import PushReport
+    from pipeline.steps.labelling.review import AskReport, Suspect
+    from pipeline.steps.labelling.sync import SyncReport
+
+
+def publish_report(report: PublishReport) -> str:
+    """New tasks, and what was put right on the way."""
+    return lines(
+        f"{count(report.published, 'crops')} published; the project has {count(report.total, 'tasks')}",
+        indented(
+            tally(
+                [
+                    (report.recovered, "tasks of an interrupted run found again"),
+                    (report.vanished, "tasks deleted in Label Studio: their crops have new ones"),
+                ]
+            )
+        ),
+    )
+
+
+def push_report(report: PushReport) -> str:
+    """What Label Studio's queue is now."""
+    return lines(
+        f"{count(report.pushed, 'predictions')} of {report.version} pushed"
+        if report.pushed
+        else f"Label Studio has the queue of {report.version} already",
+        indented(
+            tally(
+                [
+                    (report.missing, "queued crops without a task: `wildloop publish` creates it again"),
+                    (report.removed, "predictions of replaced versions removed"),
+                ]
+            )
+        ),
+    )
+
+
+def sync_report(report: SyncReport) -> str:
+    """What Label Studio had that the database lacked."""
+    return lines(
+        f"{count(report.tasks, 'tasks')} compared, {count(report.new, 'changes')} recorded",
+        indented(
+            tally(
+                [
+                    (
+                        report.tasks_deleted,
+                        "tasks deleted in Label Studio: `wildloop publish` creates them again",
+                    ),
+                    (report.foreign, "annotations of tasks that Wildloop did not create"),
+                    (report.unreadable, "tasks left as they are: an annotation cannot be read"),
+                    (
+                        report.disputed,
+                        "crops with labels that tie: mark one annotation as ground truth to settle it",
+                    ),
+                ]
+            )
+        ),
+    )
+
+
+def suspects(found: Sequence[Suspect]) -> str:
+    """Labels that look wrong, one a line, worst first."""
+    return table(
+        ("quality", "label", "by", "predicted", "probability", "task", "file", "detection"),
+        [
+            (
+                decimal(one.quality, 3),
+                one.given,
+                ", ".join(one.by) or NOTHING,
+                one.says,
+                decimal(one.probability, 3),
+                NOTHING if one.task_id is None else str(one.task_id),
+                one.file_name,
+                one.detection_id,
+            )
+            for one in found
+        ],
+        "rlllrrll",
+    )
+
+
+def ask_report(report: AskReport) -> str:
+    """How many labels people look at again."""
+    return lines(
+        f"{count(report.asked, 'labels')} queued for a second look; {report.waiting:,} waiting now",
+        indented(tally([(report.recovered, "review tasks of an interrupted run found again")])),
+    )

@@ -1,0 +1,125 @@
+"""The state of a workspace and of its installation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.render.learning import audit_accuracy, held_out_accuracy
+from pipeline.render.text import (
+    by_kind,
+    columns,
+    count,
+    decimal,
+    facts,
+    indented,
+    lines,
+    moment,
+    paragraphs,
+    printable,
+    share,
+)
+
+if TYPE_CHECKING:
+    from pipeline.label_studio.checks import CheckResult
+    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, Status
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def status(report: Status) -> str:
+    """Photographs, crops and embeddings, each project, and what went wrong lately."""
+    return paragraphs(
+        columns(_pool(report), "lrl"),
+        *(f"Project {each.id}: {each.title}\n{indented(facts(_project(each)))}" for each in report.projects),
+        None if report.projects else "No project yet: create one with `wildloop project create`.",
+        _errors(report),
+    )
+
+
+def check_result(result: CheckResult) -> str:
+    """One check, with its remedy on a line below."""
+    mark = click.style(f"{result.state:<4}", fg=COLOURS[result.state])
+    where = "" if result.project is None else f"project {result.project}: "
+    return lines(
+        f"{mark}  {where}{result.check}: {result.what}",
+        f"      -> {result.remedy}" if result.remedy else None,
+    )
+
+
+def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
+    failed = sum(report.failed.values())
+    more = f"{failed:,} more failed ({by_kind(report.failed)})" if failed else ""
+    yield "photographs", f"{report.photographs:,}", more
+    yield "detections", f"{report.detections:,}", ""
+    yield "crops", f"{report.crops:,}", ""
+    embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]
+    for row, (number, embedder) in enumerate(embedded or [("0", "")]):
+        yield "" if row else "embedded", number, embedder
+
+
+def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
+    aside = [
+        f"{number:,} {name}"
+        for name, number in (
+            ("unsure", project.unsure),
+            ("skipped", project.skipped),
+            ("disputed", project.disputed),
+        )
+        if number
+    ]
+    labelled = f"{project.labelled:,}"
+    if project.published:
+        labelled += f" ({share(project.labelled / project.published)})"
+    yield "published", f"{project.published:,}"
+    yield "labelled", ", ".join([labelled, *aside])
+    yield from _version(project.model)
+    yield "audit", f"{project.audit_labels:,} labelled, {project.audit_waiting:,} waiting"
+    audited = audit_accuracy(project.model.metrics) if project.model is not None else None
+    if audited is not None:
+        yield "audit result", audited
+    if project.accepted is not None:
+        yield (
+            "accepted",
+            f"predictions with a precision of {project.accepted.precision:.0%}, at "
+            f"{project.accepted.confidence:.0%} confidence",
+        )
+    yield "versions trained", f"{project.versions:,}"
+    yield "next training", f"after {count(project.labels_until_training, 'more labels')}"
+    yield "runs", f"{project.queued:,} queued, {project.running:,} running"
+    yield "last sync", moment(project.synced_at)
+
+
+def _version(model: ModelStatus | None) -> Iterator[tuple[str, str]]:
+    if model is None:
+        yield "version", "none yet"
+        return
+    if model.labels == 0:
+        yield "version", f"{model.version}, a cold start: its queue covers the pool before any label"
+        return
+    yield "version", f"{model.version}, {count(model.labels, 'labels')}"
+    if model.metrics.get("accuracy") is None:
+        return
+    yield (
+        "held out",
+        f"accuracy {held_out_accuracy(model.metrics)}, macro-F1 {decimal(model.metrics['macro_f1'])}, by "
+        f"{model.metrics['held_out_by']}",
+    )
+
+
+def _errors(report: Status) -> str:
+    rows = [
+        (f"run {run.run}", f"{run.kind} of project {run.project}, {moment(run.at)}: {run.error}")
+        for run in report.failed_runs
+    ]
+    rows += [
+        (photo.failure, printable(photo.file_name) + (f" ({photo.detail})" if photo.detail else ""))
+        for photo in report.failed_photographs
+    ]
+    return f"Last errors\n{indented(columns(rows, 'll'))}" if rows else ""
+
+
+def simulation_result(result: str) -> str:
+    return result

@@ -1,0 +1,297 @@
+"""A Label Studio in memory: the client's methods over dicts, and what annotators do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import LabelStudioError
+from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.config import render
+from pipeline.label_studio.connection import ApiResponseError
+
+Json = dict[str, Any]
+START = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+
+
+class FakeLabelStudio(LabelStudio):
+    """One project, with the server's rules that matter here.
+
+    Ids of annotations are used again, the listing of tasks leaves out their unique ids, a model version
+    without predictions is refused. Time passes with each annotation and each import of predictions.
+    """
+
+    uses_legacy_token = True
+
+    def __init__(
+        self, project_id: int = 7, tasks: Mapping[int, str] | None = None, *, species: Sequence[str] = ()
+    ) -> None:
+        """`tasks`: the detection that each shows. There is no connection that a method could use."""
+        self.url = "http://label-studio.example"
+        self.fields: Json = {
+            "id": project_id,
+            "title": "Park",
+            "label_config": render(species or ("deer", "fox")),
+            "sampling": "Uncertainty sampling",
+            "show_collab_predictions": True,
+            "model_version": "",
+        }
+        self.rows: dict[int, Json] = {}  # every task with its annotations, by id
+        for number, detection in (tasks or {}).items():
+            self.add_task(number, {"detection_id": detection, "crop": f"/data/{detection}.jpg"})
+        self.predictions: list[Json] = []
+        self.imports: list[int] = []  # number of tasks in each call
+        self.exported: list[int] = []  # every task whose export was requested
+        self.storages: list[Json] = []
+        self.hooks: list[Json] = []
+        self.connected: list[Json] = []
+        self.served: dict[str, bytes] = {}
+        self.refusals: dict[str, str] = {}  # by address
+        self.clock = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)  # of imports
+        self.now = START  # of annotations
+        self.webhook: Callable[[Json], Any] | None = None  # receives each event; without it they are lost
+        self.while_listing: Callable[[], None] | None = None  # happens once, while tasks are listed
+        self._numbers = itertools.count(max([100, *self.rows]) + 1)
+
+    # --- what tests look at
+
+    @property
+    def data(self) -> dict[int, Json]:
+        """The data of each task."""
+        return {number: row["data"] for number, row in self.rows.items()}
+
+    @property
+    def model_version(self) -> str:
+        """The version whose predictions the project shows."""
+        version: str = self.fields["model_version"]
+        return version
+
+    def queue(self) -> list[tuple[str, float]]:
+        """What the label stream serves: detection and score, of the chosen version, lowest first."""
+        chosen = [each for each in self.predictions if each["model_version"] == self.model_version]
+        queue = [(self.rows[each["task"]]["data"]["detection_id"], each["score"]) for each in chosen]
+        return sorted(queue, key=lambda place: place[1])
+
+    def labels(self) -> dict[str, list[str]]:
+        """The label of each annotation, by detection."""
+        return {
+            row["data"]["detection_id"]: [
+                annotation["result"][0]["value"]["choices"][0]
+                for annotation in row["annotations"]
+                if annotation["result"]
+            ]
+            for row in self.rows.values()
+            if any(annotation["result"] for annotation in row["annotations"])
+        }
+
+    # --- what people do
+
+    def add_task(self, number: int, data: Json) -> None:
+        """Create a task."""
+        row = {"id": number, "data": data, "updated_at": START, "annotations": [], "touched": False}
+        self.rows[number] = row
+
+    def annotate(
+        self,
+        task: int,
+        choice: str | None,
+        *,
+        by: int = 1,
+        skip: bool = False,
+        truth: bool = False,
+        shown: str | None = None,
+    ) -> int:
+        """Annotate a task; None as choice with `skip`. The id is the lowest free one, as on SQLite."""
+        used = {each["id"] for row in self.rows.values() for each in row["annotations"]}
+        number = max(used, default=0) + 1
+        moment = self._tick()
+        annotation = {
+            "id": number,
+            "unique_id": str(uuid.uuid4()),
+            "task": task,
+            "result": self.result(choice),
+            "was_cancelled": skip,
+            "ground_truth": truth,
+            "lead_time": 1.5,
+            "completed_by": by,
+            "created_at": moment,
+            "updated_at": moment,
+            "prediction": {"model_version": "v1", "result": self.result(shown)} if shown else {},
+        }
+        self.rows[task]["annotations"].append(annotation)
+        self.touch(task)
+        self._send("ANNOTATION_CREATED", annotation=_json(annotation), task=self._task(task, whole=False))
+        return number
+
+    def change(self, annotation_id: int, choice: str) -> None:
+        """Give an annotation another label."""
+        annotation = self.annotation(annotation_id)
+        annotation.update(result=self.result(choice), was_cancelled=False, updated_at=self._tick())
+        self.touch(annotation["task"])
+        task = self._task(annotation["task"], whole=False)
+        self._send("ANNOTATION_UPDATED", annotation=_json(annotation), task=task)
+
+    def delete(self, annotation_id: int) -> None:
+        """Delete an annotation."""
+        annotation = self.annotation(annotation_id)
+        self.rows[annotation["task"]]["annotations"].remove(annotation)
+        self._tick()
+        self.touch(annotation["task"])
+        self._send("ANNOTATIONS_DELETED", annotations=[{"id": annotation_id}])
+
+    def delete_task(self, task: int) -> None:
+        """Delete a task with its annotations and predictions."""
+        del self.rows[task]
+        self.predictions = [each for each in self.predictions if each["task"] != task]
+        self._send("TASKS_DELETED", tasks=[{"id": task}])
+
+    def annotation(self, annotation_id: int) -> Json:
+        """The annotation of this id."""
+        found: Json
+        [found] = [
+            each for row in self.rows.values() for each in row["annotations"] if each["id"] == annotation_id
+        ]
+        return found
+
+    def touch(self, task: int) -> None:
+        """Move a task's `updated_at`, as every change of its annotations does."""
+        self.rows[task].update(updated_at=self.now + dt.timedelta(milliseconds=30), touched=True)
+
+    @staticmethod
+    def result(choice: str | None) -> list[Json]:
+        """The `result` of an annotation or prediction of this label."""
+        value = {"choices": [choice]}
+        region = {"from_name": "species", "to_name": "crop", "type": "choices", "value": value}
+        return [region] if choice else []
+
+    # --- the client's methods
+
+    def version(self) -> str:
+        return "1.23.2"
+
+    def whoami(self) -> Json:
+        return {"email": "ann@example.org"}
+
+    def content(self, path: str, *, limit: int = 0) -> bytes:
+        if path not in self.served:
+            raise ApiResponseError(f"fetching {path}", status=404, detail="")
+        return self.served[path]
+
+    def project(self, project_id: int) -> Json:
+        if project_id != self.fields["id"]:
+            raise ApiResponseError(f"reading project {project_id}", status=404, detail="No Project matches")
+        return {**self.fields, "task_number": len(self.rows)}
+
+    def update_project(self, project_id: int, **fields: Any) -> Json:
+        version = fields.get("model_version")
+        if version and version not in self.prediction_versions(project_id):
+            raise ApiResponseError("changing model_version", status=400, detail="Model version doesn't exist")
+        self.fields.update(fields)
+        return self.fields
+
+    def task_count(self, project_id: int) -> int:
+        return len(self.rows)
+
+    def task_ids(self, project_id: int) -> list[int]:
+        return sorted(self.rows)
+
+    def tasks(self, project_id: int, query: Mapping[str, Any] | None = None) -> Iterator[Json]:
+        for number, data in sorted(self.data.items()):
+            yield {"id": number, "data": data}
+
+    def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
+        return set(task_ids) & self.rows.keys()
+
+    def import_tasks(self, project_id: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
+        self.imports.append(len(data))
+        numbers = [next(self._numbers) for _ in data]
+        for number, entry in zip(numbers, data, strict=True):
+            self.add_task(number, dict(entry))
+        return numbers
+
+    def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterator[Json]:
+        changed = [
+            number
+            for number, row in sorted(self.rows.items())
+            if row["touched"] and (moment is None or row["updated_at"] > moment)
+        ]
+        listed = [self._task(number, unique_ids=False) for number in changed]
+        if self.while_listing:
+            happens, self.while_listing = self.while_listing, None
+            happens()
+        yield from listed
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        self.exported += task_ids
+        return iter([self._task(number) for number in task_ids if number in self.rows])
+
+    def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
+        unknown = {each["task"] for each in predictions} - self.rows.keys()
+        if unknown:
+            raise LabelStudioError(f"task ID {unknown} not found in project")
+        self.clock += dt.timedelta(seconds=1)
+        self.predictions += [{**each, "created_at": self.clock} for each in predictions]
+        return len(predictions)
+
+    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
+        emptied = set(task_ids)
+        self.predictions = [each for each in self.predictions if each["task"] not in emptied]
+
+    def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
+        newest: dict[str, dt.datetime] = {}
+        for each in self.predictions:
+            newest[each["model_version"]] = max(
+                each["created_at"], newest.get(each["model_version"], each["created_at"])
+            )
+        return newest
+
+    def delete_version(self, project_id: int, version: str) -> int:
+        before = len(self.predictions)
+        self.predictions = [each for each in self.predictions if each["model_version"] != version]
+        if self.fields["model_version"] == version:
+            self.fields["model_version"] = None
+        return before - len(self.predictions)
+
+    def local_storages(self, project_id: int) -> list[Json]:
+        return self.storages
+
+    def backends(self, project_id: int) -> list[Json]:
+        return self.connected
+
+    def webhooks(self, project_id: int) -> list[Json]:
+        return self.hooks
+
+    def refusal_of(self, what: str, path: str, body: Any) -> str:
+        return self.refusals.get(path, "")
+
+    # --- how it answers
+
+    def _task(self, number: int, *, whole: bool = True, unique_ids: bool = True) -> Json:
+        row = self.rows[number]
+        task = {"id": row["id"], "data": row["data"], "updated_at": _text(row["updated_at"])}
+        if whole:
+            task["annotations"] = [_json(each) for each in row["annotations"]]
+            if not unique_ids:
+                for each in task["annotations"]:
+                    del each["unique_id"], each["prediction"]
+        return task
+
+    def _tick(self) -> dt.datetime:
+        self.now += dt.timedelta(seconds=100)
+        return self.now
+
+    def _send(self, action: str, **payload: Any) -> None:
+        if self.webhook:
+            self.webhook({"action": action, **payload, "project": {"id": self.fields["id"]}})
+
+
+def _json(annotation: Json) -> Json:
+    times = {key: _text(annotation[key]) for key in ("created_at", "updated_at")}
+    return {**annotation, **times}
+
+
+def _text(moment: dt.datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,238 @@
+"""Importing photographs, boxes and labels into a workspace.
+
+`progress` shows a progress bar on standard error. Every import can be stopped and run again: it continues
+where it stopped. Reports count what was imported and what was not, and name the first problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from importers.detectors import Detector, load_detector
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import ImportOptions
+from importers.sources import (
+    camtrap_dp,
+    coco,
+    crop_folder,
+    deployments,
+    detections_csv,
+    emammal,
+    folder,
+    megadetector,
+)
+from importers.sources.coco.combine import Combined, combine
+from importers.sources.deployments import DeploymentsReport
+from pipeline.workspace import Workspace
+
+__all__ = [
+    "Combined",
+    "DeploymentsReport",
+    "Detector",
+    "ImportOptions",
+    "ImportReport",
+    "combine_coco",
+    "import_camtrap_dp",
+    "import_coco",
+    "import_crops",
+    "import_deployments",
+    "import_detections_csv",
+    "import_emammal",
+    "import_folder",
+    "import_megadetector",
+    "load_detector",
+]
+
+
+def import_folder(
+    workspace: Workspace,
+    photographs: str | Path,
+    *,
+    detector: str | Detector = "megadetector",
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import every photograph below a folder; `detector` finds the animals.
+
+    `detector` is a specification such as `megadetector`, `onnx:FILE`, `torchvision:NAME` or `whole-frame`
+    (each photograph is a crop already), or a loaded detector. Raises SourceError and DetectorError.
+    """
+    return folder.import_folder(
+        workspace.database,
+        workspace.data_dir,
+        Path(photographs),
+        load_detector(detector) if isinstance(detector, str) else detector,
+        options=options,
+        progress=progress,
+    )
+
+
+def import_megadetector(
+    workspace: Workspace,
+    results: str | Path,
+    images: str | Path,
+    *,
+    classifications: bool = False,
+    classification_threshold: float = 0.0,
+    drop_repeats: bool = False,
+    repeats_report: str | Path | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the boxes of a MegaDetector results file.
+
+    `classifications`: keep the best classification of each box as a weak label. `drop_repeats`: leave out
+    repeat detections, which `repeats_report` lists in a CSV. Raises SourceError.
+    """
+    return megadetector.import_results(
+        workspace.database,
+        workspace.data_dir,
+        Path(results),
+        images,
+        options=options,
+        classifications=classifications,
+        classification_threshold=classification_threshold,
+        drop_repeats=drop_repeats,
+        repeats_report=None if repeats_report is None else Path(repeats_report),
+        progress=progress,
+    )
+
+
+def import_coco(
+    workspace: Workspace,
+    files: Sequence[str | Path],
+    images: str | Path,
+    *,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the boxes and labels of COCO Camera Traps files.
+
+    `detector` finds animals on photographs without boxes. Raises SourceError and DetectorError.
+    """
+    return coco.import_coco(
+        workspace.database,
+        workspace.data_dir,
+        [Path(file) for file in files],
+        str(images),
+        _loaded(detector),
+        options=options,
+        progress=progress,
+    )
+
+
+def import_camtrap_dp(
+    workspace: Workspace,
+    package: str | Path,
+    *,
+    images: str | Path | None = None,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import a Camtrap DP package, a folder or a zip; `images` if its photographs lie elsewhere.
+
+    `detector` finds animals on photographs without boxes. Raises SourceError and DetectorError.
+    """
+    return camtrap_dp.import_camtrap_dp(
+        workspace.database,
+        workspace.data_dir,
+        Path(package),
+        None if images is None else str(images),
+        _loaded(detector),
+        options=options,
+        progress=progress,
+    )
+
+
+def import_emammal(
+    workspace: Workspace,
+    sources: Sequence[str | Path],
+    *,
+    unpack_to: str | Path | None = None,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import deployments from eMammal: zips, or folders that hold zips and unpacked deployments.
+
+    `unpack_to` is the folder for unpacked zips, by default beside each. `detector` finds animals on
+    photographs without boxes. Raises SourceError and DetectorError.
+    """
+    return emammal.import_emammal(
+        workspace.database,
+        workspace.data_dir,
+        [Path(source) for source in sources],
+        _loaded(detector),
+        unpack_to=None if unpack_to is None else Path(unpack_to),
+        options=options,
+        progress=progress,
+    )
+
+
+def import_detections_csv(
+    workspace: Workspace,
+    detections: str | Path,
+    images: str | Path,
+    *,
+    axis_order: Literal["yxyx", "xyxy"] = "yxyx",
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the boxes of a CSV file, in fractions of the frame.
+
+    `axis_order` is the order of a box's four numbers. Raises SourceError.
+    """
+    return detections_csv.import_detections(
+        workspace.database,
+        workspace.data_dir,
+        Path(detections),
+        images,
+        axis_order=axis_order,
+        options=options,
+        progress=progress,
+    )
+
+
+def import_crops(
+    workspace: Workspace,
+    crops: str | Path,
+    *,
+    files: Sequence[str | Path] = (),
+    labels: bool = True,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import crops as they are: a folder for each class, or COCO `files`, or no classes at all.
+
+    With `labels`, classes become labels whose source is the folder. Raises SourceError.
+    """
+    return crop_folder.import_crops(
+        workspace.database,
+        workspace.data_dir,
+        crops,
+        [Path(file) for file in files],
+        labels=labels,
+        options=options,
+        progress=progress,
+    )
+
+
+def import_deployments(workspace: Workspace, table: str | Path) -> DeploymentsReport:
+    """Import coordinates, time zones and periods of cameras from a CSV table. Raises SourceError."""
+    return deployments.import_deployments(workspace.database, Path(table))
+
+
+def combine_coco(out: str | Path, files: Sequence[str | Path]) -> Combined:
+    """Combine COCO Camera Traps files into the file `out`, as `wildloop combine-json` does.
+
+    Raises SourceError, and writes nothing, if a record is invalid or a photograph is listed twice.
+    """
+    return combine(Path(out), [Path(file) for file in files])
+
+
+def _loaded(detector: str | Detector | None) -> Detector | None:
+    return load_detector(detector) if isinstance(detector, str) else detector

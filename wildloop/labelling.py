@@ -1,0 +1,96 @@
+"""Labelling projects: to and from Label Studio.
+
+Each function takes the project's id as `project`; without it, the only project of the workspace is meant.
+Label Studio's address and API key come from the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.label_studio.species import read_species
+from pipeline.records import ProjectRecord
+from pipeline.steps.labelling import project as project_step
+from pipeline.steps.labelling import publish as publish_step
+from pipeline.steps.labelling import push as push_step
+from pipeline.steps.labelling import review as review_step
+from pipeline.steps.labelling import sync as sync_step
+from pipeline.steps.labelling.publish import PublishReport
+from pipeline.steps.labelling.push import PushReport
+from pipeline.steps.labelling.review import ReviewReport
+from pipeline.steps.labelling.sync import SyncReport
+from pipeline.workspace import Workspace
+from wildloop._choose import chosen
+
+__all__ = [
+    "PublishReport",
+    "PushReport",
+    "ReviewReport",
+    "SyncReport",
+    "create_project",
+    "publish",
+    "push",
+    "read_species",
+    "review",
+    "sync",
+]
+
+
+def create_project(
+    workspace: Workspace,
+    title: str,
+    species: Sequence[str],
+    *,
+    embedder: str | None = None,
+    project: int | None = None,
+    connect_backend: bool = True,
+) -> ProjectRecord:
+    """Create a labelling project in Label Studio, or update the one of this title.
+
+    `embedder` is a specification as in `load_embedder`; by default an existing project keeps its own, and a
+    new one gets the embedder of the settings. `project` updates the project of this id instead.
+    `connect_backend` connects the ML backend, which must be running. Raises LabelStudioError, SettingsError
+    and ModelError.
+    """
+    client = workspace.label_studio()
+    record, _ = project_step.create_project(
+        workspace,
+        client,
+        title=title,
+        species=species,
+        embedder_id=project_step.project_embedder(workspace, client, title, project, embedder),
+        project_id=project,
+        connect_backend=connect_backend,
+    )
+    return record
+
+
+def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:
+    """Create a task for every crop that has none. Raises LabelStudioError.
+
+    Call `refresh` next: it makes the queue.
+    """
+    return publish_step.publish(
+        workspace, workspace.label_studio(), chosen(workspace, project), progress=progress
+    )
+
+
+def push(workspace: Workspace, *, project: int | None = None) -> PushReport:
+    """Send the queue of the current version to Label Studio. Raises LabelStudioError and StoreError."""
+    return push_step.push(workspace, workspace.label_studio(), chosen(workspace, project))
+
+
+def sync(workspace: Workspace, *, project: int | None = None, full: bool = False) -> SyncReport:
+    """Fetch annotations from Label Studio: those changed since the last sync, or with `full` all of them.
+
+    Raises LabelStudioError.
+    """
+    project_id = chosen(workspace, project)
+    if full:
+        sync_step.reset_watermark(workspace, project_id)
+    return sync_step.sync(workspace, workspace.label_studio(), project_id)
+
+
+def review(workspace: Workspace, *, project: int | None = None) -> ReviewReport:
+    """The labels that look wrong, worst first. Changes nothing."""
+    return review_step.review(workspace, chosen(workspace, project))
