@@ -368,7 +368,7 @@ def test_photographs_beyond_a_requests_time_wait_for_the_next(
     path = photograph(workspace.data_dir / "new.jpg")
     asked = task(50, crop=local(path, workspace.data_dir))
     with monkeypatch.context() as patch:
-        patch.setattr("backend.predictions.PATIENCE", -1.0)
+        patch.setattr("backend.predictions.INGEST_SECONDS", -1.0)
         assert ask(client, asked)[0]["result"] == []
     assert ask(client, asked)[0]["result"]
 
