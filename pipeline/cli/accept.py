@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
+from pipeline.render.labelling import queue_state
 from pipeline.render.learning import accept_report
 from pipeline.workspace import open_workspace
 
@@ -32,12 +33,11 @@ def accept(project: int | None, precision: float, confidence: float, as_json: bo
     target precision, judged by the audit labels. Predictions above it count as labels in exports and leave
     the queue; everything else stays with people.
     """
+    from pipeline.steps.labelling.refresh import refill
     from pipeline.steps.learning import accept as step
-    from pipeline.steps.learning.activate import refill
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     report = step.accept(workspace, chosen.id, precision=precision, confidence=confidence)
     emit(report, accept_report(report), as_json=as_json)
-    refill(workspace, chosen.id, report.version)
-    note(push_queue(workspace, chosen.id), as_json=as_json)
+    note(queue_state(refill(workspace, chosen.id, report.version)), as_json=as_json)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note, plain
+from pipeline.render.labelling import queue_state
 from pipeline.render.learning import audit_report
 from pipeline.render.text import count
 from pipeline.workspace import open_workspace
@@ -33,7 +34,7 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
     Judged by the audit: crops drawn at random, shown without a suggestion, that no version learns from.
     Every tenth crop of the queue is an audit crop.
     """
-    from pipeline.steps.learning.activate import refill
+    from pipeline.steps.labelling.refresh import refill
     from pipeline.steps.learning.audit import draw, judge
 
     workspace = open_workspace()
@@ -42,8 +43,7 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
         drawn = draw(workspace, chosen.id, size)
         note(f"{count(drawn, 'audit crops')} drawn; they are first in the queue", as_json=as_json)
         if chosen.current_model is not None:
-            refill(workspace, chosen.id, chosen.current_model)
-            note(push_queue(workspace, chosen.id), as_json=as_json)
+            note(queue_state(refill(workspace, chosen.id, chosen.current_model)), as_json=as_json)
     report = judge(workspace, chosen.id, target=target)
     if report is None:
         emit(None, "No trained version yet: label some crops, then run `wildloop train`.", as_json=as_json)

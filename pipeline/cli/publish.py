@@ -8,7 +8,6 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option
 from pipeline.render.labelling import publish_report, push_report
 from pipeline.render.text import lines
-from pipeline.store import models
 from pipeline.workspace import open_workspace
 
 
@@ -21,18 +20,13 @@ def publish(project: int | None, as_json: bool) -> None:
     Until a version is trained on labels, the queue covers the whole pool. Run `wildloop embed` first.
     """
     from pipeline.steps.labelling.publish import publish as publish_crops
-    from pipeline.steps.labelling.push import push as push_queue
-    from pipeline.steps.learning.cold_start import cold_start
+    from pipeline.steps.labelling.refresh import refresh_published
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     client = workspace.label_studio()
     published = publish_crops(workspace, client, chosen.id, progress=True)
-    with workspace.database.read() as conn:
-        current = models.current(conn, chosen.id)
-    if current is None or (current.path is None and published.published + published.recovered):
-        cold_start(workspace, chosen.id)
-    pushed = push_queue(workspace, client, chosen.id)
+    pushed = refresh_published(workspace, client, chosen.id, published)
     emit(
         {"publish": published, "push": pushed},
         lines(publish_report(published), push_report(pushed)),

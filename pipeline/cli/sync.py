@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.errors import LabelStudioError
 from pipeline.render.labelling import sync_report
 from pipeline.render.text import lines
 from pipeline.workspace import open_workspace
@@ -17,12 +18,14 @@ from pipeline.workspace import open_workspace
 @json_option
 def sync(project: int | None, full: bool, as_json: bool) -> None:
     """Fetch annotations from Label Studio that its webhooks missed."""
-    from pipeline import jobs
-    from pipeline.steps.labelling.sync import sync as sync_project
+    from pipeline.steps.labelling.sync import SyncReport, reset_watermark
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = sync_project(workspace, workspace.label_studio(), chosen.id, full=full)
-    run = jobs.train_if_due(workspace, chosen.id) if report.new else None
-    due = "a training is due: the worker runs it" if run is not None else None
-    emit({**plain(report), "training": run}, lines(sync_report(report), due), as_json=as_json)
+    if full:
+        reset_watermark(workspace, chosen.id)
+    result = dict(run_now(workspace, chosen.id, "sync", LabelStudioError).result or {})
+    training = result.pop("training")
+    report = SyncReport(**result)
+    due = "a training is due: the worker runs it" if training is not None else None
+    emit({**plain(report), "training": training}, lines(sync_report(report), due), as_json=as_json)

@@ -23,8 +23,7 @@ from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
 from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
-from pipeline.steps.learning.cold_start import cold_start
+from pipeline.steps.labelling.refresh import refresh_published
 from pipeline.store import embeddings, projects
 from pipeline.workspace import Workspace, open_workspace
 
@@ -236,7 +235,5 @@ def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say
     say(f"{report.published} new tasks, {report.total} in project {project.id}")
     if report.total == 0:
         raise DemoError("there is nothing to label", remedy="are there animals on the photographs?")
-    if project.current_model is None:
-        cold_start(workspace, project.id)
-    push(workspace, client, project.id)
+    refresh_published(workspace, client, project.id, report)
     return project.id

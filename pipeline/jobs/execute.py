@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.errors import LabelStudioError, StoreError, WildloopError
+from pipeline.errors import StoreError, WildloopError
 from pipeline.jobs import redis_queue
 from pipeline.jobs.enqueue import SYNC, TRAIN, is_due, train_if_due
 from pipeline.jobs.worker_id import own_name
@@ -64,10 +64,8 @@ def perform(workspace: Workspace, run_id: int) -> RunRecord | None:
 
 
 def _train(workspace: Workspace, run: RunRecord) -> Result:
-    """Learn from the labels there are, or order the pool where there are none, and push the queue."""
-    from pipeline.steps.labelling.push import push
-    from pipeline.steps.learning.cold_start import cold_start
-    from pipeline.steps.learning.train import TOO_FEW, train
+    """Train, or make a cold start, and push the queue."""
+    from pipeline.steps.labelling.refresh import refresh
 
     project_id = _project(run)
     with workspace.database.read() as conn:
@@ -75,24 +73,16 @@ def _train(workspace: Workspace, run: RunRecord) -> Result:
             return {"version": None, "reason": "a training meanwhile has learned these labels"}
         before = {one.version for one in models.all(conn, project_id)}
     try:
-        record = train(workspace, project_id)
-        reason = None if record is not None else TOO_FEW
-        if record is None:
-            record = cold_start(workspace, project_id)
+        done = refresh(workspace, project_id)
     except EmbedderChangedError as exc:  # no failure: labels that nothing has learned call for the next
         return {"version": None, "reason": str(exc)}
-    try:
-        report = push(workspace, workspace.label_studio(), project_id)
-    except LabelStudioError as exc:
-        told = f"{record.version} is current, but its queue did not reach Label Studio: {exc}"
-        raise LabelStudioError(told, remedy="the worker's next sync pushes it") from exc
     return {
-        "version": record.version,
-        "new": record.version not in before,
-        "labels": record.labels,
-        "accuracy": record.metrics.get("accuracy"),
-        "reason": reason,
-        "push": asdict(report),
+        "version": done.record.version,
+        "new": done.record.version not in before,
+        "labels": done.record.labels,
+        "accuracy": done.record.metrics.get("accuracy"),
+        "reason": done.reason,
+        "push": asdict(done.push),
     }
 
 

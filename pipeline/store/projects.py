@@ -58,7 +58,7 @@ def save(conn: sa.Connection, record: ProjectRecord) -> None:
     """Add the project, or give the one of this id the record's title.
 
     Embedder, current model and watermark belong to those who move them (`change_embedder`,
-    `models.activate`, `set_watermark`).
+    `models.activate`, `move_watermark`).
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"created_at": utc_now()}
     if insert_new(conn, project, [row]) == 0:
@@ -83,13 +83,26 @@ def left(conn: sa.Connection, project_id: int, former: str) -> EmbedderChangedEr
     )
 
 
-def set_watermark(
-    conn: sa.Connection, project_id: int, watermark: dt.datetime | None, *, synced_at: dt.datetime
+def move_watermark(
+    conn: sa.Connection,
+    project_id: int,
+    *,
+    former: dt.datetime | None,
+    new: dt.datetime | None,
+    synced_at: dt.datetime,
 ) -> None:
-    """Note how far the project's annotations have been read, and when."""
-    conn.execute(
-        sa.update(project).where(project.c.id == project_id).values(watermark=watermark, synced_at=synced_at)
-    )
+    """Note when the project's annotations were read, and up to which moment.
+
+    A watermark that is not `former` any more stays: somebody has reset it meanwhile.
+    """
+    this = sa.update(project).where(project.c.id == project_id)
+    conn.execute(this.values(synced_at=synced_at))
+    conn.execute(this.where(project.c.watermark.is_not_distinct_from(former)).values(watermark=new))
+
+
+def reset_watermark(conn: sa.Connection, project_id: int) -> None:
+    """Forget up to which moment the project's annotations were read."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(watermark=None))
 
 
 def _record(row: Mapping[Any, Any]) -> ProjectRecord:

@@ -115,12 +115,13 @@ def test_what_lies_at_the_place_of_a_file_is_not_harmed(home: Path) -> None:
 def test_a_killed_export_leaves_no_half_file_and_the_next_one_is_whole(home: Path) -> None:
     out = home / "out.json"
     slow = (
-        "import time; from pipeline.steps import export as step; whole = step.StoreSurvey.photographs\n"
+        "import time; from pipeline.steps.datasets import export as step\n"
+        "whole = step.StoreExport.photographs\n"
         "def photographs(self):\n"
         "    for one in whole(self):\n"
         "        yield one\n"
         "        print('one', flush=True); time.sleep(60)\n"
-        "step.StoreSurvey.photographs = photographs\n"
+        "step.StoreExport.photographs = photographs\n"
         f"from pipeline.cli import wildloop; wildloop(['export', 'coco', {str(out)!r}])"
     )
     process = subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, env=dict(os.environ))

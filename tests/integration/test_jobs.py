@@ -182,7 +182,7 @@ class TestBeingDue:
 
         label(workspace.database, range(20))
         with monkeypatch.context() as patch:
-            patch.setattr("pipeline.steps.learning.train.train", broken)
+            patch.setattr("pipeline.steps.labelling.refresh.train", broken)
             ended = jobs.run_now(workspace, PROJECT, "train", trigger="command")
         assert (ended.state, ended.error) == (RunState.FAILED, "RuntimeError: out of cheese")
         assert jobs.train_if_due(workspace, PROJECT) is None

@@ -308,7 +308,7 @@ def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark
     activate(store, "v1", [])
     moment = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
     with store.write() as conn:
-        projects.set_watermark(conn, PROJECT, moment, synced_at=moment)
+        projects.move_watermark(conn, PROJECT, former=None, new=moment, synced_at=moment)
         projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder="other"))
         saved = projects.get(conn, PROJECT)
         assert (saved.title, saved.embedder) == ("Forest", "e")

@@ -79,7 +79,8 @@ def workspace(database: Database, tmp_path: Path) -> Workspace:
     with database.write() as conn:
         conn.execute(sa.update(detection_table).values(crop_path="crops/a.jpg"))
         before = labelled_workspace.START - dt.timedelta(days=1)
-        projects.set_watermark(conn, PROJECT, before, synced_at=before)  # the first labels are synced
+        # The first labels are synced.
+        projects.move_watermark(conn, PROJECT, former=None, new=before, synced_at=before)
     labelled_workspace.label(database, [one for one in range(CROPS) if one not in WRONG])
     made = labelled_workspace.make_workspace(database, tmp_path)
     for one in WRONG:

@@ -22,7 +22,7 @@ from pipeline.records import (
     Verdict,
 )
 from pipeline.settings import Settings
-from pipeline.steps.labelling.sync import SyncReport, sync
+from pipeline.steps.labelling.sync import SyncReport, reset_watermark, sync
 from pipeline.store import categories, detections, images, oracle, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import oracle as oracle_table
@@ -65,7 +65,12 @@ def server() -> ScriptedLabelStudio:
 
 @pytest.fixture
 def synced(workspace: Workspace, server: ScriptedLabelStudio) -> Callable[..., SyncReport]:
-    return lambda **options: sync(workspace, server, PROJECT, **options)
+    def run(*, full: bool = False) -> SyncReport:
+        if full:
+            reset_watermark(workspace, PROJECT)
+        return sync(workspace, server, PROJECT)
+
+    return run
 
 
 def hear(workspace: Workspace, payload: dict[str, Any]) -> None:

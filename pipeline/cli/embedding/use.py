@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, push_queue
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
 from pipeline.render import embedding as render
+from pipeline.render.labelling import queue_state
 from pipeline.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def switch(workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: 
     """
     from pipeline.embedders import load
     from pipeline.steps.embedding.use import use_embedder
+    from pipeline.steps.labelling.refresh import push_queue
 
     title = f"project {project.id} ({project.title})"
     embedder = load(spec, data_dir=workspace.data_dir)
@@ -49,5 +51,5 @@ def switch(workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: 
         return None
     note(render.change(change, title), as_json=as_json)
     if change.record is not None:
-        note(push_queue(workspace, project.id), as_json=as_json)
+        note(queue_state(push_queue(workspace, change.record)), as_json=as_json)
     return change

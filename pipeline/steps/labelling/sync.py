@@ -60,17 +60,23 @@ class SyncReport:
     disputed: int = 0  # detections whose labels tie, in all
 
 
-def sync(workspace: Workspace, client: Source, project_id: int, *, full: bool = False) -> SyncReport:
+def reset_watermark(workspace: Workspace, project_id: int) -> None:
+    """Let the project's next sync look at every annotation and task, as its first one does."""
+    with workspace.database.write() as conn:
+        projects.reset_watermark(conn, project_id)
+
+
+def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
     """Make the oracle equal to Label Studio for the project; rerunning changes nothing more.
 
-    Looks at what changed since the last time, or with `full` at every annotation there is. Raises
+    Looks at what changed since the watermark; without one, at every annotation and task. Raises
     LabelStudioError and StoreError; what was recorded until then stays, and is not asked for again.
     """
     began = utc_now()
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         ours = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
-    since = None if full or project.watermark is None else project.watermark - OVERLAP
+    since = None if project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()
     watermark = project.watermark
     listed: set[int] = set()
@@ -81,12 +87,14 @@ def sync(workspace: Workspace, client: Source, project_id: int, *, full: bool = 
         watermark = newest if watermark is None else max(watermark, newest)
     if since is None:
         report = _retract_unlisted(workspace, project_id, listed, began, report)
-    if full or client.task_count(project_id) < len(ours):
+    if since is None or client.task_count(project_id) < len(ours):
         gone = ours.difference(client.task_ids(project_id))
         retracted = forget_tasks(workspace, project_id, gone, fetched_at=began)
         report = replace(report, new=report.new + retracted, tasks_deleted=len(gone))
     with workspace.database.write() as conn:
-        projects.set_watermark(conn, project_id, watermark, synced_at=utc_now())
+        projects.move_watermark(
+            conn, project_id, former=project.watermark, new=watermark, synced_at=utc_now()
+        )
         return replace(report, disputed=len(oracle.disputed(conn, project_id)))
 
 

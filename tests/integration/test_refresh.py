@@ -1,0 +1,102 @@
+"""Every way to a new queue gives one of the same length, in Label Studio as in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import wildloop
+from pipeline.errors import LabelStudioError
+from pipeline.label_studio.client import LabelStudio
+from pipeline.steps.labelling.publish import PublishReport
+from pipeline.steps.labelling.refresh import activate, push_queue, refill, refresh, refresh_published
+from pipeline.store import models, predictions
+from pipeline.store.database import Database
+from pipeline.workspace import Workspace
+from tests.helpers.labelled_workspace import PROJECT, TakingLabelStudio, label, make_workspace, populate
+
+CROPS = 300
+PUBLISHED = PublishReport(published=CROPS, recovered=0, vanished=0, total=CROPS)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> TakingLabelStudio:
+    taking = TakingLabelStudio()
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: taking)
+    return taking
+
+
+@pytest.fixture
+def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
+    populate(sqlite_database, CROPS)
+    return make_workspace(sqlite_database, tmp_path, retrain_every=80, top_k=100, label_studio_api_key="key")
+
+
+def client(server: TakingLabelStudio) -> LabelStudio:
+    taking: LabelStudio = server  # type: ignore[assignment]
+    return taking
+
+
+def test_a_queue_lasts_for_two_trainings_whatever_it_was_made_by(
+    workspace: Workspace, server: TakingLabelStudio
+) -> None:
+    refresh_published(workspace, client(server), PROJECT, PUBLISHED)
+    lengths = {"published": len(server.queue())}
+    label(workspace.database, range(90))
+    first = refresh(workspace, PROJECT)
+    lengths["trained"] = len(server.queue())
+    label(workspace.database, range(100))
+    second = refresh(workspace, PROJECT)
+    activate(workspace, PROJECT, first.record.version)
+    lengths["activated"] = len(server.queue())
+    label(workspace.database, range(110))
+    refill(workspace, PROJECT, first.record.version)
+    lengths["refilled"] = len(server.queue())
+    assert second.record.version != first.record.version == server.model_version
+    assert lengths == dict.fromkeys(lengths, 160)
+
+
+def test_the_settings_of_the_environment_give_that_length(
+    workspace: Workspace, server: TakingLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WILDLOOP_DATABASE_URL", workspace.settings.database_url)
+    monkeypatch.setenv("WILDLOOP_DATA_DIR", str(workspace.data_dir))
+    monkeypatch.setenv("WILDLOOP_RETRAIN_EVERY", "80")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
+    monkeypatch.setattr("pipeline.steps.labelling.publish.publish", lambda *_, **__: PUBLISHED)
+    for command in (["publish"], ["train"]):
+        done = CliRunner().invoke(wildloop, command, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert len(server.queue()) == 160
+        label(workspace.database, range(90))
+
+
+def test_a_cold_start_is_made_again_for_new_tasks_alone(
+    workspace: Workspace, server: TakingLabelStudio
+) -> None:
+    refresh_published(workspace, client(server), PROJECT, PUBLISHED)
+    first = server.model_version
+    populate(workspace.database, CROPS + 30, first=CROPS)
+    nothing_new = PublishReport(published=0, recovered=0, vanished=0, total=CROPS)
+    refresh_published(workspace, client(server), PROJECT, nothing_new)
+    assert server.model_version == first
+    refresh_published(workspace, client(server), PROJECT, PUBLISHED)
+    assert server.model_version.startswith("v0-")
+    assert server.model_version != first
+    label(workspace.database, range(90))
+    trained = refresh(workspace, PROJECT).record.version
+    refresh_published(workspace, client(server), PROJECT, PUBLISHED)
+    assert server.model_version == trained
+
+
+def test_without_a_key_the_queue_waits(workspace: Workspace, tmp_path: Path) -> None:
+    keyless = make_workspace(workspace.database, tmp_path)
+    with pytest.raises(LabelStudioError, match="is current, but its queue did not reach Label Studio"):
+        refresh(keyless, PROJECT)
+    with workspace.database.read() as conn:
+        current = models.current(conn, PROJECT)
+        assert current is not None
+        assert predictions.unpushed(conn, current.version)
+    assert push_queue(keyless, current) is None
