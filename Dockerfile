@@ -7,6 +7,7 @@ COPY pyproject.toml README.md LICENSE label_config.xml ./
 COPY backend backend
 COPY importers importers
 COPY pipeline pipeline
+COPY wildloop wildloop
 # uv, not pip: pyproject.toml lifts the web stack of 2021 that label-studio-ml pins.
 ENV UV_PROJECT_ENVIRONMENT=/opt/wildloop UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN uv sync --no-dev --no-editable

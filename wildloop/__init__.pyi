@@ -130,7 +130,6 @@ __all__ = [
     "SyncReport",
     "WildloopError",
     "Workspace",
-    "__version__",
     "accept",
     "activate",
     "audit",

@@ -89,7 +89,9 @@ def test_imports(run: Json, crops: Path, tmp_path: Path) -> None:
     put(tmp_path / "photos" / "b.jpg", b"")
     assert run("import", "folder", tmp_path / "photos", "--detector", "whole-frame")["failed"] == {"empty": 1}
     results = {"info": {"format_version": "1.5"}, "images": [{"file": "a.jpg", "detections": []}]}
-    listed = put(tmp_path / "md.json", json.dumps(results | {"detection_categories": {}}).encode())
+    listed = put(
+        tmp_path / "md.json", json.dumps(results | {"detection_categories": {"1": "animal"}}).encode()
+    )
     words = ("--images", tmp_path / "photos")
     assert counted <= run("import", "megadetector", listed, *words).keys()
     boxes = put(tmp_path / "boxes.csv", b"a.jpg,0.9,0.1,0.1,0.5,0.5\n")

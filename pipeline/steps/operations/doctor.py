@@ -17,7 +17,7 @@ from pipeline.store import projects, tasks
 from pipeline.store.database import Database
 
 DISTRIBUTION = "wildloop"
-PACKAGES = ("backend", "importers", "pipeline")
+PACKAGES = ("backend", "importers", "pipeline", "wildloop")
 
 
 def examine(settings: Settings) -> Iterator[CheckResult]:
