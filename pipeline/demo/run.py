@@ -197,10 +197,10 @@ def _fill(workspace: Workspace, source: _Source, wanted: str | None, say: Say) -
 
     data_dir = workspace.data_dir
     if source.detections is not None:
-        report = import_results(workspace.database, data_dir, source.detections, source.photos, progress=True)
+        report = import_results(workspace, source.detections, source.photos, progress=True)
     else:
         detector = load_detector(source.detector)
-        report = import_folder(workspace.database, data_dir, source.photos, detector, progress=True)
+        report = import_folder(workspace, source.photos, detector, progress=True)
     say(str(report))
     embedder = _embedder(workspace, wanted)
     embedded = embed(workspace.database, embedder, data_dir, progress=True)

@@ -23,6 +23,7 @@ from pipeline.steps.datasets.dataset import Selection
 from pipeline.steps.datasets.dataset_report import DatasetReport
 from pipeline.store import categories, detections, images
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 NOON = dt.datetime(2024, 5, 1, 12)
@@ -318,7 +319,7 @@ def test_what_was_made_can_be_imported(small: Workspace, tmp_path: Path) -> None
     small.make()
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     other.migrate()
-    report = import_crops(other, tmp_path / "other", small.out)
+    report = import_crops(make_workspace(other, tmp_path / "other"), small.out)
     assert (report.photographs, report.labels, report.refused) == (20, 20, {})
     other.dispose()
 

@@ -24,6 +24,7 @@ from pipeline.store import categories, detections, embeddings, image_labels, ima
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 BOX = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.6)
@@ -69,8 +70,7 @@ def ingest(
     **options: object,
 ) -> ImportReport:
     intake = Ingestor(
-        database,
-        photos.parent / "data",
+        make_workspace(database, photos.parent / "data"),
         detector,
         by_folder(photos),
         ImportOptions(**options),  # type: ignore[arg-type]

@@ -28,10 +28,8 @@ def camtrap_dp_command(package: Path, images: str | None, detector: str | None, 
     from importers.sources.camtrap_dp import import_camtrap_dp
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_camtrap_dp(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         package,
         images,
         load_detector(detector) if detector else None,

@@ -25,10 +25,8 @@ def coco_command(files: tuple[Path, ...], images: str, detector: str | None, **o
     from importers.sources.coco import import_coco
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_coco(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         files,
         images,
         load_detector(detector) if detector else None,

@@ -36,10 +36,8 @@ def crops_command(folder: str, labels: bool, files: tuple[Path, ...], **options:
     from importers.sources.crop_folder import import_crops
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_crops(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         folder,
         files,
         labels=labels,

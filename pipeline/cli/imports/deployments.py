@@ -18,7 +18,7 @@ def deployments_command(table: Path) -> None:
     from importers.sources.deployments import import_deployments
     from pipeline.workspace import open_workspace
 
-    report = import_deployments(open_workspace().database, table)
+    report = import_deployments(open_workspace(), table)
     click.echo(str(report))
     if report.nothing_taken:
         raise click.exceptions.Exit(1)

@@ -34,10 +34,8 @@ def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder,
     from importers.sources.detections_csv import import_detections
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_detections(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         detections,
         images,
         axis_order=axis_order,

@@ -32,10 +32,8 @@ def emammal_command(
     from importers.sources.emammal import import_emammal
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_emammal(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         sources,
         load_detector(detector) if detector else None,
         unpack_to=unpack_to,

@@ -28,10 +28,8 @@ def folder_command(folder: Path, spec: str, **options: Any) -> None:
     from importers.sources.folder import import_folder
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_folder(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         folder,
         load_detector(spec),
         options=read(**options),

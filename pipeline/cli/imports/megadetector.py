@@ -53,10 +53,8 @@ def megadetector_command(
     from importers.sources.megadetector import import_results
     from pipeline.workspace import open_workspace
 
-    workspace = open_workspace()
     report = import_results(
-        workspace.database,
-        workspace.data_dir,
+        open_workspace(),
         results,
         images,
         options=read(**options),
