@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from pipeline.cli import wildloop
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
-from tests.helpers.labelled_workspace import SPECIES, TakingLabelStudio, label, populate
+from tests.helpers.labelled_workspace import SPECIES, forest, label, populate
 from tests.helpers.photographs import encoded, put, scene
 
 VERSION = {"version", "project_id", "embedder", "labels", "path", "parent", "metrics", "created_at"}
@@ -26,7 +26,7 @@ Json = Callable[..., Any]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Json:
     """A command with --json, in an empty workspace; returns what it printed on standard output."""
-    monkeypatch.setattr(Workspace, "label_studio", lambda _: TakingLabelStudio())
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
     for name in ("WILDLOOP_DATABASE_URL", "WILDLOOP_EMBEDDER", "REDIS_URL"):

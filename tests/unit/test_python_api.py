@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import inspect
 import re
 import subprocess
@@ -17,27 +16,23 @@ import pytest
 
 import wildloop
 from pipeline.workspace import Workspace
-from tests.helpers.label_studio_double import LabelStudioDouble
+from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.photographs import encoded, put, scene
-from tests.helpers.scripted_label_studio import ScriptedLabelStudio
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text()
 
 
-class LabelStudio(LabelStudioDouble):
-    """Has no project until it is asked to create one; `label` annotates every task."""
+class LabelStudio(FakeLabelStudio):
+    """Has no project until one is created; `label` annotates every task."""
 
     def __init__(self) -> None:
         super().__init__()
         self.created: list[dict[str, Any]] = []
-        self.scripted = ScriptedLabelStudio(self.fields["id"], {})
 
     def label(self, species: Sequence[str]) -> None:
-        shown = {task: data["detection_id"] for task, data in self.data.items()}
-        self.scripted = ScriptedLabelStudio(self.fields["id"], shown)
-        for number, task in enumerate(sorted(shown)):
-            self.scripted.annotate(task, species[number % len(species)])
+        for number, task in enumerate(sorted(self.rows)):
+            self.annotate(task, species[number % len(species)])
 
     def projects(self, title: str) -> list[dict[str, Any]]:
         return self.created
@@ -47,17 +42,9 @@ class LabelStudio(LabelStudioDouble):
         self.created = [self.fields]
         return self.fields
 
-    def add_local_storage(self, project_id: int, **fields: Any) -> None:
-        self.storages.append(fields)
-
-    def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Any:
-        return self.scripted.tasks_updated_since(project_id, moment)
-
-    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Any:
-        return self.scripted.exported_tasks(project_id, task_ids)
-
-    def task_ids(self, project_id: int) -> list[int]:
-        return sorted(self.data)
+    def add_local_storage(self, project_id: int, *, path: str, title: str) -> dict[str, Any]:
+        self.storages.append({"path": path, "title": title})
+        return self.storages[-1]
 
 
 def test_every_name_resolves_and_explains_itself() -> None:
