@@ -19,7 +19,7 @@ def sync(project: int | None, full: bool) -> None:
     from pipeline import jobs
     from pipeline.cli.common import chosen_project
     from pipeline.errors import LabelStudioError
-    from pipeline.records import RunState
+    from pipeline.records import RunKind, RunState
     from pipeline.steps.labelling.sync import SyncReport, reset_watermark
     from pipeline.workspace import open_workspace
 
@@ -27,7 +27,7 @@ def sync(project: int | None, full: bool) -> None:
     chosen = chosen_project(workspace, project)
     if full:
         reset_watermark(workspace, chosen.id)
-    run = jobs.run_now(workspace, chosen.id, "sync", trigger="command")
+    run = jobs.run_now(workspace, chosen.id, RunKind.SYNC, trigger="command")
     if run.state is RunState.FAILED:
         raise LabelStudioError(run.error or "the run failed without a word")
     result = dict(run.result)

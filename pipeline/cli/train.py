@@ -23,17 +23,17 @@ def train(project: int | None, now: bool) -> None:
     from pipeline import jobs
     from pipeline.cli.figures import figures
     from pipeline.errors import ModelError
-    from pipeline.records import RunState
+    from pipeline.records import RunKind, RunState
     from pipeline.store import models
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if not now:
-        run_id = jobs.request(workspace, chosen.id, "train", trigger="command")
+        run_id = jobs.request(workspace, chosen.id, RunKind.TRAIN, trigger="command")
         click.echo(f"run {run_id} waits for `wildloop worker`")
         return
-    run = jobs.run_now(workspace, chosen.id, "train", trigger="command")
+    run = jobs.run_now(workspace, chosen.id, RunKind.TRAIN, trigger="command")
     if run.state is RunState.FAILED:
         raise ModelError(run.error or "the run failed without a word")
     result = run.result or {}
