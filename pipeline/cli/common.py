@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.records import RunState
+from pipeline.records import RunKind, RunState
 from pipeline.store import projects
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
         return projects.choose(conn, project)
 
 
-def run_now(workspace: Workspace, project_id: int, kind: str, error: type[WildloopError]) -> RunRecord:
+def run_now(workspace: Workspace, project_id: int, kind: RunKind, error: type[WildloopError]) -> RunRecord:
     """Carry out a run of `kind` here and wait for it. Raises `error` if it fails."""
     from pipeline import jobs
 
