@@ -40,6 +40,6 @@ class Trainings:
         try:
             jobs.train_if_due(self._workspace, project_id)
         except WildloopError as exc:
-            log.error("no training was asked for: %s", exc)
+            log.error("project %d: no training was requested: %s", project_id, exc)
         except Exception:
-            log.exception("no training was asked for")
+            log.exception("project %d: no training was requested", project_id)

@@ -13,7 +13,7 @@ from pipeline.store import projects
 
 if TYPE_CHECKING:
     from pipeline.errors import WildloopError
-    from pipeline.records import ProjectRecord, RunRecord
+    from pipeline.records import ProjectRecord, RunKind, RunRecord
     from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,7 +35,7 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
         return projects.choose(conn, project)
 
 
-def run_now(workspace: Workspace, project_id: int, kind: str, error: type[WildloopError]) -> RunRecord:
+def run_now(workspace: Workspace, project_id: int, kind: RunKind, error: type[WildloopError]) -> RunRecord:
     """Carry out a run of `kind` here and wait for it. Raises `error` if it fails."""
     from pipeline import jobs
 

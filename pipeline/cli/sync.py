@@ -7,6 +7,7 @@ import click
 from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.errors import LabelStudioError
+from pipeline.records import RunKind
 from pipeline.render.labelling import sync_report
 from pipeline.render.text import lines
 from pipeline.workspace import open_workspace
@@ -24,7 +25,7 @@ def sync(project: int | None, full: bool, as_json: bool) -> None:
     chosen = chosen_project(workspace, project)
     if full:
         reset_watermark(workspace, chosen.id)
-    result = dict(run_now(workspace, chosen.id, "sync", LabelStudioError).result or {})
+    result = dict(run_now(workspace, chosen.id, RunKind.SYNC, LabelStudioError).result or {})
     training = result.pop("training")
     report = SyncReport(**result)
     due = "a training is due: the worker runs it" if training is not None else None
