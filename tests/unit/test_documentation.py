@@ -20,7 +20,6 @@ import yaml
 
 from pipeline.cli import COMMANDS, wildloop
 from pipeline.settings import Settings
-from pipeline.store.database import Database
 from tests.conftest import unavailable
 from tests.helpers import photographs
 from tests.helpers.surveys import box, photograph, survey
@@ -202,19 +201,17 @@ def examples() -> dict[str, Any]:
     return names
 
 
-def test_the_example_of_a_source_imports(
-    examples: Mapping[str, Any], sqlite_database: Database, tmp_path: Path
-) -> None:
+def test_the_example_of_a_source_imports(examples: Mapping[str, Any], tmp_path: Path) -> None:
     from importers.detectors import load_detector
     from importers.ingest.source_image import ImportOptions
+    from pipeline.workspace import open_workspace
 
     photographs.put(tmp_path / "photos/a/1.jpg", photographs.encoded(photographs.scene()))
     listing = tmp_path / "list.txt"
     listing.write_text("a/1.jpg\n")
+    workspace = open_workspace(Settings.from_environ({"WILDLOOP_DATA_DIR": str(tmp_path / "data")}))
     detector, options = load_detector("whole-frame"), ImportOptions()
-    report = examples["import_list"](
-        sqlite_database, tmp_path / "data", listing, tmp_path / "photos", detector, options
-    )
+    report = examples["import_list"](workspace, listing, tmp_path / "photos", detector, options)
     assert not report.nothing_imported
     assert len(list((tmp_path / "data/crops").rglob("*.jpg"))) == 1
 
