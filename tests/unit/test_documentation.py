@@ -280,6 +280,18 @@ def _commands(path: str, command: click.Command | None) -> Iterator[tuple[str, c
             yield from _commands(f"{path} {name}", command.get_command(context, name))
 
 
+def test_messages_quoted_as_symptoms_are_in_the_code() -> None:
+    sources = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "backend").rglob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    page = (DOCS / "operator.md").read_text(encoding="utf-8")
+    symptoms = re.findall(
+        r"^\| ([^|]*) \| [^|]* \| [^|]* \|$", page.partition("## Symptoms")[2], re.MULTILINE
+    )
+    quoted = [message for symptom in symptoms for message in re.findall(r"\*([^*]+)\*", symptom)]
+    assert quoted
+    assert [message for message in quoted if message not in code and message != "Submit"] == []
+
+
 class Recorded(dict[str, str]):
     """An environment that remembers what it is asked for."""
 
