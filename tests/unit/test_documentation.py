@@ -316,9 +316,9 @@ def test_the_reference_of_settings_has_every_variable_with_its_default() -> None
     environ = Recorded({})
     defaults = vars(Settings.from_environ(environ))
     page = (DOCS / "reference/settings.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", page, re.MULTILINE))
-    assert told.keys() == environ.asked
-    for variable, default in told.items():
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", page, re.MULTILINE))
+    assert documented.keys() == environ.asked
+    for variable, default in documented.items():
         changed = vars(Settings.from_environ({variable: "7"}))
         value = next(defaults[field] for field in defaults if changed[field] != defaults[field])
         if value is None:
