@@ -27,6 +27,7 @@ from tests.helpers.surveys import box, photograph, survey
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS.rglob("*.md")]
+FOLDERS = r"(?:importers|backend|pipeline|tests|docs|benchmarks|\.ci)/"
 SHELL = ("bash", "sh", "console", "shell")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -243,12 +244,11 @@ def test_the_example_of_a_strategy_chooses(examples: Mapping[str, Any]) -> None:
     assert examples["oldest_first"](state, 2, np.random.default_rng(0)).tolist() == [0, 3]
 
 
-def test_contributing_names_folders_and_files_that_are_there() -> None:
-    text = prose(ROOT / "CONTRIBUTING.md")
-    for name in re.findall(
-        r"`((?:importers|backend|pipeline|tests|docs|benchmarks|\.ci)(?:/[\w./-]+)?)`", text
-    ):
-        assert (ROOT / name).exists(), name
+@every_page
+def test_folders_and_files_named_in_a_page_are_there(page: Path) -> None:
+    names = re.findall(rf"`({FOLDERS}[\w./-]*)`", prose(page))
+    names += re.findall(rf"\b(?:python|pytest) ({FOLDERS}[\w./-]+)", page.read_text(encoding="utf-8"))
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 # --- the reference
