@@ -10,6 +10,7 @@ from backend.payloads import PayloadError, ids, items, project_number
 from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
+from pipeline.records import RunKind
 from pipeline.steps.labelling.record import forget_tasks, record_heard, retract
 from pipeline.store import projects
 from pipeline.workspace import Workspace
@@ -71,7 +72,7 @@ def _tasks_deleted(workspace: Workspace, project_id: int, payload: Payload) -> d
 
 
 def _train(workspace: Workspace, project_id: int, _payload: Payload) -> dict[str, Any]:
-    return {"status": "queued", "run": jobs.request(workspace, project_id, "train", trigger="button")}
+    return {"status": "queued", "run": jobs.request(workspace, project_id, RunKind.TRAIN, trigger="button")}
 
 
 _HANDLERS: dict[str, Callable[[Workspace, int, Payload], dict[str, Any]]] = {

@@ -50,6 +50,13 @@ class Level(StrEnum):
     SEQUENCE = "sequence"
 
 
+class RunKind(StrEnum):
+    """What a run does."""
+
+    TRAIN = "train"  # train, or make a cold start, and push the queue
+    SYNC = "sync"  # make the oracle equal to Label Studio's annotations
+
+
 class RunState(StrEnum):
     """The state of a run: queued, running, then done or failed."""
 
@@ -233,7 +240,7 @@ class RunRecord:
 
     id: int
     project_id: int | None
-    kind: str  # train, sync
+    kind: RunKind
     state: RunState
     trigger: str  # labels, button, command, timer
     requested_at: dt.datetime

@@ -1,8 +1,7 @@
 """Model versions on disk: weights as npz without pickle, everything else in a JSON manifest.
 
-`models/<project>/<version>/` of the data folder holds `head.npz` and `manifest.json`. A version is
-written beside its place and renamed into it, so that it is there whole or not at all, and is never
-changed afterwards. The manifest carries the digest of the weights and its own.
+`models/<project>/<version>/` of the data folder holds `head.npz` and `manifest.json`. A version is written
+atomically and never changed afterwards. The manifest contains the digest of the weights and its own.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ def save(
     names: Mapping[int, str],
     learned: Sequence[str] = (),
 ) -> None:
-    """Write the head and all that `record` says of it to `record.path` below the data folder.
+    """Write the head and the fields of `record` to `record.path` below the data folder.
 
     `names` are those of the head's classes, `learned` the detections whose labels it was fitted on. A
-    whole version that lies there already, left by a process that was killed before it could activate it,
-    is taken as it is. Raises ModelError.
+    complete version that is already there, left by a process that was killed before it activated it, is
+    kept. Raises FileError if the disk refuses.
     """
     folder = _folder(data_dir, record)
     if folder.exists() and _is_whole(data_dir, record):
@@ -55,13 +54,12 @@ def save(
 def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
     """The version's head, after checking that the files are those that were saved.
 
-    Raises ModelError where the version has no head, or its files are missing, damaged or of another
-    version.
+    Raises ModelError if the version has no head, or its files are missing, damaged or of another version.
     """
     with _saved(data_dir, record) as (manifest, arrays):
         return LinearHead(
             embedder=str(manifest["embedder"]),
-            classes=[int(one) for one in arrays["classes"]],
+            classes=[int(category) for category in arrays["classes"]],
             weights=arrays["weights"],
             bias=arrays["bias"],
             temperature=float(arrays["temperature"]),
@@ -72,17 +70,17 @@ def load_head(data_dir: Path, record: ModelRecord) -> LinearHead:
 
 
 def learned(data_dir: Path, record: ModelRecord) -> list[str]:
-    """The detections that the version was fitted on; none where it was saved before they were kept.
+    """The detections that the version was fitted on; none if an early release saved it without them.
 
     Raises ModelError as `load_head`.
     """
     with _saved(data_dir, record) as (_, arrays):
-        return [str(one) for one in arrays["learned"]] if "learned" in arrays else []
+        return [str(detection) for detection in arrays["learned"]] if "learned" in arrays else []
 
 
 @contextmanager
 def _saved(data_dir: Path, record: ModelRecord) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
-    """The version's manifest and arrays, open; ModelError where they are not those that were saved."""
+    """The version's manifest and open arrays. Raises ModelError if they are not those that were saved."""
     folder = _folder(data_dir, record)
     manifest = _read_manifest(folder / MANIFEST)
     if manifest.get("version") != record.version or manifest.get("digest") != record.digest:
@@ -92,7 +90,7 @@ def _saved(data_dir: Path, record: ModelRecord) -> Iterator[tuple[dict[str, Any]
     weights = folder / WEIGHTS
     try:
         if _sha256(weights) != manifest["weights_sha256"]:
-            raise ModelError(f"{weights} is not the file that was saved", remedy=_REMEDY)
+            raise ModelError(f"{weights} was changed after it was saved", remedy=_REMEDY)
         with np.load(weights, allow_pickle=False) as arrays:
             yield manifest, arrays
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
@@ -105,7 +103,7 @@ _REMEDY = "restore the folder from a backup, activate another version, or train 
 def _folder(data_dir: Path, record: ModelRecord) -> Path:
     if record.path is None:
         raise ModelError(
-            f"{record.version} orders the queue without a head", remedy="train once there are labels"
+            f"{record.version} has no head, it only orders the queue", remedy="train once there are labels"
         )
     return data_dir / record.path
 
@@ -127,7 +125,9 @@ def _manifest(
         "project": record.project_id,
         "embedder": head.embedder,
         "dimension": head.dimension,
-        "classes": [{"id": one, "name": names.get(one, str(one))} for one in head.classes],
+        "classes": [
+            {"id": category, "name": names.get(category, str(category))} for category in head.classes
+        ],
         "temperature": head.temperature,
         "penalty": head.penalty,
         "shrinkage": head.shrinkage,
@@ -166,11 +166,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except FileNotFoundError as exc:
         raise ModelError(f"{path} is missing", remedy=_REMEDY) from exc
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as exc:
-        raise ModelError(f"{path} is not a manifest of ours: {exc}", remedy=_REMEDY) from exc
+        raise ModelError(f"{path} is not a valid manifest: {exc}", remedy=_REMEDY) from exc
     if stated != json_digest(manifest):
-        raise ModelError(f"{path} is not the file that was saved", remedy=_REMEDY)
+        raise ModelError(f"{path} was changed after it was saved", remedy=_REMEDY)
     if manifest.get("format") != FORMAT:
-        raise ModelError(f"{path} is of format {manifest.get('format')}", remedy="update Wildloop")
+        raise ModelError(f"{path} has the unknown format {manifest.get('format')}", remedy="update Wildloop")
     return manifest
 
 

@@ -11,24 +11,24 @@ from typing import Any
 
 from pipeline.errors import PhotoError, SourceError
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[^:]+)*://")  # one letter and a colon is a drive of Windows
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[^:]+)*://")  # one letter and a colon are a Windows drive
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileStat:
-    """What is known of a file that was not opened."""
+    """Size and time of a file that is not opened."""
 
     size: int  # bytes
-    mtime: float | None  # seconds since the epoch; None where the store keeps no such time
+    mtime: float | None  # seconds since the epoch; None if the store has no such time
 
 
 def is_url(path: str) -> bool:
-    """Whether fsspec is to read it: s3://bucket/name, zip://name::file.zip, memory://name, ..."""
+    """Whether fsspec must read `path`: s3://bucket/name, zip://name::file.zip, memory://name, ..."""
     return _URL.match(path) is not None
 
 
 def stat(path: str | Path) -> FileStat | None:
-    """Size and time of the file; None where it is not there or does not say. Never raises."""
+    """Size and time of the file; None if it is missing or they are unknown. Never raises."""
     try:
         if is_url(str(path)):
             system, name = _filesystem(str(path))
@@ -36,9 +36,9 @@ def stat(path: str | Path) -> FileStat | None:
             changed = info.get("LastModified") or info.get("mtime") or info.get("created")
             moment = changed.timestamp() if hasattr(changed, "timestamp") else changed
             return FileStat(size=int(info["size"]), mtime=moment if isinstance(moment, int | float) else None)
-        found = Path(path).stat()
-        return FileStat(size=found.st_size, mtime=found.st_mtime)
-    except Exception:  # noqa: BLE001 - each object store raises errors of its own; reading will tell why
+        status = Path(path).stat()
+        return FileStat(size=status.st_size, mtime=status.st_mtime)
+    except Exception:  # noqa: BLE001 - each object store has its own errors; reading will report them
         return None
 
 
@@ -47,10 +47,10 @@ def read(path: str | Path, most: int) -> bytes:
     if is_url(str(path)):
         return _fetched(str(path), most)
     try:
-        found = Path(path).stat()
-        if not modes.S_ISREG(found.st_mode):
-            raise PhotoError("not_a_file", "a folder, pipe or device lies where a photograph should")
-        _limit(found.st_size, most)
+        status = Path(path).stat()
+        if not modes.S_ISREG(status.st_mode):
+            raise PhotoError("not_a_file", "this is a folder, pipe or device")
+        _limit(status.st_size, most)
         return Path(path).read_bytes()
     except FileNotFoundError as exc:
         raise PhotoError("missing", "no such file") from exc
@@ -59,14 +59,14 @@ def read(path: str | Path, most: int) -> bytes:
 
 
 def names(url: str) -> list[str]:
-    """Every file below a folder of an object store, by name below it. Raises SourceError."""
+    """The names of all files below a folder of an object store, relative to it. Raises SourceError."""
     try:
         system, base = _filesystem(url)
-        found: list[str] = system.find(base)
-    except Exception as exc:  # each object store raises errors of its own
+        paths: list[str] = system.find(base)
+    except Exception as exc:  # each object store has its own errors
         raise SourceError(f"{url} cannot be listed: {reason(exc)}", remedy="check the URL") from exc
     above = base.rstrip("/") + "/"
-    return [name.removeprefix(above) for name in found]
+    return [path.removeprefix(above) for path in paths]
 
 
 def _fetched(url: str, most: int) -> bytes:
@@ -79,7 +79,7 @@ def _fetched(url: str, most: int) -> bytes:
         raise
     except FileNotFoundError as exc:
         raise PhotoError("missing", "no such object") from exc
-    except Exception as exc:  # each object store raises errors of its own
+    except Exception as exc:  # each object store has its own errors
         raise PhotoError("unreadable", reason(exc)) from exc
 
 
@@ -87,7 +87,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     inner, chained, outer = url.partition("::")
-    if chained:  # a file in an archive, whose table of contents is read once and not for each file
+    if chained:  # a file in an archive: the archive's table of contents is read once, not for each file
         protocol, _, path = inner.partition("://")
         return _archive(protocol, outer, stat(outer)), path
     system, path = url_to_fs(url)
@@ -96,7 +96,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 @functools.lru_cache(maxsize=4)
 def _archive(protocol: str, outer: str, _state: FileStat | None) -> Any:
-    """The archive at `outer`, opened anew where its size or time is another."""
+    """The archive at `outer`, opened again if its size or time changes."""
     from fsspec.core import url_to_fs
 
     return url_to_fs(f"{protocol}://::{outer}")[0]
@@ -108,6 +108,6 @@ def _limit(size: int, most: int) -> None:
 
 
 def reason(exc: BaseException) -> str:
-    """What went wrong in one line: the system's own words where it has some."""
+    """What went wrong, in one line: the operating system's message if there is one."""
     text = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
     return " ".join(text.split())[:200] or type(exc).__name__

@@ -1,15 +1,15 @@
 """The pool in memory: every vector of one embedder, mapped from a local cache of the store.
 
-The cache lies in `cache/pool/<embedder id>/` of the data folder:
+The cache is in `cache/pool/<embedder id>/` of the data folder:
 
-    state.json             what the two files hold that is complete, and which store they belong to
+    state.json             how much of the two files is complete, and which store they belong to
     vectors-<name>.f16     little-endian float16, rows x dimension, in the order of `embedding.seq`
-    ids-<name>.txt         the rows' detection ids, one a line
-    lock                   held by whoever reads the state or refreshes the files
+    ids-<name>.txt         the detection ids of the rows, one a line
+    lock                   held while the state is read or the files are extended
 
-The files only grow, and their state is replaced after what it tells of lies on the disk. So a killed
-process leaves at worst a tail behind the last complete row, which the next one cuts, and no process
-ever changes bytes that another has mapped. Files of another store get new ones beside them instead.
+The files only grow, and their state is replaced only after the data it describes is on the disk. A killed
+process leaves at most an incomplete tail, which the next process cuts off, and no process changes bytes
+that another one has mapped. If the files belong to another store, new ones replace them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ STATE = "state.json"
 class _State:
     """How much of the cache files is complete."""
 
-    identity: str  # of the embedder in the store that they were read from
-    name: str  # of the two files
+    identity: str  # of the embedder in the store that the files were read from
+    name: str  # part of the names of the two files
     dimension: int
     rows: int = 0
     id_bytes: int = 0
@@ -51,7 +51,7 @@ class _State:
 
 
 class Pool:
-    """Every embedding of one embedder at one moment; later ones need another `open_pool`."""
+    """Every embedding of one embedder at one moment; later embeddings need another `open_pool`."""
 
     def __init__(self, vectors: NDArray[np.float16], id_lines: bytes) -> None:
         self.vectors = vectors  # float16 (N, D), a read-only map of the cache file
@@ -62,18 +62,18 @@ class Pool:
 
     @cached_property
     def ids(self) -> list[str]:
-        """The detection of each row. Built when first asked for: 0.1 s for a million."""
+        """The detection of each row. Built at the first use: 0.1 s for a million."""
         return self._id_lines.decode().split("\n")[:-1]
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """The row of each detection. Built when first asked for: 0.2 s for a million."""
+        """The row of each detection. Built at the first use: 0.2 s for a million."""
         return {detection_id: row for row, detection_id in enumerate(self.ids)}
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """The vectors of these detections, in their order: float32 (len(ids), D).
 
-        StoreError names a detection that has none.
+        Raises StoreError, which names the detection, if one has no embedding.
         """
         try:
             at = [self.index[detection_id] for detection_id in ids]
@@ -87,10 +87,10 @@ _opened_lock = threading.Lock()
 
 
 def open_pool(database: Database, data_dir: Path, embedder_id: str) -> Pool:
-    """Every committed embedding of `embedder_id`, after bringing the local cache up to date.
+    """Every committed embedding of `embedder_id`, after updating the local cache.
 
-    Where nothing is new this takes milliseconds, and hands out the same Pool again. Several processes
-    may do it at once. StoreError where the store knows no such embedder.
+    If nothing is new, this takes milliseconds and returns the same Pool. Several processes may call it at
+    the same time. Raises StoreError if the store has no such embedder, FileError if the disk refuses.
     """
     folder = data_dir / "cache" / "pool" / embedder_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,19 +98,19 @@ def open_pool(database: Database, data_dir: Path, embedder_id: str) -> Pool:
         with database.read() as conn:
             state = _refreshed(conn, folder, embedder_id)
         with _opened_lock:
-            known, pool = _opened.get(folder, (None, None))
-            if pool is None or known != state:
+            opened_state, pool = _opened.get(folder, (None, None))
+            if pool is None or opened_state != state:
                 pool = _map(folder, state)
                 _opened[folder] = (state, pool)
             return pool
 
 
 def _refreshed(conn: sa.Connection, folder: Path, embedder_id: str) -> _State:
-    known = embeddings.get_embedder(conn, embedder_id)
+    record = embeddings.get_embedder(conn, embedder_id)
     state = _read_state(folder)
-    if state is None or not _belongs(conn, state, known) or not _complete(folder, state):
+    if state is None or not _belongs(conn, state, record) or not _complete(folder, state):
         _clear(folder)
-        state = _State(identity=known.identity, name=secrets.token_hex(6), dimension=known.dimension)
+        state = _State(identity=record.identity, name=secrets.token_hex(6), dimension=record.dimension)
         _paths(folder, state)[0].touch()
         _paths(folder, state)[1].touch()
         _write_state(folder, state)
@@ -119,11 +119,11 @@ def _refreshed(conn: sa.Connection, folder: Path, embedder_id: str) -> _State:
     return state
 
 
-def _belongs(conn: sa.Connection, state: _State, known: embeddings.EmbedderRecord) -> bool:
-    """Whether the cache is of this store as it is now: not of another one, or of what a backup undid."""
-    if (state.identity, state.dimension) != (known.identity, known.dimension):
+def _belongs(conn: sa.Connection, state: _State, record: embeddings.EmbedderRecord) -> bool:
+    """Whether the cache is of this store as it is now, not of another one or of a state before a restore."""
+    if (state.identity, state.dimension) != (record.identity, record.dimension):
         return False
-    return state.rows == 0 or embeddings.detection_at(conn, known.id, state.last_seq) == state.last_id
+    return state.rows == 0 or embeddings.detection_at(conn, record.id, state.last_seq) == state.last_id
 
 
 def _complete(folder: Path, state: _State) -> bool:
@@ -137,7 +137,7 @@ def _complete(folder: Path, state: _State) -> bool:
 def _extend(conn: sa.Connection, folder: Path, state: _State, embedder_id: str) -> _State:
     vectors_path, ids_path = _paths(folder, state)
     with vectors_path.open("r+b") as vectors, ids_path.open("r+b") as ids:
-        vectors.truncate(_vector_bytes(state))  # what a killed process left behind the last complete row
+        vectors.truncate(_vector_bytes(state))  # cut what a killed process left behind the last complete row
         ids.truncate(state.id_bytes)
         vectors.seek(0, os.SEEK_END)
         ids.seek(0, os.SEEK_END)
@@ -181,7 +181,7 @@ def _read_state(folder: Path) -> _State | None:
         return _State(**json.loads((folder / STATE).read_text()))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):  # written by another version, or damaged: the store has it all
+    except (ValueError, TypeError):  # another format, or damaged: rebuild it from the store
         return None
 
 

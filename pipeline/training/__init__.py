@@ -1,1 +1,1 @@
-"""Learning an embedding: labelled crops in, the weights of a backbone with a projection out."""
+"""Training an embedder: labelled crops in, the weights of a backbone with a projection out."""

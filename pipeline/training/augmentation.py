@@ -1,6 +1,6 @@
-"""What camera traps do to a picture of the same animal: torchvision v2 transforms.
+"""Augmentation by the variation of camera-trap photographs, as torchvision v2 transforms.
 
-They take Pillow images and give uint8 (3, side, side). All chance comes from torch's generator.
+They take Pillow images and return uint8 (3, side, side). All randomness comes from torch's generator.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional
 from torchvision.transforms import v2
 
-LEAST_AREA = 0.35  # of a crop that is still seen: the animal may be cut
-NIGHT, BLURRED, HIDDEN = 0.25, 0.2, 0.3  # chances of each
+LEAST_AREA = 0.35  # share of the crop's area that is kept at least: the animal may be cut off
+NIGHT, BLURRED, HIDDEN = 0.25, 0.2, 0.3  # probability of each
 
 
 def augmentation(side: int) -> v2.Transform:
-    """Everything together, for squares of `side` pixels."""
+    """All transforms in order, for squares of `side` pixels."""
     return v2.Compose(
         [
             v2.RandomResizedCrop(side, scale=(LEAST_AREA, 1.0), ratio=(3 / 4, 4 / 3), antialias=True),
@@ -32,7 +32,7 @@ def augmentation(side: int) -> v2.Transform:
 
 
 class Infrared(v2.Transform):  # type: ignore[misc]
-    """A picture by infrared flash: grey, falling off from a bright spot, with the noise of a dark sensor."""
+    """A photograph by infrared flash: grey, darker away from a bright spot, with sensor noise."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The spot (fractions of the frame), how dark it is away from it, and the noise (of 255)."""
@@ -51,15 +51,15 @@ class Infrared(v2.Transform):  # type: ignore[misc]
 
 
 class MotionBlur(v2.Transform):  # type: ignore[misc]
-    """The mean along a line: an animal in motion before a slow shutter."""
+    """The mean along a line, as when an animal moves during the exposure."""
 
     def __init__(self, most: int) -> None:
-        """`most` is the longest line, in pixels."""
+        """`most` is the maximum length of the line, in pixels."""
         super().__init__()
         self._most = max(3, most)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The line's length in pixels and its angle in radians: mostly level, as animals walk."""
+        """The line's length in pixels and its angle in radians: mostly horizontal, as animals walk."""
         length, angle = torch.rand(1).item(), torch.randn(1).item()
         return {"length": 2 + (self._most - 2) * length, "angle": 0.35 * angle}
 

@@ -1,4 +1,4 @@
-"""The labelled crops that an embedding is learned from, and those at held-out places that it is judged by."""
+"""The labelled crops that an embedder is trained on, and those of held-out locations that validate it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.identity import json_digest
 
 VALIDATED = 0.15  # of the crops, as nearly as whole locations allow
 FEWEST_SPECIES = 2
-JUDGED = 1000  # crops that are asked about, and as many that answer, at each validation
+JUDGED = 1000  # queries at each validation, and as many crops in the gallery
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,25 +29,25 @@ class Corpus:
     names: list[str]  # (C,) species, sorted
     species: Ints  # (N,) numbers of `names`
     sequences: Ints  # (N,)
-    learned: Ints  # rows
-    asked: Ints  # rows of validation crops, from held-out places
-    answering: Ints  # rows of learned crops that answer them
+    learned: Ints  # rows to train on
+    asked: Ints  # rows of the queries of validation, from held-out locations
+    answering: Ints  # rows of the gallery of validation, which are trained on
     by: str  # what was held out: location, sequence or crop
-    digest: str  # of names, labels, places and sizes
+    digest: str  # of file names, labels, sequences, locations and file sizes
 
 
 def corpus(root: Path, crops: Sequence[Crop], *, seed: int) -> Corpus:
-    """Split the crops by location: the same crops and seed, the same split.
+    """Split the crops by location. The same crops and seed give the same split.
 
-    Crops of a sequence that reaches into the held-out part are not learned from. Raises SourceError where
-    fewer than two species are left to learn, or none that could be asked about.
+    Crops of a sequence that reaches into the held-out part are not trained on. Raises SourceError if fewer
+    than two species are left to train on, or none of them is in the held-out part.
     """
     crops = sorted(crops, key=lambda crop: crop.file_name)
     names, species = numbered([crop.species for crop in crops])
     if len(names) < FEWEST_SPECIES:
         raise SourceError(
-            f"{len(crops)} crops of {len(names)} species teach nothing",
-            remedy="take crops of at least two species",
+            f"{len(crops)} crops of {len(names)} species are too few to train on",
+            remedy="use crops of at least two species",
         )
     _, sequences = numbered([crop.sequence for crop in crops])
     held, by = split(crops, species, sequences, fraction=VALIDATED, seed=seed)
@@ -56,8 +56,8 @@ def corpus(root: Path, crops: Sequence[Crop], *, seed: int) -> Corpus:
     asked = asked[np.isin(species[asked], species[learned])]
     if len(np.unique(species[learned])) < FEWEST_SPECIES or not len(asked):
         raise SourceError(
-            f"with whole {by}s held out, too few of the {len(names)} species are left to learn and to ask",
-            remedy="take crops of each species from several places",
+            f"with whole {by}s held out, too few of the {len(names)} species remain to train and validate on",
+            remedy="use crops of each species from several locations",
         )
     rng = np.random.default_rng(seed)
     return Corpus(
@@ -67,29 +67,29 @@ def corpus(root: Path, crops: Sequence[Crop], *, seed: int) -> Corpus:
         species=species,
         sequences=sequences,
         learned=learned,
-        asked=_some(asked, species, rng),
-        answering=_some(learned, species, rng),
+        asked=_sample(asked, species, rng),
+        answering=_sample(learned, species, rng),
         by=by,
         digest=json_digest([_identity(root, crop) for crop in crops]),
     )
 
 
-def _some(rows: Ints, species: Ints, rng: np.random.Generator) -> Ints:
-    """At most JUDGED of the rows: a crop of each species, a second one, and so on, that rare ones count."""
+def _sample(rows: Ints, species: Ints, rng: np.random.Generator) -> Ints:
+    """At most JUDGED of the rows, with as many crops of each species as possible, so that rare ones count."""
     mixed = rng.permutation(rows)
     turn = np.empty(len(mixed), np.intp)
-    for own in by_species(np.arange(len(mixed)), species[mixed]):
-        turn[own] = np.arange(len(own))
+    for positions in by_species(np.arange(len(mixed)), species[mixed]):
+        turn[positions] = np.arange(len(positions))
     return np.sort(mixed[np.argsort(turn, kind="stable")[:JUDGED]])
 
 
 def by_species(rows: Ints, species: Ints) -> list[Ints]:
-    """The rows (N,) of each species that they show, in their order; `species` (N,) is theirs."""
+    """The rows (N,) by species, in their order; `species` (N,) is that of each row."""
     order = np.argsort(species, kind="stable")
     return np.split(rows[order], np.flatnonzero(np.diff(species[order])) + 1)
 
 
 def _identity(root: Path, crop: Crop) -> list[str | int | None]:
-    there = reading.stat(root / crop.file_name)
-    size = None if there is None else there.size
+    stat = reading.stat(root / crop.file_name)
+    size = None if stat is None else stat.size
     return [crop.file_name, crop.species, crop.sequence, crop.location, size]

@@ -1,4 +1,4 @@
-"""The network on the fastest device of the machine, in the narrowest numbers that it computes fast."""
+"""The network on the fastest device of the machine, in mixed precision if that is faster."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pipeline.training.recipe import MEAN, STD
 
 
 class Forward:
-    """Batches through `model`, which is moved to the device: mixed precision, channels_last."""
+    """Runs batches through a network: mixed precision, channels_last."""
 
     def __init__(self, model: Projected) -> None:
+        """`model` is moved to the device."""
         limit_torch_threads()
         self.device = torch_device()
         self.is_gpu = self.device.type == "cuda"
-        torch.backends.cudnn.deterministic = True  # else a resumed training would go another way
+        torch.backends.cudnn.deterministic = True  # otherwise a resumed training would differ
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         bfloat16 = has_fast_bfloat16(self.device)
         self.narrow = torch.bfloat16 if bfloat16 else torch.float16 if self.is_gpu else None

@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""The losses that training minimises."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from torch import nn
 
 from pipeline.training.recipe import Recipe
 
-TEMPERATURE = 0.1  # of both losses that have one
+TEMPERATURE = 0.1  # of the two losses that have one
 TRIPLET_MARGIN = 0.2
-ARC_MARGIN, ARC_SCALE = 20.0, 32.0  # degrees; gentler than for faces, of which there are thousands
+ARC_MARGIN, ARC_SCALE = 20.0, 32.0  # degrees; less than for faces, which have thousands of classes
 
 
 class Objective(nn.Module):
     """The recipe's loss of unit vectors (N, dimension) and their species (N,); a scalar.
 
-    Softmax over cosines to a vector of each species (Zhai and Wu, 2019), the same with an angular margin
-    (Deng et al., 2019), batch-hard triplets (Hermans et al., 2017) or supervised contrast (Khosla et al.,
-    2020).
-
-    Losses with a vector for each of `species` species learn these as parameters of their own.
+    Softmax over cosines to a vector per species (Zhai and Wu, arXiv 1811.12649), the same with an angular
+    margin (ArcFace: Deng et al., arXiv 1801.07698), batch-hard triplets (Hermans et al., arXiv 1703.07737)
+    or supervised contrastive learning (Khosla et al., arXiv 2004.11362). Vectors per species are parameters
+    of the loss.
     """
 
     def __init__(self, recipe: Recipe, species: int) -> None:
@@ -37,13 +36,14 @@ class Objective(nn.Module):
         else:
             self._loss = losses.NormalizedSoftmaxLoss(temperature=TEMPERATURE, **sizes)
 
-    def forward(self, vectors: torch.Tensor, species: torch.Tensor, over: float = 1.0) -> torch.Tensor:
-        """The loss; its gradient reaches vectors and parameters. `over` is the share of training that is.
+    def forward(self, vectors: torch.Tensor, species: torch.Tensor, progress: float = 1.0) -> torch.Tensor:
+        """The loss, with a gradient for vectors and parameters; `progress` is the share of training done.
 
-        The hardest triplets alone pull everything into one point at first, so it begins with the mean over
-        all triplets and ends with the hardest of each crop.
+        At first, the hardest triplets alone would collapse all vectors into one point. So training starts
+        with the mean over all triplets and shifts to the hardest triplet of each crop.
         """
         loss: torch.Tensor = self._loss(vectors, species)
         if self._miner is not None:
-            loss = (1 - over) * loss + over * self._loss(vectors, species, self._miner(vectors, species))
+            hardest = self._loss(vectors, species, self._miner(vectors, species))
+            loss = (1 - progress) * loss + progress * hardest
         return loss

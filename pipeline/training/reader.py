@@ -20,24 +20,24 @@ from pipeline.training.corpus import Corpus
 from pipeline.training.recipe import Recipe
 from pipeline.training.sampler import Draw
 
-Read = tuple[int, torch.Tensor | str]  # a row, and its pixels or why it has none
+Read = tuple[int, torch.Tensor | str]  # a row, and its pixels or why they cannot be read
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """What a step learns from."""
+    """The crops of one step."""
 
     rows: torch.Tensor  # (N,) of the corpus
     pixels: torch.Tensor  # uint8 (N, 3, side, side)
-    broken: dict[int, str]  # row: why; not among `rows`
+    broken: dict[int, str]  # row: why it cannot be read; not among `rows`
 
     def pin_memory(self) -> Batch:
-        """For a quick copy to a GPU; called by DataLoader."""
+        """For a fast copy to a GPU; called by DataLoader."""
         return Batch(rows=self.rows.pin_memory(), pixels=self.pixels.pin_memory(), broken=self.broken)
 
 
 class Augmented(Dataset[Read]):
-    """Crops as the camera might have taken them; item (row, seed) is a function of both alone."""
+    """Augmented crops; the item (row, seed) depends on these two alone."""
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
         self._files, self._side = _Files(corpus), recipe.side
@@ -45,7 +45,7 @@ class Augmented(Dataset[Read]):
 
     def __getitem__(self, draw: Draw) -> Read:
         row, seed = draw
-        # A part of this area is still drawn at `side` pixels without being enlarged.
+        # At this size, the smallest part that augmentation takes still has `side` pixels.
         image = self._files.decoded(row, self._side / LEAST_AREA**0.5)
         if isinstance(image, str):
             return row, image
@@ -55,7 +55,7 @@ class Augmented(Dataset[Read]):
 
 
 class Plain(Dataset[Read]):
-    """Crops as the embedder will see them; item is the row."""
+    """Crops with the embedder's preprocessing; the item is the row."""
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
         self._files, self._preprocessing = _Files(corpus), recipe.preprocessing
@@ -68,9 +68,9 @@ class Plain(Dataset[Read]):
 
 
 def batches(data: Dataset[Read], workers: int, *, pinned: bool, **order: Any) -> Iterator[Batch]:
-    """Batches of the dataset, read ahead by `workers` processes; in this one where it is 0.
+    """Batches of the dataset, read ahead by `workers` processes, or in this process if that is 0.
 
-    `order` is for torch's DataLoader. Raises EmbedderError where a process dies.
+    `order` holds arguments of torch's DataLoader. Raises EmbedderError if a process dies.
     """
     try:
         yield from DataLoader(data, num_workers=workers, collate_fn=together, pin_memory=pinned, **order)
@@ -79,12 +79,12 @@ def batches(data: Dataset[Read], workers: int, *, pinned: bool, **order: Any) ->
             raise
         raise EmbedderError(
             f"a process that decodes crops died: {exc}",
-            remedy="give it more (shared) memory, or train with fewer --workers; 0 does without them",
+            remedy="provide more (shared) memory, or train with fewer --workers; 0 needs none",
         ) from exc
 
 
 def together(read: Sequence[Read]) -> Batch:
-    """A batch of what could be read."""
+    """A batch of the crops that could be read."""
     good = [(row, pixels) for row, pixels in read if not isinstance(pixels, str)]
     return Batch(
         rows=torch.tensor([row for row, _ in good], dtype=torch.long),
@@ -94,14 +94,14 @@ def together(read: Sequence[Read]) -> Batch:
 
 
 class _Files:
-    """The crops' files, named in one array: of a million texts each process would come to hold its own."""
+    """The files of the crops. Names are in one array, because processes would copy a million strings."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._root = corpus.root
         self._names = np.array([os.fsencode(crop.file_name) for crop in corpus.crops])
 
     def decoded(self, row: int, side: float) -> Image.Image | str:
-        """The crop, its shorter side at least `side` pixels where it has them, or why it cannot be read."""
+        """The crop, its shorter side at least `side` pixels if it has them, or why it cannot be read."""
         try:
             photo = Photo(read_file(self._root / os.fsdecode(self._names[row])))
             return photo.pixels(min(1.0, side / min(photo.width, photo.height)))

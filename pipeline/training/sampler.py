@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from torch.utils.data import Sampler
 
+from pipeline.arrays import Ints
 from pipeline.training.corpus import Corpus, by_species
 from pipeline.training.recipe import Recipe
 
-# Species are drawn by the square root of their crops (Mahajan et al., 2018): in between, rare ones are seen
-# often enough to be learned, and not so often that their few crops are learned by heart.
+# Species are drawn in proportion to the square root of their crops (Mahajan et al., arXiv 1805.00932): often
+# enough to learn rare ones, and not so often that their few crops are memorised.
 TAIL = 0.5
-WIDER = 8  # times K crops are drawn of a species, of which K from different sequences are taken
-
-Ints = npt.NDArray[np.intp]
+WIDER = 8  # times K crops of a species are drawn, of which K from different sequences are used
 Draw = tuple[int, int]  # a row, and the seed of its augmentation
 
 
 class Balanced(Sampler[list[Draw]]):
-    """Batches `first` to `last`, each a function of its number and the seed alone.
+    """Batches `first` to `last`, each determined by its number and the seed alone.
 
-    So a training that was killed goes on with the batches that it would have had.
+    So a training that was killed continues with the same batches.
     """
 
     def __init__(
@@ -38,19 +36,19 @@ class Balanced(Sampler[list[Draw]]):
         first: int,
         last: int,
     ) -> None:
-        """`rows` to draw from; `species` and `sequences` (N,) of all rows."""
+        """`rows` are drawn from; `species` and `sequences` (N,) are of all rows."""
         self._seed, self._first, self._last = seed, first, last
         self._sequences = sequences
         self._rows = by_species(rows, species[rows])
-        weight = np.array([len(each) for each in self._rows]) ** TAIL
+        weight = np.array([len(rows_of_species) for rows_of_species in self._rows]) ** TAIL
         self._chances = weight / weight.sum()
         self._taken = min(species_per_batch, len(self._rows))
-        # Where there are fewer species than a batch shall have, each gives more crops.
+        # With fewer species than a batch needs, each gives more crops.
         self._each = -(-species_per_batch * crops_per_species // self._taken)
 
     @classmethod
     def of(cls, corpus: Corpus, recipe: Recipe, *, first: int, last: int) -> Balanced:
-        """Batches of the corpus's learned crops, as the recipe has them."""
+        """The batches of a corpus by the recipe."""
         return cls(
             corpus.learned,
             corpus.species,
@@ -70,15 +68,15 @@ class Balanced(Sampler[list[Draw]]):
             yield self.batch(number)
 
     def batch(self, number: int) -> list[Draw]:
-        """The batch of this number."""
+        """The batch with this number."""
         rng = np.random.default_rng([self._seed, number])
         chosen = rng.choice(len(self._rows), self._taken, replace=False, p=self._chances)
-        rows = np.concatenate([self._few(self._rows[one], rng) for one in chosen])
+        rows = np.concatenate([self._few(self._rows[number_of_species], rng) for number_of_species in chosen])
         seeds = rng.integers(2**62, size=len(rows))
         return [(int(row), int(seed)) for row, seed in zip(rows, seeds, strict=True)]
 
     def _few(self, rows: Ints, rng: np.random.Generator) -> Ints:
-        """K of a species' rows: other sequences before other frames, other frames before repeats."""
+        """K rows of a species: other sequences before other frames, other frames before repeats."""
         drawn = rng.choice(rows, min(len(rows), WIDER * self._each), replace=False)
         counted: dict[int, int] = {}
         turn = np.empty(len(drawn), np.intp)

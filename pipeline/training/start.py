@@ -1,4 +1,4 @@
-"""The weights that a training begins with."""
+"""The starting weights of a training."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Start:
     """A network to train."""
 
     model: Projected
-    weights: str  # what they are: the same text, the same weights
-    classes: tuple[str, ...] = ()  # species that they have learned
-    sources: tuple[str, ...] = ()  # of the crops that they have learned from
+    weights: str  # identifies them: the same text means the same weights
+    classes: tuple[str, ...] = ()  # species that the weights were trained on
+    sources: tuple[str, ...] = ()  # of the crops that the weights were trained on
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the weights know nothing yet."""
+        """Whether the weights are random."""
         return self.weights.startswith(f"{SCRATCH},")
 
 
 def begin(recipe: Recipe, start: str, data_dir: Path) -> Start:
     """The network with its starting weights.
 
-    `start` is `published` (torchvision's, of ImageNet), `scratch`, `auto` (the first where it can be had,
-    else, with a warning, the second), the name of a trained embedder, or `checkpoint:FOLDER`.
-    EmbedderError where that cannot be done.
+    `start` is `published` (torchvision's, of ImageNet), `scratch`, `auto` (the first if it is available,
+    otherwise, with a warning, the second), the name of a trained embedder, or `checkpoint:FOLDER`. Raises
+    EmbedderError if the weights are not available or do not fit.
     """
     model = _untrained(recipe)
     if start in (AUTO, PUBLISHED):
@@ -49,14 +49,14 @@ def begin(recipe: Recipe, start: str, data_dir: Path) -> Start:
         except WeightsUnavailableError as exc:
             if start == PUBLISHED:
                 raise
-            log.warning("No published weights are at hand, so training begins from scratch: %s", exc)
+            log.warning("Published weights are not available, training starts from scratch: %s", exc)
     if start in (AUTO, SCRATCH):
         return Start(model=model, weights=f"{SCRATCH}, seed {recipe.seed}")
     named = parse(start)
     if named.kind not in (TRAINED, "checkpoint"):
         raise EmbedderError(
-            f"training cannot begin from {start!r}",
-            remedy=f"{AUTO}, {PUBLISHED}, {SCRATCH}, the name of a trained embedder, or checkpoint:FOLDER",
+            f"training cannot start from {start!r}",
+            remedy=f"use {AUTO}, {PUBLISHED}, {SCRATCH}, a trained embedder's name, or checkpoint:FOLDER",
         )
     is_trained = named.kind == TRAINED
     folder = trained.folder(data_dir, named.target) if is_trained else Path(named.target).expanduser()
@@ -79,10 +79,10 @@ def _untrained(recipe: Recipe) -> Projected:
             model.eval()(torch.zeros(1, 3, recipe.side, recipe.side))
     except (RuntimeError, AssertionError) as exc:
         raise EmbedderError(
-            f"a {recipe.backbone} cannot see squares of {recipe.side} pixels: {exc}",
+            f"a {recipe.backbone} cannot read squares of {recipe.side} pixels: {exc}",
             remedy="train with another --side, such as 224",
         ) from exc
-    if hasattr(model.backbone, "aux_logits"):  # GoogLeNet and Inception, which then answer thrice in training
+    if hasattr(model.backbone, "aux_logits"):  # GoogLeNet and Inception have further outputs in training
         model.backbone.aux_logits = False  # type: ignore[assignment]
     return model
 
@@ -92,9 +92,10 @@ def _publish(model: Projected, recipe: Recipe, data_dir: Path) -> str:
     whole = backbone(recipe.backbone, recipe.side)
     try:
         whole.load_state_dict(state)
-    except RuntimeError as exc:  # the position embedding of a vision transformer has a place for each patch
+    except RuntimeError as exc:  # the position embedding of a vision transformer has one entry per patch
         raise EmbedderError(
-            f"the published weights do not fit: {exc}", remedy="train with the --side that they were made for"
+            f"the published weights do not fit: {exc}",
+            remedy="train with the --side that they were trained with",
         ) from exc
     behead(whole)
     model.backbone.load_state_dict(whole.state_dict())

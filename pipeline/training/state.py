@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: what a killed one goes on from."""
+"""The state of a training on disk, from which a killed training continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "state.pt"
 
 
 def folder_of(data_dir: Path, name: str) -> Path:
-    """Where a training lies that is not over."""
+    """The folder of a training that has not ended."""
     return data_dir / "trainings" / name
 
 
@@ -26,7 +26,7 @@ def alone(folder: Path) -> Iterator[None]:
     Raises EmbedderError if a training runs there, and FileError if the folder cannot be created.
     """
     busy = EmbedderError(f"another training is running in {folder}", remedy="wait until it ends")
-    with locked(folder.with_name(f".{folder.name}.lock"), busy=busy):  # beside it: the folder gets removed
+    with locked(folder.with_name(f".{folder.name}.lock"), busy=busy):  # the folder itself gets removed
         try:
             folder.mkdir(exist_ok=True)
         except OSError as exc:
@@ -46,9 +46,9 @@ def write(folder: Path, state: dict[str, Any]) -> None:
 
 
 def read(folder: Path, inputs: str) -> dict[str, Any] | None:
-    """What `write` wrote; None where there is nothing.
+    """The state that `write` wrote, or None if there is none.
 
-    Raises EmbedderError where it cannot be read, or belongs to a training of other `inputs`.
+    Raises EmbedderError if it cannot be read, or belongs to a training with other `inputs`.
     """
     import torch
 
@@ -58,12 +58,14 @@ def read(folder: Path, inputs: str) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         stated = state["inputs"]
-    except Exception as exc:  # reading a damaged file may raise anything
-        raise EmbedderError(f"{path} cannot be read: {exc}", remedy=f"delete {folder} to begin anew") from exc
+    except Exception as exc:  # a damaged file may raise anything
+        raise EmbedderError(
+            f"{path} cannot be read: {exc}", remedy=f"delete {folder} to start again"
+        ) from exc
     if stated != inputs:
         raise EmbedderError(
-            f"{folder} holds a training of other crops or with other options, which is not finished",
-            remedy="run it again as it was (where `auto` finds other weights by now, with --start published "
-            "or scratch), give another --name, or delete the folder",
+            f"{folder} holds an unfinished training with other crops or options",
+            remedy="run it with the same ones (if `auto` now finds other weights, with --start published "
+            "or scratch), use another --name, or delete the folder",
         )
     return state

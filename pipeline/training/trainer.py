@@ -1,4 +1,4 @@
-"""The loop: batches through the network, validated at each epoch, and taken up where it was killed."""
+"""The training loop, which validates after each epoch and continues after a kill."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from pipeline.training.recipe import Recipe
 from pipeline.training.sampler import Balanced
 from pipeline.training.validation import validate
 
-SAVE_SECONDS = 120.0  # between two states, within an epoch
-OWN_RATE = 10.0  # of the vectors that a loss learns, as a multiple of the network's
-# Of batch normalisations, at least. MobileNet's 0.01 and MnasNet's 0.0003 are for a hundred thousand steps:
-# after a few hundred, validation would judge the weights by statistics of those that they began with.
+SAVE_SECONDS = 120.0  # between two saved states within an epoch
+LOSS_RATE = 10.0  # learning rate of the loss's own parameters, as a multiple of the network's
+# Of batch normalisation, at least. MobileNet's 0.01 and MnasNet's 0.0003 are for a hundred thousand steps:
+# after a few hundred, validation would use statistics of the starting weights.
 MOMENTUM = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a training came to; the model holds the weights of its best epoch."""
+    """The result of a training; the model then holds the weights of the best epoch."""
 
     epochs: list[Epoch]
     best: Epoch
-    broken: dict[str, str]  # file name: why it could not be read
+    broken: dict[str, str]  # file name: why it cannot be read
 
 
 class Trainer:
-    """One training; the same corpus, recipe and starting weights go the same way on the same machine."""
+    """One training. The same corpus, recipe and starting weights give the same result on the same machine."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class Trainer:
     ) -> None:
         """`model` holds the starting weights and is trained in place.
 
-        `folder` keeps state, log and curves; `inputs` is the digest that tells this training from others.
-        Raises EmbedderError where the folder holds another training.
+        `folder` keeps state, log and curves; `inputs` is the digest that identifies this training; `workers`
+        are processes that decode crops. Raises EmbedderError if the folder holds another training.
         """
         self._corpus, self._recipe, self._folder = corpus, recipe, folder
         self._inputs, self._workers = inputs, workers
@@ -65,7 +65,7 @@ class Trainer:
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d) and module.momentum is not None:
                 module.momentum = max(module.momentum, MOMENTUM)
-        torch.manual_seed(recipe.seed)  # of the vectors that the loss learns
+        torch.manual_seed(recipe.seed)  # for the parameters of the loss
         self._objective = Objective(recipe, len(corpus.names)).to(device)
         self._optimizer = torch.optim.AdamW(self._groups(), lr=recipe.rate)
         float16 = self._forward.narrow is torch.float16
@@ -80,9 +80,10 @@ class Trainer:
         self._resume()
 
     def run(self, *, progress: bool = False) -> Trained:
-        """Train to the end of the schedule, or until the validation figure no longer rises.
+        """Train to the end of the schedule, or until validation no longer improves.
 
-        EmbedderError where the loss stops being a number, or no validation crop can be read.
+        Raises EmbedderError if the loss is not finite or no validation crop can be read, and FileError if
+        the disk refuses.
         """
         with tqdm(
             total=self._recipe.epochs * self._per_epoch,
@@ -94,7 +95,7 @@ class Trainer:
             saved = began = time.monotonic()
             for batch in self._batches():
                 self.learn(batch)
-                bar.set_postfix(self._told(), refresh=False)
+                bar.set_postfix(self._progress(), refresh=False)
                 bar.update()
                 self._sums.seconds += time.monotonic() - began
                 began = time.monotonic()
@@ -107,30 +108,30 @@ class Trainer:
         self._model.load_state_dict(self._best)
         return Trained(epochs=self._epochs, best=history.best(self._epochs), broken=self._broken)
 
-    def _told(self) -> dict[str, str]:
-        """Beside the bar: the mean loss of the epoch that lasts, and the last validation figure."""
-        told = {"loss": f"{self._sums.loss / max(1, self._sums.steps):.3f}"}
+    def _progress(self) -> dict[str, str]:
+        """What the progress bar shows: the mean loss of the current epoch and the last recall@1."""
+        shown = {"loss": f"{self._sums.loss / max(1, self._sums.steps):.3f}"}
         if self._epochs:
-            told["recall"] = f"{self._epochs[-1].recall_at_1:.3f}"
-        return told
+            shown["recall"] = f"{self._epochs[-1].recall_at_1:.3f}"
+        return shown
 
     def _groups(self) -> list[dict[str, object]]:
-        """Weights decay; biases, the scales of normalisations and the loss's own vectors do not.
+        """Parameter groups: biases, normalisation scales and the parameters of the loss have no weight decay.
 
-        These vectors are long at first, so they turn only at a rate of their own.
+        The latter are long vectors at first, which need a higher learning rate to change direction.
         """
         parameters = list(self._model.parameters())
-        decaying = [one for one in parameters if one.ndim >= 2]
-        free = [one for one in parameters if one.ndim < 2]
-        own = list(self._objective.parameters())
+        decaying = [parameter for parameter in parameters if parameter.ndim >= 2]
+        free = [parameter for parameter in parameters if parameter.ndim < 2]
+        of_loss = list(self._objective.parameters())
         return [
             {"params": decaying, "weight_decay": self._recipe.weight_decay, "times": 1.0},
             {"params": free, "weight_decay": 0.0, "times": 1.0},
-            *([{"params": own, "weight_decay": 0.0, "times": OWN_RATE}] if own else []),
+            *([{"params": of_loss, "weight_decay": 0.0, "times": LOSS_RATE}] if of_loss else []),
         ]
 
     def _batches(self) -> Iterator[Batch]:
-        """Those that are still to be learned from; none once the figure has stopped rising."""
+        """The remaining batches; none once validation has stopped improving."""
         recipe, corpus = self._recipe, self._corpus
         if self._is_over():
             return
@@ -145,13 +146,13 @@ class Trainer:
 
     def _is_over(self) -> bool:
         ended = len(self._epochs)
-        if 2 * ended < self._recipe.epochs:  # of few crops the first epochs are few steps, and luck decides
+        if 2 * ended < self._recipe.epochs:  # with few crops, the first epochs differ by chance
             return False
         stale = ended - history.best(self._epochs).epoch >= self._recipe.patience
         return stale or ended >= self._recipe.epochs
 
     def learn(self, batch: Batch) -> None:
-        """One step. Layers that draw lots draw the same whether or not the training was resumed."""
+        """One step. Random layers draw the same whether or not the training was resumed."""
         recipe = self._recipe
         torch.manual_seed(int(np.random.default_rng([recipe.seed, self._step]).integers(2**62)))
         steps = recipe.epochs * self._per_epoch
@@ -159,7 +160,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["times"]
         self._note_broken(batch.broken)
-        if len(batch.rows) > 1:  # a single crop has no variance to normalise by
+        if len(batch.rows) > 1:  # batch normalisation needs more than one crop
             self._model.train()
             vectors = self._forward.vectors(batch)
             species = self._species[batch.rows.to(self._species.device)]
@@ -168,19 +169,19 @@ class Trainer:
             self._scaler.scale(loss).backward()
             self._scaler.unscale_(self._optimizer)
             gradient = torch.nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip)
-            told = float(loss.detach())
-            # The scaler of float16 passes over steps of its own whose gradient overflows.
-            if not math.isfinite(told) or not (self._scaler.is_enabled() or gradient.isfinite()):
+            loss_value = float(loss.detach())
+            # The float16 scaler skips steps whose gradient overflows.
+            if not math.isfinite(loss_value) or not (self._scaler.is_enabled() or gradient.isfinite()):
                 raise self._diverged()
             self._scaler.step(self._optimizer)
             self._scaler.update()
-            self._sums.add(told, float(gradient), len(batch.rows))
+            self._sums.add(loss_value, float(gradient), len(batch.rows))
         self._step += 1
 
     def _diverged(self) -> EmbedderError:
         return EmbedderError(
             f"the training diverged at step {self._step}",
-            remedy="train with a lower --rate, under another --name",
+            remedy="train with a lower --rate and another --name",
         )
 
     def _note_broken(self, broken: Mapping[int, str]) -> None:
@@ -189,12 +190,12 @@ class Trainer:
             self._broken[self._corpus.crops[row].file_name] = why
 
     def _end_epoch(self) -> None:
-        """Validate, note the figures, and keep the weights where they are the best so far."""
+        """Validate, record the metrics, and keep the weights if they are the best so far."""
         started = time.monotonic()
-        found = validate(self._forward, self._corpus, self._recipe, self._workers)
-        if found is None:
+        validation = validate(self._forward, self._corpus, self._recipe, self._workers)
+        if validation is None:
             raise self._diverged()
-        self._note_broken(found.broken)
+        self._note_broken(validation.broken)
         sums = self._sums
         self._epochs.append(
             Epoch(
@@ -203,8 +204,8 @@ class Trainer:
                 rate=float(self._optimizer.param_groups[0]["lr"]),
                 loss=sums.loss / max(1, sums.steps),
                 gradient=sums.gradient / max(1, sums.steps),
-                recall_at_1=found.recall_at_1,
-                map_at_r=found.map_at_r,
+                recall_at_1=validation.recall_at_1,
+                map_at_r=validation.map_at_r,
                 crops_per_second=sums.crops / max(sums.seconds, 1e-9),
                 seconds=sums.seconds + time.monotonic() - started,
                 broken=sums.broken,
@@ -228,7 +229,7 @@ class Trainer:
                 "optimizer": self._optimizer.state_dict(),
                 "scaler": self._scaler.state_dict(),
                 "best": self._best,
-                "epochs": [asdict(one) for one in self._epochs],
+                "epochs": [asdict(epoch) for epoch in self._epochs],
                 "sums": asdict(self._sums),
                 "broken": self._broken,
             },
@@ -244,14 +245,14 @@ class Trainer:
         self._optimizer.load_state_dict(saved["optimizer"])
         self._scaler.load_state_dict(saved["scaler"])
         self._best = saved["best"]
-        self._epochs = [Epoch(**one) for one in saved["epochs"]]
+        self._epochs = [Epoch(**epoch) for epoch in saved["epochs"]]
         self._sums = _Sums(**saved["sums"])
         self._broken = saved["broken"]
 
 
 @dataclass(kw_only=True)
 class _Sums:
-    """Over the steps of an epoch that is not over."""
+    """Sums over the steps of the current epoch."""
 
     steps: int = 0
     crops: int = 0
@@ -264,14 +265,14 @@ class _Sums:
         self.steps += 1
         self.crops += crops
         self.loss += loss
-        if math.isfinite(gradient):  # the scaler of float16 passes over such a step
+        if math.isfinite(gradient):  # the float16 scaler skips such a step
             self.gradient += gradient
 
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """The learning rate of a step: rising from 0 over the warm-up, then along a cosine towards 0."""
-    rising = max(1, round(recipe.warm_up * steps))
-    if step < rising:
-        return recipe.rate * (step + 1) / rising
-    over = (step - rising) / max(1, steps - rising)
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * over))
+    """The learning rate of a step: it rises from 0 during the warm-up, then falls to 0 along a cosine."""
+    warm_up = max(1, round(recipe.warm_up * steps))
+    if step < warm_up:
+        return recipe.rate * (step + 1) / warm_up
+    progress = (step - warm_up) / max(1, steps - warm_up)
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,4 +1,4 @@
-"""How well a network retrieves the species of crops from held-out places."""
+"""How well a network retrieves the species of crops from held-out locations."""
 
 from __future__ import annotations
 
@@ -20,43 +20,44 @@ BATCH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What was found."""
+    """The metrics of one validation."""
 
     recall_at_1: float
     map_at_r: float
-    broken: Mapping[int, str]  # row: why it could not be read
+    broken: Mapping[int, str]  # row: why it cannot be read
 
 
 def validate(forward: Forward, corpus: Corpus, recipe: Recipe, workers: int) -> Validation | None:
-    """The validation crops asked, learned ones answering, as the embedder will see them.
+    """Retrieve the validation crops from crops that were trained on, with the embedder's preprocessing.
 
-    None where the network gives numbers that are none. EmbedderError where no validation crop can be read.
+    None if the network returns values that are not finite. Raises EmbedderError if no validation crop can
+    be read.
     """
     forward.model.eval()
-    done, found = [], [np.empty((0, recipe.dimension), np.float32)]
+    row_batches, vector_batches = [], [np.empty((0, recipe.dimension), np.float32)]
     broken: dict[int, str] = {}
     wanted = np.union1d(corpus.asked, corpus.answering).tolist()
     data = Plain(corpus, recipe)
     with torch.inference_mode():
         for batch in batches(data, workers, pinned=forward.is_gpu, sampler=wanted, batch_size=BATCH):
             broken |= batch.broken
-            done.append(batch.rows.numpy())
+            row_batches.append(batch.rows.numpy())
             if len(batch.rows):
-                found.append(forward.vectors(batch).cpu().numpy())
-    rows, vectors = np.concatenate(done), np.concatenate(found)
+                vector_batches.append(forward.vectors(batch).cpu().numpy())
+    rows, vectors = np.concatenate(row_batches), np.concatenate(vector_batches)
     if not np.isfinite(vectors).all():
         return None
-    asked, answering = (
+    queries, gallery = (
         Rows(
-            vectors=vectors[there],
-            species=corpus.species[rows[there]],
-            sequences=corpus.sequences[rows[there]],
+            vectors=vectors[chosen],
+            species=corpus.species[rows[chosen]],
+            sequences=corpus.sequences[rows[chosen]],
         )
-        for there in (np.isin(rows, corpus.asked), np.isin(rows, corpus.answering))
+        for chosen in (np.isin(rows, corpus.asked), np.isin(rows, corpus.answering))
     )
-    figures = retrieval(asked, answering)
-    if figures.map_at_r is None or figures.recall_at_1 is None:
+    found = retrieval(queries, gallery)
+    if found.map_at_r is None or found.recall_at_1 is None:
         raise EmbedderError(
-            "no validation crop can be read", remedy="are the crops where the dataset says they are?"
+            "no validation crop can be read", remedy="check that the files of the dataset are in place"
         )
-    return Validation(recall_at_1=figures.recall_at_1, map_at_r=figures.map_at_r, broken=broken)
+    return Validation(recall_at_1=found.recall_at_1, map_at_r=found.map_at_r, broken=broken)

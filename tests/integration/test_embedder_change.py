@@ -20,7 +20,7 @@ from pipeline.embedders import load
 from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.jobs.enqueue import is_due
-from pipeline.records import ModelRecord, ProjectRecord, RunState
+from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
 from pipeline.steps.embedding.embed import embed
@@ -295,7 +295,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     label(pool, range(24, 48))
     monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     workspace = make_workspace(pool, tmp_path)
-    run = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+    run = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
     assert run.state is RunState.DONE
     assert run.result is not None
     assert run.result["version"] is None
@@ -305,7 +305,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     with pool.read() as conn:
         assert {one.version for one in models.all(conn, PROJECT)} == {learned.version, changes[0].version}
     label(pool, range(48, 54))
-    again = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+    again = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
     assert again.result is not None
     with pool.read() as conn:
         assert models.get(conn, again.result["version"]).embedder == "coloured"

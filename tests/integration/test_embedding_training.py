@@ -204,7 +204,7 @@ def test_an_unfinished_training_goes_on_with_its_own_options_only(
         done = invoke(tmp_path, *command(workspace.dataset, "mine", epochs="1"))
         assert "the power failed" in str(done.exception)
     error = refusal(tmp_path, *command(workspace.dataset, "mine", epochs="1", loss="arcface"))
-    assert "is not finished" in str(error)
+    assert "holds an unfinished training" in str(error)
     assert str(tmp_path / "trainings" / "mine") in str(error)
     assert "run it again as it was" in str(error)
 

@@ -72,8 +72,7 @@ def ingest(
     **options: object,
 ) -> ImportReport:
     intake = Ingestor(
-        database,
-        photos.parent / "data",
+        make_workspace(database, photos.parent / "data"),
         detector,
         by_folder(photos),
         ImportOptions(**options),  # type: ignore[arg-type]

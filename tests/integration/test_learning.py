@@ -248,7 +248,7 @@ def test_an_older_version_whose_files_are_damaged_is_not_activated(pool: Databas
     label(pool, range(30, 60))
     second = trained(pool, tmp_path)
     (tmp_path / str(first.path) / "head.npz").write_bytes(b"PK")
-    with pytest.raises(ModelError, match="not the file that was saved"):
+    with pytest.raises(ModelError, match="changed after it was saved"):
         activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     assert current(pool) == second.version
 
@@ -292,7 +292,7 @@ def test_the_head_sees_the_names_and_groups_of_the_store(
     monkeypatch.setattr(heads, "fit", spy)
     label(pool, [0, 1, 5])
     trained(pool, tmp_path)
-    assert seen[0].sequences == ["burst 0", "burst 0", "burst 1"]
+    assert seen[0].sequences == ["sequence 0", "sequence 0", "sequence 1"]
     assert seen[0].locations == ["site 0", "site 0", "site 1"]
     assert [seen[0].names[one] for one in seen[0].labels] == ["deer", "deer", "fox"]
 

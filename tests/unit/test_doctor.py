@@ -27,7 +27,7 @@ from pipeline.label_studio.checks import (
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.ml_backend import SECRET_HEADER
-from pipeline.records import ProjectRecord, utc_now
+from pipeline.records import ProjectRecord, RunKind, utc_now
 from pipeline.settings import Settings, misspelt_variables
 from pipeline.steps.operations import doctor as module
 from pipeline.steps.operations.doctor import package_names, packages, variables, worker
@@ -400,7 +400,7 @@ def test_a_run_under_way_and_one_that_ended_show_that_a_worker_lives(
 
     with sqlite_database.write() as conn:
         projects.save(conn, RECORD)
-        run_id = runs.request(conn, RECORD.id, "sync", trigger="timer")
+        run_id = runs.request(conn, RECORD.id, RunKind.SYNC, trigger="timer")
     assert last_seen() is None
     with sqlite_database.write() as conn:
         claimed = runs.claim(conn, run_id, "machine:1")

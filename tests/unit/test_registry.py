@@ -99,7 +99,7 @@ def test_a_file_that_was_tampered_with_is_refused(
     path.write_bytes(
         content.replace(b"badger", b"ferret") if name.endswith("json") else content[:-9] + b"tampered!"
     )
-    with pytest.raises(ModelError, match=f"{name} is not the file that was saved"):
+    with pytest.raises(ModelError, match=f"{name} was changed after it was saved"):
         registry.load_head(tmp_path, record)
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_manifest_is_refused(
 ) -> None:
     registry.save(tmp_path, record, head, names=NAMES)
     (tmp_path / str(record.path) / "manifest.json").write_text(damage)
-    with pytest.raises(ModelError, match="not a manifest of ours"):
+    with pytest.raises(ModelError, match="not a valid manifest"):
         registry.load_head(tmp_path, record)
 
 
@@ -153,5 +153,5 @@ def test_an_order_without_a_head_has_nothing_to_load(tmp_path: Path) -> None:
     cover = ModelRecord(
         version="v0-00000000", project_id=5, embedder="descriptor", digest="0" * 24, labels=0, path=None
     )
-    with pytest.raises(ModelError, match="without a head"):
+    with pytest.raises(ModelError, match="has no head"):
         registry.load_head(tmp_path, cover)

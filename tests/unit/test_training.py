@@ -97,7 +97,7 @@ def test_the_same_crops_in_another_order_are_split_alike() -> None:
 
 
 def test_too_few_species_are_refused_with_what_would_do() -> None:
-    with pytest.raises(SourceError, match="12 crops of 1 species teach nothing") as caught:
+    with pytest.raises(SourceError, match="12 crops of 1 species are too few to train on") as caught:
         corpus(NOWHERE, listed(species=1), seed=0)
     assert "at least two species" in str(caught.value)
 
@@ -108,7 +108,7 @@ def test_species_of_one_place_each_are_refused_with_what_would_do() -> None:
     ]
     with pytest.raises(SourceError, match="whole locations held out, too few of the 2 species") as caught:
         corpus(NOWHERE, crops, seed=0)
-    assert "from several places" in str(caught.value)
+    assert "from several locations" in str(caught.value)
 
 
 def sampler(

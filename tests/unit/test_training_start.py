@@ -49,7 +49,7 @@ def test_without_published_weights_auto_begins_from_scratch_and_says_so(
         model, text = begun(SMALL, "auto", tmp_path)
     assert text.startswith("scratch")
     assert alike(model, network())
-    assert "training begins from scratch" in caplog.text
+    assert "training starts from scratch" in caplog.text
     assert "no route to host" in caplog.text
     assert str(tmp_path / "cache" / "weights") in caplog.text
 
@@ -119,8 +119,8 @@ def test_a_checkpoint_of_another_backbone_is_refused_with_the_right_one(tmp_path
 @pytest.mark.parametrize(
     ("start", "says"),
     [
-        ("descriptor", "cannot begin from 'descriptor'"),
-        ("torchvision:resnet18", "cannot begin from"),
+        ("descriptor", "cannot start from 'descriptor'"),
+        ("torchvision:resnet18", "cannot start from"),
         ("unknown", "train one first"),
         ("checkpoint:nowhere", "cannot be read"),
     ],
@@ -134,7 +134,7 @@ def test_a_start_that_is_none_is_refused(tmp_path: Path, start: str, says: str) 
 def test_squares_that_a_network_cannot_see_are_refused_before_training(
     tmp_path: Path, name: str, side: int
 ) -> None:
-    with pytest.raises(EmbedderError, match=f"cannot see squares of {side} pixels") as caught:
+    with pytest.raises(EmbedderError, match=f"cannot read squares of {side} pixels") as caught:
         begin(replace(SMALL, backbone=name, side=side), "scratch", tmp_path)
     assert "--side" in str(caught.value)
 

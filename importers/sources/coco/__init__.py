@@ -28,8 +28,8 @@ from importers.sources.coco.file import CocoFile, check_image, check_images, id_
 from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
 from pipeline.records import ANIMAL, EMPTY, Box, Level, SourceLabel
-from pipeline.store.database import Database
 from pipeline.vocabulary import Meaning, meaning_of
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,7 @@ class Source:
 
 
 def import_coco(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     files: Sequence[Path],
     images: str,
     detector: Detector | None,
@@ -64,7 +63,7 @@ def import_coco(
     report = ImportReport(source=", ".join(as_text(str(path)) for path in files))
     sources = check(files, report)
     total = sum(source.images for source in sources)
-    return Ingestor(database, data_dir, detector, locate, options, report).run(
+    return Ingestor(workspace, detector, locate, options, report).run(
         entries(sources, root, report), total, progress=progress
     )
 

@@ -52,8 +52,7 @@ def megadetector_command(
     """Import the photographs of a MegaDetector results file (format 1.1 to 1.6), with its boxes."""
     run_import(
         lambda workspace, chosen: import_results(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             results,
             images,
             options=chosen,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline import heads
+from pipeline.arrays import Floats, Ints
 from pipeline.errors import StoreError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import ReviewClient
@@ -23,9 +23,6 @@ from pipeline.store import candidates, categories, detections, oracle, projects,
 from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
 from pipeline.workspace import Workspace
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline import registry, stopping
 from pipeline.acquisition.audit import EVERY
+from pipeline.arrays import Ints
 from pipeline.errors import ModelError
 from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
@@ -22,8 +22,6 @@ from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
 TARGET = 0.95  # accuracy that the forecast asks for
-
-Ints = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,19 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 
 from pipeline import heads
 from pipeline.acquisition import audit
 from pipeline.acquisition.novelty import NoveltyDetector
+from pipeline.arrays import Ints
 from pipeline.steps.learning.schedule import queue_length
 from pipeline.store import audits, candidates, oracle
 from pipeline.store.candidates import CropPlace
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
-
-Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,8 +24,8 @@ class PoolState:
     """How a project stands at one moment."""
 
     pool: Pool
-    waiting: Rows  # published, embedded, drawn for no audit; ascending
-    seen: Rows  # people have looked at them: labelled or unsure, the audit's not among them; ascending
+    waiting: Ints  # published, embedded, drawn for no audit; ascending
+    seen: Ints  # people have looked at them: labelled or unsure, the audit's not among them; ascending
     labels: Mapping[int, int]  # the category of each labelled row of `seen`
     audit: audits.AuditSample
     queue_length: int  # of a version that is made or activated now
@@ -81,13 +79,13 @@ def examples_of(
     )
 
 
-def rows_of(pool: Pool, detections: Iterable[str]) -> Rows:
+def rows_of(pool: Pool, detections: Iterable[str]) -> Ints:
     """The pool's rows of these detections, ascending; one that is not embedded yet has none."""
     index = pool.index
     return np.sort(np.fromiter((index[one] for one in detections if one in index), np.intp))
 
 
-def sequences_of(workspace: Workspace, pool: Pool, rows: Rows) -> Rows:
+def sequences_of(workspace: Workspace, pool: Pool, rows: Ints) -> Ints:
     """A number for the sequence of each of the pool's `rows` (R,); equal numbers are of one sequence."""
     ids = [pool.ids[row] for row in rows]
     with workspace.database.read() as conn:

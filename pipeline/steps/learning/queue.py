@@ -12,10 +12,10 @@ import numpy.typing as npt
 from pipeline.acquisition import audit, coverage
 from pipeline.acquisition.measures import rarity_weighted_gini
 from pipeline.acquisition.novelty import NoveltyDetector
-from pipeline.arrays import BLOCK, Doubles
+from pipeline.arrays import BLOCK, Bools, Doubles, Ints
 from pipeline.heads import LinearHead
 from pipeline.records import ModelRecord, PredictionRecord
-from pipeline.steps.learning.pool_state import PoolState, Rows, novelty_detector, sequences_of
+from pipeline.steps.learning.pool_state import PoolState, novelty_detector, sequences_of
 from pipeline.store import acceptances, models, predictions
 from pipeline.store.acceptances import Acceptance
 from pipeline.workspace import Workspace
@@ -93,7 +93,7 @@ def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecor
 
 def _open(
     state: PoolState, head: LinearHead | None, known: NoveltyDetector, accepted: Acceptance | None
-) -> tuple[Rows, Doubles]:
+) -> tuple[Ints, Doubles]:
     """The waiting rows that no accepted answer settles, and what the label of each may teach."""
     rows = state.waiting
     if head is None:
@@ -121,8 +121,8 @@ def _records(
     ids: Sequence[str],
     vectors: npt.NDArray[np.float16],
     head: LinearHead | None,
-    hidden: npt.NDArray[np.bool_],
-    novel: npt.NDArray[np.bool_],
+    hidden: Bools,
+    novel: Bools,
 ) -> list[PredictionRecord]:
     """The queue's rows, with the head's answer where it is not `hidden` (K,)."""
     answers: list[tuple[int, float] | None] = [None] * len(ids)
