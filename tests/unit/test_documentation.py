@@ -260,6 +260,13 @@ def test_the_reference_of_commands_is_up_to_date() -> None:
     assert written == page, "run `python docs/generate_reference.py`"
 
 
+def test_the_table_of_settings_is_up_to_date() -> None:
+    written = (DOCS / "reference/settings.md").read_text(encoding="utf-8")
+    assert written == _script("generate_reference").with_settings(written), (
+        "run `python docs/generate_reference.py`"
+    )
+
+
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_and_option_has_help_and_stands_in_the_reference(name: str) -> None:
     reference = (DOCS / "reference/commands.md").read_text(encoding="utf-8")
