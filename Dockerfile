@@ -22,6 +22,7 @@ COPY README.md LICENSE label_config.xml hatch_build.py ./
 COPY backend backend
 COPY importers importers
 COPY pipeline pipeline
+COPY wildloop wildloop
 RUN uv pip install --no-deps .
 
 FROM python:3.12-slim

@@ -1,7 +1,7 @@
-"""The web application that Label Studio talks to: label-studio-ml's, with views of ours where it fails.
+"""The web application that Label Studio calls: label-studio-ml's, with own views in place of broken ones.
 
-Its own `/predict` of 1.0.9 fails after a restart until `/setup` was called, its webhook drops events,
-and `/versions` does not answer as Label Studio asks. The replaced views are the same under 2.x.
+In label-studio-ml 1.0.9, `/predict` fails after a restart until `/setup` is called, the webhook loses
+events, and `/versions` does not answer as Label Studio expects. The same views are replaced in 2.x.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ with without_torch():
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST = 256 * 1024 * 1024  # bytes: a batch of tasks, or of annotations made in bulk
+MAX_REQUEST = 256 * 1024 * 1024  # bytes: a batch of tasks, or annotations created in bulk
 _STATE = "wildloop"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _State:
-    """What the views of one process work with."""
+    """The objects that the views of one process share."""
 
     workspace: Workspace
     guard: Guard
@@ -42,44 +42,47 @@ class _State:
 
 
 def create_app(workspace: Workspace) -> Flask:
-    """The application over `workspace`, its secrets generated where none are configured.
+    """The application for `workspace`; missing secrets are generated.
 
-    label-studio-ml has one application a process: a second call moves it to the other workspace.
+    label-studio-ml has one application per process: a second call switches it to the other workspace.
     """
     workspace = replace(workspace, settings=workspace.settings.with_secrets())
     model = type("WildloopModel", (SpeciesModel,), {"predictor": Predictor(workspace)})
     app: Flask = init_app(model)
-    fresh = _STATE not in app.extensions
+    is_new = _STATE not in app.extensions
     app.extensions[_STATE] = _State(
         workspace=workspace, guard=Guard(workspace.settings), model=model, trainings=Trainings(workspace)
     )
-    if fresh:
-        _install(app)
+    if is_new:
+        _set_up(app)
     return app
 
 
-def _install(app: Flask) -> None:
+def _set_up(app: Flask) -> None:
+    """Limit requests, replace views of label-studio-ml, and add authentication and error handlers."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST
-    views = app.view_functions
-    views["_predict"], views["_setup"], views["webhook"], views["health"] = predict, setup, webhook, health
-    for name, view in {"_train": gone, "_is_training": gone, "get_version": versions}.items():
-        if name in views:  # 1.x has them
-            views[name] = view
+    app.view_functions |= {"_predict": predict, "_setup": setup, "webhook": webhook, "health": health}
+    only_in_1x = {"_train": not_supported, "_is_training": not_supported, "get_version": versions}
+    app.view_functions |= {name: view for name, view in only_in_1x.items() if name in app.view_functions}
     app.add_url_rule("/versions", "wildloop_versions", versions, methods=["GET"])
-    app.before_request(check)
-    app.register_error_handler(WildloopError, failed)
-    app.register_error_handler(HTTPException, refused)
+    app.before_request(authenticate)
+    app.register_error_handler(WildloopError, on_wildloop_error)
+    app.register_error_handler(HTTPException, on_http_error)
 
 
-def check() -> Response | None:
-    """Turn away whoever does not carry the secret that the address asks for."""
+def authenticate() -> Response | None:
+    """Reject requests without authentication.
+
+    `/webhook` needs the webhook's secret; Label Studio's button for a training, which also calls it,
+    carries basic auth. `/health` is open. All else needs basic auth.
+    """
     guard = _state().guard
     if request.path == "/health":
         return None
     if request.path == "/webhook":
-        if guard.has_webhook_secret(request) or (
-            guard.has_basic_auth(request) and _action() == START_TRAINING
-        ):
+        if guard.has_webhook_secret(request):
+            return None
+        if guard.has_basic_auth(request) and _action() == START_TRAINING:
             return None
         return _answer({"error": "the webhook's secret is missing or wrong"}, 401)
     if guard.has_basic_auth(request):
@@ -90,59 +93,59 @@ def check() -> Response | None:
 
 
 def health() -> Response:
-    """Whether the process answers; needs no secret, and tells none."""
+    """Whether the process is running. Needs no authentication."""
     return _answer({"status": "UP", "model_class": SpeciesModel.__name__})
 
 
 def setup() -> Response:
-    """The project's current version, which Label Studio shows beside the backend."""
+    """The project's current version, which Label Studio shows next to the backend."""
     predictor = _state().model.predictor
     return _answer({"model_version": predictor.version(project_number(_body().get("project")))})
 
 
 def predict() -> Response:
-    """A prediction for each task, in their order; no `/setup` need have come before."""
+    """A prediction for each task, in the same order. Works without a previous `/setup`."""
     body = _body()
-    asked = body.get("tasks")
-    if not isinstance(asked, list):
-        raise PayloadError("'tasks' is to be a list")
+    tasks = body.get("tasks")
+    if not isinstance(tasks, list):
+        raise PayloadError("`tasks` must be a list")
     project = project_number(body.get("project"))
     model = _state().model(project_id=str(project or ""), label_config=body.get("label_config"))
     params = body.get("params")
     context = params.get("context") if isinstance(params, dict) else None
-    results = model.predict(asked, context=context, project=project)
+    results = model.predict(tasks, context=context, project=project)
     return _answer({"results": results, "model_version": model.predictor.version(project)})
 
 
 def webhook() -> Response:
-    """One event, written down before the answer: the annotator waits for it."""
+    """Handle one event. It is stored before the answer, for which the annotator waits."""
     state = _state()
     return _answer(receive(state.workspace, _body(), state.trainings.consider))
 
 
 def versions() -> Response:
-    """The versions there are, newest first: of `?project=`, or of every project."""
+    """The versions of `?project=`, newest first; of all projects without it."""
     body = request.get_json(silent=True)
-    named = request.args.get("project") or (body.get("project") if isinstance(body, dict) else None)
-    return _answer({"versions": _state().model.predictor.versions(project_number(named))})
+    project = request.args.get("project") or (body.get("project") if isinstance(body, dict) else None)
+    return _answer({"versions": _state().model.predictor.versions(project_number(project))})
 
 
-def gone() -> Response:
-    """What label-studio-ml 1.x offers beyond the contract, and we do not."""
-    return _answer({"error": "training is asked for through /webhook"}, 410)
+def not_supported() -> Response:
+    """The answer of endpoints that only label-studio-ml 1.x has."""
+    return _answer({"error": "request a training through /webhook"}, 410)
 
 
-def failed(error: WildloopError) -> Response:
-    """An error of ours: the caller's where the request was at fault, else ours to look after."""
+def on_wildloop_error(error: WildloopError) -> Response:
+    """Status 400 if the request is invalid, else 500."""
     if isinstance(error, PayloadError):
-        log.warning("%s %s refused: %s", request.method, request.path, error)
+        log.warning("%s %s: invalid request: %s", request.method, request.path, error)
         return _answer({"error": str(error)}, 400)
     log.error("%s %s failed: %s", request.method, request.path, error)
     return _answer({"error": str(error)}, 500)
 
 
-def refused(error: HTTPException) -> Response:
-    """An error of HTTP, as JSON. Anything unforeseen arrives here as 500, its traceback in the log."""
+def on_http_error(error: HTTPException) -> Response:
+    """An HTTP error as JSON. Unexpected exceptions arrive as status 500; their traceback is in the log."""
     return _answer({"error": error.description}, error.code or 500)
 
 
@@ -154,7 +157,7 @@ def _state() -> _State:
 def _body() -> dict[str, Any]:
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
-        raise PayloadError("the body is to be a JSON object")
+        raise PayloadError("the body must be a JSON object")
     return body
 
 

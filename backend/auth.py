@@ -1,4 +1,4 @@
-"""Who may ask: basic auth everywhere but on `/health`; the webhook's own secret on `/webhook`."""
+"""Authentication of requests: basic auth, or the webhook's secret."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pipeline.settings import Settings
 
 
 class Guard:
-    """Compares what a request carries with the settings' secrets, in constant time."""
+    """Compares the credentials of requests with the settings, in constant time."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError where a secret is missing: nothing is ever left open."""
+        """Raises SettingsError if a secret is missing: the backend never runs without authentication."""
         user, password, secret = (
             settings.basic_auth_user,
             settings.basic_auth_password,
@@ -26,18 +26,19 @@ class Guard:
         self._user, self._password, self._secret = user, password, secret
 
     def has_basic_auth(self, request: Request) -> bool:
-        """Whether the request carries the basic auth that Label Studio was given."""
+        """Whether the request has the user and password that Label Studio uses for the backend."""
         given = request.authorization
         if given is None or given.type != "basic":
             return False
-        user = _same(given.username or "", self._user)
-        password = _same(given.password or "", self._password)
+        # Compare both in any case: the time must not depend on which of them is wrong.
+        user = _is_equal(given.username or "", self._user)
+        password = _is_equal(given.password or "", self._password)
         return user and password
 
     def has_webhook_secret(self, request: Request) -> bool:
-        """Whether the request carries the webhook's secret: webhooks cannot carry basic auth."""
-        return _same(request.headers.get(SECRET_HEADER, ""), self._secret)
+        """Whether the request has the webhook's secret. Webhooks cannot use basic auth."""
+        return _is_equal(request.headers.get(SECRET_HEADER, ""), self._secret)
 
 
-def _same(given: str, expected: str) -> bool:
+def _is_equal(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())

@@ -1,8 +1,8 @@
-"""The class that label-studio-ml serves. It keeps nothing: what it answers comes from the predictor.
+"""The model class that label-studio-ml serves. It has no state: predictions come from the predictor.
 
-The same class serves under label-studio-ml 1.0.9 of PyPI, which makes `Model(label_config=...,
-train_output=...)` and calls `predict(tasks, **params)`, and under the 2.x of its repository, which
-makes `Model(project_id=..., label_config=...)` for each request and calls `predict(tasks, context=...)`.
+It works with both releases of label-studio-ml: 1.0.9 on PyPI creates `Model(label_config=...,
+train_output=...)` and calls `predict(tasks, **params)`; 2.x in its repository creates
+`Model(project_id=..., label_config=...)` for each request and calls `predict(tasks, context=...)`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def without_torch() -> Iterator[None]:
-    """Let an optional `import torch...` fail inside the block; what is loaded already stays loaded.
+    """Make an optional `import torch...` fail in the block; modules that are loaded stay loaded.
 
-    label-studio-ml imports `torch.multiprocessing` where it finds it, and makes "spawn" the start
-    method of the whole process; without it, it takes the standard library's module.
+    If `torch.multiprocessing` is available, label-studio-ml imports it and sets the start method of the
+    whole process to "spawn"; otherwise it uses the standard library's module.
     """
     name = "torch.multiprocessing" if "torch" in sys.modules else "torch"
     loaded = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment]  # the import system's own way to say "absent"
+    sys.modules[name] = None  # type: ignore[assignment]  # marks it as missing
     try:
         yield
     finally:
@@ -41,9 +41,9 @@ with without_torch():
 
 
 class SpeciesModel(LabelStudioMLBase):  # type: ignore[misc]
-    """Species of crops, from stored embeddings and the project's current head."""
+    """Predicts the species of crops from stored embeddings, by the project's current version."""
 
-    predictor: ClassVar[Predictor]  # set by the application, one for the process
+    predictor: ClassVar[Predictor]  # set by the application, one per process
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,10 +51,10 @@ class SpeciesModel(LabelStudioMLBase):  # type: ignore[misc]
     def predict(
         self, tasks: Sequence[Mapping[str, Any]], context: Any = None, **params: Any
     ) -> list[dict[str, Any]]:
-        """One prediction for each task, in their order: an empty `result` where there is no answer."""
+        """One prediction for each task, in the same order; without an answer its `result` is empty."""
         project = project_number(params.get("project") or getattr(self, "project_id", None))
-        return self.predictor.answer(tasks, project)
+        return self.predictor.predict(tasks, project)
 
     def fit(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Nothing: training is a run of `wildloop worker`, asked for by our own webhook."""
+        """Do nothing: `wildloop worker` trains, on request through the webhook."""
         return {}

@@ -1,7 +1,7 @@
-"""Answers of the current version for whatever task Label Studio asks about, in milliseconds.
+"""Predictions of the current version for the tasks that Label Studio asks about.
 
-Two numbers: `result[].score` is the calibrated probability, `score` the place in the queue, lowest
-first. What the version has in its queue keeps the score that was pushed; everything else comes behind.
+Each has two numbers: `result[].score` is the calibrated probability, `score` the place in the queue, lowest
+first. Crops in the version's queue keep their pushed score; all others come after them.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from pipeline.store import (
 from pipeline.workspace import Workspace
 
 NO_VERSION = "none"
-BEHIND = 1.0  # pushed scores end here; what was not pushed follows, by its margin
-LAST = 2.0  # behind every margin
-PATIENCE = 60.0  # seconds for photographs never seen, in one request: Label Studio gives up after 100
-HEADS = 8  # kept in memory, for as many projects
+QUEUE_END = 1.0  # highest pushed score; crops outside the queue follow by their margin, which is at most 1
+LAST_SCORE = 2.0  # after all margins
+INGEST_SECONDS = 60.0  # for unknown photographs in one request: Label Studio waits 100 s
+MAX_HEADS = 8  # kept in memory, one per project in use
 
 Task = Mapping[str, Any]
 Prediction = dict[str, Any]
 
-# Of no version, so that Label Studio asks again: the photograph may be in reach by then.
-UNANSWERED: Prediction = {"result": [], "score": LAST, "model_version": NO_VERSION}
+# It names no version, so that Label Studio asks again: the photograph may be available by then.
+NO_PREDICTION: Prediction = {"result": [], "score": LAST_SCORE, "model_version": NO_VERSION}
 
 
 class Predictor:
-    """Predictions from the store. Heads are kept by version: a version never changes."""
+    """Predicts from stored embeddings. Heads are cached by version, as versions are immutable."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._newcomers = ExternalTasks(workspace)
+        self._external_tasks = ExternalTasks(workspace)
         self._heads: dict[str, LinearHead] = {}
 
     def version(self, project_id: int | None) -> str:
@@ -64,110 +64,124 @@ class Predictor:
         return current.version if current else NO_VERSION
 
     def versions(self, project_id: int | None) -> list[str]:
-        """Every version of the project, newest first; of every project where none is named."""
+        """The names of the project's versions, newest first; of all projects if None."""
         with self._workspace.database.read() as conn:
-            asked = [project.id for project in projects.all(conn)] if project_id is None else [project_id]
-            return [one.version for each in asked for one in reversed(models.all(conn, each))]
+            ids = [project.id for project in projects.all(conn)] if project_id is None else [project_id]
+            return [record.version for id_ in ids for record in reversed(models.all(conn, id_))]
 
-    def answer(self, asked: Sequence[Task], project_id: int | None = None) -> list[Prediction]:
-        """One prediction for each task, in their order. Raises WildloopError where a head is damaged.
+    def predict(self, project_tasks: Sequence[Task], project_id: int | None = None) -> list[Prediction]:
+        """One prediction for each task, in the same order. Raises WildloopError if a head is damaged.
 
-        A task names its project itself; `project_id` stands in where it does not.
+        `project_id` is the project of tasks that do not name their project.
         """
-        places: dict[int | None, list[int]] = defaultdict(list)
-        for place, task in enumerate(asked):
-            own = project_number(task.get("project")) if isinstance(task, Mapping) else None
-            places[own if own is not None else project_id].append(place)
-        answers = [dict(UNANSWERED) for _ in asked]
-        for number, at in places.items():
+        by_project: dict[int | None, list[int]] = defaultdict(list)
+        for position, task in enumerate(project_tasks):
+            named = project_number(_field(task, "project"))
+            by_project[named if named is not None else project_id].append(position)
+        answers = [dict(NO_PREDICTION) for _ in project_tasks]
+        for number, positions in by_project.items():
             if number is not None:
-                found = self._of_project(number, [asked[place] for place in at])
-                for place, prediction in zip(at, found, strict=True):
-                    answers[place] = prediction
+                found = self._predict_project(number, [project_tasks[position] for position in positions])
+                for position, prediction in zip(positions, found, strict=True):
+                    answers[position] = prediction
         return answers
 
-    def _of_project(self, project_id: int, asked: Sequence[Task]) -> list[Prediction]:
-        with self._workspace.database.read() as conn:
-            shows = _shows(conn, project_id, asked)
-            numbers = [number for task in asked if isinstance(number := _field(task, "id"), int)]
-            asked_again = reviews.by_task(conn, project_id, numbers)
-        if None in shows:
-            deadline = time.monotonic() + PATIENCE
-            shows = [
-                known or self._newcomers.ingest(project_id, task, deadline)
-                for known, task in zip(shows, asked, strict=True)
-            ]
-        wanted = sorted({detection for detection in shows if detection is not None})
+    def _predict_project(self, project_id: int, project_tasks: Sequence[Task]) -> list[Prediction]:
+        shown = self._shown_detections(project_id, project_tasks)
         with self._workspace.database.read() as conn:
             current = models.current(conn, project_id)
             if current is None:
-                return [dict(UNANSWERED) for _ in asked]
-            queue = predictions.by_detection(conn, current.version, wanted)
-            if current.path is None:
-                found = {one: _placed(current, [], queue.get(one), LAST) for one in wanted}
+                return [dict(NO_PREDICTION) for _ in project_tasks]
+            wanted = sorted({detection_id for detection_id in shown if detection_id is not None})
+            by_detection = self._predict_detections(conn, current, wanted)
+            review_of = reviews.by_task(conn, project_id, _task_ids(project_tasks))
+        answers = []
+        for task, detection_id in zip(project_tasks, shown, strict=True):
+            review = review_of.get(number) if isinstance(number := _field(task, "id"), int) else None
+            if review is not None:  # a second opinion: without a suggestion, and before the queue
+                answers.append(_prediction(current, [], review.score))
             else:
-                found = self._scored(conn, current, wanted, queue)
-        answers = [found.get(one, dict(UNANSWERED)) if one else dict(UNANSWERED) for one in shows]
-        for place, task in enumerate(asked):
-            review = asked_again.get(number) if isinstance(number := _field(task, "id"), int) else None
-            if review is not None:  # the second look is a fresh one: no answer, before the queue
-                answers[place] = {"result": [], "score": review.score, "model_version": current.version}
+                answers.append(by_detection.get(detection_id or "") or dict(NO_PREDICTION))
         return answers
 
-    def _scored(
-        self,
-        conn: sa.Connection,
-        current: ModelRecord,
-        wanted: Sequence[str],
-        queue: Mapping[str, PredictionRecord],
+    def _shown_detections(self, project_id: int, project_tasks: Sequence[Task]) -> list[str | None]:
+        """The detection that each task shows; photographs that are not in the store are ingested."""
+        with self._workspace.database.read() as conn:
+            shown = _stored_detections(conn, project_id, project_tasks)
+        deadline = time.monotonic() + INGEST_SECONDS
+        return [
+            self._external_tasks.ingest(project_id, task, deadline)
+            if detection_id is None and isinstance(task, Mapping)
+            else detection_id
+            for detection_id, task in zip(shown, project_tasks, strict=True)
+        ]
+
+    def _predict_detections(
+        self, conn: sa.Connection, current: ModelRecord, detection_ids: Sequence[str]
     ) -> dict[str, Prediction]:
-        vectors = embeddings.vectors(conn, current.embedder, wanted)
+        """The prediction for each detection; with a head, only those with an embedding have one."""
+        queue = predictions.by_detection(conn, current.version, detection_ids)
+        if current.path is None:
+            return {
+                detection_id: _prediction(current, [], _queue_score(queue.get(detection_id), LAST_SCORE))
+                for detection_id in detection_ids
+            }
+        vectors = embeddings.vectors(conn, current.embedder, detection_ids)
         if not vectors:
             return {}
         names = categories.names(conn)
-        audited = audits.drawn_among(conn, current.project_id, wanted)
+        audited = audits.drawn_among(conn, current.project_id, detection_ids)
         head = self._head(current)
         probabilities = head.probabilities(np.stack(list(vectors.values())))
         likeliest, margins = probabilities.argmax(axis=1), margin(probabilities)
         found = {}
-        for row, detection in enumerate(vectors):
-            queued = queue.get(detection)
-            category = names[head.classes[int(likeliest[row])]]
-            result = choice_result(category, float(probabilities[row, likeliest[row]]))
-            if detection in audited or (queued is not None and queued.novel):
-                result = []  # people shall look at it without being told
-            found[detection] = _placed(current, result, queued, BEHIND + float(margins[row]))
+        for row, detection_id in enumerate(vectors):
+            queued = queue.get(detection_id)
+            result = choice_result(
+                names[head.classes[int(likeliest[row])]], float(probabilities[row, likeliest[row]])
+            )
+            if detection_id in audited or (queued is not None and queued.novel):
+                result = []  # people must see these crops without a suggestion
+            score = _queue_score(queued, QUEUE_END + float(margins[row]))
+            found[detection_id] = _prediction(current, result, score)
         return found
 
     def _head(self, current: ModelRecord) -> LinearHead:
         head = self._heads.get(current.version)
         if head is None:
             head = registry.load_head(self._workspace.data_dir, current)
-            while len(self._heads) >= HEADS:
+            while len(self._heads) >= MAX_HEADS:
                 self._heads.pop(next(iter(self._heads)), None)
             self._heads[current.version] = head
         return head
 
 
-def _shows(conn: sa.Connection, project_id: int, asked: Sequence[Task]) -> list[str | None]:
-    """The detection that each task shows, by its number or by what its data claims."""
-    numbers = [number for task in asked if isinstance(number := _field(task, "id"), int)]
-    published = tasks.by_task(conn, project_id, numbers)
-    claims = [_field(_field(task, "data"), "detection_id") for task in asked]
-    unsettled = {claim for claim in claims if isinstance(claim, str)} - set(published.values())
-    ours = detections.get(conn, sorted(unsettled)) if unsettled else {}
+def _stored_detections(
+    conn: sa.Connection, project_id: int, project_tasks: Sequence[Task]
+) -> list[str | None]:
+    """The stored detection of each task, by the task's id or by the `detection_id` in its data."""
+    published = tasks.by_task(conn, project_id, _task_ids(project_tasks))
+    claims = [_field(_field(task, "data"), "detection_id") for task in project_tasks]
+    unpublished = {claim for claim in claims if isinstance(claim, str)} - set(published.values())
+    stored = detections.get(conn, sorted(unpublished)) if unpublished else {}
     return [
-        published.get(_field(task, "id")) or (claim if isinstance(claim, str) and claim in ours else None)
-        for task, claim in zip(asked, claims, strict=True)
+        published.get(_field(task, "id")) or (claim if isinstance(claim, str) and claim in stored else None)
+        for task, claim in zip(project_tasks, claims, strict=True)
     ]
+
+
+def _task_ids(project_tasks: Sequence[Task]) -> list[int]:
+    return [number for task in project_tasks if isinstance(number := _field(task, "id"), int)]
 
 
 def _field(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _placed(
-    current: ModelRecord, result: list[dict[str, Any]], queued: PredictionRecord | None, behind: float
-) -> Prediction:
-    score = behind if queued is None else queued.score
+def _queue_score(queued: PredictionRecord | None, otherwise: float) -> float:
+    """The pushed score of a queued detection, else `otherwise`."""
+    return otherwise if queued is None else queued.score
+
+
+def _prediction(current: ModelRecord, result: list[dict[str, Any]], score: float) -> Prediction:
     return {"result": result, "score": score, "model_version": current.version}

@@ -1,4 +1,4 @@
-"""Whether enough was labelled for a training: considered after the annotator has got their answer."""
+"""Requesting trainings after new labels, in the background: the annotator does not wait for it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class Trainings:
-    """Asks for the trainings that are due. Counting labels takes tens of milliseconds at 20,000.
+    """Requests the trainings that are due. To count labels takes tens of milliseconds at 20,000.
 
-    Labels that arrive while their project waits to be considered are considered with it. A process
-    that ends meanwhile loses nothing: the worker's timer considers every project too.
+    Labels that arrive before their project is considered are considered together. If the process ends
+    first, nothing is lost: the worker regularly considers every project.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -27,7 +27,7 @@ class Trainings:
         self._lock = threading.Lock()
 
     def consider(self, project_id: int) -> None:
-        """Have it considered whether the project is due; returns at once."""
+        """Request a training of the project if one is due; returns at once."""
         with self._lock:
             if project_id in self._waiting:
                 return
@@ -40,6 +40,6 @@ class Trainings:
         try:
             jobs.train_if_due(self._workspace, project_id)
         except WildloopError as exc:
-            log.error("no training was asked for: %s", exc)
-        except Exception:
-            log.exception("no training was asked for")
+            log.error("project %d: cannot request a training: %s", project_id, exc)
+        except Exception:  # the future is never read: without this line the error would be lost
+            log.exception("project %d: cannot request a training", project_id)

@@ -1,4 +1,4 @@
-"""What Label Studio tells as it happens, written to the oracle at once: the annotator waits for it."""
+"""Webhooks of Label Studio, stored in the oracle at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from backend.payloads import PayloadError, ids, items, project_number
 from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
+from pipeline.records import RunKind
 from pipeline.steps.labelling.record import forget_tasks, record_heard, retract
 from pipeline.store import projects
 from pipeline.workspace import Workspace
@@ -21,44 +22,44 @@ START_TRAINING = "START_TRAINING"
 _LABELLING = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
 
 
-def receive(workspace: Workspace, payload: Any, labelled: Callable[[int], object]) -> dict[str, Any]:
-    """Act on one webhook; returns what to answer. Raises PayloadError for what cannot be read.
+def receive(workspace: Workspace, payload: Any, on_labels: Callable[[int], object]) -> dict[str, Any]:
+    """Handle one webhook; returns the answer. Raises PayloadError if the payload is invalid.
 
-    Actions that are not ours to act on, and projects that Wildloop does not feed, are ignored.
-    `labelled` is told the project that has got new labels.
+    Other actions and other projects than Wildloop's are ignored. `on_labels` is called with the project's
+    id if there are new labels.
     """
     if not isinstance(payload, Mapping) or not isinstance(payload.get("action"), str):
-        raise PayloadError("a webhook is an object with an action")
+        raise PayloadError("a webhook must be an object with an `action`")
     action = payload["action"]
     handle = _HANDLERS.get(action)
     if handle is None:
         return {"status": "ignored"}
     project_id = project_number(payload.get("project"))
     if project_id is None:
-        raise PayloadError(f"{action} names no project")
+        raise PayloadError(f"{action} must have a `project` with an id")
     with workspace.database.read() as conn:
         if project_id not in {project.id for project in projects.all(conn)}:
             return {"status": "ignored"}
     answer = handle(workspace, project_id, payload)
     if action in _LABELLING and answer["new"]:
-        labelled(project_id)
+        on_labels(project_id)
     return answer
 
 
 def _annotated(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
-    heard: list[Annotation] = []
-    told = items(payload, "annotation")
-    for one in told:
+    annotations: list[Annotation] = []
+    received = items(payload, "annotation")
+    for item in received:
         try:
-            annotation = read(one)
+            annotation = read(item)
             if annotation.uid is None:
-                raise LabelStudioError(f"annotation {annotation.id} came without its unique_id")
-            heard.append(annotation)
+                raise LabelStudioError(f"annotation {annotation.id} has no `unique_id`")
+            annotations.append(annotation)
         except LabelStudioError as exc:
-            if len(told) == 1:
+            if len(received) == 1:
                 raise PayloadError(str(exc)) from exc
-            log.warning("one of %d annotations is left out: %s", len(told), exc)
-    recorded = record_heard(workspace, project_id, heard, shows=_shows(payload))
+            log.warning("project %d: skipping one of %d annotations: %s", project_id, len(received), exc)
+    recorded = record_heard(workspace, project_id, annotations, shows=_claimed_detections(payload))
     return {"status": "recorded", "new": recorded.new}
 
 
@@ -71,7 +72,7 @@ def _tasks_deleted(workspace: Workspace, project_id: int, payload: Payload) -> d
 
 
 def _train(workspace: Workspace, project_id: int, _payload: Payload) -> dict[str, Any]:
-    return {"status": "queued", "run": jobs.request(workspace, project_id, "train", trigger="button")}
+    return {"status": "queued", "run": jobs.request(workspace, project_id, RunKind.TRAIN, trigger="button")}
 
 
 _HANDLERS: dict[str, Callable[[Workspace, int, Payload], dict[str, Any]]] = {
@@ -82,12 +83,12 @@ _HANDLERS: dict[str, Callable[[Workspace, int, Payload], dict[str, Any]]] = {
 }
 
 
-def _shows(payload: Payload) -> dict[int, str]:
-    """The detection that each task in the payload names in its own data."""
-    shows: dict[int, str] = {}
+def _claimed_detections(payload: Payload) -> dict[int, str]:
+    """The `detection_id` in the data of each task in the payload, by task id."""
+    claims: dict[int, str] = {}
     for task in items(payload, "task") if payload.get("task") else []:
         data = task.get("data")
         claim = data.get("detection_id") if isinstance(data, Mapping) else None
         if isinstance(claim, str) and isinstance(task.get("id"), int):
-            shows[task["id"]] = claim
-    return shows
+            claims[task["id"]] = claim
+    return claims

@@ -38,7 +38,7 @@ from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors, prepared_
 from pipeline.steps.embedding.embed import embed
 from pipeline.store import embeddings
 from pipeline.store.database import Database
-from pipeline.workspace import Workspace
+from pipeline.workspace import Workspace, open_workspace
 
 NETWORKS = ("resnet18", "resnet50", "mobilenet_v3_large")
 SIZE = (2048, 1536)
@@ -135,10 +135,10 @@ def imported(folder: Path, photographs: int, boxes: int) -> list[Detection]:
     for image in results["images"]:
         image["detections"] = [random_box(rng) for _ in range(boxes)]
     survey.results.write_text(json.dumps(results))
-    database = Database(f"sqlite:///{folder / 'store.db'}")
-    database.migrate()
-    import_results(database, folder, survey.results, survey.photos)
-    with database.read() as conn:
+    settings = Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'store.db'}")
+    workspace = open_workspace(settings)
+    import_results(workspace, survey.results, survey.photos)
+    with workspace.database.read() as conn:
         found = conn.execute(
             sa.text(
                 "SELECT detection.id, crop_path, path, "
@@ -146,7 +146,7 @@ def imported(folder: Path, photographs: int, boxes: int) -> list[Detection]:
                 "FROM detection JOIN image ON image.id = image_id WHERE crop_path IS NOT NULL"
             )
         ).all()
-    database.dispose()
+    workspace.database.dispose()
     return [
         Detection(
             id=row.id,

@@ -106,9 +106,7 @@ def bring_in(workspace: Workspace, surveys: Sequence[SceneSet], photos: Path, ou
     path = photos / f"rendered-{role.value}.json"
     path.write_text(json.dumps(coco(surveys, photos)))
     options = ImportOptions(role=role, crop_side=CROP_SIDE)
-    report = import_coco(
-        workspace.database, workspace.data_dir, [path], str(photos), None, options=options, progress=True
-    )
+    report = import_coco(workspace, [path], str(photos), None, options=options, progress=True)
     print(report)
     print(make(workspace, out, Selection(roles=(role,)), progress=True))
 

@@ -96,16 +96,16 @@ def run(form: str, path: str, url: str, folder: str) -> None:
     from importers.ingest.source_image import ImportOptions
     from importers.sources.coco import import_coco
     from importers.sources.megadetector import import_results
-    from pipeline.store.database import Database
+    from pipeline.settings import Settings
+    from pipeline.workspace import open_workspace
 
-    database = Database(url)
-    database.migrate()
+    workspace = open_workspace(Settings(data_dir=Path(folder), database_url=url))
     options = ImportOptions(rows_only=True)
     began = time.monotonic()
     if form == "coco":
-        report = import_coco(database, Path(folder), [Path(path)], "s3://none", None, options=options)
+        report = import_coco(workspace, [Path(path)], "s3://none", None, options=options)
     else:
-        report = import_results(database, Path(folder), Path(path), "s3://none", options=options)
+        report = import_results(workspace, Path(path), "s3://none", options=options)
     seconds = time.monotonic() - began
     print(report)
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)

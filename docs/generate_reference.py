@@ -1,9 +1,9 @@
-"""Write `docs/reference/commands.md` from the commands themselves.
+"""Write `docs/reference/commands.md` and the table of `docs/reference/settings.md` from the code.
 
     python docs/generate_reference.py
 
-Run it after you change a command, an option or a help text: `tests/unit/test_documentation.py` fails until
-you do.
+Run it after you change a command, an option, a help text or a setting: `tests/unit/test_documentation.py`
+fails until you do.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from pathlib import Path
 import click
 
 from pipeline.cli import COMMANDS, wildloop
+from pipeline.settings import VARIABLES
 
-PAGE = Path(__file__).parent / "reference" / "commands.md"
+REFERENCE = Path(__file__).parent / "reference"
+COMMANDS_PAGE = REFERENCE / "commands.md"
+SETTINGS_PAGE = REFERENCE / "settings.md"
 INTRODUCTION = """\
 # Commands
 
@@ -35,6 +38,14 @@ def page() -> str:
     """The whole page, as Markdown."""
     root = click.Context(wildloop, info_name="wildloop")
     return "\n".join([INTRODUCTION, *_overview(root), *_sections(root, level=2)])
+
+
+def with_settings(page: str) -> str:
+    """The page of settings with its table, the lines from "| variable |" to a blank line, written anew."""
+    before, header, rest = page.partition("| variable | default | meaning |\n| --- | --- | --- |\n")
+    after = rest[rest.index("\n\n") :]
+    rows = (f"| `{each.name}` | {each.default} | {each.meaning} |" for each in VARIABLES.values())
+    return before + header + "\n".join(rows) + after
 
 
 def _below(ctx: click.Context) -> list[click.Context]:
@@ -175,5 +186,5 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
+    COMMANDS_PAGE.write_text(page(), encoding="utf-8")
+    SETTINGS_PAGE.write_text(with_settings(SETTINGS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from pipeline.errors import InstallationError
 
 DISTRIBUTION = "wildloop"
-PACKAGES = ("backend", "importers", "pipeline")
+PACKAGES = ("backend", "importers", "pipeline", "wildloop")
 ROOT = Path(__file__).resolve().parents[1]  # holds the packages: site-packages, or a checkout
 
 

@@ -1,4 +1,4 @@
-"""Everything that the environment says, read once. No other module looks at `os.environ`."""
+"""The settings, from environment variables. No other module reads `os.environ`."""
 
 from __future__ import annotations
 
@@ -6,63 +6,171 @@ import difflib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import SettingsError
 
 SECRETS_FILE = "secrets.json"
-_PREFIX = "WILDLOOP_"
-_RESEMBLANCE = 0.65  # least similarity, 0 to 1, of a name's part behind the prefix to the right one
+PREFIX = "WILDLOOP_"
+SIMILARITY = 0.65  # at least, 0 to 1, between a misspelt name and the right one, both without the prefix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """The environment variable of a setting."""
+
+    name: str
+    meaning: str  # Markdown
+    default: str  # Markdown
+    parse: Callable[[str], Any]  # raises ValueError, with what the value must be
+
+
+def _variable(
+    name: str, meaning: str, *, default: str = "", parse: Callable[[str], Any] = str
+) -> dict[str, Variable]:
+    """Metadata of a field; `default` describes a default that is None or depends on other settings."""
+    return {"variable": Variable(name=name, meaning=meaning, default=default, parse=parse)}
+
+
+def _address(text: str) -> str:
+    return text.rstrip("/")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError("a whole number above 0")
+    return int(text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where things lie and how often they happen."""
+    """The settings of one installation. Each field has its environment variable (`VARIABLES`)."""
 
-    data_dir: Path  # crops, model versions, the embedded database, generated secrets
-    database_url: str  # SQLAlchemy URL
-    redis_url: str | None = None  # RQ carries the jobs where set
-    redis_prefix: str = "wildloop"  # names of our queues begin with it
-    label_studio_url: str = "http://localhost:8080"
-    label_studio_api_key: str | None = None
-    files_root: Path | None = None  # of Label Studio; None: the folder that holds the data folder
-    backend_url: str = "http://localhost:9090"  # as Label Studio reaches us
-    basic_auth_user: str | None = None
-    basic_auth_password: str | None = None
-    webhook_secret: str | None = None
-    embedder: str = "auto"
-    top_k: int = 100  # predictions pushed for each version
-    retrain_every: int = 20  # new labels, at first; grows with the labels
-    sync_seconds: float = 60.0  # the worker's timer
+    data_dir: Path = field(
+        metadata=_variable(
+            "WILDLOOP_DATA_DIR",
+            "the data folder: crops, model versions, trained embedders, the embedded database, caches, "
+            "generated secrets",
+            default="`wildloop-data`",
+            parse=lambda text: Path(text).expanduser().resolve(),
+        )
+    )
+    database_url: str = field(
+        metadata=_variable(
+            "WILDLOOP_DATABASE_URL",
+            "`postgresql+psycopg2://user:password@host/name` for a server",
+            default="SQLite in the data folder",
+        )
+    )
+    redis_url: str | None = field(
+        default=None,
+        metadata=_variable(
+            "REDIS_URL",
+            "RQ carries the runs; without it one worker process takes them from the database",
+            default="none",
+        ),
+    )
+    redis_prefix: str = field(
+        default="wildloop",
+        metadata=_variable("WILDLOOP_REDIS_PREFIX", "the names of the queues in Redis begin with it"),
+    )
+    label_studio_url: str = field(
+        default="http://localhost:8080",
+        metadata=_variable("LABEL_STUDIO_URL", "the Label Studio server", parse=_address),
+    )
+    label_studio_api_key: str | None = field(
+        default=None,
+        metadata=_variable(
+            "LABEL_STUDIO_API_KEY", "a legacy token or a personal access token", default="none"
+        ),
+    )
+    files_root: Path | None = field(
+        default=None,
+        metadata=_variable(
+            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT",
+            "the same as for Label Studio itself",
+            default="the folder that holds the data folder",
+            parse=lambda text: Path(text).expanduser().absolute(),
+        ),
+    )
+    backend_url: str = field(
+        default="http://localhost:9090",
+        metadata=_variable(
+            "WILDLOOP_BACKEND_URL", "where Label Studio reaches `wildloop serve`", parse=_address
+        ),
+    )
+    basic_auth_user: str | None = field(
+        default=None,
+        metadata=_variable("WILDLOOP_BASIC_AUTH_USER", "basic auth of the backend", default="generated"),
+    )
+    basic_auth_password: str | None = field(
+        default=None,
+        metadata=_variable("WILDLOOP_BASIC_AUTH_PASSWORD", "basic auth of the backend", default="generated"),
+    )
+    webhook_secret: str | None = field(
+        default=None,
+        metadata=_variable(
+            "WILDLOOP_WEBHOOK_SECRET", "the header `X-Wildloop-Secret` of the webhook", default="generated"
+        ),
+    )
+    embedder: str = field(
+        default="auto",
+        metadata=_variable(
+            "WILDLOOP_EMBEDDER", "the embedder of new projects: see [Embedders](../embedders.md)"
+        ),
+    )
+    top_k: int = field(
+        default=100,
+        metadata=_variable(
+            "WILDLOOP_TOP_K", "predictions pushed for each version, at least", parse=_positive
+        ),
+    )
+    retrain_every: int = field(
+        default=20,
+        metadata=_variable(
+            "WILDLOOP_RETRAIN_EVERY",
+            "new labels that trigger a training, at first; grows to a fifth of the labels",
+            parse=_positive,
+        ),
+    )
+    sync_seconds: float = field(
+        default=60.0,
+        metadata=_variable(
+            "WILDLOOP_SYNC_SECONDS",
+            "seconds between two syncs of the worker",
+            parse=lambda text: float(_positive(text)),
+        ),
+    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `WILDLOOP_*`, `REDIS_URL` and `LABEL_STUDIO_*`; errors name the variable."""
-        data_dir = Path(environ.get("WILDLOOP_DATA_DIR") or "wildloop-data").expanduser().resolve()
-        return cls(
-            data_dir=data_dir,
-            database_url=environ.get("WILDLOOP_DATABASE_URL") or f"sqlite:///{data_dir / 'wildloop.db'}",
-            redis_url=environ.get("REDIS_URL") or None,
-            redis_prefix=environ.get("WILDLOOP_REDIS_PREFIX") or "wildloop",
-            label_studio_url=(environ.get("LABEL_STUDIO_URL") or cls.label_studio_url).rstrip("/"),
-            label_studio_api_key=environ.get("LABEL_STUDIO_API_KEY") or None,
-            files_root=_path(environ, "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
-            backend_url=(environ.get("WILDLOOP_BACKEND_URL") or cls.backend_url).rstrip("/"),
-            basic_auth_user=environ.get("WILDLOOP_BASIC_AUTH_USER") or None,
-            basic_auth_password=environ.get("WILDLOOP_BASIC_AUTH_PASSWORD") or None,
-            webhook_secret=environ.get("WILDLOOP_WEBHOOK_SECRET") or None,
-            embedder=environ.get("WILDLOOP_EMBEDDER") or "auto",
-            top_k=_positive(environ, "WILDLOOP_TOP_K", cls.top_k),
-            retrain_every=_positive(environ, "WILDLOOP_RETRAIN_EVERY", cls.retrain_every),
-            sync_seconds=float(_positive(environ, "WILDLOOP_SYNC_SECONDS", int(cls.sync_seconds))),
-        )
+        """The settings of `environ`. An empty variable counts as not set.
+
+        Raises SettingsError, with the name of the variable, if a value is invalid.
+        """
+        values: dict[str, Any] = {}
+        for name, variable in VARIABLES.items():
+            text = environ.get(variable.name)
+            if not text:
+                continue
+            try:
+                values[name] = variable.parse(text)
+            except ValueError as exc:
+                raise SettingsError(
+                    f"{variable.name}={text!r} is not {exc}",
+                    remedy=f"unset {variable.name} for {variable.default.strip('`')}",
+                ) from exc
+        data_dir = values.setdefault("data_dir", Path("wildloop-data").resolve())
+        values.setdefault("database_url", f"sqlite:///{data_dir / 'wildloop.db'}")
+        return cls(**values)
 
     def with_secrets(self) -> Settings:
-        """These settings with every secret present: configured, or generated once and kept.
+        """These settings with all secrets. Those that are not set are generated once and stored.
 
-        Generated secrets lie in `secrets.json` of the data folder, readable by its owner alone.
+        They are in `secrets.json` of the data folder, which only its owner can read.
         """
         if self.basic_auth_user and self.basic_auth_password and self.webhook_secret:
             return self
@@ -75,68 +183,48 @@ class Settings:
         )
 
 
-class _Names(Mapping[str, str]):
-    """An empty environment that keeps the names of the variables that are read from it."""
-
-    def __init__(self) -> None:
-        self.read: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self.read.add(name)
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
+def _described(default: Any, variable: Variable) -> Variable:
+    """The variable with a description of its default."""
+    number = f"{default:g}" if isinstance(default, float) else default
+    return replace(variable, default=variable.default or f"`{number}`")
 
 
-def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables that Wildloop does not read, each with the name that it does read and that resembles it."""
-    names = _Names()
-    Settings.from_environ(names)
-    known = {name.removeprefix(_PREFIX) for name in names.read if name.startswith(_PREFIX)}
-    misspelt = {}
-    for name in sorted(environ):
-        rest = name.removeprefix(_PREFIX)
-        if rest == name or rest in known:
+VARIABLES: Mapping[str, Variable] = {  # by the name of the field
+    each.name: _described(each.default, each.metadata["variable"]) for each in fields(Settings)
+}
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str | None]]:
+    """The `WILDLOOP_*` variables that are not settings, sorted, each with the most similar setting if any."""
+    names = {
+        variable.name.removeprefix(PREFIX)
+        for variable in VARIABLES.values()
+        if variable.name.startswith(PREFIX)
+    }
+    unknown: list[tuple[str, str | None]] = []
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in names:
             continue
-        for right in difflib.get_close_matches(rest, known, n=1, cutoff=_RESEMBLANCE):
-            misspelt[name] = _PREFIX + right
-    return misspelt
+        similar = difflib.get_close_matches(name, names, n=1, cutoff=SIMILARITY)
+        unknown.append((variable, PREFIX + similar[0] if similar else None))
+    return unknown
 
 
 def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with `changes`, for child processes."""
+    """The environment of this process with `changes`, for child processes."""
     return {**os.environ, **changes}
 
 
-def _path(environ: Mapping[str, str], name: str) -> Path | None:
-    text = environ.get(name)
-    return Path(text).expanduser().absolute() if text else None
-
-
-def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name)
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) == 0:
-        raise SettingsError(
-            f"{name}={text!r} is not a whole number above 0", remedy=f"unset {name} for {default}"
-        )
-    return int(text)
-
-
 def _stored_secrets(path: Path) -> dict[str, str]:
-    """Read the secrets file. If it is missing, create it: of several processes one does, all read it."""
+    """Read the secrets file, or create it: if several processes do so, all read the file of the first."""
     fresh = {
         "basic_auth_user": "wildloop",
         "basic_auth_password": secrets.token_urlsafe(24),
         "webhook_secret": secrets.token_urlsafe(24),
     }
     if not path.exists():
-        from pipeline.files.atomic import atomic_file  # here, as every command imports the settings
+        from pipeline.files.atomic import atomic_file  # imported here, because every command imports settings
         from pipeline.files.lock import locked
 
         with locked(path.with_suffix(".lock")):
@@ -148,5 +236,5 @@ def _stored_secrets(path: Path) -> dict[str, str]:
         return {name: str(stored[name]) for name in fresh}
     except (ValueError, KeyError, TypeError) as exc:
         raise SettingsError(
-            f"{path} is not a secrets file of ours", remedy="delete it to have new secrets made"
+            f"{path} is not a secrets file of Wildloop", remedy="delete it to generate new secrets"
         ) from exc

@@ -1,4 +1,4 @@
-"""What every test may ask for: a store on each database, the services, the shared photographs."""
+"""Fixtures for every test: a store on each database, services, the shared photographs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_PROCESSES = 4  # each loads torch, and Label Studio and the browsers of acce
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Processes for `-n auto`: as many as cores where a folder is tested, none but this one for files."""
+    """Processes for `-n auto`: one for each core to test a folder, this one alone to test files."""
     if not any(Path(argument).is_dir() for argument in config.args):
         return 0  # a second process would only spend seconds on its start
     from joblib import cpu_count
@@ -42,13 +42,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """One file after the other in one process; the acceptance tests are as one file, for one Label Studio."""
-    config.option.loadscopereorder = False  # in the order of folders: the longest first, which is acceptance
+    """Give each process one file after the other. Acceptance tests share Label Studio: they count as one."""
+    config.option.loadscopereorder = False  # folders in order, so the longest first: acceptance
     return Files(config, log)
 
 
 class Files(LoadScopeScheduling):  # type: ignore[misc]  # untyped
-    """Units of work of a test session."""
+    """The units in which a session's tests are given to processes."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -56,7 +56,7 @@ class Files(LoadScopeScheduling):  # type: ignore[misc]  # untyped
 
 
 def unavailable(what: str, remedy: str) -> NoReturn:
-    """Skip with the remedy; under CI a missing service is a failure, never a silent skip."""
+    """Skip with the remedy; with CI=true, fail instead."""
     message = f"{what}; {remedy}"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
@@ -64,7 +64,7 @@ def unavailable(what: str, remedy: str) -> NoReturn:
 
 
 def listens(url: str, default_port: int) -> bool:
-    """Whether something accepts connections where `url` points."""
+    """Whether something accepts connections at `url`."""
     parsed = sa.make_url(url)
     try:
         socket.create_connection((parsed.host or "127.0.0.1", parsed.port or default_port), timeout=2).close()
@@ -75,7 +75,7 @@ def listens(url: str, default_port: int) -> bool:
 
 @pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No published weights on this machine, and no server that has them."""
+    """Neither published weights on this machine nor a server to fetch them from."""
     import torch
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
@@ -87,7 +87,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """Where the SQLite store of this test goes. No store is there until a test makes it."""
+    """The address of this test's SQLite store, which does not exist yet."""
     return f"sqlite:///{tmp_path / 'wildloop.db'}"
 
 
@@ -119,7 +119,7 @@ def postgres_store() -> Iterator[PostgresStore]:
 
 @pytest.fixture
 def migrated_postgres_url(postgres_store: PostgresStore) -> Iterator[str]:
-    """A migrated, empty PostgreSQL store that no other test uses meanwhile."""
+    """A migrated, empty PostgreSQL store; emptied again after the test."""
     yield postgres_store.url
     postgres_store.empty()
 
@@ -170,7 +170,7 @@ def redis_url() -> str:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The photographs and models that lie beside the checkout and are no part of it."""
+    """Photographs and models that are not part of the repository."""
     if not SHARED.is_dir():
         unavailable(f"{SHARED} is absent", "set WILDLOOP_SHARED_DATA to the folder of shared test data")
     return SHARED

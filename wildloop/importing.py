@@ -60,8 +60,7 @@ def import_folder(
     (each photograph is a crop already), or a loaded detector. Raises SourceError and DetectorError.
     """
     return folder.import_folder(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         Path(photographs),
         load_detector(detector) if isinstance(detector, str) else detector,
         options=options,
@@ -87,8 +86,7 @@ def import_megadetector(
     repeat detections, which `repeats_report` lists in a CSV. Raises SourceError.
     """
     return megadetector.import_results(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         Path(results),
         images,
         options=options,
@@ -114,8 +112,7 @@ def import_coco(
     `detector` finds animals on photographs without boxes. Raises SourceError and DetectorError.
     """
     return coco.import_coco(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         [Path(file) for file in files],
         str(images),
         _loaded(detector),
@@ -138,8 +135,7 @@ def import_camtrap_dp(
     `detector` finds animals on photographs without boxes. Raises SourceError and DetectorError.
     """
     return camtrap_dp.import_camtrap_dp(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         Path(package),
         None if images is None else str(images),
         _loaded(detector),
@@ -163,8 +159,7 @@ def import_emammal(
     photographs without boxes. Raises SourceError and DetectorError.
     """
     return emammal.import_emammal(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         [Path(source) for source in sources],
         _loaded(detector),
         unpack_to=None if unpack_to is None else Path(unpack_to),
@@ -187,8 +182,7 @@ def import_detections_csv(
     `axis_order` is the order of a box's four numbers. Raises SourceError.
     """
     return detections_csv.import_detections(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         Path(detections),
         images,
         axis_order=axis_order,
@@ -211,8 +205,7 @@ def import_crops(
     With `labels`, classes become labels whose source is the folder. Raises SourceError.
     """
     return crop_folder.import_crops(
-        workspace.database,
-        workspace.data_dir,
+        workspace,
         crops,
         [Path(file) for file in files],
         labels=labels,
@@ -223,7 +216,7 @@ def import_crops(
 
 def import_deployments(workspace: Workspace, table: str | Path) -> DeploymentsReport:
     """Import coordinates, time zones and periods of cameras from a CSV table. Raises SourceError."""
-    return deployments.import_deployments(workspace.database, Path(table))
+    return deployments.import_deployments(workspace, Path(table))
 
 
 def combine_coco(out: str | Path, files: Sequence[str | Path]) -> Combined:

@@ -13,10 +13,12 @@ from pipeline.records import ProjectRecord
 from pipeline.steps.labelling import project as project_step
 from pipeline.steps.labelling import publish as publish_step
 from pipeline.steps.labelling import push as push_step
+from pipeline.steps.labelling import refresh as refresh_step
 from pipeline.steps.labelling import review as review_step
 from pipeline.steps.labelling import sync as sync_step
 from pipeline.steps.labelling.publish import PublishReport
 from pipeline.steps.labelling.push import PushReport
+from pipeline.steps.labelling.refresh import Refresh
 from pipeline.steps.labelling.review import ReviewReport
 from pipeline.steps.labelling.sync import SyncReport
 from pipeline.workspace import Workspace
@@ -25,12 +27,14 @@ from wildloop._choose import chosen
 __all__ = [
     "PublishReport",
     "PushReport",
+    "Refresh",
     "ReviewReport",
     "SyncReport",
     "create_project",
     "publish",
     "push",
     "read_species",
+    "refresh",
     "review",
     "sync",
 ]
@@ -78,6 +82,15 @@ def publish(workspace: Workspace, *, project: int | None = None, progress: bool 
 def push(workspace: Workspace, *, project: int | None = None) -> PushReport:
     """Send the queue of the current version to Label Studio. Raises LabelStudioError and StoreError."""
     return push_step.push(workspace, workspace.label_studio(), chosen(workspace, project))
+
+
+def refresh(workspace: Workspace, *, project: int | None = None) -> Refresh:
+    """Train on the labels there are, or make a cold start if there are none, and push the new queue.
+
+    Raises LabelStudioError if the push fails: the new version is current even then. Raises ModelError if no
+    published crop is embedded.
+    """
+    return refresh_step.refresh(workspace, chosen(workspace, project))
 
 
 def sync(workspace: Workspace, *, project: int | None = None, full: bool = False) -> SyncReport:

@@ -13,7 +13,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from joblib import cpu_count
 from tqdm import tqdm
@@ -43,9 +42,10 @@ from pipeline.identity import NO_DETECTOR, ROWS_ONLY, image_id
 from pipeline.images import Photo, read_file
 from pipeline.records import ImageRecord
 from pipeline.store import detections, images
-from pipeline.store.database import Database, chunks
+from pipeline.store.database import chunks
 from pipeline.store.images import StoredImage
 from pipeline.store.schema import detection, image, image_label, oracle, scan
+from pipeline.workspace import Workspace
 
 LOOKUP = 256  # photographs asked of the store at once
 COMMIT_PHOTOS = 64  # what a kill costs at most, in photographs ...
@@ -60,8 +60,7 @@ class Ingestor:
 
     def __init__(
         self,
-        database: Database,
-        data_dir: Path,
+        workspace: Workspace,
         detector: Detector | None,
         locate: Locator,
         options: ImportOptions,
@@ -74,8 +73,8 @@ class Ingestor:
                 f"nothing of it is kept by {', '.join(sorted(options.keep))}",
                 remedy="keep one of its categories",
             )
-        self._database = database
-        self._data_dir = data_dir
+        self._database = workspace.database
+        self._data_dir = workspace.data_dir
         self._detector = detector
         self._locate = locate
         self._options = options

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from importers.detectors.detector import DetectedBox
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import DetectedBox, WholeFrame
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
@@ -20,14 +19,13 @@ from importers.reading.paths import PHOTO_SUFFIXES, as_text
 from importers.sources import coco
 from pipeline.errors import SourceError
 from pipeline.records import WHOLE_FRAME, Level, SourceLabel, category_name
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 SETS = ("train.json", "test.json")  # of a classification set, in the folder of its crops
 
 
 def import_crops(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     root: str | Path,
     files: Sequence[Path] = (),
     *,
@@ -56,15 +54,15 @@ def import_crops(
         total = sum(source.images for source in sources)
         entries = _of_sets(sources, place, report)
     else:
-        total = sum(1 for _ in place.photographs(data_dir, report))
-        entries = _of_folders(place, data_dir)
+        total = sum(1 for _ in place.photographs(workspace.data_dir, report))
+        entries = _of_folders(place, workspace.data_dir)
     if total == 0:
         raise SourceError(
             f"there is no crop in {report.source}",
             remedy=f"crops end in {', '.join(sorted(PHOTO_SUFFIXES))}",
         )
     crops = map(_crop, entries if labels else (replace(entry, labels=()) for entry in entries))
-    return Ingestor(database, data_dir, None, locate, options, report).run(crops, total, progress=progress)
+    return Ingestor(workspace, None, locate, options, report).run(crops, total, progress=progress)
 
 
 def _of_folders(place: ImageRoot, data_dir: Path) -> Iterator[SourceImage]:

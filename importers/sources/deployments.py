@@ -16,8 +16,8 @@ from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord
 from pipeline.store import deployments
-from pipeline.store.database import Database
 from pipeline.timezones import zone_of
+from pipeline.workspace import Workspace
 
 PLACES = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value
 STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
@@ -39,7 +39,7 @@ class DeploymentsReport:
         return self.new + self.updated == 0
 
 
-def import_deployments(database: Database, table: Path) -> DeploymentsReport:
+def import_deployments(workspace: Workspace, table: Path) -> DeploymentsReport:
     """Take the table in: each row a deployment, or a location where it names none.
 
     A row without a deploymentID also gives its coordinates and zone to the deployments that the store
@@ -56,7 +56,7 @@ def import_deployments(database: Database, table: Path) -> DeploymentsReport:
             given[one.id] = one
         except BadRecord as exc:
             report.rows.refuse(where, exc.kind, exc.what)
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         known = deployments.all(conn)
         report.new = deployments.add(conn, given.values())
         deployments.add(conn, _completed(given.values(), known))

@@ -13,12 +13,11 @@ from importers.reading.locations import by_folder, locator
 from importers.reading.paths import PHOTO_SUFFIXES, as_text
 from importers.reading.walk import WalkCounts, walk
 from pipeline.errors import SourceError
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 
 def import_folder(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     root: Path,
     detector: Detector,
     *,
@@ -36,7 +35,7 @@ def import_folder(
         raise SourceError(f"{as_text(str(root))} is no folder", remedy="name a folder of photographs")
     locate = locator(options.location_pattern, by_folder(root))
     report = ImportReport(source=as_text(str(root)))
-    total = sum(1 for _ in walk(root, data_dir, report))  # counting first gives the time left
+    total = sum(1 for _ in walk(root, workspace.data_dir, report))  # counting first gives the time left
     if total == 0:
         raise SourceError(
             f"there is no photograph in {report.source}{_instead(report)}",
@@ -44,11 +43,9 @@ def import_folder(
         )
     entries = (
         SourceImage(file_name=name, path=os.path.join(root, name))  # noqa: PTH118 - a tenth of Path's cost
-        for name in walk(root, data_dir, WalkCounts())
+        for name in walk(root, workspace.data_dir, WalkCounts())
     )
-    return Ingestor(database, data_dir, detector, locate, options, report).run(
-        entries, total, progress=progress
-    )
+    return Ingestor(workspace, detector, locate, options, report).run(entries, total, progress=progress)
 
 
 def _instead(report: ImportReport) -> str:

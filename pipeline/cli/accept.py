@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, queue_line
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
+from pipeline.render.labelling import queue_state
 from pipeline.render.learning import accept_report
 from pipeline.workspace import open_workspace
 
@@ -39,4 +40,4 @@ def accept(project: int | None, precision: float, confidence: float, as_json: bo
     chosen = chosen_project(workspace, project)
     report = step.accept(workspace, chosen.id, precision=precision, confidence=confidence)
     emit(report, accept_report(report), as_json=as_json)
-    note(queue_line(refill(workspace, chosen.id, report.version)), as_json=as_json)
+    note(queue_state(refill(workspace, chosen.id, report.version)), as_json=as_json)

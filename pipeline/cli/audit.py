@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, queue_line
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note, plain
+from pipeline.render.labelling import queue_state
 from pipeline.render.learning import audit_report
 from pipeline.render.text import count
 from pipeline.workspace import open_workspace
@@ -42,7 +43,7 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
         drawn = draw(workspace, chosen.id, size)
         note(f"{count(drawn, 'audit crops')} drawn; they are first in the queue", as_json=as_json)
         if chosen.current_model is not None:
-            note(queue_line(refill(workspace, chosen.id, chosen.current_model)), as_json=as_json)
+            note(queue_state(refill(workspace, chosen.id, chosen.current_model)), as_json=as_json)
     report = judge(workspace, chosen.id, target=target)
     if report is None:
         emit(None, "No trained version yet: label some crops, then run `wildloop train`.", as_json=as_json)

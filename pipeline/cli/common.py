@@ -1,17 +1,19 @@
-"""What several commands share: choosing a project, and pushing its queue."""
+"""What several commands share: choosing a project, and carrying out a run."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.records import RunKind, RunState
 from pipeline.store import projects
 
 if TYPE_CHECKING:
-    from pipeline.records import ProjectRecord
-    from pipeline.steps.labelling.push import PushReport
+    from pipeline.errors import WildloopError
+    from pipeline.records import ProjectRecord, RunKind, RunRecord
     from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,8 +35,17 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
         return projects.choose(conn, project)
 
 
-def queue_line(report: PushReport | None) -> str:
-    """Whether the queue of the current version is in Label Studio; None: it was not pushed."""
-    if report is None:
-        return "its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set"
-    return "its queue is pushed"
+def run_now(workspace: Workspace, project_id: int, kind: RunKind, error: type[WildloopError]) -> RunRecord:
+    """Carry out a run of `kind` here and wait for it. Raises `error` if it fails."""
+    from pipeline import jobs
+
+    logger = logging.getLogger("pipeline.jobs")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # a failure is the error below, and printed once
+    try:
+        run = jobs.run_now(workspace, project_id, kind, trigger="command")
+    finally:
+        logger.setLevel(level)
+    if run.state is RunState.FAILED:
+        raise error(run.error or f"run {run.id} ({kind}) failed without an error message")
+    return run

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, queue_line
-from pipeline.cli.output import emit, json_option, note, plain
+from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.output import emit, json_option, plain
+from pipeline.render.labelling import queue_state
 from pipeline.render.learning import versions
+from pipeline.render.text import lines
 from pipeline.store import models as model_store
 from pipeline.workspace import open_workspace
 
@@ -36,11 +38,14 @@ def activate(version: str, as_json: bool) -> None:
     The beginning of a version's name is enough, as in `wildloop activate v3`. If the version belongs to
     another embedder, the project switches to that embedder.
     """
-    from pipeline.steps.labelling import refresh
+    from pipeline.steps.labelling.refresh import activate as activate_version
 
     workspace = open_workspace()
     with workspace.database.read() as conn:
         record = model_store.find(conn, version)
-    push = refresh.activate(workspace, record.project_id, record.version)
-    emit(record, f"{record.version} is current in project {record.project_id}", as_json=as_json)
-    note(queue_line(push), as_json=as_json)
+    pushed = activate_version(workspace, record.project_id, record.version)
+    emit(
+        {**plain(record), "push": pushed},
+        lines(f"{record.version} is current in project {record.project_id}", queue_state(pushed)),
+        as_json=as_json,
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.errors import LabelStudioError
-from pipeline.records import RunState
+from pipeline.records import RunKind
 from pipeline.render.labelling import sync_report
 from pipeline.render.text import lines
 from pipeline.workspace import open_workspace
@@ -19,17 +19,13 @@ from pipeline.workspace import open_workspace
 @json_option
 def sync(project: int | None, full: bool, as_json: bool) -> None:
     """Fetch annotations from Label Studio that its webhooks missed."""
-    from pipeline import jobs
     from pipeline.steps.labelling.sync import SyncReport, reset_watermark
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if full:
         reset_watermark(workspace, chosen.id)
-    run = jobs.run_now(workspace, chosen.id, "sync", trigger="command")
-    if run.state is RunState.FAILED:
-        raise LabelStudioError(run.error or "the sync failed without an error message")
-    result = dict(run.result)
+    result = dict(run_now(workspace, chosen.id, RunKind.SYNC, LabelStudioError).result or {})
     training = result.pop("training")
     report = SyncReport(**result)
     due = "a training is due: the worker runs it" if training is not None else None

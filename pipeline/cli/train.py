@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option
+from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.errors import ModelError
-from pipeline.records import RunState
+from pipeline.records import RunKind
 from pipeline.render.learning import version_metrics
 from pipeline.render.text import count, indented, lines
 from pipeline.store import models
@@ -38,13 +37,10 @@ def train(project: int | None, now: bool, as_json: bool) -> None:
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if not now:
-        run_id = jobs.request(workspace, chosen.id, "train", trigger="command")
+        run_id = jobs.request(workspace, chosen.id, RunKind.TRAIN, trigger="command")
         emit({"run": run_id}, f"run {run_id} waits for `wildloop worker`", as_json=as_json)
         return
-    logging.getLogger("pipeline.jobs").setLevel(logging.CRITICAL)  # a failure is the error below
-    run = jobs.run_now(workspace, chosen.id, "train", trigger="command")
-    if run.state is RunState.FAILED:
-        raise ModelError(run.error or f"run {run.id} failed without an error message")
+    run = run_now(workspace, chosen.id, RunKind.TRAIN, ModelError)
     result = run.result or {}
     record = None
     if result.get("version"):

@@ -193,12 +193,11 @@ def _fill(workspace: Workspace, source: _Source, spec: str | None, say: Say) -> 
     from importers.sources.megadetector import import_results
     from pipeline.steps.embedding.embed import embed
 
-    data_dir = workspace.data_dir
     if source.detections is not None:
-        report = import_results(workspace.database, data_dir, source.detections, source.photos, progress=True)
+        report = import_results(workspace, source.detections, source.photos, progress=True)
     else:
         detector = load_detector(source.detector)
-        report = import_folder(workspace.database, data_dir, source.photos, detector, progress=True)
+        report = import_folder(workspace, source.photos, detector, progress=True)
     say(import_report(report))
     embedder = _embedder(workspace, spec)
     embedded = embed(workspace, embedder, progress=True)

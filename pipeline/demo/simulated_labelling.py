@@ -11,14 +11,13 @@ from pipeline.demo.folder import DemoError
 from pipeline.demo.servers import Servers
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.truth import Truth
-from pipeline.records import ModelRecord, RunState
+from pipeline.records import ModelRecord, RunKind, RunState
 from pipeline.steps.learning.pool_state import learned
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
 from pipeline.workspace import Workspace
 
 RUN_SECONDS = 600.0  # longest time for one run of the worker
 POLL_SECONDS = 0.25
-TRAIN, SYNC = "train", "sync"
 
 Say = Callable[[str], None]
 
@@ -84,7 +83,7 @@ def wait_until_trained(
 
     Raises DemoError with the reason if this fails.
     """
-    _perform(workspace, servers, project_id, SYNC)  # reads labels whose webhook was lost
+    _perform(workspace, servers, project_id, RunKind.SYNC)  # reads labels whose webhook was lost
     _await_trainings(workspace, servers, project_id)
     with workspace.database.read() as conn:
         labels = oracle.label_count(conn, project_id)
@@ -93,7 +92,7 @@ def wait_until_trained(
         raise DemoError(f"only {labels} of the {annotator.given} submitted labels are in the oracle")
     lessons = _lessons(workspace, project_id)
     if current is None or current.labels < lessons:
-        _perform(workspace, servers, project_id, TRAIN)
+        _perform(workspace, servers, project_id, RunKind.TRAIN)
     watch.look()
     model = _current(workspace, project_id)
     if model.labels < lessons:
@@ -142,12 +141,12 @@ def _await_trainings(workspace: Workspace, servers: Servers, project_id: int) ->
     while True:
         with workspace.database.read() as conn:
             open_runs = runs.claimable(conn) + runs.running(conn)
-        if not any(run.project_id == project_id and run.kind == TRAIN for run in open_runs):
+        if not any(run.project_id == project_id and run.kind is RunKind.TRAIN for run in open_runs):
             return
         _pause(servers, deadline, "a training")
 
 
-def _perform(workspace: Workspace, servers: Servers, project_id: int, kind: str) -> None:
+def _perform(workspace: Workspace, servers: Servers, project_id: int, kind: RunKind) -> None:
     """Request a run and wait for its end. Raises DemoError if it fails."""
     run_id = jobs.request(workspace, project_id, kind, trigger="command")
     deadline = time.monotonic() + RUN_SECONDS

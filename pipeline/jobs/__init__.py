@@ -1,8 +1,8 @@
-"""Background work. A run is a row in the store first, whoever carries it out.
+"""Background work. Each run is a row in the store first, whichever process carries it out.
 
-`request` asks for one, `train_if_due` where labels call for it, `perform` carries one out, `run_now`
-asks and carries out in one go, and `work` is the worker process: RQ on Redis where the settings name
-one, a polling loop of our own without.
+`request` requests a run, `train_if_due` requests a training if there are enough new labels, `perform`
+carries a run out, `run_now` requests a run and carries it out at once, and `work` is the worker process:
+RQ on Redis if the settings name a Redis, otherwise a loop that polls the store.
 """
 
 from pipeline.jobs.enqueue import request, train_if_due

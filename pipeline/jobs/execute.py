@@ -1,4 +1,4 @@
-"""Carrying out one run: claimed, kept alive by heartbeats, and ended with its result or its error."""
+"""Carrying out one run: claim it, keep it alive by heartbeats, and end it with its result or its error."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 
 from pipeline.errors import StoreError, WildloopError
 from pipeline.jobs import redis_queue
-from pipeline.jobs.enqueue import SYNC, TRAIN, is_due, train_if_due
-from pipeline.jobs.worker_id import own_name
-from pipeline.records import RunRecord
+from pipeline.jobs.enqueue import is_due, train_if_due
+from pipeline.jobs.worker_id import own_id
+from pipeline.records import RunKind, RunRecord
 from pipeline.store import models, predictions, runs
 from pipeline.store.database import Database
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.workspace import Workspace
 
-BEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 STALE_AFTER = dt.timedelta(seconds=45)  # nine missed heartbeats
-KEPT_SYNCS = 100  # ended sync runs of a project that stay to be looked at
+KEPT_SYNCS = 100  # ended syncs of a project that the store keeps
 
 log = logging.getLogger(__name__)
 
@@ -30,37 +30,43 @@ Result = Mapping[str, Any]
 
 
 def perform(workspace: Workspace, run_id: int) -> RunRecord | None:
-    """Carry out the run here and now; returns it as it ended.
+    """Carry out the run in this process; returns the ended run.
 
-    None where there is nothing to do: somebody else has it, it ended, or one of its kind still runs
-    for the project. What goes wrong becomes the run's error and is not raised. Raises StoreError where
-    the store cannot be written; the run is then picked up again once its heartbeat is old.
+    Returns None if there is nothing to do: another worker has claimed the run, it has ended, or another
+    run of its kind is still running for the project. An error during the run is stored with the run and
+    not raised. Raises StoreError if the store cannot be written; a worker then requeues the run once its
+    heartbeat is old.
     """
     with workspace.database.write() as conn:
-        claimed = runs.claim(conn, run_id, own_name())
+        claimed = runs.claim(conn, run_id, own_id())
     if claimed is None:
         return None
     error, result = None, None
     with _heartbeat(workspace.database, claimed):
         try:
-            result = _KINDS[claimed.kind](workspace, claimed)
+            result = _HANDLERS[claimed.kind](workspace, claimed)
         except WildloopError as exc:
             error = str(exc)
-        except Exception as exc:  # whatever it is, a run must never take its worker with it
-            log.exception("run %d (%s) broke", claimed.id, claimed.kind)
+        except Exception as exc:  # no error may end the worker itself
+            log.exception("%s failed unexpectedly", describe(claimed))
             error = f"{type(exc).__name__}: {exc}"
     with workspace.database.write() as conn:
-        kept = runs.finish(conn, claimed, error=error, result=result)
-        if claimed.kind == SYNC and claimed.project_id is not None:
-            runs.prune(conn, claimed.project_id, SYNC, keep=KEPT_SYNCS)
-        waiting = [one for one in runs.claimable(conn) if one.project_id == claimed.project_id]
+        is_ours = runs.finish(conn, claimed, error=error, result=result)
+        if claimed.kind is RunKind.SYNC:
+            runs.prune(conn, _project(claimed), RunKind.SYNC, keep=KEPT_SYNCS)
+        waiting = [run for run in runs.claimable(conn) if run.project_id == claimed.project_id]
         ended = runs.get(conn, run_id)
-    if not kept:
-        log.warning("run %d (%s) was given to another worker meanwhile", claimed.id, claimed.kind)
+    if not is_ours:
+        log.warning("%s was given to another worker meanwhile", describe(claimed))
     elif error is not None:
-        log.error("run %d (%s) failed: %s", claimed.id, claimed.kind, error)
+        log.error("%s failed: %s", describe(claimed), error)
     redis_queue.offer(workspace.settings, waiting)
     return ended
+
+
+def describe(run: RunRecord) -> str:
+    """The run as log lines name it."""
+    return f"run {run.id} ({run.kind} of project {run.project_id})"
 
 
 def _train(workspace: Workspace, run: RunRecord) -> Result:
@@ -70,11 +76,11 @@ def _train(workspace: Workspace, run: RunRecord) -> Result:
     project_id = _project(run)
     with workspace.database.read() as conn:
         if run.trigger == runs.BY_LABELS and not is_due(conn, workspace, project_id):
-            return {"version": None, "reason": "a training meanwhile has learned these labels"}
-        before = {one.version for one in models.all(conn, project_id)}
+            return {"version": None, "reason": "another training has learned from these labels meanwhile"}
+        before = {record.version for record in models.all(conn, project_id)}
     try:
         done = refresh(workspace, project_id)
-    except EmbedderChangedError as exc:  # no failure: labels that nothing has learned call for the next
+    except EmbedderChangedError as exc:  # not a failure: the labels stay unlearned, so a training is due
         return {"version": None, "reason": str(exc)}
     return {
         "version": done.record.version,
@@ -87,7 +93,7 @@ def _train(workspace: Workspace, run: RunRecord) -> Result:
 
 
 def _sync(workspace: Workspace, run: RunRecord) -> Result:
-    """Make the oracle equal to Label Studio, push what an earlier push left over, train if due."""
+    """Sync, push what an earlier push left unsent, and request a training if one is due."""
     from pipeline.steps.labelling.push import push
     from pipeline.steps.labelling.sync import sync
 
@@ -96,37 +102,40 @@ def _sync(workspace: Workspace, run: RunRecord) -> Result:
     report = sync(workspace, client, project_id)
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
-        left_over = current is not None and bool(predictions.unpushed(conn, current.version))
-    if left_over:
+        has_unpushed = current is not None and bool(predictions.unpushed(conn, current.version))
+    if has_unpushed:
         push(workspace, client, project_id)
     return {**asdict(report), "training": train_if_due(workspace, project_id)}
 
 
-_KINDS: dict[str, Callable[[Workspace, RunRecord], Result]] = {TRAIN: _train, SYNC: _sync}
+_HANDLERS: dict[RunKind, Callable[[Workspace, RunRecord], Result]] = {
+    RunKind.TRAIN: _train,
+    RunKind.SYNC: _sync,
+}
 
 
 def _project(run: RunRecord) -> int:
-    assert run.project_id is not None, "the store takes no run without a project"
+    assert run.project_id is not None, "the store accepts no run without a project"
     return run.project_id
 
 
 @contextmanager
 def _heartbeat(database: Database, claimed: RunRecord) -> Iterator[None]:
-    """While the block runs, a thread says every few seconds that it does."""
-    over = threading.Event()
+    """While the block runs, a thread renews the run's heartbeat every few seconds."""
+    ended = threading.Event()
 
     def beat() -> None:
-        while not over.wait(BEAT_SECONDS):
+        while not ended.wait(HEARTBEAT_SECONDS):
             try:
                 with database.write() as conn:
                     runs.heartbeat(conn, claimed)
             except StoreError as exc:
-                log.warning("a heartbeat of run %d was missed: %s", claimed.id, exc)
+                log.warning("%s missed a heartbeat: %s", describe(claimed), exc)
 
     thread = threading.Thread(target=beat, name=f"heartbeat of run {claimed.id}", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         thread.join()

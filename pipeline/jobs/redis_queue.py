@@ -1,4 +1,4 @@
-"""RQ on Redis as the carrier of runs. Redis only says "look at run N": the rows decide."""
+"""RQ on Redis as the transport of runs. A job only carries a run's id: the store decides what happens."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from rq import Queue
 
 CARRY_OUT = "pipeline.jobs.redis_worker.carry_out"
-CONNECT_SECONDS = 1.0  # a webhook waits for this
-JOB_SECONDS = 3600  # a run that takes longer is stopped
-FAILURE_SECONDS = 86_400  # RQ keeps its own account of a broken job so long
+CONNECT_SECONDS = 1.0  # a webhook waits for this connection
+JOB_SECONDS = 3600  # RQ stops a run that takes longer
+FAILURE_SECONDS = 86_400  # how long RQ keeps its own record of a failed job
 
 log = logging.getLogger(__name__)
 
 
 def connect(settings: Settings, **options: Any) -> Redis:
-    """The Redis that the settings name. Raises SettingsError for an address of no known form."""
+    """A connection to the Redis that the settings name. Raises SettingsError for a malformed address."""
     from redis import Redis
 
     try:
@@ -33,16 +33,16 @@ def connect(settings: Settings, **options: Any) -> Redis:
 
 
 def queue(settings: Settings, connection: Redis) -> Queue:
-    """Our queue, named after the settings' prefix."""
+    """The queue of runs, named after the settings' prefix."""
     from rq import Queue
 
     return Queue(f"{settings.redis_prefix}-runs", connection=connection)
 
 
 def offer(settings: Settings, waiting: Iterable[RunRecord]) -> None:
-    """Put runs in front of the workers, unless they lie there already; nothing without Redis.
+    """Enqueue these runs for the workers, except those enqueued already; does nothing without Redis.
 
-    A Redis that does not answer is a warning: the workers' timer offers the runs again.
+    If Redis does not answer, this logs a warning: the workers' scheduler offers the runs again.
     """
     if settings.redis_url is None:
         return
@@ -51,25 +51,25 @@ def offer(settings: Settings, waiting: Iterable[RunRecord]) -> None:
     timeouts = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": CONNECT_SECONDS}
     try:
         with connect(settings, **timeouts) as connection:
-            ours = queue(settings, connection)
+            run_queue = queue(settings, connection)
             for run in waiting:
-                _offer(ours, f"{settings.redis_prefix}-run-{run.id}-{run.attempts}", run)
+                _offer(run_queue, f"{settings.redis_prefix}-run-{run.id}-{run.attempts}", run)
     except RedisError as exc:
-        log.warning("runs are left for the timer, Redis does not answer: %s", exc)
+        log.warning("Redis does not answer; the scheduler enqueues the runs later: %s", exc)
 
 
-def _offer(ours: Queue, job_id: str, run: RunRecord) -> None:
+def _offer(run_queue: Queue, job_id: str, run: RunRecord) -> None:
     from rq.exceptions import NoSuchJobError
     from rq.job import Job, JobStatus
 
     try:
-        job = Job.fetch(job_id, connection=ours.connection)
+        job = Job.fetch(job_id, connection=run_queue.connection)
         if job.get_status(refresh=False) in (JobStatus.QUEUED, JobStatus.STARTED):
             return
-        job.delete()  # it broke before it could claim the run
+        job.delete()  # it failed before it could claim the run
     except NoSuchJobError:
-        pass  # the usual case: nobody offered this run yet, or its job ended while another run was busy
-    ours.enqueue(
+        pass  # the usual case: the run is new, or its job ended because another run was still running
+    run_queue.enqueue(
         CARRY_OUT,
         run.id,
         job_id=job_id,

@@ -1,4 +1,4 @@
-"""What a worker does by the clock: picks up runs of the dead, asks for syncs, fills Redis again."""
+"""A worker's periodic work: requeue stalled runs, request syncs, and fill Redis again."""
 
 from __future__ import annotations
 
@@ -7,59 +7,62 @@ import logging
 
 from pipeline.errors import StoreError
 from pipeline.jobs import redis_queue
-from pipeline.jobs.enqueue import SYNC, request
-from pipeline.jobs.execute import STALE_AFTER
+from pipeline.jobs.enqueue import request
+from pipeline.jobs.execute import STALE_AFTER, describe
 from pipeline.jobs.worker_id import is_gone
-from pipeline.records import RunState, utc_now
+from pipeline.records import RunKind, RunState, utc_now
 from pipeline.store import projects, runs
 from pipeline.workspace import Workspace
 
-ATTEMPTS = 3  # a run that took three workers with it is not tried a fourth time
+MAX_ATTEMPTS = 3  # a run fails after it has stalled this often
 
 log = logging.getLogger(__name__)
 
 
 def tick(workspace: Workspace, *, burst: bool = False) -> None:
-    """Everything that is due now; in a burst no sync is asked for. A store that fails is logged."""
+    """Do everything that is due now; a burst requests no sync. An error of the store is only logged."""
     try:
-        rescue(workspace)
+        requeue_stalled(workspace)
         if not burst:
             request_syncs(workspace)
         with workspace.database.read() as conn:
             waiting = runs.claimable(conn)
         redis_queue.offer(workspace.settings, waiting)
     except StoreError as exc:
-        log.error("the timer is put off: %s", exc)
+        log.error("the scheduler cannot reach the store and tries again later: %s", exc)
 
 
-def rescue(workspace: Workspace) -> None:
-    """Take runs from workers that are gone: they wait again, or fail after the third worker."""
+def requeue_stalled(workspace: Workspace) -> None:
+    """Requeue runs whose worker is gone; a run that has stalled `MAX_ATTEMPTS` times fails instead."""
     with workspace.database.read() as conn:
         running = runs.running(conn)
     oldest = utc_now() - STALE_AFTER
     for run in running:
-        name = run.worker or ""
-        if run.heartbeat_at is not None and run.heartbeat_at > oldest and not is_gone(name):
+        worker_id = run.worker or ""
+        if run.heartbeat_at is not None and run.heartbeat_at > oldest and not is_gone(worker_id):
             continue
-        error = f"its worker {name} was gone in attempt {run.attempts} of {ATTEMPTS}"
+        error = f"its worker {worker_id} was gone in attempt {run.attempts} of {MAX_ATTEMPTS}"
         with workspace.database.write() as conn:
-            state = runs.release(conn, run, error=error, attempts=ATTEMPTS)
+            state = runs.release(conn, run, error=error, attempts=MAX_ATTEMPTS)
         if state is RunState.QUEUED:
-            log.warning("run %d (%s) waits again: %s", run.id, run.kind, error)
+            log.warning("%s waits again: %s", describe(run), error)
         elif state is RunState.FAILED:
-            log.error("run %d (%s) failed: %s", run.id, run.kind, error)
+            log.error("%s failed: %s", describe(run), error)
 
 
 def request_syncs(workspace: Workspace) -> None:
-    """Ask for a sync of each project whose last one was asked for a while ago.
+    """Request a sync for each project whose last sync was requested at least `sync_seconds` ago.
 
-    Several workers share one clock: the rows. Without an API key there is nothing to ask.
+    Workers need no coordination: the time of the last request is in the store. Without an API key there
+    is nothing to sync with.
     """
     if workspace.settings.label_studio_api_key is None:
         return
     due = utc_now() - dt.timedelta(seconds=workspace.settings.sync_seconds)
     with workspace.database.read() as conn:
-        asked = {one.id: runs.last_requested(conn, one.id, SYNC) for one in projects.all(conn)}
-    for project_id, moment in asked.items():
+        requested_at = {
+            project.id: runs.last_requested(conn, project.id, RunKind.SYNC) for project in projects.all(conn)
+        }
+    for project_id, moment in requested_at.items():
         if moment is None or moment <= due:
-            request(workspace, project_id, SYNC, trigger="timer")
+            request(workspace, project_id, RunKind.SYNC, trigger="timer")

@@ -13,25 +13,25 @@ from types import FrameType
 from pipeline.errors import StoreError
 from pipeline.jobs import scheduler
 from pipeline.jobs.execute import perform
-from pipeline.records import RunRecord, RunState
+from pipeline.records import RunKind, RunRecord, RunState
 from pipeline.store import runs
 from pipeline.workspace import Workspace
 
 POLL_SECONDS = 0.5
 TICK_SECONDS = 5.0
-STORE_SECONDS = 5.0  # between tries of a store that fails
+STORE_SECONDS = 5.0  # before the next attempt when the store fails
 
 log = logging.getLogger(__name__)
 
 
 def work(workspace: Workspace, *, burst: bool = False) -> None:
-    """Carry out runs until SIGTERM or SIGINT; the run at hand is ended first, a second signal kills.
+    """Carry out runs until SIGTERM or SIGINT: the first signal lets the current run end, a second kills.
 
-    With `burst`, only until no run waits. Any number of workers may share a store: a run is claimed by
-    one. Also does what is due by the clock: syncs, and runs whose worker is gone.
+    With `burst`, stop as soon as no run waits. Any number of workers may share a store: each run is
+    claimed by one of them. The worker also does what is due periodically (`scheduler.tick`).
     """
     if workspace.settings.label_studio_api_key is None:
-        log.warning("LABEL_STUDIO_API_KEY is not set: no sync, and no queue reaches Label Studio")
+        log.warning("LABEL_STUDIO_API_KEY is not set: no syncs, and no queue is pushed to Label Studio")
     if workspace.settings.redis_url is not None:
         from pipeline.jobs import redis_worker
 
@@ -40,10 +40,10 @@ def work(workspace: Workspace, *, burst: bool = False) -> None:
         _poll(workspace, burst=burst)
 
 
-def run_now(workspace: Workspace, project_id: int, kind: str, *, trigger: str) -> RunRecord:
-    """Ask for a run and carry it out here; returns it as it ended.
+def run_now(workspace: Workspace, project_id: int, kind: RunKind, *, trigger: str) -> RunRecord:
+    """Request a run and carry it out in this process; returns the ended run.
 
-    Where a worker of the project was quicker, or still ends another run of this kind, this waits.
+    Waits if a worker has claimed the run first, or while another run of this kind is running.
     """
     with workspace.database.write() as conn:
         run_id = runs.request(conn, project_id, kind, trigger=trigger)
@@ -55,13 +55,13 @@ def run_now(workspace: Workspace, project_id: int, kind: str, *, trigger: str) -
             run = runs.get(conn, run_id)
         if run.state in (RunState.DONE, RunState.FAILED):
             return run
-        scheduler.rescue(workspace)
+        scheduler.requeue_stalled(workspace)
         time.sleep(POLL_SECONDS)
 
 
 def _poll(workspace: Workspace, *, burst: bool) -> None:
     next_tick = 0.0
-    with _told_to_stop() as stop:
+    with _stop_event() as stop:
         while not stop.is_set():
             if time.monotonic() >= next_tick:
                 scheduler.tick(workspace, burst=burst)
@@ -79,32 +79,32 @@ def _poll(workspace: Workspace, *, burst: bool) -> None:
 
 
 def _work_once(workspace: Workspace) -> bool:
-    """Carry out the first waiting run that can be claimed; False where there was none."""
+    """Carry out the first waiting run that can be claimed; False if there was none."""
     with workspace.database.read() as conn:
         waiting = runs.claimable(conn)
     return any(perform(workspace, run.id) is not None for run in waiting)
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """An event that the first SIGTERM or SIGINT sets; in a thread other than the main one, nobody does."""
+def _stop_event() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM or SIGINT sets; outside the main thread no signal sets it."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    former_handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def restore() -> None:
-        for number, handler in before.items():
+        for number, handler in former_handlers.items():
             signal.signal(number, handler)
 
-    def told(number: int, _frame: FrameType | None) -> None:
-        log.info("told to stop by %s, ending the run at hand first", signal.Signals(number).name)
+    def handle(number: int, _frame: FrameType | None) -> None:
+        log.info("stopping on %s once the current run has ended", signal.Signals(number).name)
         restore()
         stop.set()
 
-    for number in before:
-        signal.signal(number, told)
+    for number in former_handlers:
+        signal.signal(number, handle)
     try:
         yield stop
     finally:

@@ -1,4 +1,4 @@
-"""Who carries out a run, so that others on the same machine can tell whether they still live."""
+"""The id of the process that carries out a run, by which others on the machine see whether it lives."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import socket
 from pathlib import Path
 
 
-def own_name() -> str:
+def own_id() -> str:
     """`machine:pid` of this process."""
     return f"{machine()}:{os.getpid()}"
 
 
-def is_gone(name: str) -> bool:
-    """Whether the named process ran here and does not any more; False of another machine's."""
-    where, _, pid = name.rpartition(":")
+def is_gone(worker_id: str) -> bool:
+    """Whether this process ran on this machine and has ended; False for processes of other machines."""
+    where, _, pid = worker_id.rpartition(":")
     if where != machine() or not pid.isdecimal() or os.name == "nt":  # Windows has no signal that only asks
         return False
     try:
@@ -27,9 +27,9 @@ def is_gone(name: str) -> bool:
 
 
 def machine() -> str:
-    """This host, boot and process namespace: where one pid means one process.
+    """This host, boot and process namespace, within which a pid identifies one process.
 
-    Two containers may bear one host name, and a pid of one says nothing of the other's.
+    Two containers can share a host name without sharing process ids.
     """
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     if not boot.exists():
@@ -38,7 +38,7 @@ def machine() -> str:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether the process has ended and only its parent has not asked after it yet."""
+    """Whether the process has ended but its parent has not collected its exit status."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

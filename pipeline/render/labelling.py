@@ -46,6 +46,13 @@ def push_report(report: PushReport) -> str:
     )
 
 
+def queue_state(report: PushReport | None) -> str:
+    """Whether the queue of the current version is in Label Studio; None: it was not pushed."""
+    if report is None:
+        return "its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set"
+    return "its queue is pushed"
+
+
 def sync_report(report: SyncReport) -> str:
     """What Label Studio had that the database lacked."""
     return lines(

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.errors import StoreError
-from pipeline.records import RunRecord, RunState, utc_now
+from pipeline.records import RunKind, RunRecord, RunState, utc_now
 from pipeline.store.database import lock
 from pipeline.store.schema import run
 
@@ -23,7 +23,7 @@ BY_LABELS = "labels"  # trigger of trainings that were requested because of the 
 _ENDED = (RunState.DONE, RunState.FAILED)
 
 
-def request(conn: sa.Connection, project_id: int, kind: str, *, trigger: str) -> int:
+def request(conn: sa.Connection, project_id: int, kind: RunKind, *, trigger: str) -> int:
     """Queue a run of this kind, unless one is queued already; returns its id.
 
     If the queued run was requested because of the number of labels only, it gets the new `trigger`.
@@ -133,7 +133,7 @@ def get(conn: sa.Connection, run_id: int) -> RunRecord:
 
 
 def recent(
-    conn: sa.Connection, project_id: int, *, kind: str | None = None, limit: int = 20
+    conn: sa.Connection, project_id: int, *, kind: RunKind | None = None, limit: int = 20
 ) -> list[RunRecord]:
     """The project's last `limit` ended runs, newest first."""
     conditions = [run.c.project_id == project_id, run.c.state.in_(_ENDED)]
@@ -143,7 +143,7 @@ def recent(
     return [_record(row) for row in conn.execute(query).mappings()]
 
 
-def last_requested(conn: sa.Connection, project_id: int, kind: str) -> dt.datetime | None:
+def last_requested(conn: sa.Connection, project_id: int, kind: RunKind) -> dt.datetime | None:
     """The time of the newest request for a run of this kind."""
     query = sa.select(sa.func.max(run.c.requested_at)).where(
         run.c.project_id == project_id, run.c.kind == kind
@@ -152,7 +152,7 @@ def last_requested(conn: sa.Connection, project_id: int, kind: str) -> dt.dateti
     return time
 
 
-def prune(conn: sa.Connection, project_id: int, kind: str, *, keep: int) -> None:
+def prune(conn: sa.Connection, project_id: int, kind: RunKind, *, keep: int) -> None:
     """Delete all but the newest `keep` ended runs of this kind."""
     ended = run.c.project_id == project_id, run.c.kind == kind, run.c.state.in_(_ENDED)
     newest = sa.select(run.c.id).where(*ended).order_by(run.c.id.desc()).limit(keep)
@@ -181,4 +181,4 @@ def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Ru
 
 def _record(row: Mapping[Any, Any]) -> RunRecord:
     values = {name: row[name] for name in _FIELDS}
-    return RunRecord(**values | {"state": RunState(row["state"])})
+    return RunRecord(**values | {"kind": RunKind(row["kind"]), "state": RunState(row["state"])})

@@ -34,7 +34,7 @@ FAST_IMPORT_FLAG = "fflag_fix_back_4620_memory_efficient_predictions_import_0801
 
 @dataclass(frozen=True, kw_only=True)
 class LabelStudioServer:
-    """Where the server listens and how to enter it."""
+    """Where the server listens, and an account on it."""
 
     url: str
     token: str  # a legacy token
@@ -46,16 +46,16 @@ class LabelStudioServer:
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """A Wildloop with a data folder of its own, beside a Label Studio."""
+    """A workspace of its own on a Label Studio, and the commands that work on it."""
 
     workspace: Workspace
     client: LabelStudio
     api: Connection  # for what people do in Label Studio, which the client does not
-    environ: dict[str, str]  # what a user would have exported
+    environ: dict[str, str]  # what a user exports
     folder: Path  # anything else a test writes
 
     def wildloop(self, *arguments: str, status: int = 0) -> str:
-        """Run the command as a user does; returns what it printed and fails at another status."""
+        """Run the command as a user does; returns its output. Fails if it ends with another status."""
         done = subprocess.run(
             [Path(sys.executable).with_name("wildloop"), *arguments],
             env=os.environ | self.environ,
@@ -70,7 +70,7 @@ class Installation:
         return output
 
     def photographs(self, count: int) -> Path:
-        """A folder of as many photographs, no two alike, at two locations."""
+        """A folder of `count` different photographs, at two locations."""
         folder = self.folder / "photos"
         for number in range(count):
             scene = photographs.encoded(photographs.scene(seed=number))
@@ -78,14 +78,14 @@ class Installation:
         return folder
 
     def species(self, *names: str) -> Path:
-        """A species list."""
+        """Write a species list."""
         path = self.folder / "species.txt"
         path.write_text("\n".join(names))
         return path
 
     @contextlib.contextmanager
     def backend(self) -> Iterator[None]:
-        """The ML backend at `settings.backend_url`, until the block ends."""
+        """Run the ML backend at `settings.backend_url` until the block ends."""
         with Servers(self.folder) as servers:
             self.serve(servers)
             yield
@@ -99,7 +99,7 @@ class Installation:
 
 
 def install(server: LabelStudioServer) -> Installation:
-    """A Wildloop that begins with nothing, for one test."""
+    """An empty workspace on this Label Studio."""
     folder = server.document_root / secrets.token_hex(4)
     folder.mkdir()
     environ = {
@@ -122,7 +122,7 @@ def install(server: LabelStudioServer) -> Installation:
 
 @pytest.fixture
 def installation(label_studio: LabelStudioServer) -> Iterator[Installation]:
-    """A Wildloop that begins with nothing, beside the session's Label Studio."""
+    """An empty workspace on the session's Label Studio."""
     installed = install(label_studio)
     yield installed
     installed.workspace.database.dispose()
@@ -130,7 +130,7 @@ def installation(label_studio: LabelStudioServer) -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
-    """A Label Studio with a database of its own, set up as the README tells users to."""
+    """A Label Studio with its own database, set up as the documentation says."""
     with label_studio_server(tmp_path_factory.mktemp("label-studio")) as server:
         yield server
 
@@ -139,9 +139,9 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
 def label_studio_server(
     folder: Path, *, like: LabelStudioServer | None = None, **environment: str
 ) -> Iterator[LabelStudioServer]:
-    """Run Label Studio out of `folder`; `environment` overrides single variables of a right set-up.
+    """Run Label Studio out of `folder`; `environment` overrides variables of a correct set-up.
 
-    With `like` it begins with a copy of that server's database, which spares it the migrations.
+    With `like` it begins with a copy of that server's database, already migrated.
     """
     try:
         command = executable("label-studio", "run the tests with `uv run --extra demo pytest`")

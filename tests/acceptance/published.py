@@ -18,7 +18,7 @@ from tests.helpers.stored import Embedder
 
 
 class PublishedProject:
-    """The project, what people do in it, and versions made up for it."""
+    """The project, what people do in it, and made-up versions."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class PublishedProject:
             self.categories = {name: number for number, name in categories.names(conn).items()}
 
     def embed(self) -> None:
-        """Give every crop a vector; crops of even and odd numbers lie apart."""
+        """Give every crop a vector; crops with even and odd numbers lie apart."""
         rng = np.random.default_rng(0)
         vectors = [5 * np.eye(8)[number % 2] + rng.normal(size=8) for number in range(len(self.ids))]
         with self.database.write() as conn:
@@ -57,7 +57,7 @@ class PublishedProject:
             embeddings.append(conn, Embedder().id, self.ids, np.array(vectors))
 
     def activate_version(self, version: str, queue: Sequence[PredictionRecord]) -> None:
-        """Make `version`, which learned nothing, the current one."""
+        """Make `version`, which has learned nothing, the current version."""
         record = ModelRecord(
             version=version,
             project_id=self.id,

@@ -274,7 +274,7 @@ def test_files_of_label_studio_come_with_the_token_and_a_limit(here: Backend) ->
     client = here.installation.client
     content = client.content(crop)
     assert content.startswith(b"\xff\xd8")
-    with pytest.raises(LabelStudioError, match="more than 100 bytes"):
+    with pytest.raises(LabelStudioError, match="larger than 100 bytes"):
         client.content(crop, limit=100)
     with pytest.raises(LabelStudioError, match="404"):
         client.content(crop + "x")

@@ -91,7 +91,7 @@ def test_species_are_added_to_a_project_and_never_taken_from_under_its_labels(
     assert (keys["deer"], keys["fox"], keys["badger"]) == ("1", "2", "3")
 
     told = create("badger", "deer", status=1)
-    assert "has labels of: fox (1)" in told
+    assert "has labels of species that are not in the list: fox (1)" in told
     assert "put them back" in told
     assert "fox" in offered(client.project(number)["label_config"])
 

@@ -1,1 +1,1 @@
-"""What tests share: fakes, file makers and rules of formats."""
+"""Fakes, makers of files and rules of formats that several tests use."""

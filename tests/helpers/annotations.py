@@ -1,4 +1,4 @@
-"""What people or sources said, written straight into the oracle."""
+"""Annotations of people and sources, written directly into the oracle."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def record(database: Database, annotations: Sequence[AnnotationRecord]) -> int:
     """Append the states that are new and refresh their detections; returns how many were new."""
     with database.write() as conn:
         new = oracle.append(conn, annotations)
-        oracle.update_labels(conn, {one.detection_id for one in annotations})
+        oracle.update_labels(conn, {annotation.detection_id for annotation in annotations})
         return new

@@ -1,4 +1,4 @@
-"""Small Camtrap DP packages, made for tests."""
+"""Small Camtrap DP packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def medium(id_: str = "m1", **columns: Any) -> dict[str, Any]:
 
 
 def observation(id_: str = "o1", **columns: Any) -> dict[str, Any]:
-    """Of the medium m1, by a person, unless told otherwise."""
+    """An observation by a person on the medium m1; `columns` replace its columns or add to them."""
     return {
         "observationID": id_,
         "deploymentID": "d1",
@@ -100,14 +100,14 @@ def content(
 
 
 def package(folder: Path, *rows: Sequence[Row], **about: Any) -> Path:
-    """A package as a folder."""
+    """Write a package as a folder."""
     for name, data in content(*rows, **about).items():
         put(folder / name, data)
     return folder
 
 
 def zipped(path: Path, files: Mapping[str, bytes], inside: str = "") -> Path:
-    """A zip of these files, in a folder within it where one is named."""
+    """Zip these files; `inside` is a folder within the zip, such as `data/`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():

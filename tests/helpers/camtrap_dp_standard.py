@@ -1,7 +1,7 @@
-"""What Camtrap DP 1.0.2 demands, stated by ourselves, and frictionless made to hear it without a network.
+"""The schemas of Camtrap DP 1.0.2, written down here, so that frictionless needs no network to validate.
 
-The addresses of the standard are answered with these schemas: fields with their types and constraints,
-keys between tables, and the profile of datapackage.json.
+They are the responses at the addresses of the standard: fields with their types and constraints, keys
+between tables, and the profile of datapackage.json.
 """
 
 from __future__ import annotations
@@ -234,27 +234,27 @@ PROFILE = {
     },
 }
 
-ANSWERS = {f"{BASE}/{name}-table-schema.json": schema for name, schema in TABLES.items()}
-ANSWERS[f"{BASE}/camtrap-dp-profile.json"] = PROFILE
+RESPONSES = {f"{BASE}/{name}-table-schema.json": schema for name, schema in TABLES.items()}
+RESPONSES[f"{BASE}/camtrap-dp-profile.json"] = PROFILE
 
 
 class Standard(BaseAdapter):
-    """Answers the addresses of the standard; every other one is a mistake of the test."""
+    """Responds at the addresses of the standard; any other address is an error in the test."""
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         response = requests.Response()
-        response.status_code = 200 if request.url in ANSWERS else 404
-        response.raw = Raw(json.dumps(ANSWERS.get(request.url or "")).encode())
+        response.status_code = 200 if request.url in RESPONSES else 404
+        response.raw = Raw(json.dumps(RESPONSES.get(request.url or "")).encode())
         response.url = request.url or ""
         response.request = request
         return response
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing is open."""
 
 
 class Raw(io.BytesIO):
-    """As much of urllib3's response as frictionless asks for."""
+    """The part of urllib3's response that frictionless uses."""
 
     decode_content = False
 
@@ -263,7 +263,7 @@ class Raw(io.BytesIO):
 
 
 def problems(package: Path) -> list[str]:
-    """What frictionless and the profile find wrong with a package: a folder or a zip file."""
+    """Errors that frictionless and the profile report for a package, a folder or a zip file."""
     session = requests.Session()
     session.mount("https://", Standard())
     session.mount("http://", Standard())
@@ -273,9 +273,9 @@ def problems(package: Path) -> list[str]:
             report = frictionless.Package(str(place)).validate()
         except frictionless.FrictionlessException as exc:
             return [str(each) for each in (exc.reasons or [exc.error])]
-    found = [str(row) for row in report.flatten(["type", "rowNumber", "fieldName", "note"])]
+    errors = [str(row) for row in report.flatten(["type", "rowNumber", "fieldName", "note"])]
     if package.suffix != ".zip":
         checked = jsonschema.Draft4Validator(PROFILE)
         about = json.loads((package / "datapackage.json").read_text("utf-8"))
-        found += [f"{list(error.path)}: {error.message}" for error in checked.iter_errors(about)]
-    return found
+        errors += [f"{list(error.path)}: {error.message}" for error in checked.iter_errors(about)]
+    return errors

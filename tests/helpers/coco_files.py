@@ -1,4 +1,4 @@
-"""COCO Camera Traps files made for tests, as they should be and broken."""
+"""COCO Camera Traps files, valid and broken."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def annotation(of: str = "a.jpg", category: int = 1, **fields: Any) -> dict[str,
 
 
 def document(*records: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A file of these images and annotations."""
+    """The content of a file with these images and annotations."""
     return {
         "info": {"version": "1.0", "description": "a test"},
-        "images": [one for one in records if "file_name" in one],
-        "annotations": [one for one in records if "image_id" in one],
+        "images": [record for record in records if "file_name" in record],
+        "annotations": [record for record in records if "image_id" in record],
         "categories": CATEGORIES,
         **fields,
     }
@@ -79,7 +79,7 @@ def base() -> dict[str, Any]:
 
 
 def mutated(chance: random.Random) -> bytes:
-    """The bytes of a file that is as it should be but for a few faults."""
+    """The bytes of a file with a few faults."""
     made = copy.deepcopy(base())
     for _ in range(chance.randint(1, 4)):
         holder: Any = made

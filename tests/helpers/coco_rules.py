@@ -15,42 +15,42 @@ NEARLY = 1e-6  # a rounding error, in pixels or fractions
 
 
 def assert_valid(path: Path) -> dict[str, Any]:
-    """The file's content, once every rule is found to hold."""
+    """The file's content, if it breaks no rule."""
     document: dict[str, Any] = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
-    found = list(broken_rules(document))
-    assert not found, found
+    broken = list(broken_rules(document))
+    assert not broken, broken
     return document
 
 
 def broken_rules(document: Any) -> Iterator[str]:
-    """What is wrong with a file, a line for each case."""
+    """The rules that a file breaks, a line for each case."""
     if not isinstance(document, dict) or set(document) != FIELDS:
         yield f"the fields are not {sorted(FIELDS)}"
         return
     yield from _info(document["info"])
     for name in ("images", "annotations", "categories"):
-        if not all(isinstance(one, dict) for one in document[name]):
-            yield f"{name} holds something that is no object"
+        if not all(isinstance(record, dict) for record in document[name]):
+            yield f"{name} holds something other than objects"
             return
     yield from _categories(document["categories"])
     for image in document["images"]:
         yield from _image(image)
-    yield from _repeated("image id", [one.get("id") for one in document["images"]])
-    yield from _repeated("file name", [one.get("file_name") for one in document["images"]])
-    yield from _repeated("annotation id", [one.get("id") for one in document["annotations"]])
-    images = {one.get("id"): one for one in document["images"]}
-    names = {one.get("id"): one.get("name") for one in document["categories"]}
-    for one in document["annotations"]:
-        yield from _annotation(one, images, names)
-    said = Counter(one.get("image_id") for one in document["annotations"])
-    for one in document["annotations"]:
-        if names.get(one.get("category_id")) == "empty" and said[one.get("image_id")] > 1:
-            yield f"image {one.get('image_id')} is called empty and something else"
+    yield from _repeated("image id", [image.get("id") for image in document["images"]])
+    yield from _repeated("file name", [image.get("file_name") for image in document["images"]])
+    yield from _repeated("annotation id", [annotation.get("id") for annotation in document["annotations"]])
+    images = {image.get("id"): image for image in document["images"]}
+    names = {category.get("id"): category.get("name") for category in document["categories"]}
+    for annotation in document["annotations"]:
+        yield from _annotation(annotation, images, names)
+    labels = Counter(annotation.get("image_id") for annotation in document["annotations"])
+    for annotation in document["annotations"]:
+        if names.get(annotation.get("category_id")) == "empty" and labels[annotation.get("image_id")] > 1:
+            yield f"image {annotation.get('image_id')} is called empty and something else"
 
 
 def _info(info: Any) -> Iterator[str]:
     if not isinstance(info, dict):
-        yield "info is no object"
+        yield "info is not an object"
         return
     for name in ("version", "description"):
         if not isinstance(info.get(name), str) or not info[name]:
@@ -58,15 +58,15 @@ def _info(info: Any) -> Iterator[str]:
 
 
 def _categories(categories: list[dict[str, Any]]) -> Iterator[str]:
-    for one in categories:
-        if not _is_whole(one.get("id"), 0):
-            yield f"category id {one.get('id')!r} is no number from 0 up"
-        if not isinstance(one.get("name"), str) or not one["name"]:
-            yield f"category {one.get('id')!r} has no name"
-    if {one.get("name") for one in categories if one.get("id") == 0} != {"empty"}:
+    for category in categories:
+        if not _is_whole(category.get("id"), 0):
+            yield f"category id {category.get('id')!r} is not a number from 0 up"
+        if not isinstance(category.get("name"), str) or not category["name"]:
+            yield f"category {category.get('id')!r} has no name"
+    if {category.get("name") for category in categories if category.get("id") == 0} != {"empty"}:
         yield "category 0 is not empty"
-    yield from _repeated("category id", [one.get("id") for one in categories])
-    yield from _repeated("category", [one.get("name") for one in categories])
+    yield from _repeated("category id", [category.get("id") for category in categories])
+    yield from _repeated("category", [category.get("name") for category in categories])
 
 
 def _image(image: dict[str, Any]) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _image(image: dict[str, Any]) -> Iterator[str]:
     if "sequence_id" in image:
         yield f"{own} has sequence_id"
     if "seq_id" not in image and ("frame_num" in image or "seq_num_frames" in image):
-        yield f"{own} is a frame of no sequence"
+        yield f"{own} is a frame without a sequence"
     if "corrupt" in image and not isinstance(image["corrupt"], bool):
         yield f"{own}: corrupt is {image['corrupt']!r}"
     if "datetime" in image and not _is_time(image["datetime"]):
@@ -93,39 +93,41 @@ def _image(image: dict[str, Any]) -> Iterator[str]:
 
 
 def _annotation(
-    one: dict[str, Any], images: dict[Any, dict[str, Any]], names: dict[Any, Any]
+    annotation: dict[str, Any], images: dict[Any, dict[str, Any]], names: dict[Any, Any]
 ) -> Iterator[str]:
-    own = f"annotation {one.get('id')!r}"
-    if not isinstance(one.get("id"), str) or not one["id"]:
+    own = f"annotation {annotation.get('id')!r}"
+    if not isinstance(annotation.get("id"), str) or not annotation["id"]:
         yield f"{own} has no id"
-    if one.get("image_id") not in images:
-        yield f"{own} is of no image"
+    if annotation.get("image_id") not in images:
+        yield f"{own} belongs to no image"
         return
-    if one.get("category_id") not in names:
-        yield f"{own} is of no category"
-    if "count" in one and not _is_whole(one["count"], 0):
-        yield f"{own}: count is {one['count']!r}"
-    if not isinstance(one.get("sequence_level_annotation", False), bool):
-        yield f"{own}: sequence_level_annotation is no boolean"
-    if "bbox" in one and "bbox_relative" in one:
+    if annotation.get("category_id") not in names:
+        yield f"{own} has no category"
+    if "count" in annotation and not _is_whole(annotation["count"], 0):
+        yield f"{own}: count is {annotation['count']!r}"
+    if not isinstance(annotation.get("sequence_level_annotation", False), bool):
+        yield f"{own}: sequence_level_annotation is not a boolean"
+    if "bbox" in annotation and "bbox_relative" in annotation:
         yield f"{own} has both boxes"
     frames = {"bbox_relative": (1.0, 1.0)}
-    image = images[one["image_id"]]
+    image = images[annotation["image_id"]]
     if "width" in image and "height" in image:
         frames["bbox"] = (image["width"], image["height"])
-    elif "bbox" in one:
+    elif "bbox" in annotation:
         yield f"{own} has a box in pixels of a photograph without a size"
     for name, (width, height) in frames.items():
-        if name in one and not _is_inside(one[name], width, height):
-            yield f"{own}: {name} is {one[name]!r} in a frame of {width} x {height}"
-    if names.get(one.get("category_id")) == "empty" and ("bbox" in one or "bbox_relative" in one):
+        if name in annotation and not _is_inside(annotation[name], width, height):
+            yield f"{own}: {name} is {annotation[name]!r} in a frame of {width} x {height}"
+    if names.get(annotation.get("category_id")) == "empty" and (
+        "bbox" in annotation or "bbox_relative" in annotation
+    ):
         yield f"{own} is a box of nothing"
     if image.get("corrupt"):
         yield f"{own} is of a corrupt image"
 
 
 def _is_inside(box: Any, width: float, height: float) -> bool:
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(one, int | float) for one in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
         return False
     x, y, w, h = map(float, box)
     if not all(map(math.isfinite, box)) or w <= 0 or h <= 0:

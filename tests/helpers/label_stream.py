@@ -16,14 +16,14 @@ class Stream:
         self._page, self._address = page, f"{url}/projects/{project_id}/data"
 
     def open(self) -> str:
-        """Press "Label All Tasks"; returns the detection that is shown first."""
+        """Press "Label All Tasks"; returns the first detection shown."""
         self._page.goto(self._address)
         button = self._page.get_by_role("button", name="Label All Tasks")
         button.wait_for(timeout=120_000)
         return self._after(button.click)
 
     def submit(self) -> str:
-        """Submit by hotkey; returns the detection that is shown next."""
+        """Submit by hotkey; returns the next detection shown."""
         return self._after(lambda: self._page.keyboard.press("Control+Enter"))
 
     def view(self, task_id: int) -> None:
@@ -34,9 +34,9 @@ class Stream:
         self._page.wait_for_timeout(1_000)  # the answer is chosen a moment after the task is drawn
 
     def chosen(self) -> list[str]:
-        """The names of the chosen choices."""
+        """The names of the selected choices."""
         names: list[str] = self._page.evaluate(
-            "[...document.querySelectorAll('.ant-radio-wrapper-checked input')].map(one => one.name)"
+            "[...document.querySelectorAll('.ant-radio-wrapper-checked input')].map(choice => choice.name)"
         )
         return names
 

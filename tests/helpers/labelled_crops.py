@@ -1,4 +1,4 @@
-"""Crops of plain colours with noise, a colour for each species, to train small networks on in a test."""
+"""Crops of plain colours with noise, a colour for each species, on which tests train small networks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SMALL = Recipe(  # two batches an epoch of the crops below, less than a second e
 
 
 def listed(*, species: int = 4, places: int = 4, each: int = 3, tested: bool = False) -> list[Crop]:
-    """Crops of the first species, `each` at each place, a sequence for each crop; no file is written."""
+    """Crops of the first species, `each` at each place, a sequence for each crop, without files."""
     return [
         Crop(
             file_name=f"{name}/{place}_{number}.png",
@@ -63,7 +63,7 @@ def dataset(folder: Path, crops: Sequence[Crop]) -> Path:
     for split, tested in (("train", False), ("test", True)):
         rows = [
             (f"{split}{number}", crop)
-            for number, crop in enumerate(one for one in crops if one.tested is tested)
+            for number, crop in enumerate(crop for crop in crops if crop.tested is tested)
         ]
         document: dict[str, Any] = {
             "info": {"version": "1.0", "description": f"Crops of animals to {split} a classifier"},
@@ -94,14 +94,14 @@ def changed(crop: Crop, **fields: Any) -> Crop:
 
 
 def network(recipe: Recipe = SMALL) -> Projected:
-    """An untrained one."""
+    """An untrained network."""
     return begin(recipe, SCRATCH, Path()).model
 
 
 def trainer(
     root: Path, crops: Sequence[Crop], folder: Path, recipe: Recipe = SMALL, *, workers: int = 0
 ) -> Trainer:
-    """One that begins from scratch and keeps its files in `folder`."""
+    """A trainer that begins from scratch and keeps its files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     cropped = corpus(root, crops, seed=recipe.seed)
     return Trainer(cropped, recipe, network(recipe), folder, inputs="the same", workers=workers)

@@ -1,7 +1,7 @@
-"""A store with a published, embedded pool whose truth is known, and a Label Studio that takes its queue.
+"""A published, embedded pool whose true species are known, and a Label Studio with its tasks.
 
-Run as a script this is a worker on the workspace that the environment names. Its first training leaves a
-file and then lasts as long as it is told to, so that a test can kill it in the middle.
+Run as a script this is a worker on the workspace that the environment names. The first training
+writes a file and then lasts for a given time, so that a test can kill it in the middle.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.helpers.stored import Embedder
 
 PROJECT = 4
 SPECIES = ["deer", "fox", "boar"]
-BURST = 3
+SEQUENCE = 3
 START = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 
 
@@ -45,19 +45,19 @@ def detection(number: int) -> str:
 
 
 def species(number: int) -> str:
-    """The truth: bursts of three crops show one species."""
-    return SPECIES[(number // BURST) % len(SPECIES)]
+    """The true species: the crops of a sequence show the same."""
+    return SPECIES[(number // SEQUENCE) % len(SPECIES)]
 
 
 def populate(database: Database, crops: int = 120, *, first: int = 0, strange: bool = False) -> None:
-    """Crops `first` up to `crops`, in bursts at four places, published in project 4 and embedded.
+    """Crops `first` up to `crops`, in sequences at four locations, published in project 4 and embedded.
 
-    `strange` ones resemble no crop that is not.
+    `strange` crops resemble no others.
     """
     numbers = range(first, crops)
     rng = np.random.default_rng(first)
     centres = 3 * np.eye(len(SPECIES), Embedder().dimension)
-    vectors = np.array([centres[SPECIES.index(species(one))] + rng.normal(size=8) for one in numbers])
+    vectors = np.array([centres[SPECIES.index(species(number))] + rng.normal(size=8) for number in numbers])
     if strange:
         vectors = 0.3 * rng.normal(size=vectors.shape) - centres.sum(axis=0)
     with database.write() as conn:
@@ -65,13 +65,13 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
             conn,
             [
                 ImageRecord(
-                    id=f"i{one}",
-                    file_name=f"{one}.jpg",
-                    path=f"{one}.jpg",
-                    location=f"site {one // BURST % 4}",
-                    seq_id=f"burst {one // BURST}",
+                    id=f"i{number}",
+                    file_name=f"{number}.jpg",
+                    path=f"{number}.jpg",
+                    location=f"site {number // SEQUENCE % 4}",
+                    seq_id=f"sequence {number // SEQUENCE}",
                 )
-                for one in numbers
+                for number in numbers
             ],
         )
         box = Box(x1=0.1, y1=0.1, x2=0.5, y2=0.5)
@@ -79,23 +79,24 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
             conn,
             [
                 DetectionRecord(
-                    id=detection(one), image_id=f"i{one}", box=box, bbox_confidence=0.9, detector="test"
+                    id=detection(number), image_id=f"i{number}", box=box, bbox_confidence=0.9, detector="test"
                 )
-                for one in numbers
+                for number in numbers
             ],
         )
         categories.ensure(conn, SPECIES)
         projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder=Embedder().id))
         published = (
-            TaskRecord(project_id=PROJECT, detection_id=detection(one), task_id=one + 1) for one in numbers
+            TaskRecord(project_id=PROJECT, detection_id=detection(number), task_id=number + 1)
+            for number in numbers
         )
         tasks.add(conn, published)
         embeddings.register(conn, Embedder())
-        embeddings.append(conn, Embedder().id, [detection(one) for one in numbers], vectors)
+        embeddings.append(conn, Embedder().id, [detection(number) for number in numbers], vectors)
 
 
 def label(database: Database, numbers: Iterable[int], *, verdict: Verdict = Verdict.LABEL) -> None:
-    """A person gives these crops their true species (or finds them unsure)."""
+    """A person labels these crops with their true species, or as unsure."""
     with database.write() as conn:
         ids = categories.ensure(conn, SPECIES)
     record(
@@ -103,16 +104,16 @@ def label(database: Database, numbers: Iterable[int], *, verdict: Verdict = Verd
         [
             AnnotationRecord(
                 project_id=PROJECT,
-                detection_id=detection(one),
-                annotation_uid=f"uid {one}",
-                annotation_id=one + 1,
-                task_id=one + 1,
+                detection_id=detection(number),
+                annotation_uid=f"uid {number}",
+                annotation_id=number + 1,
+                task_id=number + 1,
                 verdict=verdict,
-                label=ids[species(one)] if verdict is Verdict.LABEL else None,
+                label=ids[species(number)] if verdict is Verdict.LABEL else None,
                 annotator="1",
-                annotated_at=START + dt.timedelta(seconds=one),
+                annotated_at=START + dt.timedelta(seconds=number),
             )
-            for one in numbers
+            for number in numbers
         ],
     )
 
@@ -129,7 +130,7 @@ def make_workspace(database: Database, data_dir: Path, **options: Any) -> Worksp
 
 
 def worker(first_training: Path, seconds: float, burst: bool) -> None:
-    """Work; the first training of all writes its pid to the file and lasts `seconds` longer."""
+    """Work; the first training writes its process id to the file and lasts `seconds` longer."""
     label_studio = forest()
     fit = heads.fit
 

@@ -1,4 +1,4 @@
-"""The rules of MegaDetector's results format 1.6, as a checker."""
+"""The rules of MegaDetector's results format 1.6."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _VIDEOS = (".mp4", ".avi", ".mov", ".mpg", ".mpeg", ".m4v", ".mkv", ".wmv")
 
 
 def broken_rules(results: dict[str, Any]) -> list[str]:
-    """What is wrong with a decoded results file; empty where nothing is."""
+    """The rules that a decoded results file breaks."""
     problems = [f"no {name}" for name in ("info", "detection_categories", "images") if name not in results]
     if problems:
         return problems
     if not isinstance(results["info"].get("format_version"), str):
-        problems.append("format_version is no text")
+        problems.append("format_version is not a text")
     tables = {name: results.get(name, {}) for name in ("detection_categories", "classification_categories")}
     for name, table in tables.items():
         problems += [f"{name}: id {id_!r}" for id_ in table if not _ID.fullmatch(id_)]
@@ -58,8 +58,8 @@ def _detection(detection: dict[str, Any], kinds: dict[str, str], classes: dict[s
         problems.append(f"bbox {detection['bbox']}")
     if any(round(value, 5) != value for value in (conf or 0.0, x, y, width, height)):
         problems.append("more than 5 decimals")
-    said = detection.get("classifications", [])
-    problems += [f"class {id_!r}" for id_, _ in said if id_ not in classes]
-    if [sure for _, sure in said] != sorted((sure for _, sure in said), reverse=True):
-        problems.append("classifications do not fall")
+    classes_given = detection.get("classifications", [])
+    problems += [f"class {id_!r}" for id_, _ in classes_given if id_ not in classes]
+    if [sure for _, sure in classes_given] != sorted((sure for _, sure in classes_given), reverse=True):
+        problems.append("classifications are not sorted by falling confidence")
     return problems

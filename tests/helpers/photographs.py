@@ -1,4 +1,4 @@
-"""Small photographs and detector files, made for tests."""
+"""Small photographs and detector files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def encoded(
     taken_at: dt.datetime | str | None = None,
     orientation: int | None = None,
 ) -> bytes:
-    """The image as a file's bytes, with EXIF where it is asked for."""
+    """The image as the bytes of a file, with the EXIF fields that are given."""
     exif = Image.Exif()
     exif[0x010F] = "a camera"  # Pillow writes no EXIF that has nothing at its top
     if orientation is not None:
@@ -51,16 +51,18 @@ def onnx_file(
     side: int | str = 64,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """An ONNX network that takes 1x3xSIDExSIDE floats and answers `output`, whatever it is shown.
+    """An ONNX network that takes 1x3xSIDExSIDE floats and returns `output` for any of them.
 
     Written by hand after onnx.proto: a constant that passes through Identity.
     """
     given = _value("images", (1, 3, side, side))
-    told = _value("output", output.shape)
+    returned = _value("output", output.shape)
     dims = b"".join(_number(1, length) for length in output.shape)
     constant = dims + _number(2, 1) + _text(8, "boxes") + _field(9, output.astype("<f4").tobytes())
     node = _text(1, "boxes") + _text(2, "output") + _text(4, "Identity")
-    graph = _field(1, node) + _text(2, "graph") + _field(5, constant) + _field(11, given) + _field(12, told)
+    graph = (
+        _field(1, node) + _text(2, "graph") + _field(5, constant) + _field(11, given) + _field(12, returned)
+    )
     model = _number(1, 8) + _field(7, graph) + _field(8, _text(1, "") + _number(2, 13))
     for key, value in (metadata or {}).items():
         model += _field(14, _text(1, key) + _text(2, value))

@@ -1,4 +1,4 @@
-"""Processes of this machine, looked up in /proc as Linux has it."""
+"""Processes of this machine, from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def processes_of(folder: Path) -> dict[int, str]:
             if command and str(folder).encode() in command + (entry / "environ").read_bytes():
                 found[int(entry.name)] = command.replace(b"\0", b" ").decode()
         except OSError:
-            continue  # it ended meanwhile, or is somebody else's
+            continue  # it has ended, or belongs to another user
     return found
 
 

@@ -1,4 +1,4 @@
-"""Small surveys, made for the tests of exporters."""
+"""Small sets of photographs to export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOX = Box(x1=0.25, y1=0.25, x2=0.5, y2=0.75)
 
 @dataclass(frozen=True, kw_only=True)
 class FixedSurvey:
-    """A survey that holds what it is given."""
+    """An export source of fixed photographs."""
 
     images: Sequence[LabelledImage]
     title: str = "Spring survey"
@@ -33,8 +33,10 @@ class FixedSurvey:
 def survey(
     *images: LabelledImage, deployments: Iterable[DeploymentRecord] = (), **others: Any
 ) -> FixedSurvey:
-    """A survey of these photographs."""
-    return FixedSurvey(images=images, deployments={one.id: one for one in deployments}, **others)
+    """An export source of these photographs."""
+    return FixedSurvey(
+        images=images, deployments={deployment.id: deployment for deployment in deployments}, **others
+    )
 
 
 def photograph(
@@ -44,12 +46,12 @@ def photograph(
     detectors: Iterable[str] = (),
     **fields: Any,
 ) -> LabelledImage:
-    """A photograph of site a at noon; `fields` are of its ImageRecord."""
+    """A photograph of site a at noon; `fields` are those of ImageRecord."""
     given = {"location": "site a", "datetime": NOON, "width": 160, "height": 120, **fields}
     record = ImageRecord(id=digest(name), file_name=name, path=f"/photos/{name}", **given)
     own = tuple(
-        LabelledDetection(record=_of(one.record, record.id, number), answer=one.answer)
-        for number, one in enumerate(boxes)
+        LabelledDetection(record=_of(box.record, record.id, number), answer=box.answer)
+        for number, box in enumerate(boxes)
     )
     return LabelledImage(image=record, detections=own, labels=tuple(labels), detectors=tuple(detectors))
 
@@ -65,7 +67,7 @@ def box(
     when: dt.datetime | None = None,
     **answer: Any,
 ) -> LabelledDetection:
-    """A detection with its answer, given at the moment `when`; `answer` are further fields of Answer."""
+    """A detection with its answer at the moment `when`; `answer` are further fields of Answer."""
     record = DetectionRecord(
         id="", image_id="", box=at, bbox_confidence=confidence, detector=detector, detector_category=kind
     )

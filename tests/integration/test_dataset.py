@@ -325,7 +325,7 @@ def test_what_was_made_can_be_imported(small: Workspace, tmp_path: Path) -> None
     small.make()
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     other.migrate()
-    report = import_crops(other, tmp_path / "other", small.out)
+    report = import_crops(make_workspace(other, tmp_path / "other"), small.out)
     assert (report.photographs, report.labels, report.refused) == (20, 20, {})
     other.dispose()
 

@@ -56,7 +56,11 @@ def test_megadetector_results_go_through_the_store_and_come_out_the_same(
     given = json.loads(source.read_text())
     classified = "classification_categories" in given
     first = import_results(
-        database, tmp_path, source, source.parent, options=EVERYTHING, classifications=classified
+        make_workspace(database, tmp_path),
+        source,
+        source.parent,
+        options=EVERYTHING,
+        classifications=classified,
     )
     assert first.labels == (21 if classified else 0)
     out = tmp_path / "out.json"
@@ -65,7 +69,13 @@ def test_megadetector_results_go_through_the_store_and_come_out_the_same(
     written = json.loads(out.read_text())
     assert broken_rules(written) == []
     assert written["info"]["detector"] == given["info"]["detector"]
-    import_results(second, tmp_path / "2", out, source.parent, options=EVERYTHING, classifications=classified)
+    import_results(
+        make_workspace(second, tmp_path / "2"),
+        out,
+        source.parent,
+        options=EVERYTHING,
+        classifications=classified,
+    )
     assert names(second) == names(database)
     columns = ("bbox_confidence", "detector", "detector_category")
     assert boxes(second, *columns) == boxes(database, *columns)
@@ -94,11 +104,11 @@ def test_detections_as_csv_go_through_the_store_and_come_out_the_same(
 ) -> None:
     source = shared_data / "lila_mixed" / "megadetector_v5a.json"
     animals = ImportOptions(threshold=0.0, rows_only=True)
-    import_results(database, tmp_path, source, source.parent, options=animals)
+    import_results(make_workspace(database, tmp_path), source, source.parent, options=animals)
     out = tmp_path / "out.csv"
     detections_csv.write(out, StoreExport(make_workspace(database, tmp_path), None), axis_order=axis_order)
     report = import_detections(
-        second, tmp_path / "2", out, source.parent, axis_order=axis_order, options=animals
+        make_workspace(second, tmp_path / "2"), out, source.parent, axis_order=axis_order, options=animals
     )
     assert report.refused == report.notes == {}
     assert boxes(second, "bbox_confidence") == boxes(database, "bbox_confidence")

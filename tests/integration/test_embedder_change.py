@@ -20,7 +20,7 @@ from pipeline.embedders import load
 from pipeline.embedders.embedder import TwoStepEmbedder
 from pipeline.errors import EmbedderError, ModelError
 from pipeline.jobs.enqueue import is_due
-from pipeline.records import ModelRecord, ProjectRecord, RunState
+from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
 from pipeline.steps.embedding.embed import embed
@@ -295,7 +295,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     label(pool, range(24, 48))
     monkeypatch.setattr(Workspace, "label_studio", lambda _: forest())
     workspace = make_workspace(pool, tmp_path)
-    run = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+    run = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
     assert run.state is RunState.DONE
     assert run.result is not None
     assert run.result["version"] is None
@@ -305,7 +305,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     with pool.read() as conn:
         assert {one.version for one in models.all(conn, PROJECT)} == {learned.version, changes[0].version}
     label(pool, range(48, 54))
-    again = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+    again = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
     assert again.result is not None
     with pool.read() as conn:
         assert models.get(conn, again.result["version"]).embedder == "coloured"
@@ -445,7 +445,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     assert f"to revert, run `wildloop activate {first.version}`" in told
     assert "its queue is pushed" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
-    assert "already; nothing changed" in say("embedding", "use", "descriptor")
+    assert f"already uses {descriptor}; nothing changed" in say("embedding", "use", "descriptor")
     arrive(sqlite_database, tmp_path, 30, 33)
     assert "3 crops embedded" in say("embed")
     assert count(sqlite_database, descriptor) == 33

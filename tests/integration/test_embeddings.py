@@ -1,4 +1,4 @@
-"""Embeddings in the store, the pool in memory and the step that fills them, on both databases."""
+"""Stored embeddings, the pool in memory and the step that embeds crops, on both databases."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MeanColour(TwoStepEmbedder):
 
 
 def known_vectors(ids: Sequence[str]) -> NDArray[np.float32]:
-    """A vector of each id that a reader can check."""
+    """A vector for each id that follows from the id, so that a reader can check it."""
     rows = [[int(one[at : at + 2], 16) for at in range(0, 2 * DIMENSION, 2)] for one in (i * 2 for i in ids)]
     return np.array(rows, np.float32).reshape(-1, DIMENSION)
 
@@ -87,8 +87,8 @@ def add_detections(
 
 
 def write_crops(data_dir: Path, ids: Sequence[str]) -> None:
-    for number, one in enumerate(ids):
-        path = data_dir / "crops" / one[:2] / f"{one}.jpg"
+    for number, id_ in enumerate(ids):
+        path = data_dir / "crops" / id_[:2] / f"{id_}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (24, 24), (number % 256, 100, 200)).save(path, quality=95)
 
@@ -99,7 +99,7 @@ def append(database: Database, ids: Sequence[str]) -> int:
         return embeddings.append(conn, ID, ids, known_vectors(ids))
 
 
-# --- the store ---------------------------------------------------------------------------------------------
+# --- the store
 
 
 def test_a_detection_keeps_its_first_vector(database: Database) -> None:
@@ -131,9 +131,9 @@ def test_only_detections_with_a_crop_and_without_a_vector_are_missing(database: 
     with database.read() as conn:
         assert embeddings.missing_count(conn, ID) == 4
         page = embeddings.missing(conn, ID, "", 2)
-        assert [one for one, _ in page] == [ids[0], ids[2]]
+        assert [id_ for id_, _ in page] == [ids[0], ids[2]]
         assert page[0][1] == f"crops/{ids[0][:2]}/{ids[0]}.jpg"
-        assert [one for one, _ in embeddings.missing(conn, ID, ids[2], 9, until=ids[3])] == [ids[3]]
+        assert [id_ for id_, _ in embeddings.missing(conn, ID, ids[2], 9, until=ids[3])] == [ids[3]]
         assert embeddings.missing_count(conn, "another") == 5
 
 
@@ -146,21 +146,19 @@ def test_only_detections_with_a_crop_and_without_a_vector_are_missing(database: 
         (np.full((1, DIMENSION), np.nan), "contains NaN"),
     ],
 )
-def test_vectors_that_would_spoil_the_pool_are_refused(
-    sqlite_database: Database, vectors: NDArray[Any], message: str
-) -> None:
+def test_invalid_vectors_are_an_error(sqlite_database: Database, vectors: NDArray[Any], message: str) -> None:
     ids = add_detections(sqlite_database, 1)
     append(sqlite_database, [])
     with pytest.raises(EmbedderError, match=message), sqlite_database.write() as conn:
         embeddings.append(conn, ID, ids, vectors)
 
 
-def test_an_unknown_embedder_is_named_with_what_to_do(database: Database, tmp_path: Path) -> None:
+def test_an_unknown_embedder_is_an_error_with_the_remedy(database: Database, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no embedder 'nobody'.*wildloop embed"):
         open_pool(database, tmp_path, "nobody")
 
 
-def test_an_embedder_may_not_change_its_dimension(sqlite_database: Database) -> None:
+def test_another_dimension_of_an_embedder_is_an_error(sqlite_database: Database) -> None:
     append(sqlite_database, [])
     other = MeanColour()
     other.dimension = 17
@@ -168,7 +166,7 @@ def test_an_embedder_may_not_change_its_dimension(sqlite_database: Database) -> 
         embeddings.register(conn, other)
 
 
-# --- the pool ----------------------------------------------------------------------------------------------
+# --- the pool
 
 
 def check_pool(database: Database, data_dir: Path, ids: Sequence[str]) -> None:
@@ -188,7 +186,7 @@ def test_an_empty_pool_has_a_shape(database: Database, tmp_path: Path) -> None:
     assert open_pool(database, tmp_path, ID).rows([]).shape == (0, DIMENSION)
 
 
-def test_the_pool_grows_by_what_is_new(
+def test_the_pool_grows_by_new_vectors(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embeddings, "READ_ROWS", 7)  # several pages
@@ -198,16 +196,16 @@ def test_the_pool_grows_by_what_is_new(
     before = open_pool(database, tmp_path, ID)
     append(database, ids[25:])
     check_pool(database, tmp_path, ids)
-    np.testing.assert_array_equal(before.vectors, known_vectors(ids[:25]))  # what was open stays as it was
+    np.testing.assert_array_equal(before.vectors, known_vectors(ids[:25]))  # an open pool does not change
 
 
-def test_a_pool_is_not_made_again_when_nothing_is_new(database: Database, tmp_path: Path) -> None:
+def test_an_unchanged_pool_is_reused(database: Database, tmp_path: Path) -> None:
     append(database, add_detections(database, 4))
     pool = open_pool(database, tmp_path, ID)
     assert open_pool(database, tmp_path, ID) is pool
 
 
-def test_rows_come_in_the_order_asked_for(database: Database, tmp_path: Path) -> None:
+def test_rows_come_in_the_requested_order(database: Database, tmp_path: Path) -> None:
     ids = add_detections(database, 6)
     append(database, ids)
     pool = open_pool(database, tmp_path, ID)
@@ -220,10 +218,10 @@ def test_rows_come_in_the_order_asked_for(database: Database, tmp_path: Path) ->
         pool.rows(["0000"])
 
 
-def test_embedders_have_pools_of_their_own(
+def test_each_embedder_has_its_own_pool(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embeddings, "READ_ROWS", 3)  # the other embedder's rows leave gaps longer than a page
+    monkeypatch.setattr(embeddings, "READ_ROWS", 3)  # the other embedder leaves gaps longer than a page
     ids = add_detections(database, 12)
     other = MeanColour()
     other.id = "other-0123456789ab"
@@ -242,13 +240,13 @@ def cache_files(data_dir: Path) -> dict[str, Path]:
     return {path.name.partition(".")[0].partition("-")[0]: path for path in folder.iterdir()}
 
 
-def test_a_tail_that_a_killed_process_left_is_cut(database: Database, tmp_path: Path) -> None:
+def test_an_incomplete_end_left_by_a_killed_process_is_removed(database: Database, tmp_path: Path) -> None:
     ids = add_detections(database, 10)
     append(database, ids[:6])
     check_pool(database, tmp_path, ids[:6])
     files = cache_files(tmp_path)
     with files["vectors"].open("ab") as vectors, files["ids"].open("ab") as names:
-        vectors.write(b"\xff" * (DIMENSION * 2 + 5))  # a row and a part of one that the state does not count
+        vectors.write(b"\xff" * (DIMENSION * 2 + 5))  # a row and a part of one, not counted in the state
         names.write(b"half an id")
     check_pool(database, tmp_path, ids[:6])
     append(database, ids[6:])
@@ -257,9 +255,7 @@ def test_a_tail_that_a_killed_process_left_is_cut(database: Database, tmp_path: 
 
 @pytest.mark.parametrize("damage", ["state", "vectors", "ids"])
 @pytest.mark.parametrize("how", ["cut", "gone"])
-def test_a_damaged_cache_is_made_again(
-    sqlite_database: Database, tmp_path: Path, damage: str, how: str
-) -> None:
+def test_a_damaged_cache_is_rebuilt(sqlite_database: Database, tmp_path: Path, damage: str, how: str) -> None:
     ids = add_detections(sqlite_database, 10)
     append(sqlite_database, ids)
     check_pool(sqlite_database, tmp_path, ids)
@@ -271,21 +267,21 @@ def test_a_damaged_cache_is_made_again(
     check_pool(sqlite_database, tmp_path, ids)
 
 
-def test_another_stores_cache_is_replaced(database: Database, tmp_path: Path) -> None:
-    stranger = Database(f"sqlite:///{tmp_path / 'stranger.db'}")
-    stranger.migrate()
-    theirs = add_detections(stranger, 9, prefix="theirs")
-    append(stranger, theirs)
-    check_pool(stranger, tmp_path, theirs)
-    still_open = open_pool(stranger, tmp_path, ID)
-    ours = add_detections(database, 5)
-    append(database, ours)
-    check_pool(database, tmp_path, ours)
-    np.testing.assert_array_equal(still_open.vectors, known_vectors(theirs))
-    stranger.dispose()
+def test_the_cache_of_another_database_is_replaced(database: Database, tmp_path: Path) -> None:
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    other.migrate()
+    other_ids = add_detections(other, 9, prefix="other")
+    append(other, other_ids)
+    check_pool(other, tmp_path, other_ids)
+    still_open = open_pool(other, tmp_path, ID)
+    ids = add_detections(database, 5)
+    append(database, ids)
+    check_pool(database, tmp_path, ids)
+    np.testing.assert_array_equal(still_open.vectors, known_vectors(other_ids))
+    other.dispose()
 
 
-def test_what_a_restored_backup_undid_leaves_the_cache(tmp_path: Path) -> None:
+def test_rows_that_a_restored_backup_removed_leave_the_cache(tmp_path: Path) -> None:
     path = tmp_path / "wildloop.db"
     store = Database(f"sqlite:///{path}")
     store.migrate()
@@ -302,7 +298,7 @@ def test_what_a_restored_backup_undid_leaves_the_cache(tmp_path: Path) -> None:
     store.dispose()
 
 
-# --- several processes -------------------------------------------------------------------------------------
+# --- several processes
 
 
 def spawned(work: Callable[..., None], *args: Any) -> Any:
@@ -327,7 +323,9 @@ def open_often(url: str, data_dir: Path) -> None:
         open_pool(database, data_dir, ID)
 
 
-def test_two_writers_and_a_reader_miss_nothing(database: Database, database_url: str, tmp_path: Path) -> None:
+def test_a_reader_of_two_writers_misses_nothing(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
     ids = add_detections(database, 200)
     append(database, [])
     writers = [spawned(append_slowly, database_url, half) for half in (ids[:100], ids[100:])]
@@ -339,7 +337,7 @@ def test_two_writers_and_a_reader_miss_nothing(database: Database, database_url:
     assert sorted(open_pool(database, tmp_path, ID).ids) == sorted(ids)
 
 
-def test_readers_that_refresh_one_cache_at_once_agree(
+def test_readers_that_update_one_cache_at_once_agree(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     ids = add_detections(database, 300)
@@ -357,7 +355,7 @@ def test_readers_that_refresh_one_cache_at_once_agree(
     check_pool(database, tmp_path, ids)
 
 
-def test_a_killed_writer_leaves_whole_rows_only(
+def test_a_killed_writer_leaves_only_complete_transactions(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     ids = add_detections(database, 3000)
@@ -374,10 +372,10 @@ def test_a_killed_writer_leaves_whole_rows_only(
     check_pool(database, tmp_path, ids)
 
 
-# --- the step ----------------------------------------------------------------------------------------------
+# --- the step
 
 
-def test_every_crop_gets_its_vector(database: Database, tmp_path: Path) -> None:
+def test_every_crop_gets_a_vector(database: Database, tmp_path: Path) -> None:
     ids = add_detections(database, 30)
     write_crops(tmp_path, ids)
     report = embed(make_workspace(database, tmp_path), MeanColour(), batch_size=7)
@@ -387,7 +385,7 @@ def test_every_crop_gets_its_vector(database: Database, tmp_path: Path) -> None:
     assert embed(make_workspace(database, tmp_path), MeanColour()).embedded == 0
 
 
-def test_an_interrupted_run_is_taken_up_where_it_ended(database: Database, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_continued(database: Database, tmp_path: Path) -> None:
     ids = add_detections(database, 30)
     write_crops(tmp_path, ids)
     with pytest.raises(KeyboardInterrupt):
@@ -398,12 +396,12 @@ def test_an_interrupted_run_is_taken_up_where_it_ended(database: Database, tmp_p
     assert sorted(open_pool(database, tmp_path, ID).ids) == sorted(ids)
 
 
-def test_missing_and_broken_crops_are_named_and_the_rest_is_embedded(
+def test_missing_and_broken_crops_are_reported_and_all_others_embedded(
     database: Database, tmp_path: Path
 ) -> None:
     ids = add_detections(database, 12)
     write_crops(tmp_path, ids)
-    crops = {one: tmp_path / "crops" / one[:2] / f"{one}.jpg" for one in ids}
+    crops = {id_: tmp_path / "crops" / id_[:2] / f"{id_}.jpg" for id_ in ids}
     crops[ids[3]].unlink()
     crops[ids[5]].write_text("not a photograph")
     crops[ids[8]].write_bytes(crops[ids[8]].read_bytes()[:300])
@@ -418,13 +416,15 @@ def test_missing_and_broken_crops_are_named_and_the_rest_is_embedded(
     assert embed(make_workspace(database, tmp_path), MeanColour()).embedded == 3
 
 
-def test_a_batch_of_broken_crops_alone_ends_no_run(sqlite_database: Database, tmp_path: Path) -> None:
+def test_a_batch_with_only_broken_crops_does_not_end_the_run(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
     add_detections(sqlite_database, 5)
     report = embed(make_workspace(sqlite_database, tmp_path), MeanColour(), batch_size=2)
     assert (report.embedded, len(report.broken)) == (0, 5)
 
 
-def test_processes_that_embed_at_once_share_the_work(
+def test_processes_that_embed_at_once_share_the_crops(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     ids = add_detections(database, 150)

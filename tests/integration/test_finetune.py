@@ -35,8 +35,8 @@ from pipeline.training import state, trainer
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_crops import COLOURS, SMALL, network
 from tests.helpers.labelled_workspace import (
-    BURST,
     PROJECT,
+    SEQUENCE,
     SPECIES,
     detection,
     forest,
@@ -56,7 +56,7 @@ BETTER = Comparison(
 
 
 def place(number: int) -> str:
-    return f"site {number // BURST % PLACES}"
+    return f"site {number // SEQUENCE % PLACES}"
 
 
 def furnish(database: Database, data_dir: Path) -> None:
@@ -318,7 +318,7 @@ def test_where_all_that_is_judged_is_of_one_place_its_bursts_are_drawn(
     project_database: Database, tmp_path: Path, teacher: Teacher
 ) -> None:
     # A place that is always drawn decides by itself: there would be no doubt at all.
-    western = [f"i{one}" for one in range(CROPS) if one // BURST % 2]
+    western = [f"i{one}" for one in range(CROPS) if one // SEQUENCE % 2]
     with project_database.write() as conn:
         conn.execute(sa.delete(audit_table))
         conn.execute(sa.update(image_table).values(location="east"))
@@ -328,7 +328,7 @@ def test_where_all_that_is_judged_is_of_one_place_its_bursts_are_drawn(
     assert len(teacher.places()) == 1
     assert found.judged is not None
     assert found.judged.by == "sequence"
-    assert found.judged.comparison.clusters * BURST == found.judged.comparison.crops
+    assert found.judged.comparison.clusters * SEQUENCE == found.judged.comparison.crops
 
 
 def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(

@@ -19,8 +19,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from PIL import Image
 
-from importers.detectors import DetectedBox, load_detector
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import DetectedBox, WholeFrame, load_detector
 from importers.ingest.source_image import ImportOptions
 from importers.sources.folder import import_folder
 from importers.sources.megadetector import import_results
@@ -31,6 +30,7 @@ from pipeline.records import Box, ImageRecord
 from pipeline.render.importing import import_report
 from pipeline.store import detections, images, schema
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
@@ -104,7 +104,7 @@ def seen(name: str, *boxes: list[float]) -> dict[str, Any]:
 def test_a_folder_becomes_photographs_detections_and_crops(database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos"), tmp_path / "data"
     detector = Fixed(finding(), finding(0.5, x=0.6), finding(0.1), finding(0.9, "person"))
-    report = import_folder(database, data, root, detector)
+    report = import_folder(make_workspace(database, data), root, detector)
     assert (report.photographs, report.detections, report.sequences) == (6, 12, 2)
     assert report.left_out == {"person": 6}
     with database.read() as conn:
@@ -132,9 +132,9 @@ def test_a_second_run_imports_nothing_twice_and_reads_nothing_again(
     database: Database, tmp_path: Path
 ) -> None:
     root, data, detector = study(tmp_path / "photos"), tmp_path / "data", Fixed(finding())
-    import_folder(database, data, root, detector)
+    import_folder(make_workspace(database, data), root, detector)
     before = everything(database, data)
-    report = import_folder(database, data, root, detector)
+    report = import_folder(make_workspace(database, data), root, detector)
     assert (report.photographs, report.known, report.detections) == (0, 6, 0)
     assert detector.looks == 6
     assert everything(database, data) == before
@@ -145,15 +145,15 @@ def test_files_that_were_only_touched_or_moved_are_known_by_their_content(
     database: Database, tmp_path: Path
 ) -> None:
     root, data, detector = study(tmp_path / "photos"), tmp_path / "data", Fixed(finding())
-    import_folder(database, data, root, detector)
+    import_folder(make_workspace(database, data), root, detector)
     before = everything(database, data)
     for path in root.rglob("*.JPG"):
         os.utime(path, (1, 1))
-    assert import_folder(database, data, root, detector).known == 6
+    assert import_folder(make_workspace(database, data), root, detector).known == 6
     assert detector.looks == 6
     assert everything(database, data) == before
     moved = root.rename(tmp_path / "archive")
-    report = import_folder(database, data, moved, detector)
+    report = import_folder(make_workspace(database, data), moved, detector)
     assert (report.photographs, report.known, report.detections) == (0, 6, 0)
     assert everything(database, data) == before
     assert {row[0].split("/")[-5] for row in table(database, "path")} == {"archive"}
@@ -164,13 +164,13 @@ def test_what_is_added_later_joins_the_sequence_it_belongs_to(database: Database
     late = root / "site 0" / "DCIM" / "100EK113" / "IMG_1.JPG"
     held_back = late.read_bytes()
     late.unlink()
-    import_folder(database, data, root, Fixed(finding()))
+    import_folder(make_workspace(database, data), root, Fixed(finding()))
     assert [row[1:] for row in table(database, "file_name", "frame_num", "seq_num_frames")] == [
         (0, 2),
         (1, 2),
     ]
     put(late, held_back)
-    report = import_folder(database, data, root, Fixed(finding()))
+    report = import_folder(make_workspace(database, data), root, Fixed(finding()))
     assert (report.photographs, report.known) == (1, 2)
     columns = ("file_name", "frame_num", "seq_num_frames")
     assert [row[1:] for row in table(database, *columns)] == [(0, 3), (1, 3), (2, 3)]
@@ -181,9 +181,9 @@ def test_a_better_location_pattern_moves_photographs_without_reading_them(
     database: Database, tmp_path: Path
 ) -> None:
     root, data, detector = study(tmp_path / "photos"), tmp_path / "data", Fixed(finding())
-    import_folder(database, data, root, detector)
+    import_folder(make_workspace(database, data), root, detector)
     options = ImportOptions(location_pattern=r"(?P<location>site) \d")
-    report = import_folder(database, data, root, detector, options=options)
+    report = import_folder(make_workspace(database, data), root, detector, options=options)
     assert (report.known, report.moved, detector.looks) == (6, 6, 6)
     assert set(table(database, "location")) == {("site",)}
     assert sorted(table(database, "frame_num")) == [(n,) for n in range(6)]  # one camera, one burst
@@ -192,9 +192,11 @@ def test_a_better_location_pattern_moves_photographs_without_reading_them(
 def test_a_lower_threshold_looks_again_and_adds_only_what_is_new(database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos"), tmp_path / "data"
     detector = Fixed(finding(0.9), finding(0.15, x=0.6))
-    import_folder(database, data, root, detector)
+    import_folder(make_workspace(database, data), root, detector)
     before = set(table(database, "id", source=schema.detection))
-    report = import_folder(database, data, root, detector, options=ImportOptions(threshold=0.1))
+    report = import_folder(
+        make_workspace(database, data), root, detector, options=ImportOptions(threshold=0.1)
+    )
     assert (report.detections, detector.looks) == (6, 12)
     assert before < set(table(database, "id", source=schema.detection))
     assert len(table(database)) == 6
@@ -204,8 +206,8 @@ def test_a_second_detector_adds_its_own_detections_to_the_same_photographs(
     database: Database, tmp_path: Path
 ) -> None:
     root, data = study(tmp_path / "photos"), tmp_path / "data"
-    import_folder(database, data, root, Fixed(finding()))
-    import_folder(database, data, root / "site 0", Fixed(finding(), name="other"))
+    import_folder(make_workspace(database, data), root, Fixed(finding()))
+    import_folder(make_workspace(database, data), root / "site 0", Fixed(finding(), name="other"))
     assert len(table(database)) == 6
     assert sorted(row[0] for row in table(database, "detector", source=schema.detection)) == [
         *["fixed"] * 6,
@@ -215,9 +217,9 @@ def test_a_second_detector_adds_its_own_detections_to_the_same_photographs(
 
 def test_a_changed_photograph_is_imported_beside_the_old_one(database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos", sites=1, frames=1), tmp_path / "data"
-    import_folder(database, data, root, Fixed(finding()))
+    import_folder(make_workspace(database, data), root, Fixed(finding()))
     put(next(root.rglob("*.JPG")), encoded(scene(seed=7)))
-    report = import_folder(database, data, root, Fixed(finding()))
+    report = import_folder(make_workspace(database, data), root, Fixed(finding()))
     assert (report.photographs, report.changed) == (1, 1)
     assert len(table(database)) == 2
 
@@ -231,7 +233,7 @@ def test_bad_files_cost_themselves_alone_and_are_recorded_with_the_reason(
     put(root / "bad" / "cut.jpg", encoded(scene(800, 600))[:4000])
     (root / "bad" / "gone.jpg").symlink_to(root / "nowhere")
     os.mkfifo(root / "bad" / "pipe.jpg")
-    report = import_folder(database, data, root, Fixed(finding()))
+    report = import_folder(make_workspace(database, data), root, Fixed(finding()))
     expected = {"not_an_image": 1, "empty": 1, "truncated": 1, "missing": 1, "not_a_file": 1}
     assert report.photographs == 3
     assert report.failed == expected
@@ -246,11 +248,11 @@ def test_a_mended_file_replaces_its_failure(database: Database, tmp_path: Path) 
     root, data = tmp_path / "photos", tmp_path / "data"
     put(root / "a.jpg", b"")
     (root / "b.jpg").symlink_to(root / "nowhere")
-    assert import_folder(database, data, root, WholeFrame()).nothing_imported
+    assert import_folder(make_workspace(database, data), root, WholeFrame()).nothing_imported
     put(root / "a.jpg", encoded(scene()))
     (root / "b.jpg").unlink()
     put(root / "b.jpg", encoded(scene(seed=1)))
-    report = import_folder(database, data, root, WholeFrame())
+    report = import_folder(make_workspace(database, data), root, WholeFrame())
     assert (report.photographs, dict(report.failed)) == (2, {})
     assert table(database, "file_name", "failure") == [("a.jpg", None), ("b.jpg", None)]
 
@@ -263,8 +265,8 @@ def test_a_photograph_that_a_detector_fails_on_stays_as_another_has_left_it(
             raise PhotoError("detector", "it did not like this one")
 
     root, data = study(tmp_path / "photos", sites=1, frames=1), tmp_path / "data"
-    import_folder(database, data, root, Fixed(finding()))
-    report = import_folder(database, data, root, Failing(name="failing"))
+    import_folder(make_workspace(database, data), root, Fixed(finding()))
+    report = import_folder(make_workspace(database, data), root, Failing(name="failing"))
     assert report.failed == {"detector": 1}
     assert [row[0] for row in table(database, "failure")] == [None]
 
@@ -276,7 +278,7 @@ def test_names_of_any_bytes_are_imported(database: Database, tmp_path: Path) -> 
     for number, name in enumerate(names):
         put(root / os.fsdecode(b"f\xfc " + name), encoded(scene(seed=number)))
     for run in range(2):
-        report = import_folder(database, data, root, WholeFrame())
+        report = import_folder(make_workspace(database, data), root, WholeFrame())
         assert (report.photographs, report.known) == ((5, 0) if run == 0 else (0, 5))
     assert ("f\\udcfc caf\\udce9.jpg",) in table(database, "file_name")
 
@@ -285,14 +287,14 @@ def test_one_photograph_under_two_names_is_two_photographs(database: Database, t
     root, data = tmp_path / "photos", tmp_path / "data"
     for name in ("a.jpg", "b.jpg"):
         put(root / name, encoded(scene()))
-    assert import_folder(database, data, root, WholeFrame()).detections == 2
+    assert import_folder(make_workspace(database, data), root, WholeFrame()).detections == 2
 
 
 def test_boxes_that_coincide_are_one_detection_of_the_higher_confidence(
     database: Database, tmp_path: Path
 ) -> None:
     root, data = study(tmp_path / "photos", sites=1, frames=1), tmp_path / "data"
-    import_folder(database, data, root, Fixed(finding(0.4), finding(0.8), finding(0.6)))
+    import_folder(make_workspace(database, data), root, Fixed(finding(0.4), finding(0.8), finding(0.6)))
     assert table(database, "bbox_confidence", source=schema.detection) == [(0.8,)]
 
 
@@ -302,11 +304,16 @@ def test_a_folder_without_photographs_is_an_error_that_says_what_is_there(
     put(tmp_path / "photos" / "notes.txt", b"no photographs")
     for folder, problem in [("photos", r"no photograph in .*, only 1 \.txt"), ("absent", "is no folder")]:
         with pytest.raises(SourceError, match=problem):
-            import_folder(sqlite_database, tmp_path / "data", tmp_path / folder, WholeFrame())
+            import_folder(make_workspace(sqlite_database, tmp_path / "data"), tmp_path / folder, WholeFrame())
     study(tmp_path / "photos")
     options = ImportOptions(keep=frozenset({"bird"}))
     with pytest.raises(SourceError, match="nothing of it is kept by bird"):
-        import_folder(sqlite_database, tmp_path / "data", tmp_path / "photos", WholeFrame(), options=options)
+        import_folder(
+            make_workspace(sqlite_database, tmp_path / "data"),
+            tmp_path / "photos",
+            WholeFrame(),
+            options=options,
+        )
 
 
 def test_the_number_of_threads_changes_nothing(sqlite_database: Database, tmp_path: Path) -> None:
@@ -314,7 +321,12 @@ def test_the_number_of_threads_changes_nothing(sqlite_database: Database, tmp_pa
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     other.migrate()
     for store, name, workers in [(sqlite_database, "one", 1), (other, "four", 4)]:
-        import_folder(store, tmp_path / name, root, Fixed(finding()), options=ImportOptions(workers=workers))
+        import_folder(
+            make_workspace(store, tmp_path / name),
+            root,
+            Fixed(finding()),
+            options=ImportOptions(workers=workers),
+        )
     assert everything(sqlite_database, tmp_path / "one") == everything(other, tmp_path / "four")
     other.dispose()
 
@@ -336,7 +348,7 @@ def test_results_and_photographs_meet(database: Database, tmp_path: Path) -> Non
         seen("../secret.jpg", BOX),
         seen("clip.mp4"),
     )
-    report = import_results(database, data, listed, root)
+    report = import_results(make_workspace(database, data), listed, root)
     assert (report.photographs, report.detections, report.without_findings) == (2, 2, 1)
     assert report.failed == {"missing": 1, "detector": 1, "outside": 1, "video": 1}
     assert report.duplicates == 1
@@ -344,7 +356,7 @@ def test_results_and_photographs_meet(database: Database, tmp_path: Path) -> Non
         assert images.counts(conn)["failed"] == dict(sorted(report.failed.items()))
     assert set(table(database, "detector", source=schema.detection)) == {("results:md_v5a",)}
     before = everything(database, data)
-    again = import_results(database, data, listed, root)
+    again = import_results(make_workspace(database, data), listed, root)
     assert (again.photographs, again.known, again.detections) == (0, 2, 0)
     assert again.failed == report.failed
     assert everything(database, data) == before
@@ -357,10 +369,10 @@ def test_photographs_looked_for_in_the_wrong_folder_are_found_later(
     wrong.mkdir()
     names = [str(path.relative_to(root)) for path in sorted(root.rglob("*.JPG"))]
     listed = results(tmp_path / "md.json", *(seen(name, BOX) for name in names))
-    report = import_results(database, data, listed, wrong)
+    report = import_results(make_workspace(database, data), listed, wrong)
     assert report.failed == {"missing": 3}
     assert report.nothing_imported
-    assert import_results(database, data, listed, root).photographs == 3
+    assert import_results(make_workspace(database, data), listed, root).photographs == 3
     with database.read() as conn:
         assert images.counts(conn) == {"photographs": 3, "failed": {}}
 
@@ -369,9 +381,9 @@ def test_photographs_that_vanish_after_their_import_stay_imported(database: Data
     root, data = study(tmp_path / "photos", sites=1, frames=1), tmp_path / "data"
     name = str(next(root.rglob("*.JPG")).relative_to(root))
     listed = results(tmp_path / "md.json", seen(name, BOX))
-    import_results(database, data, listed, root)
+    import_results(make_workspace(database, data), listed, root)
     (root / name).unlink()
-    report = import_results(database, data, listed, root)
+    report = import_results(make_workspace(database, data), listed, root)
     assert (report.known, dict(report.failed)) == (1, {})
 
 
@@ -379,7 +391,7 @@ def test_a_broken_record_of_a_results_file_costs_itself(sqlite_database: Databas
     root, data = study(tmp_path / "photos", sites=1), tmp_path / "data"
     good = seen("site 0/DCIM/100EK113/IMG_0.JPG", BOX)
     listed = results(tmp_path / "md.json", good, seen("b.jpg", [1, 2, 3]))
-    report = import_results(sqlite_database, data, listed, root)
+    report = import_results(make_workspace(sqlite_database, data), listed, root)
     assert report.photographs == 1
     assert "1  record refused (with a broken detection)" in import_report(report)
     assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in import_report(
@@ -394,7 +406,7 @@ def test_a_results_file_that_is_cut_short_writes_nothing(sqlite_database: Databa
     for length in range(0, len(whole) - 1, 7):
         listed.write_bytes(whole[:length])
         with pytest.raises(SourceError):
-            import_results(sqlite_database, data, listed, root)
+            import_results(make_workspace(sqlite_database, data), listed, root)
     assert table(sqlite_database) == []
     assert not data.exists()
 
@@ -413,7 +425,7 @@ def test_an_import_killed_in_the_middle_goes_on_and_ends_as_if_it_had_not_been(
         put(root / f"site {number % 3}" / f"IMG_{number}.JPG", data)
     whole = Database(f"sqlite:///{tmp_path / 'whole.db'}")
     whole.migrate()
-    import_folder(whole, tmp_path / "whole", root, WholeFrame())
+    import_folder(make_workspace(whole, tmp_path / "whole"), root, WholeFrame())
 
     data_dir = tmp_path / "data"
     environ = {**os.environ, "WILDLOOP_DATA_DIR": str(data_dir), "WILDLOOP_DATABASE_URL": database_url}
@@ -428,7 +440,7 @@ def test_an_import_killed_in_the_middle_goes_on_and_ends_as_if_it_had_not_been(
     done = len(table(database, "id"))
     assert 0 < done < 480
 
-    report = import_folder(database, data_dir, root, WholeFrame())
+    report = import_folder(make_workspace(database, data_dir), root, WholeFrame())
     assert report.known == done
     assert report.photographs == 480 - done
     assert everything(database, data_dir) == everything(whole, tmp_path / "whole")
@@ -442,7 +454,7 @@ def test_difficult_files_are_imported_or_recorded(
     sqlite_database: Database, shared_data: Path, tmp_path: Path
 ) -> None:
     root = shared_data / "difficult_files"
-    report = import_folder(sqlite_database, tmp_path, root, WholeFrame())
+    report = import_folder(make_workspace(sqlite_database, tmp_path), root, WholeFrame())
     assert (report.photographs, dict(report.failed)) == (5, {"truncated": 1})
     sizes = {
         name: (width, height)
@@ -456,7 +468,7 @@ def test_yolox_nano_finds_animals_in_ena24(
     sqlite_database: Database, shared_data: Path, tmp_path: Path
 ) -> None:
     detector = load_detector(f"onnx:{shared_data / 'models' / 'yolox_nano.onnx'}")
-    report = import_folder(sqlite_database, tmp_path, shared_data / "ena24", detector)
+    report = import_folder(make_workspace(sqlite_database, tmp_path), shared_data / "ena24", detector)
     assert report.photographs == 21
     assert report.photographs - report.without_findings >= 10  # 21 photographs, an animal on each
     assert table(sqlite_database, "detector_category", source=schema.detection)[0] == ("animal",)
@@ -473,13 +485,15 @@ def test_lila_photographs_with_their_megadetector_results(
         for found in image["detections"]
         if found["category"] == "1" and found["conf"] >= 0.2
     ]
-    report = import_results(database, tmp_path, root / "megadetector_v5a.json", root)
+    report = import_results(make_workspace(database, tmp_path), root / "megadetector_v5a.json", root)
     assert (report.photographs, report.detections) == (31, len(sure))
     assert report.without_time == 7
 
 
 def test_fish_crops_are_taken_whole(sqlite_database: Database, shared_data: Path, tmp_path: Path) -> None:
-    report = import_folder(sqlite_database, tmp_path, shared_data / "fish_crops", WholeFrame())
+    report = import_folder(
+        make_workspace(sqlite_database, tmp_path), shared_data / "fish_crops", WholeFrame()
+    )
     assert (report.photographs, report.detections) == (491, 491)
     assert report.skipped == {".csv": 1}
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import WholeFrame
 from importers.ingest.source_image import ImportOptions
 from importers.sources.camtrap_dp import import_camtrap_dp
 from importers.sources.deployments import import_deployments
@@ -75,7 +75,7 @@ def test_a_package_becomes_photographs_deployments_boxes_and_labels(
     ]
     media = [medium("m1"), medium("m2", timestamp="2024-05-02T10:00:05Z")]
     root = photographed(tmp_path / "p", [deployment()], media, observations)
-    report = import_camtrap_dp(database, tmp_path / "data", root)
+    report = import_camtrap_dp(make_workspace(database, tmp_path / "data"), root)
     assert (report.photographs, report.detections, report.not_looked_at) == (2, 1, 1)
     assert stored(database, schema.deployment, "id", "location", "latitude", "longitude", "timezone") == [
         ("d1", "site d1", 51.1, 4.2, "+02:00")
@@ -100,9 +100,9 @@ def test_a_package_becomes_photographs_deployments_boxes_and_labels(
 
 def test_a_second_import_changes_nothing(database: Database, tmp_path: Path) -> None:
     root = photographed(tmp_path / "p", [deployment()], [medium()], [observation(**boxed())])
-    import_camtrap_dp(database, tmp_path / "data", root)
+    import_camtrap_dp(make_workspace(database, tmp_path / "data"), root)
     before = everything(database)
-    report = import_camtrap_dp(database, tmp_path / "data", root)
+    report = import_camtrap_dp(make_workspace(database, tmp_path / "data"), root)
     assert (report.photographs, report.known, report.detections, report.labels) == (0, 1, 0, 0)
     assert everything(database) == before
 
@@ -111,23 +111,23 @@ def test_photographs_are_read_out_of_a_zip(sqlite_database: Database, tmp_path: 
     parts = content([deployment()], [medium("m1"), medium("m2")], [observation(**boxed())])
     photos = {f"media/m{number}.jpg": encoded(scene(seed=number)) for number in (1, 2)}
     path = zipped(tmp_path / "sample.zip", {**parts, **photos}, "sample/")
-    report = import_camtrap_dp(sqlite_database, tmp_path / "data", path, None, WholeFrame())
+    report = import_camtrap_dp(make_workspace(sqlite_database, tmp_path / "data"), path, None, WholeFrame())
     assert (report.photographs, report.detections, report.failed) == (2, 2, {})
     assert len(list((tmp_path / "data/crops").rglob("*.jpg"))) == 2
-    again = import_camtrap_dp(sqlite_database, tmp_path / "data", path, None, WholeFrame())
+    again = import_camtrap_dp(make_workspace(sqlite_database, tmp_path / "data"), path, None, WholeFrame())
     assert (again.photographs, again.known) == (0, 2)
 
 
 @pytest.mark.both_databases
 def test_a_broken_package_leaves_the_store_as_it_was(database: Database, tmp_path: Path) -> None:
     root = photographed(tmp_path / "p", [deployment()], [medium()])
-    import_camtrap_dp(database, tmp_path / "data", root)
+    import_camtrap_dp(make_workspace(database, tmp_path / "data"), root)
     before = everything(database)
     other = package(tmp_path / "q", [deployment("d2")], [medium("m2", deploymentID="d2")])
     with (other / "observations.csv").open("ab") as file:
         file.write(b"o1,\xff\n")
     with pytest.raises(SourceError, match=r"observations\.csv is not UTF-8"):
-        import_camtrap_dp(database, tmp_path / "data", other)
+        import_camtrap_dp(make_workspace(database, tmp_path / "data"), other)
     assert everything(database) == before
 
 
@@ -142,7 +142,7 @@ def test_videos_missing_and_outside_photographs_are_recorded_as_failures(
     ]
     root = package(tmp_path / "p", [deployment()], media)
     put(root / "media/m1.jpg", encoded(scene()))
-    report = import_camtrap_dp(sqlite_database, tmp_path / "data", root)
+    report = import_camtrap_dp(make_workspace(sqlite_database, tmp_path / "data"), root)
     assert report.failed == {"video": 1, "outside": 1, "missing": 1}
     assert report.photographs == 1
 
@@ -168,7 +168,7 @@ def test_the_official_package_goes_in_and_comes_out_with_equal_counts(
     database: Database, tmp_path: Path, shared_data: Path
 ) -> None:
     official = shared_data / "camtrap_dp"
-    report = import_camtrap_dp(database, tmp_path / "data", official, options=ROWS_ONLY)
+    report = import_camtrap_dp(make_workspace(database, tmp_path / "data"), official, options=ROWS_ONLY)
     assert (report.photographs, sum(report.refused.values()), sum(report.notes.values())) == (423, 0, 0)
     out = tmp_path / "out"
     told = {row["scientificName"].lower(): row["scientificName"] for row in rows(official, "observations")}
@@ -258,7 +258,9 @@ def test_the_photographs_of_the_official_package_are_cut(
     ids = {row["mediaID"] for row in here}
     seen = [row for row in rows(official, "observations") if row["mediaID"] in ids]
     root = package(tmp_path / "p", rows(official, "deployments"), here, seen)
-    report = import_camtrap_dp(sqlite_database, tmp_path / "data", root, str(official / "media"))
+    report = import_camtrap_dp(
+        make_workspace(sqlite_database, tmp_path / "data"), root, str(official / "media")
+    )
     assert (report.photographs, report.detections, report.failed) == (10, 10, {})
     assert len(list((tmp_path / "data/crops").rglob("*.jpg"))) == 10
 
@@ -269,13 +271,13 @@ def test_a_package_of_ours_comes_back_as_it_was(sqlite_database: Database, tmp_p
         observation("o2", mediaID="m2", count=2),
     ]
     root = photographed(tmp_path / "p", [deployment()], [medium("m1"), medium("m2")], observations)
-    import_camtrap_dp(sqlite_database, tmp_path / "data", root)
+    import_camtrap_dp(make_workspace(sqlite_database, tmp_path / "data"), root)
     first, second = tmp_path / "first.zip", tmp_path / "second"
     write(first, StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None))
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     other.migrate()
     try:
-        report = import_camtrap_dp(other, tmp_path / "other", first, str(root))
+        report = import_camtrap_dp(make_workspace(other, tmp_path / "other"), first, str(root))
         assert (report.photographs, report.failed, sum(report.refused.values())) == (2, {}, 0)
         write(second, StoreExport(make_workspace(other, tmp_path / "other"), None))
     finally:
@@ -334,7 +336,7 @@ def test_mutated_packages_enter_either_database_or_leave_it_alone(
         put(tmp_path / "p" / name, data)
     before = everything(database)
     try:
-        import_camtrap_dp(database, tmp_path / "data", tmp_path / "p", options=ROWS_ONLY)
+        import_camtrap_dp(make_workspace(database, tmp_path / "data"), tmp_path / "p", options=ROWS_ONLY)
     except SourceError:
         assert everything(database) == before
 
@@ -355,7 +357,9 @@ def test_a_table_of_deployments_gives_places_zones_and_periods(database: Databas
         "d2,South,-1.5,36.75,,2024-05-01T08:00:00+03:00,2024-05-31T05:00:00Z\n"
         ",West,0,-180,+05:30,,\n"
     )
-    report = import_deployments(database, put(tmp_path / "d.csv", text.encode()))
+    report = import_deployments(
+        make_workspace(database, tmp_path / "data"), put(tmp_path / "d.csv", text.encode())
+    )
     assert (report.new, report.updated, report.nothing_taken) == (3, 0, False)
     assert "3 new deployments" in deployments_report(report)
     north = DeploymentRecord(
@@ -378,7 +382,7 @@ def test_a_table_of_deployments_gives_places_zones_and_periods(database: Databas
     )
     west = DeploymentRecord(id="West", location="West", latitude=0.0, longitude=-180.0, timezone="+05:30")
     assert deployments_of(database) == {"d1": north, "d2": south, "West": west}
-    again = import_deployments(database, tmp_path / "d.csv")
+    again = import_deployments(make_workspace(database, tmp_path / "data"), tmp_path / "d.csv")
     assert (again.new, again.updated) == (0, 3)
     assert deployments_of(database) == {"d1": north, "d2": south, "West": west}
 
@@ -388,7 +392,8 @@ def test_a_place_may_be_named_by_any_of_its_columns(
     sqlite_database: Database, tmp_path: Path, column: str
 ) -> None:
     import_deployments(
-        sqlite_database, put(tmp_path / "d.csv", f"{column},latitude,longitude\nX,1,2\n".encode())
+        make_workspace(sqlite_database, tmp_path / "data"),
+        put(tmp_path / "d.csv", f"{column},latitude,longitude\nX,1,2\n".encode()),
     )
     assert deployments_of(sqlite_database)["X"].location == "X"
 
@@ -401,7 +406,7 @@ def test_a_row_for_a_location_completes_the_deployments_there(
     with sqlite_database.write() as conn:
         deployments.add(conn, [bare, own])
     text = b"location,latitude,longitude,timezone\nNorth,51.5,4.25,+02:00\n"
-    import_deployments(sqlite_database, put(tmp_path / "d.csv", text))
+    import_deployments(make_workspace(sqlite_database, tmp_path / "data"), put(tmp_path / "d.csv", text))
     found = deployments_of(sqlite_database)
     assert found["roll 1"] == replace(bare, latitude=51.5, longitude=4.25, timezone="+02:00")
     assert found["roll 2"] == own
@@ -428,7 +433,9 @@ def test_a_broken_row_of_the_table_is_refused_alone(
     sqlite_database: Database, tmp_path: Path, row: str, kind: str
 ) -> None:
     text = f"location,latitude,longitude,timezone,start,end\nA,1,2,UTC,,\n{row}\n"
-    report = import_deployments(sqlite_database, put(tmp_path / "d.csv", text.encode()))
+    report = import_deployments(
+        make_workspace(sqlite_database, tmp_path / "data"), put(tmp_path / "d.csv", text.encode())
+    )
     assert dict(report.rows.refused) == {kind: 1}
     assert "line 3" in deployments_report(report)
     assert list(deployments_of(sqlite_database)) == ["A"]
@@ -443,7 +450,7 @@ def test_a_table_that_is_none_is_refused_as_a_whole(
 ) -> None:
     path = put(tmp_path / "d.csv", text.encode("utf-8", "surrogateescape"))
     with pytest.raises(SourceError, match=r"d\.csv"):
-        import_deployments(sqlite_database, path)
+        import_deployments(make_workspace(sqlite_database, tmp_path / "data"), path)
     assert deployments_of(sqlite_database) == {}
 
 
@@ -460,7 +467,10 @@ def test_no_mutated_table_of_deployments_gives_anything_but_rows_or_an_error_of_
     csv.writer(text).writerows([header, cells, ["A", "1", "2"], list(reversed(cells))])
     data = text.getvalue().encode("utf-8", "surrogatepass")
     try:
-        import_deployments(sqlite_database, put(tmp_path / "d.csv", data[: int(len(data) * cut)]))
+        import_deployments(
+            make_workspace(sqlite_database, tmp_path / "data"),
+            put(tmp_path / "d.csv", data[: int(len(data) * cut)]),
+        )
     except SourceError as exc:
         if "d.csv" not in str(exc):
             raise AssertionError("the error does not name the table") from exc
@@ -478,13 +488,14 @@ def test_photographs_without_deployments_are_exported_once_a_table_places_them(
     for number in range(2):
         data = encoded(scene(seed=number), taken_at=dt.datetime(2024, 7, 1, 6, number))
         put(photos / f"site {number}" / "IMG_1.JPG", data)
-    import_folder(sqlite_database, tmp_path / "data", photos, WholeFrame())
-    view = StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None)
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    import_folder(workspace, photos, WholeFrame())
+    view = StoreExport(workspace, None)
     with pytest.raises(ExportError, match=r"none of site 0, site 1 .*wildloop import deployments"):
         write(tmp_path / "out", view)
     text = b"location,latitude,longitude\nsite 0,51.5,4.25\nsite 1,51.6,4.5\n"
-    import_deployments(sqlite_database, put(tmp_path / "d.csv", text))
-    view = StoreExport(make_workspace(sqlite_database, tmp_path / "data"), None)
+    import_deployments(workspace, put(tmp_path / "d.csv", text))
+    view = StoreExport(workspace, None)
     with pytest.raises(ExportError, match="--timezone"):
         write(tmp_path / "out", view)
     write(tmp_path / "out", view, timezone="Europe/Brussels")

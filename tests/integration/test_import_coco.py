@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import WholeFrame
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
 from importers.sources.coco import import_coco
@@ -26,6 +26,7 @@ from pipeline.store.schema import detection, image, image_label, metadata, oracl
 from tests.helpers.coco_files import annotation, base, document, mutated
 from tests.helpers.coco_files import image as listed
 from tests.helpers.coco_rules import assert_valid
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 ROWS_ONLY = ImportOptions(rows_only=True)
@@ -50,7 +51,11 @@ def study(folder: Path) -> Path:
 def ingest(database: Database, folder: Path, *files: Path, **options: Any) -> ImportReport:
     detector = options.pop("detector", None)
     return import_coco(
-        database, folder / "data", files, str(folder / "photos"), detector, options=ImportOptions(**options)
+        make_workspace(database, folder / "data"),
+        files,
+        str(folder / "photos"),
+        detector,
+        options=ImportOptions(**options),
     )
 
 
@@ -137,7 +142,12 @@ def test_a_file_that_is_none_leaves_the_store_as_it_was(database: Database, tmp_
     with pytest.raises(SourceError, match="two images"):
         ingest(database, tmp_path, put(tmp_path / "broken.json", json.dumps(broken).encode()))
     with pytest.raises(SourceError, match="is no folder"):
-        import_coco(database, tmp_path / "data", [tmp_path / "set.json"], str(tmp_path / "nowhere"), None)
+        import_coco(
+            make_workspace(database, tmp_path / "data"),
+            [tmp_path / "set.json"],
+            str(tmp_path / "nowhere"),
+            None,
+        )
     assert everything(database) == before
 
 
@@ -156,7 +166,11 @@ def test_no_broken_file_is_half_written(database: Database, tmp_path: Path, seed
 def test_ena24_is_imported_with_its_species(database: Database, tmp_path: Path, shared_data: Path) -> None:
     folder = shared_data / "ena24"
     report = import_coco(
-        database, tmp_path / "data", [folder / "coco_annotations.json"], str(folder), None, options=ROWS_ONLY
+        make_workspace(database, tmp_path / "data"),
+        [folder / "coco_annotations.json"],
+        str(folder),
+        None,
+        options=ROWS_ONLY,
     )
     assert (report.photographs, report.detections, report.labels) == (21, 21, 21)
     with database.read() as conn:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.jobs import scheduler
-from pipeline.records import RunRecord, RunState, utc_now
+from pipeline.records import RunKind, RunRecord, RunState, utc_now
 from pipeline.store import models, projects, runs
 from pipeline.store.database import Database
 from pipeline.store.schema import run as run_table
@@ -48,10 +48,14 @@ def one(workspace: Workspace, run_id: int) -> RunRecord:
         return runs.get(conn, run_id)
 
 
-def every(workspace: Workspace, kind: str = "train") -> list[RunRecord]:
+def every(workspace: Workspace, kind: RunKind = RunKind.TRAIN) -> list[RunRecord]:
     with workspace.database.read() as conn:
         query = sa.select(run_table.c.id).where(run_table.c.kind == kind).order_by(run_table.c.id)
         return [runs.get(conn, number) for number in conn.scalars(query)]
+
+
+def press_button(workspace: Workspace) -> int:
+    return jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
 
 
 def versions(workspace: Workspace) -> list[str]:
@@ -75,24 +79,28 @@ class TestAsking:
     def test_triggers_from_many_sides_make_one_run(self, workspace: Workspace) -> None:
         with ThreadPoolExecutor(8) as threads:
             ids = set(
-                threads.map(lambda _: jobs.request(workspace, PROJECT, "train", trigger="button"), range(16))
+                threads.map(
+                    lambda _: jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button"), range(16)
+                )
             )
         assert len(ids) == 1
         assert [run.state for run in every(workspace)] == [RunState.QUEUED]
 
     def test_triggers_during_a_run_make_one_more(self, workspace: Workspace) -> None:
-        first = jobs.request(workspace, PROJECT, "train", trigger="button")
+        first = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         with workspace.database.write() as conn:
             assert runs.claim(conn, first, "someone") is not None
         with ThreadPoolExecutor(8) as threads:
             ids = set(
-                threads.map(lambda _: jobs.request(workspace, PROJECT, "train", trigger="button"), range(16))
+                threads.map(
+                    lambda _: jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button"), range(16)
+                )
             )
         assert len(ids) == 1
         assert [run.state for run in every(workspace)] == [RunState.RUNNING, RunState.QUEUED]
 
     def test_only_one_worker_gets_a_run(self, workspace: Workspace) -> None:
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
 
         def claim(name: str) -> RunRecord | None:
             with workspace.database.write() as conn:
@@ -106,11 +114,11 @@ class TestAsking:
     def test_a_run_waits_while_another_of_its_kind_runs(
         self, workspace: Workspace, server: FakeLabelStudio
     ) -> None:
-        first = jobs.request(workspace, PROJECT, "train", trigger="button")
+        first = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         with workspace.database.write() as conn:
             claimed = runs.claim(conn, first, "someone")
         assert claimed is not None
-        second = jobs.request(workspace, PROJECT, "train", trigger="button")
+        second = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         assert jobs.perform(workspace, second) is None
         with workspace.database.write() as conn:
             assert runs.finish(conn, claimed)
@@ -122,7 +130,7 @@ class TestAsking:
         label(workspace.database, range(20))
         number = jobs.train_if_due(workspace, PROJECT)
         assert number is not None
-        assert jobs.request(workspace, PROJECT, "train", trigger="button") == number
+        assert jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button") == number
         assert one(workspace, number).trigger == "button"
 
 
@@ -141,7 +149,7 @@ class TestBeingDue:
     def test_a_pool_that_grew_before_any_label_is_ordered_again(
         self, workspace: Workspace, server: FakeLabelStudio
     ) -> None:
-        jobs.run_now(workspace, PROJECT, "train", trigger="command")
+        jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
         populate(workspace.database, 140, first=120)
         assert jobs.train_if_due(workspace, PROJECT) is None
         populate(workspace.database, 160, first=140)
@@ -151,7 +159,7 @@ class TestBeingDue:
     def test_a_training_is_due_after_twenty_labels_and_not_before(
         self, workspace: Workspace, server: FakeLabelStudio
     ) -> None:
-        jobs.run_now(workspace, PROJECT, "train", trigger="command")
+        jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
         label(workspace.database, range(19))
         assert jobs.train_if_due(workspace, PROJECT) is None
         label(workspace.database, [19])
@@ -170,8 +178,8 @@ class TestBeingDue:
         assert second is not None
         with workspace.database.write() as conn:
             runs.finish(conn, claimed)
-        jobs.run_now(workspace, PROJECT, "train", trigger="command")
-        third = jobs.request(workspace, PROJECT, "train", trigger="labels")
+        jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
+        third = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="labels")
         ended = jobs.perform(workspace, third)
         assert ended is not None
         assert ended.result["version"] is None
@@ -186,7 +194,7 @@ class TestBeingDue:
         label(workspace.database, range(20))
         with monkeypatch.context() as patch:
             patch.setattr("pipeline.steps.labelling.refresh.train", broken)
-            ended = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+            ended = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
         assert (ended.state, ended.error) == (RunState.FAILED, "RuntimeError: out of cheese")
         assert jobs.train_if_due(workspace, PROJECT) is None
         an_hour_ago = utc_now() - dt.timedelta(hours=1)
@@ -200,7 +208,7 @@ class TestCarryingOut:
     @pytest.mark.both_databases
     def test_a_training_pushes_its_queue(self, workspace: Workspace, server: FakeLabelStudio) -> None:
         label(workspace.database, range(30))
-        ended = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+        ended = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
         assert ended.state is RunState.DONE
         assert ended.result["version"] == current(workspace) == server.model_version
         assert ended.result["labels"] == 30
@@ -216,12 +224,12 @@ class TestCarryingOut:
 
         with monkeypatch.context() as patch:
             patch.setattr(server, "import_predictions", refuse)
-            ended = jobs.run_now(workspace, PROJECT, "train", trigger="command")
+            ended = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
         assert ended.state is RunState.FAILED
         assert "did not reach Label Studio" in str(ended.error)
         assert current(workspace) is not None
         assert server.queue() == []
-        assert jobs.run_now(workspace, PROJECT, "sync", trigger="command").state is RunState.DONE
+        assert jobs.run_now(workspace, PROJECT, RunKind.SYNC, trigger="command").state is RunState.DONE
         assert server.model_version == current(workspace)
         assert len(server.queue()) == 90
 
@@ -229,15 +237,15 @@ class TestCarryingOut:
         self, workspace: Workspace, server: FakeLabelStudio
     ) -> None:
         label(workspace.database, range(30))
-        ended = jobs.run_now(workspace, PROJECT, "sync", trigger="timer")
+        ended = jobs.run_now(workspace, PROJECT, RunKind.SYNC, trigger="timer")
         assert one(workspace, ended.result["training"]).state is RunState.QUEUED
 
     def test_old_syncs_are_forgotten(
         self, workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("pipeline.jobs.execute.KEPT_SYNCS", 3)
-        numbers = [jobs.run_now(workspace, PROJECT, "sync", trigger="timer").id for _ in range(5)]
-        assert [run.id for run in every(workspace, "sync")] == numbers[-3:]
+        numbers = [jobs.run_now(workspace, PROJECT, RunKind.SYNC, trigger="timer").id for _ in range(5)]
+        assert [run.id for run in every(workspace, RunKind.SYNC)] == numbers[-3:]
 
 
 @pytest.mark.one_database
@@ -247,20 +255,20 @@ class TestTheClock:
     ) -> None:
         scheduler.tick(workspace)
         scheduler.tick(workspace)
-        assert len(every(workspace, "sync")) == 1
+        assert len(every(workspace, RunKind.SYNC)) == 1
         jobs.work(workspace, burst=True)
         scheduler.tick(workspace)
-        assert len(every(workspace, "sync")) == 1
+        assert len(every(workspace, RunKind.SYNC)) == 1
 
     def test_without_a_key_no_sync_is_asked_for(self, database: Database, tmp_path: Path) -> None:
         populate(database, 3)
         workspace = make_workspace(database, tmp_path)
         scheduler.tick(workspace)
-        assert every(workspace, "sync") == []
+        assert every(workspace, RunKind.SYNC) == []
 
     @pytest.mark.both_databases
     def test_a_run_whose_heartbeat_is_old_waits_again(self, workspace: Workspace) -> None:
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         with workspace.database.write() as conn:
             claimed = runs.claim(conn, number, "elsewhere:7")
         assert claimed is not None
@@ -276,7 +284,7 @@ class TestTheClock:
             assert not runs.finish(conn, claimed)
 
     def test_a_run_that_took_three_workers_with_it_fails(self, workspace: Workspace) -> None:
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         for _ in range(3):
             with workspace.database.write() as conn:
                 assert runs.claim(conn, number, "elsewhere:7") is not None
@@ -288,10 +296,10 @@ class TestTheClock:
         assert "attempt 3 of 3" in str(run.error)
 
     def test_a_lost_run_gives_way_to_the_one_that_waits(self, workspace: Workspace) -> None:
-        first = jobs.request(workspace, PROJECT, "train", trigger="button")
+        first = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         with workspace.database.write() as conn:
             runs.claim(conn, first, "elsewhere:7")
-        second = jobs.request(workspace, PROJECT, "train", trigger="button")
+        second = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         with workspace.database.write() as conn:
             long_ago = utc_now() - dt.timedelta(minutes=5)
             conn.execute(sa.update(run_table).values(heartbeat_at=long_ago))
@@ -347,7 +355,7 @@ class TestWorkers:
         self, workspace: Workspace, workers: Workers
     ) -> None:
         label(workspace.database, range(30))
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         victim = workers.start(seconds=600)
         assert workers.until_training() == victim.pid
         assert one(workspace, number).state is RunState.RUNNING
@@ -363,7 +371,7 @@ class TestWorkers:
         self, workspace: Workspace, workers: Workers
     ) -> None:
         label(workspace.database, range(30))
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         process = workers.start(seconds=1)
         workers.until_training()
         process.send_signal(signal.SIGTERM)
@@ -375,7 +383,7 @@ class TestWorkers:
     ) -> None:
         process = workers.start()
         label(workspace.database, range(30))
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         until(lambda: one(workspace, number).state is RunState.DONE)
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 0
@@ -398,7 +406,7 @@ class TestRedis:
     @pytest.mark.both_databases
     def test_a_run_goes_through_the_queue_once(self, workspace: Workspace, workers: Workers) -> None:
         label(workspace.database, range(30))
-        numbers = {jobs.request(workspace, PROJECT, "train", trigger="button") for _ in range(5)}
+        numbers = {jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button") for _ in range(5)}
         assert len(numbers) == 1
         assert workers.start(burst=True).wait(DEADLINE) == 0
         assert [run.state for run in every(workspace)] == [RunState.DONE]
@@ -409,7 +417,7 @@ class TestRedis:
         self, workspace: Workspace, workers: Workers
     ) -> None:
         label(workspace.database, range(30))
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         process = workers.start(seconds=600)
         horse = workers.until_training()
         assert horse != process.pid
@@ -422,11 +430,11 @@ class TestRedis:
 
     def test_a_run_that_waited_for_another_follows_it(self, workspace: Workspace, workers: Workers) -> None:
         label(workspace.database, range(30))
-        first = jobs.request(workspace, PROJECT, "train", trigger="button")
+        first = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         process = workers.start(seconds=3)
         workers.until_training()
         label(workspace.database, range(30, 60))
-        second = jobs.request(workspace, PROJECT, "train", trigger="button")
+        second = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         assert second != first
         until(lambda: one(workspace, second).state is RunState.DONE)
         assert len(versions(workspace)) == 2
@@ -437,7 +445,7 @@ class TestRedis:
         from redis import Redis
 
         label(workspace.database, range(30))
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         with Redis.from_url(str(workspace.settings.redis_url)) as connection:
             for key in connection.scan_iter(f"*{workspace.settings.redis_prefix}*"):
                 connection.delete(key)
@@ -451,6 +459,6 @@ class TestRedis:
         workspace = make_workspace(database, tmp_path, redis_url="redis://127.0.0.1:1/0")
         waited: list[float] = []  # seconds between attempts; each ends at once, as nothing listens there
         monkeypatch.setattr("redis.retry.sleep", waited.append)
-        number = jobs.request(workspace, PROJECT, "train", trigger="button")
+        number = jobs.request(workspace, PROJECT, RunKind.TRAIN, trigger="button")
         assert sum(waited) < 3
         assert one(workspace, number).state is RunState.QUEUED

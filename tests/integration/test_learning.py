@@ -292,7 +292,7 @@ def test_the_head_sees_the_names_and_groups_of_the_store(
     monkeypatch.setattr(heads, "fit", spy)
     label(pool, [0, 1, 5])
     trained(pool, tmp_path)
-    assert seen[0].sequences == ["burst 0", "burst 0", "burst 1"]
+    assert seen[0].sequences == ["sequence 0", "sequence 0", "sequence 1"]
     assert seen[0].locations == ["site 0", "site 0", "site 1"]
     assert [seen[0].names[one] for one in seen[0].labels] == ["deer", "deer", "fox"]
 

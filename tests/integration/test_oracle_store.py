@@ -1,4 +1,4 @@
-"""The oracle on both databases: states are appended once, in any order, from anywhere."""
+"""The oracle on both databases: states are stored once, in any order, from any process."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def store(database: Database) -> Database:
         )
         box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
         rows = [
-            {"id": one, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
-            for one in DETECTIONS
+            {"id": id_, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
+            for id_ in DETECTIONS
         ]
         conn.execute(sa.insert(detection), rows)
         conn.execute(sa.insert(project), [{"id": PROJECT, "title": "p", "embedder": "e", "created_at": NOON}])
         published = [
-            {"project_id": PROJECT, "detection_id": one, "task_id": number, "published_at": NOON}
-            for number, one in enumerate(DETECTIONS[:5], start=1)
+            {"project_id": PROJECT, "detection_id": id_, "task_id": number, "published_at": NOON}
+            for number, id_ in enumerate(DETECTIONS[:5], start=1)
         ]
         conn.execute(sa.insert(task), published)
     return database
 
 
-def said(
+def annotation(
     label: int | None = DEER,
     *,
     uid: str = "a",
@@ -74,7 +74,7 @@ def said(
 
 
 def deleted(uid: str = "a", detection: str = "d0") -> AnnotationRecord:
-    return replace(said(uid=uid, detection=detection, verdict=Verdict.DELETED), annotated_at=utc_now())
+    return replace(annotation(uid=uid, detection=detection, verdict=Verdict.DELETED), annotated_at=utc_now())
 
 
 def append(store: Database, *annotations: AnnotationRecord, fetched_at: dt.datetime | None = None) -> int:
@@ -88,48 +88,48 @@ def rows(store: Database) -> list[tuple[str, int, str, int | None]]:
         return [(row.annotation_uid, row.revision, row.verdict, row.label) for row in conn.execute(query)]
 
 
-def kind_of(store: Database, one: str = "d0") -> tuple[DetectionKind, int | None]:
+def kind_of(store: Database, detection_id: str = "d0") -> tuple[DetectionKind, int | None]:
     with store.read() as conn:
-        row = conn.execute(sa.select(detection).where(detection.c.id == one)).one()
+        row = conn.execute(sa.select(detection).where(detection.c.id == detection_id)).one()
     return DetectionKind(row.kind), row.category_id
 
 
-def test_a_state_is_stored_once_however_often_it_is_told(store: Database) -> None:
-    assert append(store, said(), said()) == 1
-    assert append(store, said()) == 0
+def test_a_repeated_state_is_stored_once(store: Database) -> None:
+    assert append(store, annotation(), annotation()) == 1
+    assert append(store, annotation()) == 0
     assert rows(store) == [("a", 1, "label", DEER)]
 
 
-def test_an_update_is_the_next_revision_and_the_former_stays(store: Database) -> None:
-    append(store, said(DEER))
-    assert append(store, said(FOX, minute=1)) == 1
+def test_an_update_is_the_next_revision_and_keeps_the_former_one(store: Database) -> None:
+    append(store, annotation(DEER))
+    assert append(store, annotation(FOX, minute=1)) == 1
     assert rows(store) == [("a", 1, "label", DEER), ("a", 2, "label", FOX)]
 
 
 def test_an_older_state_that_arrives_late_is_not_stored(store: Database) -> None:
-    append(store, said(FOX, minute=5))
-    assert append(store, said(DEER, minute=1)) == 0
+    append(store, annotation(FOX, minute=5))
+    assert append(store, annotation(DEER, minute=1)) == 0
     assert rows(store) == [("a", 1, "label", FOX)]
 
 
 def test_states_of_one_batch_are_numbered_by_their_time(store: Database) -> None:
-    assert append(store, said(FOX, minute=5), said(DEER, minute=1)) == 2
+    assert append(store, annotation(FOX, minute=5), annotation(DEER, minute=1)) == 2
     assert rows(store) == [("a", 1, "label", DEER), ("a", 2, "label", FOX)]
 
 
 def test_a_deletion_is_a_revision_and_happens_once(store: Database) -> None:
-    append(store, said())
+    append(store, annotation())
     assert append(store, deleted()) == 1
     assert append(store, deleted()) == 0
     assert rows(store) == [("a", 1, "label", DEER), ("a", 2, "deleted", None)]
 
 
-def test_deleting_what_was_never_known_stores_nothing(store: Database) -> None:
+def test_deleting_an_unknown_annotation_stores_nothing(store: Database) -> None:
     assert append(store, deleted()) == 0
 
 
-def test_a_deletion_is_never_older_than_what_it_deletes(store: Database) -> None:
-    tomorrow = replace(said(), annotated_at=utc_now() + dt.timedelta(days=1))  # a server whose clock is ahead
+def test_a_deletion_is_never_older_than_the_deleted_state(store: Database) -> None:
+    tomorrow = replace(annotation(), annotated_at=utc_now() + dt.timedelta(days=1))  # its clock is ahead
     append(store, tomorrow)
     append(store, deleted())
     assert append(store, tomorrow) == 0
@@ -137,47 +137,47 @@ def test_a_deletion_is_never_older_than_what_it_deletes(store: Database) -> None
         assert oracle.active_annotations(conn, PROJECT) == []
 
 
-def test_what_reconciliation_saw_alive_lives_again_after_a_deletion_recorded_before(store: Database) -> None:
-    append(store, said())
+def test_an_annotation_that_a_sync_reads_after_its_deletion_is_restored(store: Database) -> None:
+    append(store, annotation())
     append(store, deleted())
-    assert append(store, said()) == 0
-    assert append(store, said(), fetched_at=utc_now()) == 1
+    assert append(store, annotation()) == 0
+    assert append(store, annotation(), fetched_at=utc_now()) == 1
     assert rows(store)[-1] == ("a", 3, "label", DEER)
 
 
-def test_what_reconciliation_saw_before_a_deletion_stays_deleted(store: Database) -> None:
-    append(store, said())
-    looked = utc_now()
+def test_an_annotation_that_a_sync_read_before_its_deletion_stays_deleted(store: Database) -> None:
+    append(store, annotation())
+    fetched_at = utc_now()
     append(store, deleted())
-    assert append(store, said(), fetched_at=looked) == 0
+    assert append(store, annotation(), fetched_at=fetched_at) == 0
 
 
-def test_what_reconciliation_missed_was_not_deleted_if_it_came_meanwhile(store: Database) -> None:
-    looked = utc_now()
-    append(store, said())
-    assert append(store, deleted(), fetched_at=looked) == 0
+def test_an_annotation_that_arrives_during_a_sync_is_not_deleted_by_it(store: Database) -> None:
+    fetched_at = utc_now()
+    append(store, annotation())
+    assert append(store, deleted(), fetched_at=fetched_at) == 0
     assert append(store, deleted(), fetched_at=utc_now()) == 1
 
 
-def test_ground_truth_that_was_moved_without_a_new_time_is_seen_by_reconciliation(store: Database) -> None:
-    append(store, said(truth=True))
-    assert append(store, said(truth=False)) == 0
-    assert append(store, said(truth=False), fetched_at=utc_now()) == 1
+def test_a_change_of_ground_truth_without_a_new_time_is_stored_by_a_sync(store: Database) -> None:
+    append(store, annotation(truth=True))
+    assert append(store, annotation(truth=False)) == 0
+    assert append(store, annotation(truth=False), fetched_at=utc_now()) == 1
 
 
-def test_the_same_state_from_many_threads_is_one_row_and_no_error(store: Database) -> None:
+def test_the_same_state_from_many_threads_is_stored_once(store: Database) -> None:
     counts, errors = [], []
     barrier = threading.Barrier(6)
 
-    def tell() -> None:
+    def store_states() -> None:
         barrier.wait()
         try:
             for minute in range(5):
-                counts.append(record(store, [said(minute=minute)]))
-        except Exception as exc:  # noqa: BLE001 - whatever goes wrong in a thread fails the test
+                counts.append(record(store, [annotation(minute=minute)]))
+        except Exception as exc:  # noqa: BLE001 - any error in a thread fails the test
             errors.append(exc)
 
-    threads = [threading.Thread(target=tell) for _ in range(6)]
+    threads = [threading.Thread(target=store_states) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -191,26 +191,28 @@ def test_the_same_state_from_many_threads_is_one_row_and_no_error(store: Databas
     assert state.annotation.annotated_at == NOON + dt.timedelta(minutes=4)
 
 
-def test_recording_refreshes_the_detection_in_the_same_breath(store: Database) -> None:
-    record(store, [said(FOX)])
+def test_recording_updates_the_label_of_the_detection(store: Database) -> None:
+    record(store, [annotation(FOX)])
     assert kind_of(store) == (DetectionKind.USER, FOX)
-    record(store, [said(DEER, minute=1, shown=DEER)])
+    record(store, [annotation(DEER, minute=1, shown=DEER)])
     assert kind_of(store) == (DetectionKind.CONFIRMED, DEER)
-    record(store, [said(minute=2, verdict=Verdict.UNSURE)])
+    record(store, [annotation(minute=2, verdict=Verdict.UNSURE)])
     assert kind_of(store) == (DetectionKind.USER, None)
-    record(store, [said(minute=3, verdict=Verdict.SKIPPED)])
+    record(store, [annotation(minute=3, verdict=Verdict.SKIPPED)])
     assert kind_of(store) == (DetectionKind.ACTIVE, None)
-    record(store, [said(0, minute=4)])
+    record(store, [annotation(0, minute=4)])
     assert kind_of(store) == (DetectionKind.USER, 0)
     record(store, [deleted()])
     assert kind_of(store) == (DetectionKind.ACTIVE, None)
 
 
 def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
-    record(store, [said(DEER, uid="a"), said(0, uid="b", detection="d1")])
-    record(store, [said(uid="c", detection="d2", verdict=Verdict.UNSURE)])
-    record(store, [said(uid="d", detection="d3", verdict=Verdict.SKIPPED)])
-    record(store, [said(DEER, uid="e", detection="d4"), said(FOX, uid="f", detection="d4", by="bob")])
+    record(store, [annotation(DEER, uid="a"), annotation(0, uid="b", detection="d1")])
+    record(store, [annotation(uid="c", detection="d2", verdict=Verdict.UNSURE)])
+    record(store, [annotation(uid="d", detection="d3", verdict=Verdict.SKIPPED)])
+    record(
+        store, [annotation(DEER, uid="e", detection="d4"), annotation(FOX, uid="f", detection="d4", by="bob")]
+    )
     with store.read() as conn:
         assert oracle.labels(conn, PROJECT) == {"d0": DEER, "d1": 0}
         assert oracle.label_count(conn, PROJECT) == 2
@@ -219,9 +221,11 @@ def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
         assert oracle.labels(conn, PROJECT + 1) == {}
 
 
-def test_a_sources_labels_serve_every_project(store: Database) -> None:
-    sourced = replace(said(uid="s", detection="d5"), project_id=None, source="eMammal", annotator=None)
-    record(store, [sourced])
+def test_labels_of_a_source_count_in_every_project(store: Database) -> None:
+    from_source = replace(
+        annotation(uid="s", detection="d5"), project_id=None, source="eMammal", annotator=None
+    )
+    record(store, [from_source])
     with store.read() as conn:
         assert oracle.labels(conn, PROJECT) == oracle.labels(conn, PROJECT + 1) == {"d5": DEER}
         assert oracle.label_count(conn, PROJECT) == 1
@@ -229,9 +233,10 @@ def test_a_sources_labels_serve_every_project(store: Database) -> None:
 
 def test_thousands_of_labels_are_recorded_in_few_statements(store: Database) -> None:
     statements = []
-    sa.event.listen(store.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *event: statements.append(event[2]))
     many = [
-        said(DEER, uid=f"u{number}", detection=f"d{number % 5}", by=f"p{number}") for number in range(2000)
+        annotation(DEER, uid=f"u{number}", detection=f"d{number % 5}", by=f"p{number}")
+        for number in range(2000)
     ]
     assert record(store, many) == 2000
     assert len(statements) < 20

@@ -1,4 +1,4 @@
-"""Projects, tasks and queues on both databases: whatever breaks off, nothing is published twice."""
+"""Publishing tasks and pushing queues: after any interruption, nothing is published twice."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def pushed(store: Database, server: FakeLabelStudio, **options: Any) -> PushRepo
 
 
 def activate(store: Database, version: str, queue: Sequence[str], *, head: bool = True) -> None:
-    """Make `queue` that of the version, in this order."""
+    """Make the version current, with these detections as its queue."""
     record = ModelRecord(
         version=version,
         project_id=PROJECT,
@@ -86,37 +86,37 @@ def activate(store: Database, version: str, queue: Sequence[str], *, head: bool 
     )
     rows = [
         PredictionRecord(
-            detection_id=one,
+            detection_id=detection_id,
             rank=rank,
             score=rank / 100,
             category_id=rank % 3 if head else None,
             probability=0.5 if head else None,
         )
-        for rank, one in enumerate(queue)
+        for rank, detection_id in enumerate(queue)
     ]
     with store.write() as conn:
         models.activate(conn, record, rows)
 
 
 @pytest.mark.both_databases
-def test_every_crop_becomes_one_task_in_calls_of_limited_size(
+def test_every_crop_gets_one_task_in_calls_of_limited_size(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     report = published(store, server, served)
     assert (report.published, report.total, server.imports) == (10, 10, [4, 4, 2])
     with store.read() as conn:
-        known = tasks.by_task(conn, PROJECT, server.data)
-    assert known == {number: data["detection_id"] for number, data in server.data.items()}
+        stored = tasks.by_task(conn, PROJECT, server.data)
+    assert stored == {number: data["detection_id"] for number, data in server.data.items()}
 
 
-def test_a_task_shows_crop_frame_place_time_and_file(
+def test_a_task_shows_crop_frame_location_time_and_file(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     assert next(iter(server.data.values())) == {
         "detection_id": "d00",
         "crop": "/data/local-files/?d=my%20data/crops/00.jpg",
-        "frame": "/data/local-files/?d=my%20data/crops/00.jpg",  # no frame was written: the crop stands in
+        "frame": "/data/local-files/?d=my%20data/crops/00.jpg",  # the crop, because there is no frame
         "location": "A",
         "datetime": "2024-06-03 12:00:05",
         "file_name": "a/i.jpg",
@@ -125,7 +125,7 @@ def test_a_task_shows_crop_frame_place_time_and_file(
     }
 
 
-def test_a_second_run_publishes_nothing_and_a_new_crop_only_itself(
+def test_a_second_run_publishes_only_new_crops(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
@@ -137,15 +137,15 @@ def test_a_second_run_publishes_nothing_and_a_new_crop_only_itself(
 
 
 @pytest.mark.both_databases
-def test_a_kill_between_label_studios_import_and_our_note_publishes_nothing_twice(
+def test_a_kill_between_import_and_storing_the_tasks_publishes_nothing_twice(
     store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        noted = iter([True, False])
+        is_stored = iter([True, False])
         add = tasks.add
 
         def killed(*args: Any) -> int:
-            if not next(noted):
+            if not next(is_stored):
                 raise KeyboardInterrupt
             return add(*args)
 
@@ -167,18 +167,16 @@ def test_tasks_deleted_in_label_studio_are_published_again(
     assert (report.vanished, report.published, report.total) == (3, 3, 10)
 
 
-def test_tasks_that_others_put_into_the_project_are_left_alone(
+def test_tasks_of_others_in_the_project_are_not_changed(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
-    server.import_tasks(
-        PROJECT, [{"crop": "/x.jpg"}, {"detection_id": "unheard of"}, {"detection_id": "d00"}]
-    )
+    server.import_tasks(PROJECT, [{"crop": "/x.jpg"}, {"detection_id": "unknown"}, {"detection_id": "d00"}])
     report = published(store, server, served)
     assert (report.recovered, report.published, len(server.data)) == (1, 9, 12)
 
 
 @pytest.mark.both_databases
-def test_a_push_makes_the_queue_that_of_the_current_version(
+def test_a_push_sends_the_queue_of_the_current_version(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
@@ -191,7 +189,7 @@ def test_a_push_makes_the_queue_that_of_the_current_version(
     assert first["result"][0]["score"] == 0.5
 
 
-def test_a_version_without_head_pushes_an_order_and_no_answers(
+def test_a_version_without_head_pushes_an_order_and_no_categories(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
@@ -210,7 +208,7 @@ def test_a_second_push_sends_nothing(store: Database, server: FakeLabelStudio, s
     assert server.predictions == before
 
 
-def test_a_replaced_version_stays_while_a_task_of_it_may_be_open_and_goes_then(
+def test_predictions_of_a_replaced_version_are_deleted_an_hour_later(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
@@ -229,7 +227,7 @@ def test_a_replaced_version_stays_while_a_task_of_it_may_be_open_and_goes_then(
     assert set(server.prediction_versions(PROJECT)) == {"v3"}
 
 
-def test_another_programs_predictions_are_left_alone(
+def test_predictions_of_other_programs_are_not_changed(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
@@ -242,7 +240,7 @@ def test_another_programs_predictions_are_left_alone(
     assert set(server.prediction_versions(PROJECT)) == {"speciesnet", "v1"}
 
 
-def test_a_push_cut_short_is_made_whole_without_repetitions(
+def test_an_interrupted_push_is_completed_without_repetitions(
     store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(store, server, served)
@@ -255,7 +253,7 @@ def test_a_push_cut_short_is_made_whole_without_repetitions(
     assert server.queue() == [("d05", 0.0), ("d02", 0.01)]
 
 
-def test_going_back_to_a_version_pushes_its_new_queue_alone(
+def test_a_version_that_becomes_current_again_has_only_its_new_queue(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
@@ -277,22 +275,22 @@ def test_a_task_deleted_in_label_studio_does_not_stop_the_others(
     activate(store, "v1", ["d05", "d02", "d09"])
     report = pushed(store, server)
     assert (report.pushed, report.missing) == (2, 1)
-    assert [one for one, _ in server.queue()] == ["d05", "d09"]
-    assert pushed(store, server).missing == 0  # not asked for again at every turn
+    assert [detection_id for detection_id, _ in server.queue()] == ["d05", "d09"]
+    assert pushed(store, server).missing == 0  # not requested again by each push
 
 
-def test_a_queue_that_somebody_pointed_elsewhere_is_pointed_back(
+def test_a_push_restores_the_projects_model_version(
     store: Database, server: FakeLabelStudio, served: ServedFiles
 ) -> None:
     published(store, server, served)
     activate(store, "v1", ["d05"])
     pushed(store, server)
-    server.fields["model_version"] = "Wildloop"  # what choosing the live backend in the UI does
+    server.fields["model_version"] = "Wildloop"  # as if somebody selects the live backend in Label Studio
     pushed(store, server)
     assert server.queue() == [("d05", 0.0)]
 
 
-def test_there_is_nothing_to_push_before_the_first_version(store: Database, server: FakeLabelStudio) -> None:
+def test_a_push_without_a_version_is_an_error(store: Database, server: FakeLabelStudio) -> None:
     with pytest.raises(StoreError, match="no model version yet"):
         pushed(store, server)
 
@@ -321,7 +319,7 @@ def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark
 
 
 @pytest.mark.both_databases
-def test_tasks_are_found_by_detection_and_by_number_and_can_be_forgotten(store: Database) -> None:
+def test_tasks_are_found_by_detection_and_by_id_and_can_be_removed(store: Database) -> None:
     rows = [TaskRecord(project_id=PROJECT, detection_id=f"d0{n}", task_id=n + 1) for n in range(3)]
     with store.write() as conn:
         assert tasks.add(conn, rows) == 3

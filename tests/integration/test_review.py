@@ -368,7 +368,7 @@ def test_before_the_first_version_nothing_is_put_before_people(workspace: Worksp
 def test_the_backend_answers_a_review_task_with_nothing_chosen(workspace: Workspace, out: Server) -> None:
     task = review_task(out, 4)
     asked_for = {"id": task, "project": PROJECT, "data": out.data[task]}
-    [answer] = Predictor(workspace).answer([asked_for])
+    [answer] = Predictor(workspace).predict([asked_for])
     assert answer == {"result": [], "score": _score(workspace, 4), "model_version": "v1"}
     assert answer["score"] < -1
 

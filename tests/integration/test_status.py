@@ -18,6 +18,7 @@ from pipeline.records import (
     ImageRecord,
     ModelRecord,
     ProjectRecord,
+    RunKind,
     TaskRecord,
     Verdict,
 )
@@ -101,11 +102,11 @@ def busy(database: Database) -> Database:
             ),
             [],
         )
-        run_id = runs.request(conn, PROJECT, "train", trigger="command")
+        run_id = runs.request(conn, PROJECT, RunKind.TRAIN, trigger="command")
         claimed = runs.claim(conn, run_id, "worker")
         assert claimed is not None
         runs.finish(conn, claimed, error="the disk is full")
-        runs.request(conn, PROJECT, "sync", trigger="timer")
+        runs.request(conn, PROJECT, RunKind.SYNC, trigger="timer")
     record(
         database,
         [

@@ -1,4 +1,4 @@
-"""Reconciliation against a scripted Label Studio that loses, repeats and reorders its webhooks."""
+"""Sync with a fake Label Studio that loses, repeats and reorders webhooks."""
 
 from __future__ import annotations
 
@@ -55,32 +55,30 @@ def synced(workspace: Workspace, server: FakeLabelStudio) -> Callable[..., SyncR
     return run
 
 
-def hear(workspace: Workspace, payload: dict[str, Any]) -> None:
-    """A webhook arrives; trainings are a matter of other tests."""
+def handle(workspace: Workspace, payload: dict[str, Any]) -> None:
+    """Handle a webhook; other tests check that trainings follow."""
     receive(workspace, payload, lambda _: None)
 
 
-def oracle_says(workspace: Workspace) -> dict[str, list[str]]:
-    """What stands in the oracle, as Label Studio would tell it."""
+def oracle_choices(workspace: Workspace) -> dict[str, list[str]]:
+    """The choices of the active annotations in the oracle, by detection."""
     with workspace.database.read() as conn:
         names = categories.names(conn)
-        found: dict[str, list[str]] = {}
-        for state in sorted(
-            oracle.active_annotations(conn, PROJECT), key=lambda one: one.annotation.annotation_id or 0
-        ):
-            one = state.annotation
-            if one.verdict is Verdict.LABEL and one.label is not None:
-                found.setdefault(one.detection_id, []).append(names[one.label])
-            elif one.verdict is Verdict.UNSURE:
-                found.setdefault(one.detection_id, []).append("unsure")
-        return found
+        choices: dict[str, list[str]] = {}
+        annotations = [state.annotation for state in oracle.active_annotations(conn, PROJECT)]
+        for annotation in sorted(annotations, key=lambda each: each.annotation_id or 0):
+            if annotation.verdict is Verdict.LABEL and annotation.label is not None:
+                choices.setdefault(annotation.detection_id, []).append(names[annotation.label])
+            elif annotation.verdict is Verdict.UNSURE:
+                choices.setdefault(annotation.detection_id, []).append("unsure")
+        return choices
 
 
 def same(workspace: Workspace, server: FakeLabelStudio) -> bool:
-    def ordered(said: dict[str, list[str]]) -> dict[str, list[str]]:
-        return {detection: sorted(labels) for detection, labels in said.items()}
+    def ordered(choices: dict[str, list[str]]) -> dict[str, list[str]]:
+        return {detection: sorted(labels) for detection, labels in choices.items()}
 
-    return ordered(oracle_says(workspace)) == ordered(server.labels())
+    return ordered(oracle_choices(workspace)) == ordered(server.labels())
 
 
 def rows(workspace: Workspace) -> list[Any]:
@@ -89,7 +87,7 @@ def rows(workspace: Workspace) -> list[Any]:
 
 
 @pytest.mark.both_databases
-def test_missed_labels_are_brought_in(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
+def test_missed_labels_are_stored(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
     server.annotate(1, "deer", shown="deer")
     server.annotate(2, "fox")
     server.annotate(3, None, skip=True)
@@ -118,10 +116,10 @@ def test_a_second_sync_adds_nothing_and_exports_nothing(
     assert len(rows(workspace)) == 2
 
 
-def test_where_webhooks_arrive_sync_exports_nothing(
+def test_after_webhooks_a_sync_exports_nothing(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
-    server.webhook = lambda payload: hear(workspace, payload)
+    server.webhook = lambda payload: handle(workspace, payload)
     first = server.annotate(1, "deer")
     server.annotate(2, "fox", shown="fox")
     server.change(first, "fox")
@@ -132,7 +130,7 @@ def test_where_webhooks_arrive_sync_exports_nothing(
 
 
 @pytest.mark.both_databases
-def test_changes_and_deletions_are_repaired(
+def test_missed_changes_and_deletions_are_stored(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     first, second = server.annotate(1, "deer"), server.annotate(2, "fox")
@@ -149,32 +147,32 @@ def test_changes_and_deletions_are_repaired(
     ]
 
 
-def test_a_deletion_told_by_id_takes_back_the_annotation_that_has_it_now(
+def test_a_deletion_by_id_deletes_the_annotation_that_has_the_id_now(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
-    server.webhook = lambda payload: hear(workspace, payload)
+    server.webhook = lambda payload: handle(workspace, payload)
     first = server.annotate(1, "deer")
     server.delete(first)
     again = server.annotate(2, "fox")
     assert again == first
     server.delete(again)
-    assert oracle_says(workspace) == {}
+    assert oracle_choices(workspace) == {}
     assert synced().new == 0
 
 
-def test_an_id_used_again_is_another_annotation(
+def test_a_reused_id_is_another_annotation(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     first = server.annotate(1, "deer")
     synced()
-    server.delete(first)  # nobody heard
+    server.delete(first)  # without a webhook
     assert server.annotate(2, "fox") == first
     synced()
-    assert oracle_says(workspace) == {"d2": ["fox"]}
+    assert oracle_choices(workspace) == {"d2": ["fox"]}
     server.delete(first)
     assert server.annotate(2, "deer") == first  # even on the same task
     synced()
-    assert oracle_says(workspace) == {"d2": ["deer"]}
+    assert oracle_choices(workspace) == {"d2": ["deer"]}
 
 
 def test_several_annotators_keep_their_votes(
@@ -193,7 +191,7 @@ def test_several_annotators_keep_their_votes(
         assert categories.names(conn)[label] == "fox"
 
 
-def test_ground_truth_settles_a_dispute(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
+def test_ground_truth_decides_a_dispute(workspace: Workspace, server: FakeLabelStudio, synced: Any) -> None:
     server.annotate(1, "deer", by=1)
     server.annotate(1, "fox", by=2, truth=True)
     assert synced().disputed == 0
@@ -206,23 +204,21 @@ def test_a_species_added_in_label_studio_becomes_a_category(
 ) -> None:
     server.annotate(1, "Snow  Leopard")
     synced()
-    assert oracle_says(workspace) == {"d1": ["snow leopard"]}
+    assert oracle_choices(workspace) == {"d1": ["snow leopard"]}
     assert synced(full=True).new == 0
 
 
-def test_a_task_that_publishing_did_not_store_is_known_by_its_data(
+def test_a_task_that_is_not_stored_is_identified_by_its_data(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     with workspace.database.write() as conn:
         tasks.remove(conn, PROJECT, [1])
     server.annotate(1, "deer")
     assert synced().foreign == 0
-    assert oracle_says(workspace) == {"d1": ["deer"]}
+    assert oracle_choices(workspace) == {"d1": ["deer"]}
 
 
-def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(
-    server: FakeLabelStudio, synced: Any
-) -> None:
+def test_annotations_of_foreign_tasks_are_counted_and_ignored(server: FakeLabelStudio, synced: Any) -> None:
     server.rows[99] = {**server.rows[1], "id": 99, "data": {"crop": "x"}, "annotations": []}
     server.annotate(99, "deer")
     server.annotate(1, "fox")
@@ -230,7 +226,7 @@ def test_annotations_of_tasks_that_are_not_ours_are_counted_and_left(
     assert (report.new, report.foreign) == (1, 1)
 
 
-def test_a_task_whose_annotation_cannot_be_read_costs_only_itself(
+def test_a_task_with_an_invalid_annotation_is_skipped(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     kept = server.annotate(1, "deer")
@@ -240,11 +236,11 @@ def test_a_task_whose_annotation_cannot_be_read_costs_only_itself(
     server.touch(1)
     report = synced()
     assert (report.new, report.unreadable) == (1, 1)
-    assert oracle_says(workspace) == {"d1": ["deer"], "d2": ["fox"]}
+    assert oracle_choices(workspace) == {"d1": ["deer"], "d2": ["fox"]}
 
 
 @pytest.mark.both_databases
-def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
+def test_deleting_a_task_removes_its_labels_and_it_can_be_published_again(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
@@ -253,12 +249,12 @@ def test_deleted_tasks_take_their_labels_along_and_can_be_published_again(
     server.delete_task(1)
     report = synced()
     assert (report.tasks_deleted, report.new) == (1, 1)
-    assert oracle_says(workspace) == {"d2": ["fox"]}
+    assert oracle_choices(workspace) == {"d2": ["fox"]}
     with workspace.database.read() as conn:
         assert tasks.by_task(conn, PROJECT, [1, 2]) == {2: "d2"}
 
 
-def test_a_full_sync_finds_deleted_tasks_behind_added_ones(
+def test_a_full_sync_finds_deleted_tasks_if_as_many_were_added(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
@@ -267,16 +263,16 @@ def test_a_full_sync_finds_deleted_tasks_behind_added_ones(
     server.rows[99] = {**server.rows[2], "id": 99, "data": {"crop": "x"}, "annotations": []}
     assert synced().tasks_deleted == 0  # the counts agree
     assert synced(full=True).tasks_deleted == 1
-    assert oracle_says(workspace) == {}
+    assert oracle_choices(workspace) == {}
 
 
-def test_what_happens_while_tasks_are_listed_is_not_undone(
+def test_changes_while_tasks_are_listed_are_kept(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     kept, gone = server.annotate(1, "deer"), server.annotate(2, "fox")
     synced()
     server.change(kept, "deer")
-    server.webhook = lambda payload: hear(workspace, payload)
+    server.webhook = lambda payload: handle(workspace, payload)
 
     def meanwhile() -> None:
         server.delete(gone)
@@ -289,7 +285,7 @@ def test_what_happens_while_tasks_are_listed_is_not_undone(
     assert same(workspace, server)
 
 
-def test_a_stamp_that_was_committed_late_is_inside_the_overlap(
+def test_a_time_that_is_committed_late_is_within_the_overlap(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.annotate(1, "deer")
@@ -305,7 +301,7 @@ def test_a_stamp_that_was_committed_late_is_inside_the_overlap(
     assert same(workspace, server)
 
 
-def test_the_watermark_moves_only_once_the_rows_are_there(
+def test_the_watermark_moves_after_the_rows_are_stored(
     workspace: Workspace, server: FakeLabelStudio, synced: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def watermark() -> dt.datetime | None:
@@ -325,32 +321,32 @@ def test_the_watermark_moves_only_once_the_rows_are_there(
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.both_databases
-def test_whatever_is_lost_repeated_or_out_of_order_the_oracle_ends_equal(
+def test_after_lost_repeated_and_reordered_webhooks_a_sync_makes_the_oracle_equal(
     workspace: Workspace, server: FakeLabelStudio, synced: Any, seed: int
 ) -> None:
     chance = random.Random(seed)
     waiting: list[dict[str, Any]] = []
 
-    def tell(payload: dict[str, Any]) -> None:
+    def unreliable(payload: dict[str, Any]) -> None:
         if chance.random() < 0.4:
             return
         waiting.extend([payload] * chance.choice([1, 1, 2]))
         chance.shuffle(waiting)
         while waiting and chance.random() < 0.7:
-            hear(workspace, waiting.pop())
+            handle(workspace, waiting.pop())
 
-    server.webhook = tell
+    server.webhook = unreliable
     for _ in range(60):
-        alive = [one["id"] for task in server.rows.values() for one in task["annotations"]]
+        active = [each["id"] for task in server.rows.values() for each in task["annotations"]]
         act = chance.choice(["annotate", "annotate", "change", "delete", "skip", "sync"])
         if act == "annotate":
             server.annotate(chance.choice(list(server.rows)), chance.choice(["deer", "fox", "unsure"]), by=1)
         elif act == "skip":
             server.annotate(chance.choice(list(server.rows)), None, skip=True, by=2)
-        elif act == "change" and alive:
-            server.change(chance.choice(alive), chance.choice(["deer", "fox", "empty"]))
-        elif act == "delete" and alive:
-            server.delete(chance.choice(alive))
+        elif act == "change" and active:
+            server.change(chance.choice(active), chance.choice(["deer", "fox", "empty"]))
+        elif act == "delete" and active:
+            server.delete(chance.choice(active))
         elif act == "sync":
             synced()
     synced(full=True)

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from pipeline.cli import wildloop
 from pipeline.errors import LabelStudioError
-from pipeline.jobs.worker_id import own_name
+from pipeline.jobs.worker_id import own_id
+from pipeline.records import RunKind
 from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.store import projects, runs
 from pipeline.store.database import Database
@@ -42,7 +43,7 @@ class Listing(FakeLabelStudio):
     def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterator[Any]:
         self.since.append(moment)
         with self._database.read() as conn:
-            self.running.append(sum(run.kind == "sync" for run in runs.running(conn)))
+            self.running.append(sum(run.kind is RunKind.SYNC for run in runs.running(conn)))
         return iter(())
 
 
@@ -98,7 +99,7 @@ def test_a_sync_asks_for_the_training_that_is_due(workspace: Workspace) -> None:
     label(workspace.database, range(30))
     assert "a training is due" in run("sync")
     with workspace.database.read() as conn:
-        assert [one.kind for one in runs.claimable(conn)] == ["train"]
+        assert [one.kind for one in runs.claimable(conn)] == [RunKind.TRAIN]
 
 
 def test_a_full_sync_looks_at_everything(server: Listing) -> None:
@@ -126,7 +127,7 @@ def test_a_full_sync_counts_even_where_another_sync_is_under_way(
 
 def test_a_sync_waits_for_the_one_that_runs(workspace: Workspace, server: Listing) -> None:
     with workspace.database.write() as conn:
-        claimed = runs.claim(conn, runs.request(conn, PROJECT, "sync", trigger="timer"), own_name())
+        claimed = runs.claim(conn, runs.request(conn, PROJECT, RunKind.SYNC, trigger="timer"), own_id())
     assert claimed is not None
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""The backend's answers, over a small store of its own; also run under label-studio-ml 2.x's stand-in."""
+"""The backend over a small database; also run with a stand-in for label-studio-ml 2.x."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CONFIG = (
 )
 BASIC = {"Authorization": "Basic " + base64.b64encode(b"ls:p\xc3\xa4ss").decode()}
 SECRET = {"X-Wildloop-Secret": "hush"}
-OURS = {1: "d1", 2: "d2", 3: "d3"}  # tasks and what they show
+DETECTION_OF = {1: "d1", 2: "d2", 3: "d3"}  # by task
 
 
 @pytest.fixture
@@ -74,10 +74,12 @@ def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
     embedder = load("descriptor", data_dir=tmp_path)
     vectors = np.zeros((3, embedder.dimension), np.float32)
     vectors[0, 0], vectors[1, 1], vectors[2, :2] = 1, 1, (1.0, 0.9)
-    publish_tasks(sqlite_database, ProjectRecord(id=PROJECT, title="Forest", embedder=embedder.id), OURS)
+    publish_tasks(
+        sqlite_database, ProjectRecord(id=PROJECT, title="Forest", embedder=embedder.id), DETECTION_OF
+    )
     with sqlite_database.write() as conn:
         embeddings.register(conn, embedder)
-        embeddings.append(conn, embedder.id, list(OURS.values()), vectors)
+        embeddings.append(conn, embedder.id, list(DETECTION_OF.values()), vectors)
     return Workspace(settings=settings, database=sqlite_database)
 
 
@@ -87,7 +89,7 @@ def client(workspace: Workspace) -> FlaskClient:
 
 
 def activate(workspace: Workspace, version: str = "v1", queue: tuple[PredictionRecord, ...] = ()) -> None:
-    """A version whose head tells deer by the first number and fox by the second."""
+    """Activate a version whose head predicts deer by the first number and fox by the second."""
     with workspace.database.read() as conn:
         embedder_id = projects.get(conn, PROJECT).embedder
         dimension = embeddings.get_embedder(conn, embedder_id).dimension
@@ -122,9 +124,9 @@ def task(number: int, **data: Any) -> dict[str, Any]:
     return {"id": number, "project": PROJECT, "data": data, "annotations": [], "predictions": []}
 
 
-def ask(client: FlaskClient, *asked: dict[str, Any]) -> Any:
+def predict(client: FlaskClient, *tasks_shown: Any) -> Any:
     body = {
-        "tasks": list(asked),
+        "tasks": list(tasks_shown),
         "project": UID,
         "label_config": CONFIG,
         "params": {"login": None, "password": None, "context": None},
@@ -133,7 +135,7 @@ def ask(client: FlaskClient, *asked: dict[str, Any]) -> Any:
     assert answer.status_code == 200, answer.get_data(as_text=True)
     assert answer.json is not None
     results = answer.json["results"]
-    assert len(results) == len(asked)
+    assert len(results) == len(tasks_shown)
     return results
 
 
@@ -145,9 +147,9 @@ def chosen(prediction: dict[str, Any]) -> str:
 # --- predictions
 
 
-def test_predict_answers_without_a_setup_before_it(workspace: Workspace, client: FlaskClient) -> None:
+def test_predict_works_without_a_previous_setup(workspace: Workspace, client: FlaskClient) -> None:
     activate(workspace)
-    first, second = ask(client, task(1), task(2))
+    first, second = predict(client, task(1), task(2))
     assert (chosen(first), chosen(second)) == ("deer", "fox")
     assert first["model_version"] == "v1"
     result = first["result"][0]
@@ -155,31 +157,31 @@ def test_predict_answers_without_a_setup_before_it(workspace: Workspace, client:
     assert 0.5 < result["score"] <= 1
 
 
-def test_the_order_of_what_was_not_pushed_comes_behind_the_queue(
-    workspace: Workspace, client: FlaskClient
-) -> None:
+def test_crops_outside_the_queue_come_after_it(workspace: Workspace, client: FlaskClient) -> None:
     queued = PredictionRecord(detection_id="d2", rank=0, score=0.125, category_id=2, probability=0.9)
     activate(workspace, queue=(queued,))
-    sure, pushed, doubtful = ask(client, task(1), task(2), task(3))
+    sure, pushed, doubtful = predict(client, task(1), task(2), task(3))
     assert pushed["score"] == 0.125
     assert 1 <= doubtful["score"] < sure["score"] <= 2
 
 
-def test_a_new_version_answers_at_once(workspace: Workspace, client: FlaskClient) -> None:
+def test_a_new_version_predicts_at_once(workspace: Workspace, client: FlaskClient) -> None:
     activate(workspace)
-    ask(client, task(1))
+    predict(client, task(1))
     activate(workspace, "v2")
-    assert ask(client, task(1))[0]["model_version"] == "v2"
+    assert predict(client, task(1))[0]["model_version"] == "v2"
 
 
-def test_before_any_version_answers_are_empty(client: FlaskClient) -> None:
-    assert ask(client, task(1))[0] == {"result": [], "score": 2.0, "model_version": "none"}
+def test_without_a_version_predictions_are_empty(client: FlaskClient) -> None:
+    assert predict(client, task(1))[0] == {"result": [], "score": 2.0, "model_version": "none"}
 
 
-def test_a_version_without_a_head_orders_and_names_nothing(workspace: Workspace, client: FlaskClient) -> None:
+def test_a_version_without_a_head_has_an_order_and_no_categories(
+    workspace: Workspace, client: FlaskClient
+) -> None:
     with workspace.database.write() as conn:
         embedder_id = projects.get(conn, PROJECT).embedder
-        covering = ModelRecord(
+        cold_start = ModelRecord(
             version="cover-1",
             project_id=PROJECT,
             embedder=embedder_id,
@@ -189,24 +191,24 @@ def test_a_version_without_a_head_orders_and_names_nothing(workspace: Workspace,
             created_at=utc_now(),
         )
         queued = PredictionRecord(detection_id="d1", rank=0, score=0.5, category_id=None, probability=None)
-        models.activate(conn, covering, [queued])
-    first, second = ask(client, task(1), task(2))
+        models.activate(conn, cold_start, [queued])
+    first, second = predict(client, task(1), task(2))
     assert first == {"result": [], "score": 0.5, "model_version": "cover-1"}
     assert second == {"result": [], "score": 2.0, "model_version": "cover-1"}
 
 
-def test_a_task_that_publishing_did_not_store_is_known_by_its_data(
+def test_a_task_that_is_not_stored_is_identified_by_its_data(
     workspace: Workspace, client: FlaskClient
 ) -> None:
     activate(workspace)
-    assert chosen(ask(client, task(77, detection_id="d2"))[0]) == "fox"
+    assert chosen(predict(client, task(77, detection_id="d2"))[0]) == "fox"
 
 
-def test_what_cannot_be_answered_leaves_an_empty_answer_in_its_place(
+def test_tasks_without_a_prediction_get_an_empty_one_in_their_place(
     workspace: Workspace, client: FlaskClient
 ) -> None:
     activate(workspace)
-    answers = ask(
+    answers = predict(
         client,
         task(90),
         task(1),
@@ -214,17 +216,18 @@ def test_what_cannot_be_answered_leaves_an_empty_answer_in_its_place(
         {"id": 92},
         task(93, crop=7),
         {"id": "x", "data": None, "project": None},
+        "not a task",
     )
-    assert [bool(answer["result"]) for answer in answers] == [False, True, False, False, False, False]
+    assert [bool(answer["result"]) for answer in answers] == [False, True] + [False] * 5
     assert answers[0]["model_version"] == "none"
 
 
-def test_a_project_that_is_not_ours_gets_empty_answers(client: FlaskClient) -> None:
-    assert ask(client, {**task(1), "project": 99})[0]["model_version"] == "none"
+def test_tasks_of_other_projects_get_empty_predictions(client: FlaskClient) -> None:
+    assert predict(client, {**task(1), "project": 99})[0]["model_version"] == "none"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"tasks": 3}', b'{"project": "3.1"}'])
-def test_a_request_that_cannot_be_read_is_refused(client: FlaskClient, body: bytes) -> None:
+def test_an_invalid_request_is_an_error(client: FlaskClient, body: bytes) -> None:
     answer = client.post("/predict", data=body, headers=BASIC, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json is not None
@@ -241,23 +244,23 @@ def test_a_damaged_head_is_an_error_that_names_it(workspace: Workspace, client: 
     assert "Traceback" not in answer.get_data(as_text=True)
 
 
-def test_the_class_answers_however_label_studio_ml_makes_it(workspace: Workspace) -> None:
+def test_the_model_class_works_with_both_releases_of_label_studio_ml(workspace: Workspace) -> None:
     activate(workspace)
-    made = create_app(workspace).extensions["wildloop"].model
-    asked = [task(1), {**task(2), "project": None}]
+    model_class = create_app(workspace).extensions["wildloop"].model
+    shown = [task(1), {**task(2), "project": None}]
     import label_studio_ml.model as base
 
     if hasattr(base, "LabelStudioMLManager"):  # 1.x
-        model = made(label_config=CONFIG, train_output={}, hostname="", access_token="")
-        assert [len(one["result"]) for one in model.predict(asked, login=None, password=None)] == [1, 0]
+        model = model_class(label_config=CONFIG, train_output={}, hostname="", access_token="")
+        assert [len(each["result"]) for each in model.predict(shown, login=None, password=None)] == [1, 0]
         assert model.fit((), workdir=None, event="ANNOTATION_CREATED", data={}) == {}
     else:
-        model = made(project_id=str(PROJECT), label_config=CONFIG)
-        assert [len(one["result"]) for one in model.predict(asked, context=None, login=None)] == [1, 1]
+        model = model_class(project_id=str(PROJECT), label_config=CONFIG)
+        assert [len(each["result"]) for each in model.predict(shown, context=None, login=None)] == [1, 1]
         assert model.fit("ANNOTATION_CREATED", {}) == {}
 
 
-# --- photographs never seen
+# --- unknown photographs
 
 
 def photograph(path: Path, colour: str = "olive") -> Path:
@@ -271,14 +274,14 @@ def local(path: Path, root: Path) -> str:
 
 
 @pytest.mark.parametrize("levels", [0, 1])
-def test_a_photograph_never_seen_is_embedded_once_and_answered(
+def test_an_unknown_photograph_is_embedded_once_and_gets_a_prediction(
     workspace: Workspace, client: FlaskClient, levels: int
 ) -> None:
     activate(workspace)
     root = [workspace.data_dir, workspace.data_dir.parent][levels]
     path = photograph(workspace.data_dir / "uploads" / "a new one.jpg")
-    asked = task(50, crop=local(path, root))
-    answer = ask(client, asked)[0]
+    unknown = task(50, crop=local(path, root))
+    answer = predict(client, unknown)[0]
     assert answer["model_version"] == "v1"
     assert chosen(answer) in ("deer", "fox")
     with workspace.database.read() as conn:
@@ -288,12 +291,10 @@ def test_a_photograph_never_seen_is_embedded_once_and_answered(
     assert (workspace.data_dir / str(stored.crop_path)).is_file()
     assert (workspace.data_dir / str(stored.frame_path)).is_file()
     path.unlink()
-    assert ask(client, asked)[0] == answer
+    assert predict(client, unknown)[0] == answer
 
 
-def test_a_file_outside_the_data_folder_is_not_read_from_the_disk(
-    workspace: Workspace, tmp_path: Path
-) -> None:
+def test_a_file_outside_the_data_folder_is_not_read_from_disk(workspace: Workspace, tmp_path: Path) -> None:
     outside = photograph(tmp_path / "secret.jpg")
     photograph(workspace.data_dir / "in.jpg")
     below = external_tasks._below
@@ -302,7 +303,7 @@ def test_a_file_outside_the_data_folder_is_not_read_from_the_disk(
         assert below(workspace.data_dir, f"/data/local-files/?d={named}") is None
 
 
-def test_label_studios_own_files_come_with_the_key_and_others_without(
+def test_files_of_label_studio_are_fetched_with_the_token_and_others_without(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = io.BytesIO()
@@ -337,7 +338,7 @@ def test_label_studios_own_files_come_with_the_key_and_others_without(
         "//elsewhere.example/e.png",
         "/data/local-files/?d=not/here.png",
     ]
-    answers = ask(
+    answers = predict(
         create_app(workspace).test_client(), *[task(60 + at, crop=url) for at, url in enumerate(urls)]
     )
     assert all(answer["result"] for answer in answers)
@@ -351,39 +352,41 @@ def test_label_studios_own_files_come_with_the_key_and_others_without(
     ]
 
 
-def test_a_photograph_that_is_none_is_left_unanswered(workspace: Workspace, client: FlaskClient) -> None:
+def test_a_file_that_is_not_a_photograph_gets_an_empty_prediction(
+    workspace: Workspace, client: FlaskClient
+) -> None:
     activate(workspace)
     text = workspace.data_dir / "text.jpg"
     text.write_text("not a photograph")
-    answer = ask(client, task(50, crop=local(text, workspace.data_dir)))[0]
+    answer = predict(client, task(50, crop=local(text, workspace.data_dir)))[0]
     assert answer["result"] == []
     with workspace.database.read() as conn:
         assert tasks.by_task(conn, PROJECT, [50]) == {}
 
 
-def test_photographs_beyond_a_requests_time_wait_for_the_next(
+def test_photographs_after_the_time_limit_of_a_request_wait_for_the_next(
     workspace: Workspace, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     activate(workspace)
     path = photograph(workspace.data_dir / "new.jpg")
-    asked = task(50, crop=local(path, workspace.data_dir))
+    unknown = task(50, crop=local(path, workspace.data_dir))
     with monkeypatch.context() as patch:
-        patch.setattr("backend.predictions.PATIENCE", -1.0)
-        assert ask(client, asked)[0]["result"] == []
-    assert ask(client, asked)[0]["result"]
+        patch.setattr("backend.predictions.INGEST_SECONDS", -1.0)
+        assert predict(client, unknown)[0]["result"] == []
+    assert predict(client, unknown)[0]["result"]
 
 
-# --- what else Label Studio asks
+# --- other requests
 
 
-def test_setup_names_the_current_version(workspace: Workspace, client: FlaskClient) -> None:
+def test_setup_returns_the_current_version(workspace: Workspace, client: FlaskClient) -> None:
     body = {"project": UID, "schema": CONFIG, "hostname": "x", "access_token": "t", "extra_params": None}
     assert client.post("/setup", json=body, headers=BASIC).json == {"model_version": "none"}
     activate(workspace)
     assert client.post("/setup", json=body, headers=BASIC).json == {"model_version": "v1"}
 
 
-def test_versions_are_told_newest_first(workspace: Workspace, client: FlaskClient) -> None:
+def test_versions_are_listed_newest_first(workspace: Workspace, client: FlaskClient) -> None:
     activate(workspace)
     activate(workspace, "v2")
     assert client.get("/versions", headers=BASIC).json == {"versions": ["v2", "v1"]}
@@ -408,7 +411,7 @@ def test_the_application_starts_without_torch() -> None:
     assert done.stdout.split() == ["[]", "None"]
 
 
-def test_the_class_serves_the_same_under_label_studio_ml_2(request: pytest.FixtureRequest) -> None:
+def test_these_tests_pass_under_label_studio_ml_2(request: pytest.FixtureRequest) -> None:
     import label_studio_ml
 
     is_stand_in = "stand_ins" in str(label_studio_ml.__file__)
@@ -424,10 +427,10 @@ def test_the_class_serves_the_same_under_label_studio_ml_2(request: pytest.Fixtu
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-# --- who may ask
+# --- authentication
 
 
-STRANGERS = [
+INVALID_CREDENTIALS = [
     {},
     SECRET,
     {"Authorization": "Basic " + base64.b64encode(b"ls:wrong").decode()},
@@ -442,43 +445,43 @@ STRANGERS = [
     ("method", "path"),
     [("POST", "/predict"), ("POST", "/setup"), ("GET", "/versions"), ("GET", "/"), ("GET", "/nowhere")],
 )
-def test_everything_but_health_wants_basic_auth(client: FlaskClient, method: str, path: str) -> None:
-    for headers in STRANGERS:
+def test_all_addresses_except_health_and_the_webhook_need_basic_auth(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    for headers in INVALID_CREDENTIALS:
         assert client.open(path, method=method, headers=headers, json={}).status_code == 401, headers
     assert client.open(path, method=method, headers=BASIC, json={}).status_code != 401
 
 
-def test_health_wants_no_secret_and_tells_none(client: FlaskClient) -> None:
+def test_health_needs_no_authentication_and_reveals_nothing(client: FlaskClient) -> None:
     answer = client.get("/health")
     assert (answer.status_code, (answer.json or {}).get("status")) == (200, "UP")
     assert "data" not in answer.get_data(as_text=True)
 
 
-def test_the_webhook_wants_its_secret(client: FlaskClient, workspace: Workspace) -> None:
-    told = event("ANNOTATION_CREATED", annotation=annotation())
+def test_the_webhook_needs_its_secret(client: FlaskClient, workspace: Workspace) -> None:
+    payload = event("ANNOTATION_CREATED", annotation=annotation())
     for headers in ({}, BASIC, {"X-Wildloop-Secret": "hush!"}, {"X-Wildloop-Secret": ""}):
-        assert client.post("/webhook", json=told, headers=headers).status_code == 401, headers
+        assert client.post("/webhook", json=payload, headers=headers).status_code == 401, headers
     assert labels(workspace) == {}
 
 
-def test_the_train_button_comes_with_basic_auth_instead(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[Any, ...]] = []
+def test_the_training_button_may_use_basic_auth(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[tuple[Any, ...]] = []
 
     def request(_: Workspace, *rest: Any, **how: Any) -> int:
-        asked.append((*rest, how))
+        requests.append((*rest, how))
         return 5
 
     monkeypatch.setattr(jobs, "request", request)
     for headers in (BASIC, SECRET):
         answer = client.post("/webhook", json=event("START_TRAINING"), headers=headers)
         assert (answer.status_code, answer.json) == (200, {"status": "queued", "run": 5})
-    assert asked == [(PROJECT, "train", {"trigger": "button"})] * 2
+    assert requests == [(PROJECT, "train", {"trigger": "button"})] * 2
     assert client.post("/webhook", json=event("START_TRAINING")).status_code == 401
 
 
-def test_an_application_without_secrets_gets_its_own(workspace: Workspace) -> None:
+def test_missing_secrets_are_generated(workspace: Workspace) -> None:
     bare = replace(workspace.settings, basic_auth_user=None, basic_auth_password=None, webhook_secret=None)
     open_client = create_app(replace(workspace, settings=bare)).test_client()
     assert open_client.post("/setup", json={"project": UID}).status_code == 401
@@ -512,7 +515,7 @@ def annotation(number: int = 8, of: int = 1, choice: str | None = "deer", **chan
     }
 
 
-def tell(client: FlaskClient, payload: Any) -> Any:
+def send(client: FlaskClient, payload: Any) -> Any:
     answer = client.post("/webhook", json=payload, headers=SECRET)
     assert "Traceback" not in answer.get_data(as_text=True)
     return answer.status_code, answer.json
@@ -521,7 +524,7 @@ def tell(client: FlaskClient, payload: Any) -> Any:
 def labels(workspace: Workspace) -> dict[str, str]:
     with workspace.database.read() as conn:
         names = categories.names(conn)
-        return {one: names[label] for one, label in oracle.labels(conn, PROJECT).items()}
+        return {id_: names[label] for id_, label in oracle.labels(conn, PROJECT).items()}
 
 
 def eventually(happened: Callable[[], bool]) -> None:
@@ -533,57 +536,57 @@ def eventually(happened: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def due(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The projects that a training was considered for."""
+    """The projects for which a training was considered."""
     considered: list[int] = []
     monkeypatch.setattr(jobs, "train_if_due", lambda _, project_id: considered.append(project_id))
     return considered
 
 
-def test_a_created_annotation_is_written_down_and_may_call_for_a_training(
+def test_a_created_annotation_is_stored_and_a_training_is_considered(
     client: FlaskClient, workspace: Workspace, due: list[int]
 ) -> None:
-    told = event("ANNOTATION_CREATED", annotation=annotation(), task={"id": 1, "data": {}})
-    assert tell(client, told) == (200, {"status": "recorded", "new": 1})
+    payload = event("ANNOTATION_CREATED", annotation=annotation(), task={"id": 1, "data": {}})
+    assert send(client, payload) == (200, {"status": "recorded", "new": 1})
     assert labels(workspace) == {"d1": "deer"}
-    assert tell(client, told) == (200, {"status": "recorded", "new": 0})
+    assert send(client, payload) == (200, {"status": "recorded", "new": 0})
     eventually(lambda: due == [PROJECT])
 
 
-def test_annotations_made_in_bulk_are_written_down_but_for_what_cannot_be_read(
+def test_annotations_created_in_bulk_are_stored_except_invalid_ones(
     client: FlaskClient, workspace: Workspace
 ) -> None:
     made = [annotation(8, 1), annotation(9, 2, "fox"), annotation(10, 3, updated_at="?")]
-    told = event("ANNOTATIONS_CREATED", annotation=made, task=[{"id": 1, "data": {}}])
-    assert tell(client, told) == (200, {"status": "recorded", "new": 2})
+    payload = event("ANNOTATIONS_CREATED", annotation=made, task=[{"id": 1, "data": {}}])
+    assert send(client, payload) == (200, {"status": "recorded", "new": 2})
     assert labels(workspace) == {"d1": "deer", "d2": "fox"}
 
 
-def test_an_update_replaces_and_a_deletion_by_id_takes_back(
+def test_an_update_replaces_and_a_deletion_by_id_removes_a_label(
     client: FlaskClient, workspace: Workspace
 ) -> None:
-    tell(client, event("ANNOTATION_CREATED", annotation=annotation()))
+    send(client, event("ANNOTATION_CREATED", annotation=annotation()))
     later = annotation(choice="fox", updated_at="2026-11-22T18:55:50Z")
-    tell(client, event("ANNOTATION_UPDATED", annotation=later))
+    send(client, event("ANNOTATION_UPDATED", annotation=later))
     assert labels(workspace) == {"d1": "fox"}
     gone = event("ANNOTATIONS_DELETED", annotations=[{"id": 8}, {"id": 999}])
-    assert tell(client, gone) == (200, {"status": "recorded", "new": 1})
+    assert send(client, gone) == (200, {"status": "recorded", "new": 1})
     assert labels(workspace) == {}
 
 
-def test_deleted_tasks_take_their_labels_along(client: FlaskClient, workspace: Workspace) -> None:
-    tell(client, event("ANNOTATION_CREATED", annotation=annotation()))
-    assert tell(client, event("TASKS_DELETED", tasks=[{"id": 1}])) == (200, {"status": "recorded", "new": 1})
+def test_deleting_a_task_removes_its_labels(client: FlaskClient, workspace: Workspace) -> None:
+    send(client, event("ANNOTATION_CREATED", annotation=annotation()))
+    assert send(client, event("TASKS_DELETED", tasks=[{"id": 1}])) == (200, {"status": "recorded", "new": 1})
     assert labels(workspace) == {}
 
 
-def test_a_skip_is_written_down_and_labels_nothing(client: FlaskClient, workspace: Workspace) -> None:
-    tell(client, event("ANNOTATION_CREATED", annotation=annotation(choice=None)))
+def test_a_skip_is_stored_and_gives_no_label(client: FlaskClient, workspace: Workspace) -> None:
+    send(client, event("ANNOTATION_CREATED", annotation=annotation(choice=None)))
     assert labels(workspace) == {}
     with workspace.database.read() as conn:
         assert len(oracle.active_annotations(conn, PROJECT)) == 1
 
 
-def test_what_is_not_ours_is_ignored_quietly(
+def test_other_actions_and_projects_are_ignored_silently(
     client: FlaskClient, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     for payload in [
@@ -594,12 +597,12 @@ def test_what_is_not_ours_is_ignored_quietly(
         event("ANNOTATION_CREATED", project=99, annotation=annotation()),
         event("START_TRAINING", project=99),
     ]:
-        assert tell(client, payload) == (200, {"status": "ignored"})
+        assert send(client, payload) == (200, {"status": "ignored"})
     assert caplog.records == []
     assert labels(workspace) == {}
 
 
-def test_what_cannot_be_read_is_refused_with_a_line_in_the_log(
+def test_an_invalid_webhook_is_an_error_with_a_line_in_the_log(
     client: FlaskClient, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     for payload in [
@@ -621,14 +624,14 @@ def test_what_cannot_be_read_is_refused_with_a_line_in_the_log(
         event("TASKS_DELETED", tasks=[{}]),
     ]:
         caplog.clear()
-        status, answer = tell(client, payload)
+        status, answer = send(client, payload)
         assert status == 400, payload
         assert answer["error"]
         assert len(caplog.records) == 1
     assert labels(workspace) == {}
 
 
-def test_a_label_is_kept_even_where_no_training_can_be_asked_for(
+def test_a_label_is_stored_even_if_no_training_can_be_requested(
     client: FlaskClient,
     workspace: Workspace,
     monkeypatch: pytest.MonkeyPatch,
@@ -638,7 +641,7 @@ def test_a_label_is_kept_even_where_no_training_can_be_asked_for(
         raise StoreError("the store is full")
 
     monkeypatch.setattr(jobs, "train_if_due", broken)
-    assert tell(client, event("ANNOTATION_CREATED", annotation=annotation()))[0] == 200
+    assert send(client, event("ANNOTATION_CREATED", annotation=annotation()))[0] == 200
     assert labels(workspace) == {"d1": "deer"}
     eventually(lambda: "the store is full" in caplog.text)
 
@@ -660,7 +663,7 @@ def test_labels_that_arrive_while_a_training_is_considered_are_considered_togeth
     started.wait(10)
     for _ in range(20):
         both.consider(PROJECT)
-    both.consider(PROJECT + 1)  # considered after all that were asked for before
+    both.consider(PROJECT + 1)  # considered after all others
     go.set()
     eventually(lambda: PROJECT + 1 in considered)
     assert considered == [PROJECT, PROJECT, PROJECT + 1]

@@ -334,7 +334,7 @@ def test_the_combined_file_obeys_the_rules_and_keeps_what_the_files_say(tmp_path
     files = three(tmp_path)
     result = CliRunner().invoke(wildloop, ["combine-json", str(tmp_path / "all.json"), *map(str, files)])
     assert result.exit_code == 0
-    assert "4 images, 3 annotations, 5 categories of 3 files" in result.output
+    assert "4 images, 3 annotations and 5 categories from 3 files" in result.output
     made = assert_valid(tmp_path / "all.json")
     assert [one["name"] for one in made["categories"]] == ["empty", "red fox", "human", "animal", "lynx"]
     assert made["info"]["original_info"][2] == {"version": "2"}

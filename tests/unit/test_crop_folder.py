@@ -21,6 +21,7 @@ from pipeline.errors import SourceError, WildloopError
 from pipeline.records import WHOLE_FRAME
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 FOX, DEER = {"id": 1, "name": "red fox"}, {"id": 2, "name": "roe deer"}
@@ -34,7 +35,9 @@ def crops(root: Path, *names: str) -> Path:
 
 def taken(database: Database, root: Path, *files: Path, **others: Any) -> ImportReport:
     options = ImportOptions(workers=1, **others.pop("options", {}))
-    return import_crops(database, root.parent / "data", root, files, options=options, **others)
+    return import_crops(
+        make_workspace(database, root.parent / "data"), root, files, options=options, **others
+    )
 
 
 def stored(database: Database) -> dict[str, tuple[Any, ...]]:
@@ -225,7 +228,7 @@ def test_crops_are_read_from_an_object_store(sqlite_database: Database, tmp_path
     for name in ("fox/2.jpg", "fox/10.jpg", "hare/1.jpg", "fox/readme.txt"):
         with fsspec.open(f"memory://pool/{name}", "wb") as file:
             file.write(encoded(scene()))
-    report = import_crops(sqlite_database, tmp_path / "data", "memory://pool")
+    report = import_crops(make_workspace(sqlite_database, tmp_path / "data"), "memory://pool")
     assert (report.photographs, report.detections, report.labels) == (3, 3, 3)
     with pytest.raises(SourceError, match="no crop"):
-        import_crops(sqlite_database, tmp_path / "data", "memory://nothing")
+        import_crops(make_workspace(sqlite_database, tmp_path / "data"), "memory://nothing")

@@ -28,6 +28,7 @@ from pipeline.render.datasets import export_report
 from pipeline.render.importing import import_report
 from pipeline.store import images
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 from tests.helpers.surveys import box, photograph, survey
 
@@ -297,7 +298,7 @@ def test_a_file_of_animals_alone_has_nothing_to_keep_of_people(
     path = text(tmp_path, f"a.jpg,0.9,{YXYX}")
     options = ImportOptions(keep=frozenset({"person"}))
     with pytest.raises(SourceError, match="nothing of it is kept by person"):
-        import_detections(sqlite_database, tmp_path / "data", path, tmp_path, options=options)
+        import_detections(make_workspace(sqlite_database, tmp_path / "data"), path, tmp_path, options=options)
 
 
 def test_a_box_takes_little_memory_and_a_name_none(tmp_path: Path) -> None:
@@ -367,7 +368,11 @@ def test_no_damage_gives_more_than_an_error_that_names_the_file(
         before = stored(sqlite_database)
         try:
             report = import_detections(
-                sqlite_database, tmp_path / "data", path, tmp_path, axis_order=axis_order, options=options
+                make_workspace(sqlite_database, tmp_path / "data"),
+                path,
+                tmp_path,
+                axis_order=axis_order,
+                options=options,
             )
         except WildloopError as exc:
             told = str(exc)

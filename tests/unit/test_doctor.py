@@ -27,8 +27,8 @@ from pipeline.label_studio.checks import (
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.ml_backend import SECRET_HEADER
-from pipeline.records import ProjectRecord, utc_now
-from pipeline.settings import Settings, misspelt_variables
+from pipeline.records import ProjectRecord, RunKind, utc_now
+from pipeline.settings import Settings, unknown_variables
 from pipeline.steps.operations import doctor as module
 from pipeline.steps.operations.doctor import package_names, packages, variables, worker
 from pipeline.store import projects, runs
@@ -359,13 +359,17 @@ def test_old_and_missing_packages_are_named_with_the_command_that_replaces_them(
 
 def test_a_misspelt_variable_is_named_with_the_right_name() -> None:
     names = ("EMBEDER", "DATADIR", "DB_URL", "TOP_K", "PHOTOS", "TEST_REDIS", "SHARED_DATA", "EXTRAS")
-    misspelt = misspelt_variables({f"WILDLOOP_{name}": "x" for name in names} | {"PATH": "/bin"})
-    assert misspelt == {
-        "WILDLOOP_DATADIR": "WILDLOOP_DATA_DIR",
-        "WILDLOOP_DB_URL": "WILDLOOP_DATABASE_URL",
-        "WILDLOOP_EMBEDER": "WILDLOOP_EMBEDDER",
-    }
-    (result,) = variables({"WILDLOOP_EMBEDER": "WILDLOOP_EMBEDDER"})
+    unknown = unknown_variables({f"WILDLOOP_{name}": "x" for name in names} | {"PATH": "/bin"})
+    assert unknown == [
+        ("WILDLOOP_DATADIR", "WILDLOOP_DATA_DIR"),
+        ("WILDLOOP_DB_URL", "WILDLOOP_DATABASE_URL"),
+        ("WILDLOOP_EMBEDER", "WILDLOOP_EMBEDDER"),
+        ("WILDLOOP_EXTRAS", None),
+        ("WILDLOOP_PHOTOS", None),
+        ("WILDLOOP_SHARED_DATA", None),
+        ("WILDLOOP_TEST_REDIS", None),
+    ]
+    (result,) = variables([("WILDLOOP_EMBEDER", "WILDLOOP_EMBEDDER"), ("WILDLOOP_PHOTOS", None)])
     assert result.state is State.WARN
     assert result.remedy == "did you mean WILDLOOP_EMBEDDER?"
 
@@ -400,7 +404,7 @@ def test_a_run_under_way_and_one_that_ended_show_that_a_worker_lives(
 
     with sqlite_database.write() as conn:
         projects.save(conn, RECORD)
-        run_id = runs.request(conn, RECORD.id, "sync", trigger="timer")
+        run_id = runs.request(conn, RECORD.id, RunKind.SYNC, trigger="timer")
     assert last_seen() is None
     with sqlite_database.write() as conn:
         claimed = runs.claim(conn, run_id, "machine:1")

@@ -26,6 +26,7 @@ from pipeline.records import Level
 from pipeline.store import deployments, schema
 from pipeline.store.database import Database
 from pipeline.vocabulary import kind_of
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 NAME = "deployment_manifest.xml"
@@ -476,9 +477,13 @@ def test_an_import_brings_photographs_labels_and_periods_and_a_rerun_nothing(
     folder(tmp_path / "in" / "d1", files("1"))
     zipped(tmp_path / "in" / "d2.zip", files("2", site="Elm hill", species=("No Animal", "Blank")))
     options = ImportOptions(workers=1)
-    report = emammal.import_emammal(sqlite_database, tmp_path / "data", [tmp_path / "in"], options=options)
+    report = emammal.import_emammal(
+        make_workspace(sqlite_database, tmp_path / "data"), [tmp_path / "in"], options=options
+    )
     assert (report.photographs, report.labels) == (4, 4)
-    again = emammal.import_emammal(sqlite_database, tmp_path / "data", [tmp_path / "in"], options=options)
+    again = emammal.import_emammal(
+        make_workspace(sqlite_database, tmp_path / "data"), [tmp_path / "in"], options=options
+    )
     assert (again.photographs, again.known, again.labels) == (0, 4, 0)
     with sqlite_database.read() as conn:
         record = deployments.all(conn)["project7.deployment2"]
@@ -503,7 +508,7 @@ def test_a_source_without_any_deployment_is_an_error_and_leaves_the_store_alone(
 ) -> None:
     put(tmp_path / "in" / "d1" / NAME, b"<x>")
     with pytest.raises(SourceError, match="there is no deployment to import"):
-        emammal.import_emammal(sqlite_database, tmp_path / "data", [tmp_path / "in"])
+        emammal.import_emammal(make_workspace(sqlite_database, tmp_path / "data"), [tmp_path / "in"])
     with sqlite_database.read() as conn:
         assert conn.execute(sa.select(sa.func.count()).select_from(schema.deployment)).scalar_one() == 0
 

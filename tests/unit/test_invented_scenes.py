@@ -17,6 +17,7 @@ from pipeline.demo.scenes.scene_set import SceneSet, render
 from pipeline.demo.scenes.species import SPECIES, Species
 from pipeline.demo.truth import read_truth
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 
 SIZE = (640, 480)
 KINDS, PLACES = invented_scenes.species(5, seed=3), invented_scenes.habitats(2, seed=3)
@@ -107,7 +108,7 @@ def test_an_invented_survey_is_imported(survey: SceneSet, sqlite_database: Datab
     names = {kind.name for kind in KINDS}
     assert survey.species.read_text().splitlines() == [kind.name for kind in KINDS]
     assert set(read_truth(survey.truth).names) <= names
-    report = import_results(sqlite_database, tmp_path, survey.results, survey.photos)
+    report = import_results(make_workspace(sqlite_database, tmp_path), survey.results, survey.photos)
     images = json.loads(survey.results.read_text())["images"]
     assert report.photographs == 8
     assert report.detections == sum(len(image["detections"]) for image in images) > 0

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from pipeline.jobs.enqueue import rest_until
-from pipeline.jobs.worker_id import is_gone, machine, own_name
-from pipeline.records import RunRecord, RunState
+from pipeline.jobs.enqueue import retry_at
+from pipeline.jobs.worker_id import is_gone, machine, own_id
+from pipeline.records import RunKind, RunRecord, RunState
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 
@@ -20,7 +20,7 @@ def ended(state: RunState, number: int = 1) -> RunRecord:
     return RunRecord(
         id=number,
         project_id=4,
-        kind="train",
+        kind=RunKind.TRAIN,
         state=state,
         trigger="labels",
         requested_at=NOON,
@@ -31,16 +31,16 @@ def ended(state: RunState, number: int = 1) -> RunRecord:
 @pytest.mark.parametrize(("failures", "minutes"), [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (20, 60)])
 def test_a_project_whose_trainings_fail_rests_twice_as_long_each_time(failures: int, minutes: int) -> None:
     runs = [ended(RunState.FAILED)] * failures + [ended(RunState.DONE)]
-    assert rest_until(runs) == NOON + dt.timedelta(minutes=minutes)
+    assert retry_at(runs) == NOON + dt.timedelta(minutes=minutes)
 
 
 def test_a_project_whose_last_training_went_well_does_not_rest() -> None:
-    assert rest_until([]) < NOON
-    assert rest_until([ended(RunState.DONE), ended(RunState.FAILED)]) < NOON
+    assert retry_at([]) < NOON
+    assert retry_at([ended(RunState.DONE), ended(RunState.FAILED)]) < NOON
 
 
 def test_this_process_lives() -> None:
-    assert not is_gone(own_name())
+    assert not is_gone(own_id())
 
 
 def test_a_process_that_ended_is_gone_even_before_its_parent_asked() -> None:

@@ -25,6 +25,7 @@ from pipeline.records import Level, SourceLabel
 from pipeline.render.importing import import_report
 from pipeline.store import images
 from pipeline.store.database import Database
+from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import put
 
 BOX = [0.1, 0.2, 0.3, 0.4]
@@ -327,8 +328,7 @@ def test_no_damage_gives_more_than_an_error_that_names_the_file(
         before = stored(sqlite_database)
         try:
             report = megadetector.import_results(
-                sqlite_database,
-                tmp_path / "data",
+                make_workspace(sqlite_database, tmp_path / "data"),
                 path,
                 tmp_path,
                 options=options,

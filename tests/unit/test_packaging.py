@@ -18,6 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from pipeline.cli import COMMANDS, wildloop
+from pipeline.settings import VARIABLES
 from tests.conftest import unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +54,7 @@ def parsed(arguments: list[str]) -> click.Context:
 
 
 def read_by_settings() -> set[str]:
-    source = (ROOT / "pipeline/settings.py").read_text()
-    return set(re.findall(r'environ(?:\.get\(|, )"([A-Z_]+)"', source))
+    return {variable.name for variable in VARIABLES.values()}
 
 
 def test_the_dockerfile_copies_what_is_there_and_reaches_the_builder() -> None:

@@ -31,12 +31,11 @@ from importers.sources.camtrap_dp.rows import (
 from importers.sources.camtrap_dp.scratch_tables import JoinedMedium, ScratchTables
 from pipeline.errors import SourceError
 from pipeline.store import deployments as stored_deployments
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 
 def import_camtrap_dp(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     package: Path,
     images: str | None = None,
     detector: Detector | None = None,
@@ -63,8 +62,8 @@ def import_camtrap_dp(
             )
         places = Places(source, stage, root, deployments, report)
         locate = locator(options.location_pattern, no_location)
-        intake = Ingestor(database, data_dir, detector, locate, options, report)
-        with database.write() as conn:
+        intake = Ingestor(workspace, detector, locate, options, report)
+        with workspace.database.write() as conn:
             stored_deployments.add(conn, (one.record for one in deployments.values()))
         found = entries(source, stage, places, deployments, locate)
         return intake.run(found, stage.media(), progress=progress)

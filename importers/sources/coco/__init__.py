@@ -14,7 +14,6 @@ from typing import Any
 
 from importers.detectors import DetectedBox, Detector
 from importers.detectors.categories import to_categories
-from importers.detectors.results import box_of
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
@@ -28,8 +27,8 @@ from importers.sources.coco.file import CocoFile, check_image, check_images, id_
 from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
 from pipeline.records import ANIMAL, EMPTY, Box, Level, SourceLabel
-from pipeline.store.database import Database
 from pipeline.vocabulary import Meaning, meaning_of
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +41,7 @@ class Source:
 
 
 def import_coco(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     files: Sequence[Path],
     images: str,
     detector: Detector | None,
@@ -64,7 +62,7 @@ def import_coco(
     report = ImportReport(source=", ".join(as_text(str(path)) for path in files))
     sources = check(files, report)
     total = sum(source.images for source in sources)
-    return Ingestor(database, data_dir, detector, locate, options, report).run(
+    return Ingestor(workspace, detector, locate, options, report).run(
         entries(sources, root, report), total, progress=progress
     )
 
@@ -182,7 +180,7 @@ class _Reading:
                 self._refuse(image, "box in pixels of unknown number", "it has a `bbox`, no width and height")
                 return None
             x, y, w, h = x / width, y / height, w / width, h / height
-        box = box_of((x, y, w, h))
+        box = Box.from_xywh((x, y, w, h))
         if box is None:
             self._refuse(image, "box outside the photograph", f"its box is {list(annotation.bbox or ())}")
         return box

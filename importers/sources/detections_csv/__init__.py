@@ -24,7 +24,7 @@ from importers.reading.paths import as_text
 from importers.sources.detections_csv.rows import KINDS, AxisOrder, Layout, Shapes, read_layout
 from pipeline.errors import SourceError
 from pipeline.records import Box
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 _SIDES = 4
 
@@ -42,8 +42,7 @@ class Boxes:
 
 
 def import_detections(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     detections_csv: Path,
     images: str | Path,
     *,
@@ -69,7 +68,7 @@ def import_detections(
         )
     boxes = check(layout, report)
     locate = root.locator(options.location_pattern)
-    return Ingestor(database, data_dir, None, locate, options, report).run(
+    return Ingestor(workspace, None, locate, options, report).run(
         entries(layout, boxes, root), len(boxes.start) - 1, progress=progress
     )
 

@@ -28,7 +28,7 @@ from importers.sources.emammal.manifest import Burst, Header
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord, Level, SourceLabel
 from pipeline.store import deployments
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 ZIP = ".zip"
 _OUTSIDE = ("outside", "the manifest names a file that is not in the folder of its deployment")
@@ -66,8 +66,7 @@ class Deployment:
 
 
 def import_emammal(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     sources: Sequence[Path],
     detector: Detector | None = None,
     *,
@@ -92,13 +91,11 @@ def import_emammal(
             f"there is no deployment to import in {report.source}{f' ({why})' if why else ''}",
             remedy=f"every deployment has its {manifests.NAME}",
         )
-    with database.write() as conn:
+    with workspace.database.write() as conn:
         deployments.add(conn, [one.record for one in found])
     total = sum(one.photographs for one in found)
     taken = (entry for one in found for entry in entries(one, report))
-    return Ingestor(database, data_dir, detector, no_location, options, report).run(
-        taken, total, progress=progress
-    )
+    return Ingestor(workspace, detector, no_location, options, report).run(taken, total, progress=progress)
 
 
 def unpacked(

@@ -22,12 +22,11 @@ from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
 from pipeline.errors import SourceError
-from pipeline.store.database import Database
+from pipeline.workspace import Workspace
 
 
 def import_results(
-    database: Database,
-    data_dir: Path,
+    workspace: Workspace,
     results_json: Path,
     images: str | Path,
     *,
@@ -67,7 +66,7 @@ def import_results(
             dropped = repeats.codes
             options = replace(options, variant="without repeats")
         repeats.tell(report, dropped=drop_repeats)
-    return Ingestor(database, data_dir, None, locate, options, report).run(
+    return Ingestor(workspace, None, locate, options, report).run(
         entries(results, root, report, dropped=dropped, image_time=options.exif_time),
         results.images,
         progress=progress,

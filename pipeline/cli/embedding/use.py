@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import chosen_project, project_option, queue_line
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
 from pipeline.render import embedding as render
+from pipeline.render.labelling import queue_state
 from pipeline.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -50,5 +51,5 @@ def switch(workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: 
         return None
     note(render.change(change, title), as_json=as_json)
     if change.record is not None:
-        note(queue_line(push_queue(workspace, change.record)), as_json=as_json)
+        note(queue_state(push_queue(workspace, change.record)), as_json=as_json)
     return change

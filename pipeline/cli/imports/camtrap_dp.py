@@ -27,8 +27,7 @@ def camtrap_dp_command(package: Path, images: str | None, detector: str | None, 
     """
     run_import(
         lambda workspace, chosen: import_camtrap_dp(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             package,
             images,
             optional_detector(detector),

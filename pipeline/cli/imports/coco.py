@@ -30,8 +30,7 @@ def coco_command(files: tuple[Path, ...], images: str, detector: str | None, **o
     """
     run_import(
         lambda workspace, chosen: import_coco(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             files,
             images,
             optional_detector(detector),

@@ -37,8 +37,7 @@ def crops_command(folder: str, labels: bool, files: tuple[Path, ...], **options:
     """
     run_import(
         lambda workspace, chosen: import_crops(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             folder,
             files,
             labels=labels,

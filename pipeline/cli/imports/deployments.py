@@ -21,7 +21,7 @@ def deployments_command(table: Path, as_json: bool) -> None:
     The first line names the columns: location (or locationName, locationID, deploymentID), latitude,
     longitude and, if known, deploymentID, timezone (Europe/Brussels, +02:00), start, end.
     """
-    report = import_deployments(open_workspace().database, table)
+    report = import_deployments(open_workspace(), table)
     emit(report, deployments_report(report), as_json=as_json)
     if report.nothing_taken:
         raise click.exceptions.Exit(1)

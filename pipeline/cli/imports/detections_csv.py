@@ -34,8 +34,7 @@ def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder,
     """
     run_import(
         lambda workspace, chosen: import_detections(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             detections,
             images,
             axis_order=axis_order,

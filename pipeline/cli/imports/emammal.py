@@ -31,8 +31,7 @@ def emammal_command(
     """
     run_import(
         lambda workspace, chosen: import_emammal(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             sources,
             optional_detector(detector),
             unpack_to=unpack_to,

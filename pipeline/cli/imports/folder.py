@@ -28,8 +28,7 @@ def folder_command(folder: Path, spec: str, **options: Any) -> None:
     """Import every photograph below DIR. A detector finds the animals."""
     run_import(
         lambda workspace, chosen: import_folder(
-            workspace.database,
-            workspace.data_dir,
+            workspace,
             folder,
             load_detector(spec),
             options=chosen,

@@ -24,7 +24,7 @@ from pipeline.label_studio.checks import (
 )
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ProjectRecord, utc_now
-from pipeline.settings import Settings, misspelt_variables
+from pipeline.settings import Settings, unknown_variables
 from pipeline.store import projects, runs, tasks
 from pipeline.store.database import Database
 
@@ -43,7 +43,7 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
     """Yield each result as it comes. `settings` carry every secret (`Settings.with_secrets`)."""
     yield package_names(packages_distributions(), shadowed_packages())
     yield _packages()
-    yield from variables(misspelt_variables())
+    yield from variables(unknown_variables())
     yield from embedder_weights(settings)
     yield from _redis(settings)
     stored: _Stored | None = None
@@ -113,10 +113,11 @@ def packages(requirements: Iterable[str]) -> CheckResult:
     return ok("packages", "every required package is there in a release that fits")
 
 
-def variables(misspelt: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Name environment variables that look like a mistake; `misspelt` maps each to the right name."""
-    for name, right in misspelt.items():
-        yield warn("variable", f"Wildloop does not read {name}", f"did you mean {right}?")
+def variables(unknown: Iterable[tuple[str, str | None]]) -> Iterator[CheckResult]:
+    """Name misspelt environment variables: those of `unknown` with a similar setting."""
+    for name, similar in unknown:
+        if similar is not None:
+            yield warn("variable", f"Wildloop does not read {name}", f"did you mean {similar}?")
 
 
 def embedder_weights(settings: Settings) -> Iterator[CheckResult]:

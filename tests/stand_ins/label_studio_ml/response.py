@@ -1,4 +1,4 @@
-"""The response type of 2.x; a plain list of predictions is as good."""
+"""The response type of 2.x; a plain list of predictions does as well."""
 
 from __future__ import annotations
 
