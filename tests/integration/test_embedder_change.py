@@ -299,7 +299,7 @@ def test_a_training_that_ends_after_the_change_does_not_undo_it(
     assert run.state is RunState.DONE
     assert run.result is not None
     assert run.result["version"] is None
-    assert f"from {OLD} to coloured meanwhile" in run.result["reason"]
+    assert f"from {OLD} to coloured in the meantime" in run.result["reason"]
     assert project(pool).embedder == "coloured"
     assert project(pool).current_model == changes[0].version
     with pool.read() as conn:
@@ -317,7 +317,7 @@ def test_of_two_changes_at_once_one_is_refused(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meanwhile(monkeypatch, lambda: change(pool, tmp_path, Coloured("other")))
-    with pytest.raises(EmbedderChangedError, match="to other meanwhile"):
+    with pytest.raises(EmbedderChangedError, match="to other in the meantime"):
         use_embedder(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), Coloured(), PROJECT)
     assert project(pool).embedder == "other"
 

@@ -134,7 +134,7 @@ def test_a_name_that_is_no_strategy_lists_those_there_are(tmp_path: Path) -> Non
 def test_a_pool_has_one_source(file: Path, tmp_path: Path) -> None:
     result = invoke(file, "--project", 4, "--strategies", "random", "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert "choose one" in result.output
+    assert "not both" in result.output
     assert isinstance(
         refusal("--project", 9, "--strategies", "random", "--out", tmp_path / "out"), StoreError
     )

@@ -59,7 +59,7 @@ def test_other_photographs_leave_behind_what_belonged_to_the_former(tmp_path: Pa
     [
         (["--exit"], "--annotator truth"),
         (["--detector", "whole-frame"], "--photos"),
-        (["--photos", ".", "--detector", "whole-frame", "--detections", __file__], "exclude each other"),
+        (["--photos", ".", "--detector", "whole-frame", "--detections", __file__], "not both"),
     ],
 )
 def test_options_that_make_no_sense_together_are_refused(arguments: list[str], message: str) -> None:
