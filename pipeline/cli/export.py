@@ -180,7 +180,7 @@ def camtrap_dp_command(
 
 
 def _source(*, project: int | None, role: str, **options: Any) -> StoreExport:
-    """The labels to export; which predictions count is said on standard error."""
+    """The labels to export. Prints to standard error which predictions count."""
     from pipeline.steps.datasets.export import StoreExport
 
     workspace = open_workspace()

@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it; an unknown name is answered with the nearest known ones."""
+        """As in click; the error for an unknown name suggests the nearest known ones."""
         name = args[0]
         near = difflib.get_close_matches(name, self._lazy_commands)
         if near and name not in self._lazy_commands and not ctx.resilient_parsing:

@@ -18,7 +18,9 @@ from pipeline.embedders import Embedder
 from pipeline.identity import digest
 from pipeline.label_studio.connection import Connection
 from pipeline.label_studio.species import read_species
+from pipeline.render.embedding import embed_report
 from pipeline.render.importing import import_report
+from pipeline.render.labelling import publish_report
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
@@ -201,7 +203,7 @@ def _fill(workspace: Workspace, source: _Source, spec: str | None, say: Say) -> 
     say(import_report(report))
     embedder = _embedder(workspace, spec)
     embedded = embed(workspace, embedder, progress=True)
-    say(f"{embedded.embedded} crops embedded by {embedded.embedder}")
+    say(embed_report(embedded))
     return embedder
 
 
@@ -231,7 +233,7 @@ def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say
     for change in changes:
         say(f"  {change}")
     report = publish(workspace, client, project.id, progress=True)
-    say(f"{report.published} new tasks, {report.total} in project {project.id}")
+    say(publish_report(report))
     if report.total == 0:
         raise DemoError("there is nothing to label", remedy="use photographs with animals")
     refresh_published(workspace, client, project.id, report)
