@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from importers.detectors.detector import DetectedBox
+from pipeline.arrays import Floats, Ints
 from pipeline.images import REDUCING_GAP
 from pipeline.records import Box
 
 GREY = (114, 114, 114)  # the padding that YOLO models are trained with
 MOST_BOXES = 300  # of one photograph, those with the highest confidence
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ def letterbox(image: Image.Image, width: int, height: int, *, centred: bool) -> 
     return canvas, Letterbox(left=left, top=top, width=size[0], height=size[1])
 
 
-def suppress(corners: Floats, scores: Floats, groups: NDArray[np.intp], overlap: float) -> NDArray[np.intp]:
+def suppress(corners: Floats, scores: Floats, groups: Ints, overlap: float) -> Ints:
     """Greedy non-maximum suppression within each group; the indices that stay, highest score first.
 
     `corners` is (N, 4) x1, y1, x2, y2, `scores` (N,), `groups` (N,) the classes. Of two boxes of a group

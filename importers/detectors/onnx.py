@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from importers.detectors.boxes import GREY, Floats, detected_boxes, letterbox, suppress
+from importers.detectors.boxes import GREY, detected_boxes, letterbox, suppress
 from importers.detectors.categories import class_names, to_categories
 from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
 from importers.detectors.yolo import decode, recognise
+from pipeline.arrays import Floats
 from pipeline.errors import DetectorError
 from pipeline.identity import json_digest
 from pipeline.images import Photo
@@ -86,7 +86,7 @@ class OnnxDetector:
             place.to_frame(corners[rows][kept]), confidence[rows][kept], [categories[row] for row in kept]
         )
 
-    def _run(self, pixels: NDArray[np.float32]) -> Floats:
+    def _run(self, pixels: Floats) -> Floats:
         """The network's first output for an input (H, W, 3). Raises DetectorError."""
         values = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=self._type)
         try:

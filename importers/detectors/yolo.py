@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from importers.detectors.boxes import Floats
+from pipeline.arrays import Floats
 from pipeline.errors import DetectorError
 
 STRIDES = ((8, 16, 32), (8, 16, 32, 64))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from sklearn.metrics import f1_score
 
+from pipeline.arrays import Ints
 from pipeline.evaluation.comparison import compare
-
-Ints = npt.NDArray[np.intp]
 
 
 def ints(*values: int) -> Ints:

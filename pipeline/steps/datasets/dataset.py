@@ -102,8 +102,8 @@ def make(
     """Make the dataset in the folder `out`, or bring it up to date: train.json and test.json come last.
 
     Crops that are there whole are not copied again; the same store and selection give the same bytes.
-    Raises ExportError where there is no crop to take, where all come from one location, or where the
-    disk refuses.
+    Raises ExportError where there is no crop to take or all come from one location, and FileError where
+    the disk refuses.
     """
     selection = selection or Selection()
     report = DatasetReport(path=str(out))

@@ -70,7 +70,7 @@ def evaluate(
     Checkpoints are compared with what they should beat, too, unless not `against_baselines`. With `out`,
     evaluation.csv, and of each embedder a map and its vectors, are written there, each file whole or not at
     all. A crop that cannot be read is left out for all. Raises SourceError where the dataset cannot be
-    used, EmbedderError where an embedder cannot, and ExportError where the disk refuses.
+    used, EmbedderError where an embedder cannot, and FileError where the disk refuses.
     """
     for spec in specs:
         parse(spec)  # a slip in the last is told before the first has run

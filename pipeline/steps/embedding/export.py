@@ -70,7 +70,7 @@ def export_embedder(spec: str, path: Path, *, data_dir: Path) -> ExportedEmbedde
 
     The file takes float32 (N, 3, S, S), RGB in 0..255, for any N, and gives float32 (N, dimension). It is
     run by onnxruntime beside torch in float32 first: where the vectors differ, or the network cannot be
-    exported, EmbedderError, and there is no file. ExportError where the disk refuses.
+    exported, EmbedderError, and there is no file. FileError where the disk refuses.
     """
     embedder = load(spec, data_dir=data_dir)
     if not isinstance(embedder, CheckpointEmbedder):

@@ -42,7 +42,7 @@ def simulate(
     """Replay the strategies on the pool, write `FILES` to the folder `out`, and sum up in words.
 
     Labels come in the rounds in which a project is trained. Each file is there whole or not at all.
-    Raises SourceError where the pool cannot be split, and ExportError where the disk refuses.
+    Raises SourceError where the pool cannot be split, and FileError where the disk refuses.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
