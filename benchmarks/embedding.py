@@ -1,9 +1,9 @@
-"""How fast crops become vectors, beside the ceilings of the machine and beside the plain way.
+"""How fast crops become vectors, compared with the ceilings of the machine and with a simple loop.
 
     python benchmarks/embedding.py [--photographs 32] [--boxes 12] [--seconds 4] [--repeats 3]
 
 Photographs are rendered (2048 x 1536) and imported with their crops; networks have random weights. Each
-repeat measures every way in turn, so that noise of the machine falls on all of them; figures are means.
+repeat measures all ways in turn, so that noise of the machine affects all; results are means.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ WAYS = {
     "read": "decode and prepare alone",
     "forward": "forward passes alone",
     "step": "`wildloop embed`: both, and the store",
-    "plain": "plain, from the photograph",
-    "plain crops": "plain, from stored crops",
+    "plain": "simple loop, from the photograph",
+    "plain crops": "simple loop, from stored crops",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:
-    """What both ways start from."""
+    """The input of all ways."""
 
     id: str
     crop: Path
@@ -77,7 +77,7 @@ class ReadsOnly:
 
 
 class Plain:
-    """Pillow without draft, one image at a time, float32: what one writes first."""
+    """A simple loop: Pillow without draft mode, one image at a time, float32."""
 
     def __init__(self, name: str, weights: Mapping[str, torch.Tensor]) -> None:
         self._device = torch_device()
@@ -111,8 +111,8 @@ class Plain:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--photographs", type=int, default=32)
-    parser.add_argument("--boxes", type=int, default=12, help="of each photograph")
-    parser.add_argument("--seconds", type=float, default=4, help="that a way is measured for, about")
+    parser.add_argument("--boxes", type=int, default=12, help="per photograph")
+    parser.add_argument("--seconds", type=float, default=4, help="for which each way is measured, about")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--network", choices=NETWORKS, action="append")
     given = parser.parse_args()
@@ -120,15 +120,15 @@ def main() -> None:
     print(f"{cpu_count()} cores, {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as folder:
         detections = imported(Path(folder), given.photographs, given.boxes)
-        size = sum(one.crop.stat().st_size for one in detections) / len(detections) / 1000
+        size = sum(detection.crop.stat().st_size for detection in detections) / len(detections) / 1000
         print(f"{len(detections)} crops of {given.photographs} photographs, {size:.0f} kB each\n")
         for name in given.network or NETWORKS:
             rates = measured(name, Path(folder), detections, given.seconds, given.repeats)
-            tell(name, rates)
+            print_rates(name, rates)
 
 
 def imported(folder: Path, photographs: int, boxes: int) -> list[Detection]:
-    """Rendered photographs with boxes at random, in a store with their crops."""
+    """Rendered photographs with random boxes, in a store with their crops."""
     survey = render(folder / "survey", photographs=photographs, size=SIZE)
     results = json.loads(survey.results.read_text())
     rng = np.random.default_rng(0)
@@ -159,7 +159,7 @@ def imported(folder: Path, photographs: int, boxes: int) -> list[Detection]:
 
 
 def random_box(rng: np.random.Generator) -> dict[str, object]:
-    """A detection of a MegaDetector file; a box wider than high."""
+    """A detection of a MegaDetector file, with a box that is wider than high."""
     width = float(np.exp(rng.uniform(*np.log(LARGEST))))
     height = width * float(rng.uniform(0.5, 1.0))
     corner = [float(rng.uniform(0, 1 - width)), float(rng.uniform(0, 1 - height))]
@@ -175,41 +175,42 @@ def measured(
     save(folder / name, name=name, model=model, preprocessing=preprocessing)
     embedder = CheckpointEmbedder(folder / name)
     plain = Plain(name, model.state_dict())
-    prepared = [prepared_crop(embedder, one.crop) for one in detections]
+    prepared = [prepared_crop(embedder, detection.crop) for detection in detections]
     agree(embedder, plain, prepared)
     pace = rate(lambda: embedder.embed_prepared(prepared[:BATCH]), BATCH)
-    ours = detections[: max(BATCH, int(pace * seconds))]
-    few = ours[: max(8, int(len(ours) / 4))]  # the plain way is slower, and has no batches to fill
-    files = [(one.id, one.crop) for one in ours]
-    rows = prepared[: len(ours)]
+    timed = detections[: max(BATCH, int(pace * seconds))]
+    few = timed[: max(8, int(len(timed) / 4))]  # the simple loop is slower, and has no batches to fill
+    files = [(detection.id, detection.crop) for detection in timed]
+    rows = prepared[: len(timed)]
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     ways: dict[str, tuple[Callable[[], object], int]] = {
-        "read": (lambda: list(crop_vectors(ReadsOnly(embedder), files)), len(ours)),
-        "forward": (lambda: [embedder.embed_prepared(batch) for batch in batches], len(ours)),
-        "plain": (lambda: [plain.photograph(one) for one in few], len(few)),
-        "plain crops": (lambda: [plain.stored_crop(one) for one in few], len(few)),
+        "read": (lambda: list(crop_vectors(ReadsOnly(embedder), files)), len(timed)),
+        "forward": (lambda: [embedder.embed_prepared(batch) for batch in batches], len(timed)),
+        "plain": (lambda: [plain.photograph(detection) for detection in few], len(few)),
+        "plain crops": (lambda: [plain.stored_crop(detection) for detection in few], len(few)),
     }
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(repeats):
         for way, (work, count) in ways.items():
             rates[way].append(rate(work, count))
-        with store_lacking(folder, embedder, {one.id for one in ours}, detections) as workspace:
-            rates["step"].append(rate(lambda: embed(workspace, embedder), len(ours)))
+        with store_lacking(folder, embedder, {detection.id for detection in timed}, detections) as workspace:
+            rates["step"].append(rate(lambda: embed(workspace, embedder), len(timed)))
     return rates
 
 
 def random_network(
     name: str, preprocessing: Preprocessing, detections: Sequence[Detection]
 ) -> torch.nn.Module:
-    """Random weights with statistics of real crops: without them activations die out from layer to layer,
-    and the numbers that are left are too small to compute with at full speed.
+    """Random weights with batch statistics of real crops.
+
+    Without these, activations vanish from layer to layer, and such small numbers are slow to compute with.
     """
     torch.manual_seed(0)
     model = backbone(name, SIDE)
-    pixels = preprocessing.pixels([Image.open(one.crop) for one in detections])
+    pixels = preprocessing.pixels([Image.open(detection.crop) for detection in detections])
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None  # the mean of all that it saw
+            module.momentum = None  # use the mean of all batches
     with torch.no_grad():
         normal = (pixels / 255 - MEAN) / STD
         model.train()(torch.from_numpy(normal).float().permute(0, 3, 1, 2))
@@ -226,12 +227,12 @@ def rate(work: Callable[[], object], count: int) -> float:
 def store_lacking(
     folder: Path, embedder: CheckpointEmbedder, ids: set[str], detections: Sequence[Detection]
 ) -> Iterator[Workspace]:
-    """A copy of the store in which all but these detections have a vector."""
+    """A copy of the store in which all detections except `ids` have a vector."""
     path = folder / "copy.db"
     shutil.copyfile(folder / "store.db", path)
     settings = Settings(data_dir=folder, database_url=f"sqlite:///{path}")
     database = Database(settings.database_url)
-    rest = [one.id for one in detections if one.id not in ids]
+    rest = [detection.id for detection in detections if detection.id not in ids]
     with database.write() as conn:
         embeddings.register(conn, embedder)
         embeddings.append(conn, embedder.id, rest, np.zeros((len(rest), embedder.dimension)))
@@ -242,14 +243,15 @@ def store_lacking(
 
 
 def agree(embedder: CheckpointEmbedder, plain: Plain, prepared: Sequence[NDArray[np.uint8]]) -> None:
-    """What is compared computes the same: the same pixels give nearly the same vectors."""
-    ours = embedder.embed_prepared(prepared[:BATCH])[:8]
-    theirs = np.stack([plain.vector(one) for one in prepared[:8]])
-    cosines = (ours * theirs).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    """Check that both compute the same: equal pixels give nearly equal vectors."""
+    vectors = embedder.embed_prepared(prepared[:BATCH])[:8]
+    expected = np.stack([plain.vector(crop) for crop in prepared[:8]])
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(expected, axis=1)
+    cosines = (vectors * expected).sum(axis=1) / norms
     assert cosines.min() > 0.98, cosines
 
 
-def tell(name: str, rates: Mapping[str, Sequence[float]]) -> None:
+def print_rates(name: str, rates: Mapping[str, Sequence[float]]) -> None:
     read, forward, step, plain, crops = (np.array(rates[way]) for way in WAYS)
     print(name)
     for way, what in WAYS.items():
@@ -259,9 +261,9 @@ def tell(name: str, rates: Mapping[str, Sequence[float]]) -> None:
     print(f"  of the slower ceiling        {np.mean(step / lower):6.2f}    (wanted: 0.8)")
     if torch_device().type == "cpu":
         shared = 1 / (1 / read + 1 / forward)
-        print(f"  of what cores can that do both  {np.mean(step / shared):3.2f}")
-    print(f"  times the plain way          {np.mean(step / plain):6.2f}    (wanted: 3)")
-    print(f"  times the plain way on crops {np.mean(step / crops):6.2f}\n", flush=True)
+        print(f"  of the best for shared cores    {np.mean(step / shared):3.2f}")
+    print(f"  times the simple loop        {np.mean(step / plain):6.2f}    (wanted: 3)")
+    print(f"  times the loop on crops      {np.mean(step / crops):6.2f}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Where to keep a million embeddings: rows in the database with a local cache, segments, or a plain file.
+"""Where to store a million embeddings: rows in the database with a local cache, segments, or plain files.
 
-Every layout is filled by the same loader, appended to by the same writers, killed and read in processes of
-their own. Prints one table for people; `--json FILE` keeps the figures.
+Every layout is filled by the same loader, appended to by the same writers, and killed and read in separate
+processes. Prints a table; `--json FILE` writes the measurements.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from pipeline.store.pool import open_pool
 from pipeline.store.schema import BigId, detection, image
 
 EMBEDDER = "benchmark-000000000000"
-SEGMENT = 1_000  # vectors in a segment
-COMMIT = 64  # vectors in an append, as `wildloop embed` makes them
-LOAD = 10_000  # vectors in an append while the store is filled
+SEGMENT = 1_000  # vectors per segment
+COMMIT = 64  # vectors per append, as `wildloop embed` makes them
+LOAD = 10_000  # vectors per append while the store is filled
 NAMES = {
     "rows sqlite": "float16 rows in SQLite + local cache",
     "rows postgresql": "float16 rows in PostgreSQL + local cache",
@@ -48,26 +48,26 @@ Vectors = NDArray[np.float16]
 
 
 class Layout(Protocol):
-    """One way to keep vectors. Made anew in every process from the same arguments."""
+    """One way to store vectors. Every process creates it from the same arguments."""
 
     def create(self, ids: Iterator[list[str]]) -> None:
-        """An empty store that knows these detections."""
+        """Create an empty store with these detections."""
 
     def append(self, ids: Sequence[str], vectors: Vectors) -> None:
-        """Durable against a kill when it returns; several processes may call it at once."""
+        """Append vectors. They survive a kill after it returns; several processes may call it at once."""
 
     def pool(self) -> tuple[list[str], Vectors]:
-        """Everything that is committed."""
+        """All committed ids and vectors."""
 
     def forget(self) -> None:
-        """Remove whatever `pool` keeps on this machine."""
+        """Remove what `pool` caches on this machine."""
 
     def size(self) -> dict[str, int]:
         """Bytes on disk."""
 
 
 class Rows:
-    """The layout of `pipeline.store`: its own code, measured."""
+    """The layout of `pipeline.store`, by its own code."""
 
     def __init__(self, url: str, folder: Path, dimension: int) -> None:
         self.database = Database(url)
@@ -85,9 +85,9 @@ class Rows:
             embeddings.register(conn, self)
         box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
         common = {"image_id": "i", "kind": 0, "detector": "d", "detector_category": "animal", **box}
-        for some in ids:
+        for part in ids:
             with self.database.write() as conn:
-                insert_new(conn, detection, ({"id": one, **common} for one in some))
+                insert_new(conn, detection, ({"id": new, **common} for new in part))
 
     def append(self, ids: Sequence[str], vectors: Vectors) -> None:
         with self.database.write() as conn:
@@ -106,7 +106,7 @@ class Rows:
 
 
 class Segments:
-    """A blob of many vectors and a blob of their ids in each row; no local copy."""
+    """Rows with a blob of many vectors and a text of their ids; no local copy."""
 
     TABLE = sa.Table(
         "segment",
@@ -156,7 +156,7 @@ class Segments:
 
 
 class File:
-    """Vectors behind one another in a file, ids in another, and how many there are in a third."""
+    """Vectors in one file, their ids in another, and their number in a third."""
 
     def __init__(self, url: str, folder: Path, dimension: int) -> None:
         self.folder = folder
@@ -173,7 +173,7 @@ class File:
         with (self.folder / "lock").open("a") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             rows, id_bytes = map(int, self.count.read_text().split())
-            lines = "".join(f"{one}\n" for one in ids).encode()
+            lines = "".join(f"{detection}\n" for detection in ids).encode()
             for path, keep, data in (
                 (self.vectors, rows * self.dimension * 2, vectors.tobytes()),
                 (self.ids, id_bytes, lines),
@@ -203,7 +203,7 @@ class File:
 
 
 def relation_size(database: Database, table: str) -> int:
-    """Bytes of the table, its indexes among them."""
+    """Bytes of the table with its indexes."""
     if database.is_sqlite:
         with database.read() as conn:
             names = [
@@ -227,23 +227,20 @@ def opened(name: str, url: str, folder: Path, dimension: int) -> Layout:
 
 
 def detection_ids(first: int, count: int) -> list[str]:
-    """Ids like ours: 24 hexadecimal digits in no order."""
+    """Ids like those of detections: 24 hexadecimal digits in no order."""
     return [f"{(number * 0x9E3779B97F4A7C15F39CC060) % 2**96:024x}" for number in range(first, first + count)]
 
 
 def vectors_of(ids: Sequence[str], dimension: int) -> Vectors:
-    """What a detection's vector must be, so that a reader can tell a whole one from a torn one."""
-    seeds = np.array([int(one[:8], 16) for one in ids], np.uint64)[:, np.newaxis]
+    """The vectors that belong to these ids, by which a reader recognises incomplete ones."""
+    seeds = np.array([int(text[:8], 16) for text in ids], np.uint64)[:, np.newaxis]
     columns = np.arange(dimension, dtype=np.uint64)
     mixed = (seeds * np.uint64(2654435761) + columns * np.uint64(40503)) % np.uint64(4093)
     return (mixed.astype(np.float32) / 2048 - 1).astype(embeddings.VECTOR)
 
 
-# --- what runs in processes of its own ---------------------------------------------------------------------
-
-
-def write(args: tuple[Any, ...], first: int, count: int, batch: int, said: Any) -> None:
-    """Append `count` vectors by `batch`, saying after each append how many are in; the time at the end."""
+def write(args: tuple[Any, ...], first: int, count: int, batch: int, pipe: Any) -> None:
+    """Append `count` vectors in batches; sends the number so far after each, and the seconds at the end."""
     layout = opened(*args)
     dimension = args[3]
     ids = detection_ids(first, count)
@@ -251,57 +248,54 @@ def write(args: tuple[Any, ...], first: int, count: int, batch: int, said: Any) 
     started = time.monotonic()
     for start in range(0, count, batch):
         layout.append(ids[start : start + batch], vectors[start : start + batch])
-        said.send(min(count, start + batch))
-    said.send(time.monotonic() - started)
-    said.close()
+        pipe.send(min(count, start + batch))
+    pipe.send(time.monotonic() - started)
+    pipe.close()
 
 
-def read(args: tuple[Any, ...], said: Any) -> None:
-    """Open the pool and touch all of it: seconds to have it, and to run one float32 product over it."""
+def read(args: tuple[Any, ...], pipe: Any) -> None:
+    """Open the pool; sends its length, and the seconds until it is open and until one product over it."""
     dimension = args[3]
     layout = opened(*args)
     started = time.monotonic()
     ids, vectors = layout.pool()
-    had = time.monotonic() - started
+    opening = time.monotonic() - started
     weights = np.ones((dimension, 50), np.float32)
     for start in range(0, len(vectors), 16_384):
         vectors[start : start + 16_384].astype(np.float32) @ weights
-    said.send((len(ids), had, time.monotonic() - started))
-    said.close()
+    pipe.send((len(ids), opening, time.monotonic() - started))
+    pipe.close()
 
 
-def apart(work: Callable[..., None], *args: Any) -> tuple[Any, Any]:
-    """Start `work` in a fresh process; returns that and the end of the pipe that it speaks into."""
+def in_process(work: Callable[..., None], *args: Any) -> tuple[Any, Any]:
+    """Start `work` in a new process; returns the process and the receiving end of its pipe."""
     context = multiprocessing.get_context("spawn")
-    hears, says = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(*args, says))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(*args, sender))
     process.start()
-    says.close()
-    return process, hears
+    sender.close()
+    return process, receiver
 
 
 def timed_read(args: tuple[Any, ...]) -> tuple[int, float, float]:
-    process, hears = apart(read, args)
-    answer: tuple[int, float, float] = hears.recv()
+    process, receiver = in_process(read, args)
+    measured: tuple[int, float, float] = receiver.recv()
     process.join()
-    return answer
+    return measured
 
 
-def heard(hears: Any) -> tuple[int, float | None]:
-    """The last count that a writer told of, and its time where it came to the end."""
-    told, seconds = 0, None
+def received(receiver: Any) -> tuple[int, float | None]:
+    """The last number of vectors that a writer sent, and its time if it finished."""
+    count, seconds = 0, None
     try:
         while True:
-            said = hears.recv()
-            if isinstance(said, float):
-                seconds = said
+            message = receiver.recv()
+            if isinstance(message, float):
+                seconds = message
             else:
-                told = said
+                count = message
     except EOFError:
-        return told, seconds
-
-
-# --- the measurements --------------------------------------------------------------------------------------
+        return count, seconds
 
 
 def measure(name: str, url: str, folder: Path, rows: int, dimension: int) -> dict[str, Any]:
@@ -322,21 +316,21 @@ def measure(name: str, url: str, folder: Path, rows: int, dimension: int) -> dic
     assert count == rows, (count, rows)
     _, result["warm_s"], result["warm_matmul_s"] = timed_read(args)
 
-    # Segments cannot take a commit of 64 without becoming rows: they are given what fills one.
+    # Segments of 64 would be rows, so a commit fills a segment.
     batch = SEGMENT if name.startswith("segments") else COMMIT
-    process, hears = apart(write, args, rows, 5_000, batch)
-    told, seconds = heard(hears)
+    process, receiver = in_process(write, args, rows, 5_000, batch)
+    count, seconds = received(receiver)
     process.join()
-    assert told == 5_000
+    assert count == 5_000
     assert seconds is not None
     result["append_rows_s"] = 5_000 / seconds
     _, result["refresh_s"], _ = timed_read(args)
 
-    writers = [apart(write, args, rows + 5_000 + 5_000 * half, 5_000, batch) for half in (0, 1)]
-    ends = [heard(hears) for _, hears in writers]
+    writers = [in_process(write, args, rows + 5_000 + 5_000 * half, 5_000, batch) for half in (0, 1)]
+    ends = [received(receiver) for _, receiver in writers]
     for process, _ in writers:
         process.join()
-    assert all(told == 5_000 for told, _ in ends), ends
+    assert all(count == 5_000 for count, _ in ends), ends
     result["two_writers_rows_s"] = 10_000 / max(seconds or 0.0 for _, seconds in ends)
 
     result["kill"] = killed(args, rows + 15_000, batch)
@@ -347,28 +341,30 @@ def measure(name: str, url: str, folder: Path, rows: int, dimension: int) -> dic
 
 
 def killed(args: tuple[Any, ...], first: int, batch: int) -> str:
-    """Kill a writer with SIGKILL, reopen, and compare every vector that it may have written."""
-    process, hears = apart(write, args, first, 25_000, batch)
-    while hears.recv() < 10_000:
+    """Kill a writer by SIGKILL, reopen the store, and check every vector that it may have written."""
+    process, receiver = in_process(write, args, first, 25_000, batch)
+    while receiver.recv() < 10_000:
         pass
     os.kill(process.pid, signal.SIGKILL)
-    told, seconds = heard(hears)
+    reported, seconds = received(receiver)
     process.join()
     layout = opened(*args)
     ids, vectors = layout.pool()
-    index = {one: row for row, one in enumerate(ids)}
-    wanted = detection_ids(first, 25_000)
-    there = [one for one in wanted if one in index]
-    whole = np.array_equal(vectors[[index[one] for one in there]], vectors_of(there, args[3]))
-    lost = sum(one not in index for one in wanted[: max(told, 10_000)])
+    index = {detection: row for row, detection in enumerate(ids)}
+    written = detection_ids(first, 25_000)
+    present = [detection for detection in written if detection in index]
+    rows = [index[detection] for detection in present]
+    whole = np.array_equal(vectors[rows], vectors_of(present, args[3]))
+    lost = sum(detection not in index for detection in written[: max(reported, 10_000)])
     state = "finished before" if seconds is not None else "killed"
-    return f"{state}; {max(told, 10_000)} told, {lost} lost, {'none' if whole else 'SOME'} torn"
+    torn = "none" if whole else "SOME"
+    return f"{state}; {max(reported, 10_000)} reported, {lost} lost, {torn} incomplete"
 
 
 def killed_reader(args: tuple[Any, ...], layout: Layout) -> str:
-    """Kill a process while it builds the local cache; the next one must take it up and have everything."""
+    """Kill a process while it builds the local cache; the next one must continue and have everything."""
     layout.forget()
-    process, _ = apart(read, args)
+    process, _ = in_process(read, args)
     state = args[2] / "cache" / "pool" / EMBEDDER / "state.json"
     while not (state.exists() and json.loads(state.read_text())["rows"]):
         time.sleep(0.001)
@@ -379,11 +375,11 @@ def killed_reader(args: tuple[Any, ...], layout: Layout) -> str:
     step = max(1, len(ids) // 20_000)
     whole = np.array_equal(vectors[::step], vectors_of(ids[::step], args[3]))
     torn = "none" if whole and len(set(ids)) == len(ids) else "SOME"
-    return f"killed at {before} of {len(ids)} rows; {torn} torn"
+    return f"killed at {before} of {len(ids)} rows; {torn} incomplete"
 
 
 def hexadecimal_fetch(url: str) -> float:
-    """Seconds to read every row through psycopg2's own fetching instead of COPY."""
+    """Seconds to read every row by psycopg2's fetching instead of COPY."""
     database = Database(url)
     started = time.monotonic()
     after = 0
@@ -403,8 +399,8 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--postgres", default="postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
-    parser.add_argument("--only", choices=sorted(NAMES), action="append", help="these layouts alone")
-    parser.add_argument("--json", type=Path, help="keep the figures here")
+    parser.add_argument("--only", choices=sorted(NAMES), action="append", help="measure these layouts only")
+    parser.add_argument("--json", type=Path, help="write the measurements to this file")
     options = parser.parse_args()
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="embedding-store-") as scratch:
@@ -455,17 +451,17 @@ def print_table(results: dict[str, dict[str, Any]], rows: int, dimension: int) -
         )
     for name, other in (("rows sqlite", "segments sqlite"), ("rows postgresql", "segments postgresql")):
         if name in results and other in results:
-            mine, its = results[name], results[other]
+            rows_layout, segments = results[name], results[other]
             print(
                 f"\n{NAMES[name]} against {NAMES[other]}: pool without a cache "
-                f"{its['cold_s'] / mine['cold_s']:.2f} times as fast, with it "
-                f"{its['warm_s'] / mine['warm_s']:.1f} times; cache {mine['cache_kill']}"
+                f"{segments['cold_s'] / rows_layout['cold_s']:.2f} times as fast, with it "
+                f"{segments['warm_s'] / rows_layout['warm_s']:.1f} times; cache {rows_layout['cache_kill']}"
             )
     if "hexadecimal_s" in results.get("rows postgresql", {}):
-        mine = results["rows postgresql"]
+        postgresql = results["rows postgresql"]
         print(
-            f"\nReading PostgreSQL's rows by psycopg2's fetch takes {mine['hexadecimal_s']:.1f} s; COPY "
-            f"and writing the cache take {mine['cold_s']:.1f} s together."
+            f"\nReading PostgreSQL's rows by psycopg2's fetch takes {postgresql['hexadecimal_s']:.1f} s; "
+            f"COPY and writing the cache take {postgresql['cold_s']:.1f} s together."
         )
 
 

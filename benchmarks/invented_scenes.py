@@ -1,4 +1,4 @@
-"""Invented species and places, drawn between and around those of the demo: to learn from before its own."""
+"""Invented species and places, drawn between and around those of the demo, for pretraining."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.demo.scenes.habitats import HABITATS, Habitat, rgb
 from pipeline.demo.scenes.species import SPECIES, Colour, Species
 
-# What is inherited together, so that the proportions of each part fit one another.
+# Traits that are inherited together, so that the proportions of each body part fit.
 BODY = ("height", "length", "chest", "loin", "rump", "hip_top", "leg", "thigh", "hock")
 HEAD = ("neck", "neck_thick", "head", "muzzle", "nose")
 EARS = ("ear", "ear_width")
@@ -23,46 +23,46 @@ COLOURS = ("coat", "belly", "legs", "face", "ear_tip", "tail_tip")
 PATTERNS = {"plain": 0.34, "spots": 0.2, "saddle": 0.2, "bristles": 0.14, "mask": 0.12}
 
 RARER = 0.87  # share of each species to that of the one before it
-LEAST_APART = 5.0  # distance of two species; the nearest of the demo's, roe and red deer, are 5.8 apart
-BEYOND = 0.25  # how much farther from the demo's mean than a blend of them
-THICKEST = 0.4  # radius of a trunk whose belly stays off the ground
+LEAST_APART = 5.0  # least distance of two species; of the demo's, roe and red deer are nearest, at 5.8
+BEYOND = 0.25  # how far a blend is moved away from the mean of the demo's species
+THICKEST = 0.4  # largest radius of a trunk, so that the belly does not touch the ground
 
 Numbers = NDArray[np.float64]
 
 
 def species(count: int, seed: int) -> tuple[Species, ...]:
-    """`count` species that differ from one another and from the demo's, the commonest first."""
+    """`count` species that differ from one another and from the demo's, the most common first."""
     rng = np.random.default_rng([seed, 0])
     shares = RARER ** np.arange(count) * (1 - RARER) / (1 - RARER**count)
     found: list[Species] = []
     taken = [point(known) for known in SPECIES]
     while len(found) < count:
-        one = _species(f"species {len(found) + 1:02d}", float(shares[len(found)]), rng)
-        here = point(one)
+        candidate = _species(f"species {len(found) + 1:02d}", float(shares[len(found)]), rng)
+        here = point(candidate)
         if min(float(np.linalg.norm(here - other)) for other in taken) >= LEAST_APART:
-            found.append(one)
+            found.append(candidate)
             taken.append(here)
     return tuple(found)
 
 
 def habitats(count: int, seed: int) -> tuple[Habitat, ...]:
-    """`count` places whose ground, light and plants are drawn from those of the demo's."""
+    """`count` places whose ground, light and plants are drawn from those of the demo."""
     rng = np.random.default_rng([seed, 1])
     return tuple(_habitat(f"place-{number + 1:02d}", rng) for number in range(count))
 
 
-def point(one: Species) -> Numbers:
-    """Where a species lies among all that might be; two that are 1 apart in one trait look different."""
-    lengths = [math.log(getattr(one, name)) / 0.35 for name in LENGTHS]
-    angles = [getattr(one, name) / 35 for name in ANGLES]
-    colours = [channel / 40 for name in COLOURS for channel in getattr(one, name)]
-    patterns = [1.2 * (one.pattern == name) for name in PATTERNS]
+def point(candidate: Species) -> Numbers:
+    """The species as a point (T,) in the space of traits; a distance of 1 in one trait is easy to see."""
+    lengths = [math.log(getattr(candidate, name)) / 0.35 for name in LENGTHS]
+    angles = [getattr(candidate, name) / 35 for name in ANGLES]
+    colours = [channel / 40 for name in COLOURS for channel in getattr(candidate, name)]
+    patterns = [1.2 * (candidate.pattern == name) for name in PATTERNS]
     return np.asarray([*lengths, *angles, *colours, *patterns])
 
 
 def _species(name: str, share: float, rng: np.random.Generator) -> Species:
     body = _weights(rng)
-    head = (body + _weights(rng)) / 2  # a head that its body could carry
+    head = (body + _weights(rng)) / 2  # a head that fits its body
     ears, tail, coat = (_weights(rng) for _ in range(3))
     traits: dict[str, Any] = dict(_coat(coat, rng))
     for names, weights in ((BODY, body), (HEAD, head), (EARS, ears), (TAIL, tail)):
@@ -87,7 +87,7 @@ def _species(name: str, share: float, rng: np.random.Generator) -> Species:
 
 
 def _coat(weights: Numbers, rng: np.random.Generator) -> dict[str, Colour]:
-    """The colours of one blend, all a shade darker or paler, redder or greyer than it."""
+    """The colours of a blend of species, all darker or paler, redder or greyer."""
     warmth = rng.uniform(-0.04, 0.14)  # no fur is blue
     tint = rng.uniform(0.6, 1.3) * (1 + warmth * np.asarray((1, 0, -1)))
     colours = {}
@@ -98,7 +98,7 @@ def _coat(weights: Numbers, rng: np.random.Generator) -> dict[str, Colour]:
 
 
 def _weights(rng: np.random.Generator) -> Numbers:
-    """How much each of the demo's species gives, mostly one to three of them; the sum is 1."""
+    """The weights of the demo's species in a blend, mostly of one to three; their sum is 1."""
     blend = rng.dirichlet(np.full(len(SPECIES), 0.2))
     return blend + BEYOND * (blend - 1 / len(SPECIES))
 
@@ -132,7 +132,7 @@ def _about(number: int, rng: np.random.Generator) -> int:
 
 
 def _tinted(colours: Sequence[Colour], spread: float, rng: np.random.Generator) -> tuple[Colour, ...]:
-    """The colours in another light: all brighter or darker, warmer or colder."""
+    """The colours in a different light: all brighter or darker, warmer or colder."""
     warmth = rng.normal(0, spread / 2)
     tint = (1 + rng.normal(0, spread)) * np.asarray((1 + warmth, 1, 1 - warmth))
     return tuple(rgb(np.asarray(colour, np.float64) * tint) for colour in colours)

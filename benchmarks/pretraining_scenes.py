@@ -1,10 +1,10 @@
-"""A rendered set to learn an embedding from, and another to use it on, as dataset folders.
+"""A rendered dataset to train an embedder on, and another one to use it on.
 
     WILDLOOP_DATA_DIR=DATA python benchmarks/pretraining_scenes.py OUT
 
-Renders invented species at invented places, and the demo's species at the demo's places as they look to
-other cameras; imports both into the store of the data folder, with their truth as labels, in the roles
-pretraining and target; and makes OUT/pretraining and OUT/target. Can be killed and run again.
+Renders invented species at invented places, and the demo's species at the demo's places by other cameras;
+imports both into the store of the data folder, with their true labels, in the roles pretraining and target;
+and makes the dataset folders OUT/pretraining and OUT/target. You can kill it and run it again.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from pipeline.steps.datasets.dataset import Selection, make
 from pipeline.workspace import Workspace, open_workspace
 
 SIZE = (960, 720)  # pixels of a photograph
-CROP_SIDE = 256  # pixels at most: what networks look at
-PLACES = 5  # cameras that one process renders at a time
+CROP_SIDE = 256  # pixels at most: networks read no more
+PLACES = 5  # that one process renders at a time
 SPECIES_SEED, TARGET_SEED = 7, 2024  # the demo renders from seed 11
 
 
@@ -59,10 +59,10 @@ class Part:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out", type=Path, metavar="OUT")
-    parser.add_argument("--data", type=Path, help="data folder; WILDLOOP_DATA_DIR where it is not given")
-    parser.add_argument("--photographs", type=int, default=6000, help="of the pretraining set")
-    parser.add_argument("--species", type=int, default=24, help="of the pretraining set")
-    parser.add_argument("--places", type=int, default=40, help="of the pretraining set")
+    parser.add_argument("--data", type=Path, help="data folder (default: WILDLOOP_DATA_DIR)")
+    parser.add_argument("--photographs", type=int, default=6000, help="of the pretraining dataset")
+    parser.add_argument("--species", type=int, default=24, help="of the pretraining dataset")
+    parser.add_argument("--places", type=int, default=40, help="of the pretraining dataset")
     parser.add_argument("--target-photographs", type=int, default=1500)
     given = parser.parse_args()
     environ = child_environ({} if given.data is None else {"WILDLOOP_DATA_DIR": str(given.data)})
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def pretraining(photographs: int, species: int, places: int) -> list[Part]:
-    """The invented set, a few places at a time: the same on any number of processors."""
+    """The pretraining dataset, a few places at a time; it does not depend on the number of processors."""
     kinds, habitats = (
         invented_scenes.species(species, SPECIES_SEED),
         invented_scenes.habitats(places, SPECIES_SEED),
@@ -93,7 +93,7 @@ def pretraining(photographs: int, species: int, places: int) -> list[Part]:
             role=Role.PRETRAINING,
             number=number,
             photographs=photographs * min(start + PLACES, places) // places - photographs * start // places,
-            seed=SPECIES_SEED + 100 * number,  # apart: each camera of a part adds its own number
+            seed=SPECIES_SEED + 100 * number,  # not closer: each camera of a part adds its number
             species=kinds,
             habitats=habitats[start : start + PLACES],
         )
@@ -112,7 +112,7 @@ def bring_in(workspace: Workspace, surveys: Sequence[SceneSet], photos: Path, ou
 
 
 def coco(surveys: Sequence[SceneSet], photos: Path) -> dict[str, object]:
-    """The truth as one COCO Camera Traps file; times and sequences come from the photographs themselves."""
+    """The truth as a COCO Camera Traps file; times and sequences come from the photographs."""
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     numbers = {EMPTY: 0}

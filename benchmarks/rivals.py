@@ -1,4 +1,4 @@
-"""scikit-activeml's query strategies under the contract of ours: the same features, the same head."""
+"""The query strategies of scikit-activeml as strategies of Wildloop, with the same features and head."""
 
 from __future__ import annotations
 
@@ -17,48 +17,51 @@ from pipeline.acquisition.baselines.uncertainty import random
 from pipeline.arrays import Embeddings, Floats, Ints, unit
 
 
-class Answering(SkactivemlClassifier):  # type: ignore[misc]  # untyped
-    """A fitted head as scikit-activeml wants a classifier."""
+class HeadClassifier(SkactivemlClassifier):  # type: ignore[misc]  # untyped
+    """A fitted head as a classifier of scikit-activeml."""
 
-    def __init__(self, answer: Callable[[Embeddings], Floats]) -> None:
+    def __init__(self, head: Callable[[Embeddings], Floats]) -> None:
+        """`head` returns probabilities (N, C) for embeddings (N, D)."""
         super().__init__()
-        self.answer = answer
+        self.head = head
 
-    def fit(self, *_: object) -> Answering:
+    def fit(self, *_: object) -> HeadClassifier:
         return self
 
     def predict_proba(self, X: Embeddings) -> NDArray[np.float64]:
-        probabilities = self.answer(X).astype(np.float64)
+        probabilities = self.head(X).astype(np.float64)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, X: Embeddings) -> Ints:
-        rows: Ints = self.answer(X).argmax(axis=1)
+        rows: Ints = self.head(X).argmax(axis=1)
         return rows
 
 
-def asked(make: Callable[..., Any], by_head: bool, state: Round, k: int, rng: np.random.Generator) -> Ints:
-    """What a strategy of scikit-activeml wants labelled; before a head, one that needs it takes any."""
+def query(make: Callable[..., Any], needs_head: bool, state: Round, k: int, rng: np.random.Generator) -> Ints:
+    """The choice of a strategy of scikit-activeml; random before the first head if it needs one."""
     head: dict[str, Any] = {}
-    if by_head:
+    if needs_head:
         if state.predict_proba is None:
             return random(state, k, rng)
-        head = {"clf": Answering(state.predict_proba), "fit_clf": False}
+        head = {"clf": HeadClassifier(state.predict_proba), "fit_clf": False}
     labels = np.full(len(state.embeddings), np.nan)
     labels[state.labelled] = state.labels
-    query = make(random_state=int(rng.integers(2**31)))
+    strategy = make(random_state=int(rng.integers(2**31)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of settings that change in its later versions
-        found = query.query(unit(state.embeddings), labels, candidates=state.candidates, batch_size=k, **head)
-    return np.asarray(found, np.intp)
+        warnings.simplefilter("ignore")  # about settings that change in later releases
+        rows = strategy.query(
+            unit(state.embeddings), labels, candidates=state.candidates, batch_size=k, **head
+        )
+    return np.asarray(rows, np.intp)
 
 
 MARGIN = "skactiveml-margin"
 RIVALS: dict[str, Strategy] = {
-    MARGIN: partial(asked, partial(pool.UncertaintySampling, method="margin_sampling"), True),
-    "skactiveml-coreset": partial(asked, pool.CoreSet, False),
-    "skactiveml-typiclust": partial(asked, pool.TypiClust, False),
-    "skactiveml-dropquery": partial(asked, pool.DropQuery, True),
-    "skactiveml-falcun": partial(asked, pool.Falcun, True),
-    "skactiveml-badge": partial(asked, pool.Badge, True),
+    MARGIN: partial(query, partial(pool.UncertaintySampling, method="margin_sampling"), True),
+    "skactiveml-coreset": partial(query, pool.CoreSet, False),
+    "skactiveml-typiclust": partial(query, pool.TypiClust, False),
+    "skactiveml-dropquery": partial(query, pool.DropQuery, True),
+    "skactiveml-falcun": partial(query, pool.Falcun, True),
+    "skactiveml-badge": partial(query, pool.Badge, True),
 }

@@ -1,12 +1,12 @@
-"""A whole round on a synthetic pool: fit, score, choose, compare; seconds and memory of each step.
+"""A whole round on a synthetic pool: fit, score, choose, compare. Seconds and memory of each step.
 
     python benchmarks/round.py [--rows 1000000] [--dimension 512] [--labels 1000] [--classes 50] [--queue 400]
-    python benchmarks/round.py --rows 250000 500000 1000000   # does it grow with the pool?
-    python benchmarks/round.py --rival                        # beside scikit-activeml, at 100,000 rows
+    python benchmarks/round.py --rows 250000 500000 1000000   # how does it grow with the pool?
+    python benchmarks/round.py --rival                        # compared with scikit-activeml, at 100,000 rows
 
-The pool is a memory map of float16 in a temporary folder, as in operation; memory is the highest of the
-process's own during a step, without pages of the map. On a busy machine the seconds of processors say
-more than those of the clock.
+The pool is a memory map of float16 in a temporary folder, as in a project. Memory is the maximum of the
+process's own during a step, without pages of the map. On a busy machine, CPU seconds are more meaningful than
+seconds of the clock.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from pipeline.arrays import BLOCK, Doubles, Embeddings, Ints
 
 RIVAL_ROWS = 100_000
 RIVAL_QUEUE = 100
-SLOW = "skactiveml-typiclust"  # minutes: only with --slow
+SLOW = "skactiveml-typiclust"  # takes minutes: only with --slow
 TOO_LARGE = "skactiveml-badge"  # its gradients alone are rows x classes x dimension float64: 20 GB
 
 
 def synthetic(
     path: Path, rows: int, dimension: int, classes: int
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.intp]]:
-    """Gaussian classes with a long tail, in bursts of about three."""
+    """Gaussian classes with a long tail, in sequences of three."""
     rng = np.random.default_rng(0)
     centres = 0.35 * rng.standard_normal((classes, dimension), np.float32)
     share = 1 / np.arange(1, classes + 1)
@@ -52,7 +52,7 @@ def synthetic(
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Print what a step took."""
+    """Print the time and memory of a step."""
     highest, done = [own_memory()], threading.Event()
 
     def watch() -> None:
@@ -72,13 +72,13 @@ def timed(what: str) -> Iterator[None]:
 
 
 def own_memory() -> float:
-    """The process's anonymous memory in GiB, without pages of mapped files."""
+    """The anonymous memory of the process in GiB, without pages of mapped files."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 2**20
 
 
 def fit(pool: Embeddings, y: Ints, labelled: Ints) -> heads.Fitted:
-    """A head of bursts of three, at a hundred places."""
+    """A head on sequences of three, at a hundred locations."""
     return heads.fit(
         heads.Examples(
             embeddings=pool[labelled],
@@ -103,7 +103,7 @@ def choose(
     pool: Embeddings, value: Doubles, waiting: Ints, labelled: Ints, k: int, rng: np.random.Generator
 ) -> Ints:
     """The next `k` rows, as `pipeline.steps.learning.queue` chooses them."""
-    return coverage.choose(pool, waiting, labelled, value, lambda at: waiting[at] // 3, k, rng)
+    return coverage.choose(pool, waiting, labelled, value, lambda positions: waiting[positions] // 3, k, rng)
 
 
 def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
@@ -132,7 +132,7 @@ def measure(pool: Embeddings, y: Ints, labels: int, k: int) -> None:
 
 
 def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
-    """Print seconds of selection, ours and scikit-activeml's, with the same head."""
+    """Print seconds of selection by Wildloop and by scikit-activeml, with the same head."""
     from benchmarks.rivals import RIVALS
 
     rng = np.random.default_rng(1)
@@ -149,11 +149,9 @@ def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
         sequences=waiting // 3,
         predict_proba=head.probabilities,
     )
-    print(
-        f"{len(pool):,} x {pool.shape[1]}, {labels:,} labels: {RIVAL_QUEUE} chosen by a head that is fitted"
-    )
+    print(f"{len(pool):,} x {pool.shape[1]}, {labels:,} labels: {RIVAL_QUEUE} chosen by a fitted head")
     began = time.process_time()
-    with timed("ours"):
+    with timed("Wildloop"):
         choose(pool, worth(pool, head, waiting, known), waiting, labelled, RIVAL_QUEUE, rng)
     least = time.process_time() - began
     for name in RIVALS:
@@ -164,7 +162,7 @@ def beside_rivals(pool: Embeddings, y: Ints, labels: int, slow: bool) -> None:
         began = time.process_time()
         with timed(name):
             RIVALS[name](state, RIVAL_QUEUE, rng)
-        print(f"  {'':38} {(time.process_time() - began) / least:.2f} times ours", flush=True)
+        print(f"  {'':38} {(time.process_time() - began) / least:.2f} times Wildloop's", flush=True)
 
 
 def main() -> None:
@@ -173,9 +171,9 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--labels", type=int, default=1_000)
     parser.add_argument("--classes", type=int, default=50)
-    parser.add_argument("--queue", type=int, default=400, help="what 1,000 labels queue: twice a fifth")
-    parser.add_argument("--rival", action="store_true", help="scikit-activeml at 100,000 rows, instead")
-    parser.add_argument("--slow", action="store_true", help="TypiClust too: minutes")
+    parser.add_argument("--queue", type=int, default=400, help="at 1,000 labels, a project queues 400 crops")
+    parser.add_argument("--rival", action="store_true", help="compare with scikit-activeml at 100,000 rows")
+    parser.add_argument("--slow", action="store_true", help="include TypiClust, which takes minutes")
     arguments = parser.parse_args()
     for rows in [RIVAL_ROWS] if arguments.rival else arguments.rows:
         with tempfile.TemporaryDirectory() as folder:

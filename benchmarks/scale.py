@@ -1,12 +1,12 @@
-"""A million photographs in: a COCO Camera Traps file and a MegaDetector file, no pixel read.
+"""Import of a million photographs: a COCO Camera Traps file and a MegaDetector file, without pixels.
 
     python benchmarks/scale.py [--images 1000000] [--format coco|megadetector] [--store sqlite|postgresql]
 
-For each format and store: import into an empty store, photographs a second and peak memory of the
-importing process, then the same import again, which finds nothing new. Beside it, in the same run, the
-least that any importer could do: ijson reading the file and nothing else.
+For each format and store: the import into an empty store, with photographs a second and peak memory of the
+importing process, then the same import again, when nothing is new. For comparison, in the same run: ijson
+reading the file and doing nothing else, which is the least that any importer can take.
 
-PostgreSQL is the one at WILDLOOP_TEST_POSTGRES (127.0.0.1:5432); a database is made and dropped.
+PostgreSQL is the one at WILDLOOP_TEST_POSTGRES (127.0.0.1:5432); a database is created and dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 POSTGRES = os.environ.get("WILDLOOP_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
-BOXES = 1.5  # a photograph
+BOXES = 1.5  # per photograph
 SPECIES = [f"species {number}" for number in range(48)]
 
 
@@ -37,10 +37,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--format", choices=["coco", "megadetector"], action="append")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], action="append")
-    parser.add_argument("--one", nargs=4, metavar=("FORMAT", "FILE", "URL", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--run", nargs=4, metavar=("FORMAT", "FILE", "URL", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.one:
-        one(*given.one)
+    if given.run:
+        run(*given.run)
         return
     with tempfile.TemporaryDirectory() as folder:
         print("| format | store | ijson alone | import | photographs/s | of ijson | rerun | peak memory |")
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def measure(form: str, path: Path, store: str, folder: Path) -> tuple[float, float, float]:
-    """Seconds of a first and of a second import, and the larger peak of memory in GiB."""
+    """Seconds of a first and a second import, and the larger peak memory in GiB."""
     if store == "sqlite":
         database = folder / f"{form}.db"
         runs = [child(form, path, f"sqlite:///{database}", folder) for _ in range(2)]
@@ -84,14 +84,14 @@ def measure(form: str, path: Path, store: str, folder: Path) -> tuple[float, flo
 
 
 def child(form: str, path: Path, url: str, folder: Path) -> tuple[float, float]:
-    """One import in a process of its own: seconds, peak memory in GiB."""
-    command = [sys.executable, __file__, "--one", form, str(path), url, str(folder)]
+    """One import in a separate process: seconds and peak memory in GiB."""
+    command = [sys.executable, __file__, "--run", form, str(path), url, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, peak = done.stdout.split()[-2:]
     return float(seconds), float(peak)
 
 
-def one(form: str, path: str, url: str, folder: str) -> None:
+def run(form: str, path: str, url: str, folder: str) -> None:
     """Import once and print seconds and peak memory in GiB."""
     from importers.ingest.source_image import ImportOptions
     from importers.sources.coco import import_coco
@@ -112,7 +112,7 @@ def one(form: str, path: str, url: str, folder: str) -> None:
 
 
 def boxes(rng: np.random.Generator, images: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """How many boxes each photograph has, and every box as x, y, width, height."""
+    """The number of boxes of each photograph (N,), and every box as x, y, width, height (B, 4)."""
     counts = rng.multinomial(round(images * BOXES), np.full(images, 1 / images))
     corners = rng.uniform(0.0, 0.6, (counts.sum(), 2))
     return counts, np.hstack([corners, rng.uniform(0.05, 0.4, corners.shape)]).round(4)
@@ -155,21 +155,21 @@ def write_coco(path: Path, images: int) -> None:
                 }
                 file.write(("," if at else "") + json.dumps(annotation))
                 at += 1
-        kinds = [{"id": 0, "name": "empty"}, *({"id": n + 1, "name": one} for n, one in enumerate(SPECIES))]
+        kinds = [{"id": 0, "name": "empty"}, *({"id": n + 1, "name": name} for n, name in enumerate(SPECIES))]
         file.write(f'], "categories": {json.dumps(kinds)}}}')
 
 
 def write_megadetector(path: Path, images: int) -> None:
     rng = np.random.default_rng(0)
     counts, found = boxes(rng, images)
-    sureness = rng.uniform(0.2, 1.0, len(found)).round(3)
+    confidence = rng.uniform(0.2, 1.0, len(found)).round(3)
     at = 0
     with path.open("w") as file:
         file.write('{"info": {"format_version": "1.5", "detector": "synthetic"}, ')
         file.write('"detection_categories": {"1": "animal", "2": "person", "3": "vehicle"}, "images": [')
         for number, count in enumerate(counts):
             detections = [
-                {"category": "1", "conf": float(sureness[row]), "bbox": found[row].tolist()}
+                {"category": "1", "conf": float(confidence[row]), "bbox": found[row].tolist()}
                 for row in range(at, at + count)
             ]
             at += count

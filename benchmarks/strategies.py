@@ -1,10 +1,10 @@
-"""Query strategies side by side: macro-F1 on held-out groups against labels, ours and those of others.
+"""Query strategies compared: macro-F1 on held-out groups against labels, of Wildloop's and others.
 
     python benchmarks/strategies.py [--pools fish,plankton,digits,plankton-tail,digits-tail] [--seeds 5]
         [--strategies NAMES] [--budget 1000] [--processes 2] [--out curves.csv]
 
-Every strategy gets the same splits, the same features and the same head (`heads.fit`), in the rounds in
-which a project is trained. A pool is a name, or a file with `E`, `label` and maybe `group` and `location`.
+Every strategy gets the same splits, features and head (`heads.fit`), in the rounds of a project. A pool is a
+name, or a file with `E`, `label` and perhaps `group` and `location`.
 """
 
 from __future__ import annotations
@@ -41,57 +41,57 @@ from pipeline.steps.learning.schedule import new_labels_wanted
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "embeddings"  # <name>_dev.npz
 POOLS = ("fish", "plankton", "digits", "plankton-tail", "digits-tail")
 OURS = ("default", "coverage")
-ANCESTOR = ("least-confidence", "k-center")
-COMPARED = (*OURS, "random", *ANCESTOR, *RIVALS)
-FIRST = 20  # labels before the first head, and at least from one to the next
+PREDECESSOR = ("least-confidence", "k-center")
+COMPARED = (*OURS, "random", *PREDECESSOR, *RIVALS)
+FIRST = 20  # labels before the first head, and at least between heads
 REPORTED = (50, 100, 125, 200, 300, 500, 700, 1000)
-TAIL = 0.01  # of a pool with a tail: of its rarest class this share is kept,
-FEWEST = 6  # or this many
+TAIL = 0.01  # share of the rarest class that a pool with a tail keeps,
+FEWEST = 6  # or this many crops
 
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
-    """One strategy on one split: its curve, or why there is none."""
+class Replayed:
+    """One strategy on one split: its curve, or why it has none."""
 
     strategy: str
     seed: int
     curve: Curve | None
     failure: str
-    selecting: float  # seconds of a processor in the strategy, summed over the rounds
-    whole: float  # the same of the replay: with its heads and their tests
+    selecting: float  # CPU seconds in the strategy, over all rounds
+    whole: float  # CPU seconds of the replay, with its heads and their tests
 
 
 class TooSlow(Exception):
-    """A strategy had used up its seconds."""
+    """A strategy exceeded its time limit."""
 
 
 class Timed:
-    """A strategy that counts its seconds, and gives up beyond `limit`."""
+    """A strategy that counts its CPU seconds, and raises TooSlow beyond `limit`."""
 
     def __init__(self, strategy: Strategy, limit: float) -> None:
         self.strategy, self.limit, self.seconds = strategy, limit, 0.0
 
     def __call__(self, state: Round, k: int, rng: np.random.Generator) -> Ints:
         began = time.process_time()
-        found = self.strategy(state, k, rng)
+        rows = self.strategy(state, k, rng)
         self.seconds += time.process_time() - began
         if self.seconds > self.limit:
-            known = len(state.labelled) + k
-            raise TooSlow(f"gave up after {self.seconds:.0f} s of selection, at {known} labels")
-        return found
+            labels = len(state.labelled) + k
+            raise TooSlow(f"stopped after {self.seconds:.0f} s of selection, at {labels} labels")
+        return rows
 
 
-def play(pool: LabelledPool, one: Split, name: str, budget: int, limit: float) -> Played:
+def play(pool: LabelledPool, test_split: Split, name: str, budget: int, limit: float) -> Replayed:
     timed = Timed({**STRATEGIES, **RIVALS}[name], limit)
     schedule = Schedule(first=FIRST, wanted=partial(new_labels_wanted, retrain_every=FIRST), budget=budget)
     curve, failure, began = None, "", time.process_time()
     try:
-        curve = replay(pool, one, name, timed, schedule)
-    except Exception as exc:  # noqa: BLE001  whatever a rival raises is a result
+        curve = replay(pool, test_split, name, timed, schedule)
+    except Exception as exc:  # noqa: BLE001  any error of a rival is a result
         failure = f"{type(exc).__name__}: {exc}"
-    return Played(
+    return Replayed(
         strategy=name,
-        seed=one.seed,
+        seed=test_split.seed,
         curve=curve,
         failure=failure,
         selecting=timed.seconds,
@@ -99,24 +99,24 @@ def play(pool: LabelledPool, one: Split, name: str, budget: int, limit: float) -
     )
 
 
-def ceiling(pool: LabelledPool, one: Split) -> float:
-    """Macro-F1 of a head that learned every open crop."""
+def ceiling(pool: LabelledPool, test_split: Split) -> float:
+    """Macro-F1 of a head that is trained on all open crops."""
     head = heads.fit(
         heads.Examples(
-            embeddings=pool.embeddings[one.open],
-            labels=pool.species[one.open].tolist(),
-            sequences=pool.sequences[one.open].astype(str).tolist(),
-            locations=pool.locations[one.open].astype(str).tolist(),
+            embeddings=pool.embeddings[test_split.open],
+            labels=pool.species[test_split.open].tolist(),
+            sequences=pool.sequences[test_split.open].astype(str).tolist(),
+            locations=pool.locations[test_split.open].astype(str).tolist(),
         ),
         embedder="benchmark",
-        seed=one.seed,
+        seed=test_split.seed,
     ).head
-    said = head.predict(pool.embeddings[one.test])
-    return judge(pool.species[one.test], said, one.judged, one.rare).macro_f1
+    predicted = head.predict(pool.embeddings[test_split.test])
+    return judge(pool.species[test_split.test], predicted, test_split.judged, test_split.rare).macro_f1
 
 
 def opened(name: str) -> LabelledPool:
-    """The pool of this name, or of this file."""
+    """The pool with this name, or in this file."""
     base = name.removesuffix("-tail")
     if base == "digits":
         from sklearn.datasets import load_digits
@@ -126,7 +126,7 @@ def opened(name: str) -> LabelledPool:
     elif base in POOLS:
         path = FOLDER / f"{base}_dev.npz"
         if not path.exists():
-            raise SystemExit(f"{name}: {path} is not there; name its file instead, as --pools PATH.npz")
+            raise SystemExit(f"{name}: {path} does not exist; give your own file by --pools PATH.npz")
         pool = npz_file.read(path)
     else:
         pool = npz_file.read(Path(name))
@@ -134,13 +134,13 @@ def opened(name: str) -> LabelledPool:
 
 
 def with_tail(name: str, pool: LabelledPool) -> LabelledPool:
-    """Of each class a smaller share of its crops than of the class before, in an order drawn once."""
+    """The pool with fewer and fewer crops from class to class, in a random order of classes."""
     rng = np.random.default_rng(0)
     order = rng.permutation(len(pool.names))
     ratio = TAIL ** (1 / (len(order) - 1))
     rows: list[int] = []
-    for rank, one in enumerate(order):
-        members = rng.permutation(np.flatnonzero(pool.species == one))
+    for rank, species in enumerate(order):
+        members = rng.permutation(np.flatnonzero(pool.species == species))
         rows += members[: max(FEWEST, int(len(members) * ratio**rank))].tolist()
     rows.sort()
     return labelled_pool(
@@ -154,45 +154,46 @@ def with_tail(name: str, pool: LabelledPool) -> LabelledPool:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A pool's curves by strategy, of those that came through on every split."""
+    """The replays of one pool."""
 
     pool: LabelledPool
     splits: Sequence[Split]
     ceilings: Sequence[float]
-    played: Sequence[Played]
+    played: Sequence[Replayed]
 
     @property
     def curves(self) -> dict[str, list[Curve]]:
+        """By strategy, of those that succeeded on every split."""
         found: dict[str, list[Curve]] = {}
-        for name in dict.fromkeys(one.strategy for one in self.played):
-            curves = [one.curve for one in self.played if one.strategy == name and one.curve is not None]
+        for name in dict.fromkeys(replayed.strategy for replayed in self.played):
+            curves = [each.curve for each in self.played if each.strategy == name and each.curve is not None]
             if len(curves) == len(self.splits):
                 found[name] = curves
         return found
 
     @property
     def failures(self) -> dict[str, str]:
-        return {one.strategy: one.failure for one in self.played if one.failure}
+        return {replayed.strategy: replayed.failure for replayed in self.played if replayed.failure}
 
     def seconds(self, name: str) -> tuple[float, float]:
-        """Of selection, and of a whole replay."""
-        mine = [(one.selecting, one.whole) for one in self.played if one.strategy == name]
-        selecting, whole = np.mean(mine, axis=0)
+        """Mean CPU seconds of selection and of a whole replay."""
+        seconds = [(each.selecting, each.whole) for each in self.played if each.strategy == name]
+        selecting, whole = np.mean(seconds, axis=0)
         return float(selecting), float(whole)
 
 
-def told(result: Result) -> Iterator[str]:
+def tables(result: Result) -> Iterator[str]:
     """The tables of one pool."""
     curves, pool = result.curves, result.pool
-    opens = [len(one.open) for one in result.splits]
+    opens = [len(test_split.open) for test_split in result.splits]
     yield (
-        f"{pool.source}: {len(pool)} crops of {len(pool.names)} species, some {np.mean(opens):.0f} open, "
+        f"{pool.source}: {len(pool)} crops of {len(pool.names)} species, about {np.mean(opens):.0f} open, "
         f"tested by {result.splits[0].by}; macro-F1, means of {len(result.splits)} seeds; * the best rival"
     )
     yield from (f"  {name} has no row: {why}" for name, why in result.failures.items())
     if not curves:
         return
-    budget = min(one.labels[-1] for some in curves.values() for one in some)
+    budget = min(curve.labels[-1] for of_strategy in curves.values() for curve in of_strategy)
     rivals = [name for name in curves if name not in OURS]
     shown = [labels for labels in REPORTED if labels <= budget]
     at = {name: {n: float(np.mean(values(curves[name], n))) for n in shown} for name in curves}
@@ -218,16 +219,16 @@ def told(result: Result) -> Iterator[str]:
         "whole replay,\nCPU s",
     ]
     rows = []
-    for name, some in curves.items():
-        seen = seen_all(some)
+    for name, of_strategy in curves.items():
+        seen = seen_all(of_strategy)
         rows.append(
             [
                 name,
-                *(("-", "-") if end is None else reached(some, end, budget)),
-                *reached(some, whole, budget),
+                *(("-", "-") if end is None else reached(of_strategy, end, budget)),
+                *reached(of_strategy, whole, budget),
                 f"{seen:.0f}" if np.isfinite(seen) else f"> {budget}",
                 "-" if margin is None or not np.isfinite([seen, margin]).all() else f"{seen / margin:.2f}",
-                *(f"{one:.1f}" for one in result.seconds(name)),
+                *(f"{seconds:.1f}" for seconds in result.seconds(name)),
             ]
         )
     yield text.table(header, rows, "l" + "r" * (len(header) - 1))
@@ -238,12 +239,12 @@ def told(result: Result) -> Iterator[str]:
 
 
 def values(curves: Iterable[Curve], labels: int) -> list[float]:
-    """Macro-F1 of each curve, between its rounds."""
-    return [float(np.interp(labels, one.labels, one.values("macro_f1"))) for one in curves]
+    """Macro-F1 of each curve at a number of labels, interpolated between rounds."""
+    return [float(np.interp(labels, curve.labels, curve.values("macro_f1"))) for curve in curves]
 
 
 def reached(curves: Sequence[Curve], target: float, budget: int) -> tuple[str, str]:
-    """Labels, and as a share of the budget, where the mean curve first comes to `target`."""
+    """The labels at which the mean curve first reaches `target`, and their share of the budget."""
     rounds = [n for n in curves[0].labels if n < budget] + [budget]
     mean = [float(np.mean(values(curves, n))) for n in rounds]
     if mean[0] >= target:
@@ -256,21 +257,21 @@ def reached(curves: Sequence[Curve], target: float, budget: int) -> tuple[str, s
 
 
 def seen_all(curves: Sequence[Curve]) -> float:
-    """Median over seeds of the labels until every open species was seen; infinite where most never saw."""
-    seen = [one.labels_to_see_all for one in curves]
-    return float(np.median([np.inf if one is None else one for one in seen]))
+    """Median over seeds of the labels until every open species was seen; infinite if most never did."""
+    seen = [curve.labels_to_see_all for curve in curves]
+    return float(np.median([np.inf if labels is None else labels for labels in seen]))
 
 
 def shortfall(name: str, curves: Mapping[str, list[Curve]], rivals: Sequence[str], budget: int) -> str:
-    """Where `name` is furthest below its best rival, from 50 labels on."""
+    """Where `name` is furthest below its best rival, at 50 labels or more."""
     least = min(50, budget)
     rounds = [least, *(n for n in curves[name][0].labels if least < n < budget), budget]
 
     def gap(case: tuple[int, str]) -> list[float]:
         labels, rival = case
         return [
-            100 * (theirs - ours)
-            for ours, theirs in zip(values(curves[name], labels), values(curves[rival], labels), strict=True)
+            100 * (other - own)
+            for own, other in zip(values(curves[name], labels), values(curves[rival], labels), strict=True)
         ]
 
     worst = max(((n, rival) for n in rounds for rival in rivals), key=lambda case: np.mean(gap(case)))
@@ -284,22 +285,24 @@ def shortfall(name: str, curves: Mapping[str, list[Curve]], rivals: Sequence[str
 
 
 def prepare() -> None:
-    """In a worker: one thread, so that seconds of a processor say what a strategy costs."""
+    """Prepare a worker: one thread, so that CPU seconds measure the cost of a strategy."""
     threadpool_limits(limits=1)
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pools", default=",".join(POOLS), help="names or paths, with commas between")
+    parser.add_argument("--pools", default=",".join(POOLS), help="names or paths, separated by commas")
     parser.add_argument(
-        "--strategies", default=",".join(COMPARED), help=f"of {', '.join({**STRATEGIES, **RIVALS})}"
+        "--strategies", default=",".join(COMPARED), help=f"among {', '.join({**STRATEGIES, **RIVALS})}"
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=1800, help="seconds of selection until one gives up")
-    parser.add_argument("--out", type=Path, help="a CSV of every round")
+    parser.add_argument(
+        "--limit", type=float, default=1800, help="CPU seconds of selection until a strategy is stopped"
+    )
+    parser.add_argument("--out", type=Path, help="CSV file for every round")
     arguments = parser.parse_args()
     names = arguments.strategies.split(",")
     if unknown := set(names) - {*STRATEGIES, *RIVALS}:
@@ -312,24 +315,24 @@ def main() -> None:
     except WildloopError as exc:
         raise SystemExit(str(exc)) from exc
     written: list[tuple[str | int | float, ...]] = []
-    context = get_context("spawn")  # forked, a process would inherit locks of libraries that run threads
+    context = get_context("spawn")  # a forked process would inherit locks of libraries that run threads
     with ProcessPoolExecutor(arguments.processes, mp_context=context, initializer=prepare) as workers:
         for name, pool in pools.items():
             began = time.monotonic()
-            tops = [workers.submit(ceiling, pool, one) for one in splits[name]]
+            tops = [workers.submit(ceiling, pool, test_split) for test_split in splits[name]]
             runs = [
-                workers.submit(play, pool, one, strategy, arguments.budget, arguments.limit)
-                for one in splits[name]
+                workers.submit(play, pool, test_split, strategy, arguments.budget, arguments.limit)
+                for test_split in splits[name]
                 for strategy in names
             ]
             result = Result(
                 pool=pool,
                 splits=splits[name],
-                ceilings=[one.result() for one in tops],
-                played=[one.result() for one in runs],
+                ceilings=[top.result() for top in tops],
+                played=[run.result() for run in runs],
             )
-            print("\n".join(told(result)), f"\n({time.monotonic() - began:.0f} s)\n", flush=True)
-            written += [(name, *row) for some in result.curves.values() for row in table(some)]
+            print("\n".join(tables(result)), f"\n({time.monotonic() - began:.0f} s)\n", flush=True)
+            written += [(name, *row) for of_strategy in result.curves.values() for row in table(of_strategy)]
     if arguments.out:
         with arguments.out.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")

@@ -1,9 +1,9 @@
-"""How fast an embedder learns, beside the ceilings of the machine: its steps alone, and its reading alone.
+"""How fast an embedder is trained, compared with its steps alone and its reading alone.
 
     python benchmarks/training.py --dataset DIR [--crops 1024] [--side 224] [--repeats 3]
 
-DIR is a folder that `wildloop dataset make` wrote. Each repeat measures every way in turn, so that noise of
-the machine falls on all of them; figures are means.
+DIR is a folder that `wildloop dataset make` wrote. Each repeat measures all of them in turn, so that noise of
+the machine affects all; results are means.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     crops = of_folder(options.dataset)
     chosen = np.random.default_rng(0).permutation(len(crops))[: options.crops]
-    taken = corpus(options.dataset, [crops[one] for one in chosen], seed=0)
+    taken = corpus(options.dataset, [crops[row] for row in chosen], seed=0)
     workers = cpu_count()
     print(f"{workers} cores, {torch_device()}, {len(taken.learned)} crops, {workers} decoding processes")
     for name in options.networks:
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _rates(taken: Corpus, recipe: Recipe, workers: int) -> tuple[float, float, float]:
-    """Crops a second of an epoch under way, of its steps on batches read before, and of its reading."""
+    """Crops a second of a whole epoch, of its steps on batches read before, and of its reading."""
     with tempfile.TemporaryDirectory() as folder:
         model = begin(recipe, SCRATCH, Path(folder)).model
         trainer = Trainer(taken, recipe, model, Path(folder), inputs="benchmark", workers=workers)
@@ -64,7 +64,7 @@ def _rates(taken: Corpus, recipe: Recipe, workers: int) -> tuple[float, float, f
     with tempfile.TemporaryDirectory() as folder:
         model = begin(recipe, SCRATCH, Path(folder)).model
         trainer = Trainer(taken, recipe, model, Path(folder), inputs="benchmark", workers=0)
-        trainer.learn(read[0])  # the first step makes what the others find made
+        trainer.learn(read[0])  # the first step allocates what later steps reuse
         began = time.monotonic()
         for batch in read:
             trainer.learn(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -74,6 +74,14 @@ class Box:
     y1: float
     x2: float
     y2: float
+
+    @classmethod
+    def from_xywh(cls, xywh: Sequence[float]) -> Box | None:
+        """The box of x, y, width, height in fractions of the frame, clipped to it; None without area."""
+        x, y, width, height = xywh
+        x1, y1 = max(0.0, x), max(0.0, y)
+        x2, y2 = min(1.0, x + width), min(1.0, y + height)
+        return cls(x1=x1, y1=y1, x2=x2, y2=y2) if x2 > x1 and y2 > y1 else None
 
     @property
     def width(self) -> float:

@@ -9,8 +9,8 @@
 - what more labels bring: bootstrap draws of `resampled` (`stopping.forecast`)
 - the precision of accepted predictions: exact binomial tests (`stopping.acceptance`)
 
-Rows of one sequence or location tend to be right or wrong together, so all but the last two of these treat
-them as one cluster or cut the sample size to what it is worth.
+Rows of one sequence or location tend to be right or wrong together, so intervals of shares and the bootstrap
+treat them as one cluster. The exact tests need no clusters, because an audit is a simple random sample.
 """
 
 from __future__ import annotations

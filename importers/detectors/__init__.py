@@ -1,28 +1,28 @@
-"""What finds animals on a photograph: `load_detector` chooses one by its specification."""
+"""Detectors find animals, people and vehicles on photographs; `load_detector` loads the one you name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from importers.detectors.detector import DetectedBox, Detector
+from importers.detectors.detector import DetectedBox, Detector, WholeFrame
 from pipeline.errors import DetectorError
 
 SPECIFICATIONS = (
     "megadetector[:MODEL]",
     "onnx:FILE",
     "torchvision:NAME[:CHECKPOINT]",
-    "whole-frame",
+    WholeFrame.id,
 )
 
-__all__ = ["SPECIFICATIONS", "DetectedBox", "Detector", "load_detector"]
+__all__ = ["SPECIFICATIONS", "DetectedBox", "Detector", "WholeFrame", "load_detector"]
 
 
 def load_detector(spec: str) -> Detector:
-    """The detector that `spec` names; its model is loaded, and tried once where that is cheap.
+    """Load the detector that `spec` names.
 
     `onnx:FILE`, `torchvision:NAME` with published weights, `torchvision:NAME:CHECKPOINT`,
     `megadetector` or `megadetector:MODEL` (a name such as MDV5A, or a file), `whole-frame`.
-    Raises DetectorError, naming the remedy.
+    Raises DetectorError, which names the remedy. ONNX files are run once to check their output.
     """
     kind, _, rest = spec.partition(":")
     if kind == "onnx" and rest:
@@ -38,8 +38,6 @@ def load_detector(spec: str) -> Detector:
         from importers.detectors.megadetector import DEFAULT_MODEL, MegaDetector
 
         return MegaDetector(rest or DEFAULT_MODEL)
-    if spec == "whole-frame":
-        from importers.detectors.whole_frame import WholeFrame
-
+    if spec == WholeFrame.id:
         return WholeFrame()
-    raise DetectorError(f"{spec!r} names no detector", remedy=f"choose one of {', '.join(SPECIFICATIONS)}")
+    raise DetectorError(f"{spec!r} is not a detector", remedy=f"choose one of {', '.join(SPECIFICATIONS)}")

@@ -1,4 +1,4 @@
-"""Arithmetic of boxes that detectors share: letterboxing there and back, and suppression of doubles."""
+"""Box arithmetic of the detectors: letterboxing and back, and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipeline.images import REDUCING_GAP
 from pipeline.records import Box
 
 GREY = (114, 114, 114)  # the padding that YOLO models are trained with
-MOST_BOXES = 300  # kept of one photograph, the surest first
+MOST_BOXES = 300  # of one photograph, those with the highest confidence
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letterbox:
-    """Where a photograph lies on a detector's input: `width` x `height` pixels from `left`, `top`."""
+    """The place of a photograph on a detector's input: `width` x `height` pixels from `left`, `top`."""
 
     left: int
     top: int
@@ -28,7 +28,7 @@ class Letterbox:
     height: int
 
     def to_frame(self, corners: Floats) -> Floats:
-        """Corners (N, 4) x1, y1, x2, y2 in input pixels as fractions of the photograph, clipped to it."""
+        """Corners (N, 4) x1, y1, x2, y2 in input pixels, as fractions of the photograph and clipped to it."""
         offset = np.array([self.left, self.top, self.left, self.top], dtype=np.float32)
         size = np.array([self.width, self.height, self.width, self.height], dtype=np.float32)
         fractions: Floats = np.clip((corners - offset) / size, 0.0, 1.0)
@@ -36,9 +36,9 @@ class Letterbox:
 
 
 def letterbox(image: Image.Image, width: int, height: int, *, centred: bool) -> tuple[Image.Image, Letterbox]:
-    """The photograph at its own proportions on a grey input of `width` x `height` pixels.
+    """The photograph, scaled without distortion, on a grey input of `width` x `height` pixels.
 
-    It lies in the middle (YOLOv5 and later) or at the top left (YOLOX).
+    It is centred (YOLOv5 and later) or at the top left (YOLOX).
     """
     zoom = min(width / image.width, height / image.height)
     size = (
@@ -53,10 +53,10 @@ def letterbox(image: Image.Image, width: int, height: int, *, centred: bool) -> 
 
 
 def suppress(corners: Floats, scores: Floats, groups: NDArray[np.intp], overlap: float) -> NDArray[np.intp]:
-    """Greedy non-maximum suppression within each group; indices that stay, the surest first.
+    """Greedy non-maximum suppression within each group; the indices that stay, highest score first.
 
-    corners (N, 4) x1, y1, x2, y2; scores (N,); groups (N,), the classes; `overlap` is the intersection
-    over union from which the less sure box goes.
+    `corners` is (N, 4) x1, y1, x2, y2, `scores` (N,), `groups` (N,) the classes. Of two boxes of a group
+    with an intersection over union above `overlap`, the one with the lower score is dropped.
     """
     order = np.argsort(-scores, kind="stable")
     areas = np.maximum(corners[:, 2] - corners[:, 0], 0) * np.maximum(corners[:, 3] - corners[:, 1], 0)
@@ -64,18 +64,18 @@ def suppress(corners: Floats, scores: Floats, groups: NDArray[np.intp], overlap:
     while order.size and len(kept) < MOST_BOXES:
         best, rest = order[0], order[1:]
         kept.append(int(best))
-        near = np.minimum(corners[best, 2:], corners[rest, 2:]) - np.maximum(
+        sides = np.minimum(corners[best, 2:], corners[rest, 2:]) - np.maximum(
             corners[best, :2], corners[rest, :2]
         )
-        shared = np.prod(np.maximum(near, 0), axis=1)
-        union = areas[best] + areas[rest] - shared
-        doubled = shared > overlap * np.maximum(union, np.finfo(np.float32).tiny)
-        order = rest[~(doubled & (groups[rest] == groups[best]))]
+        intersection = np.prod(np.maximum(sides, 0), axis=1)
+        union = areas[best] + areas[rest] - intersection
+        duplicates = intersection > overlap * np.maximum(union, np.finfo(np.float32).tiny)
+        order = rest[~(duplicates & (groups[rest] == groups[best]))]
     return np.array(kept, dtype=np.intp)
 
 
-def findings(corners: Floats, scores: Floats, categories: list[str]) -> list[DetectedBox]:
-    """Findings of fractions (N, 4); boxes without area are left out."""
+def detected_boxes(corners: Floats, scores: Floats, categories: list[str]) -> list[DetectedBox]:
+    """The boxes of corners (N, 4) in fractions of the photograph; boxes without area are left out."""
     return [
         DetectedBox(
             box=Box(x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2)),

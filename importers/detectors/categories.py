@@ -1,4 +1,4 @@
-"""The names of a model's own classes, brought to animal, person and vehicle."""
+"""The class names of a model, mapped to animal, person and vehicle."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ COCO = [
 ]
 # fmt: on
 _COCO_ANIMALS = frozenset(COCO[14:24])  # bird to giraffe
-_UNUSED = "n/a"  # the name of numbers that COCO skips
+_UNUSED = "n/a"  # torchvision's name for the class numbers that COCO does not use
 
 
 def class_names(count: int) -> list[str] | None:
-    """The names that a model of `count` classes without names is taken to have; None where unknown."""
-    known = {80: COCO, 3: [ANIMAL, PERSON, VEHICLE], 1: [ANIMAL]}.get(count)
-    return None if known is None else list(known)
+    """The assumed class names of a model that has `count` classes and names none; None if unknown."""
+    names = {80: COCO, 3: [ANIMAL, PERSON, VEHICLE], 1: [ANIMAL]}.get(count)
+    return None if names is None else list(names)
 
 
 def to_categories(names: Sequence[str]) -> list[str | None]:
-    """For each class of a model: animal, person or vehicle, or None for what is never reported.
+    """For each class of a model: animal, person or vehicle, or None if it is never reported.
 
-    A model with COCO's classes also knows chairs and umbrellas: these are dropped. In any other model
-    every class that is neither people nor vehicles is taken for an animal, so that a detector of species
-    works as it stands.
+    A model with the classes of COCO also reports chairs and umbrellas: these are dropped. In any other
+    model, every class that is not a person or a vehicle counts as an animal, so that detectors of species
+    work unchanged.
     """
     plain = [name.strip().lower().replace(" ", "_") for name in names]
     is_coco = {"toothbrush", "teddy_bear", "zebra"} <= set(plain)

@@ -1,4 +1,4 @@
-"""What every detector offers, and what it finds."""
+"""The interface of detectors, the boxes that they report, and the detector of crops."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ from typing import Protocol
 from pipeline.errors import DetectorError
 from pipeline.identity import detection_id
 from pipeline.images import Photo
-from pipeline.records import Box, DetectionRecord, SourceLabel
+from pipeline.records import (
+    ANIMAL,
+    WHOLE_FRAME,
+    WHOLE_FRAME_DETECTOR,
+    Box,
+    DetectionRecord,
+    SourceLabel,
+)
 
-LOWEST_CONFIDENCE = 0.01  # what is below is never reported, whatever the threshold of an import
+LOWEST_CONFIDENCE = 0.01  # detectors report nothing below this, whatever the threshold of an import
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectedBox:
-    """One box that a detector or a source reports: its category by name, its confidence from 0 to 1."""
+    """One box from a detector or a source."""
 
     box: Box
-    confidence: float
-    category: str
-    labels: tuple[SourceLabel, ...] = ()  # what a source says of this box
+    confidence: float  # 0 to 1
+    category: str  # animal, person or vehicle
+    labels: tuple[SourceLabel, ...] = ()  # of this box, from the source
 
     def record(self, image_id: str, detector: str) -> DetectionRecord:
-        """The detection of this box by `detector` on a photograph, without its crop."""
+        """The detection of this box by `detector` on a photograph, without a crop."""
         return DetectionRecord(
             id=detection_id(image_id, detector, self.box),
             image_id=image_id,
@@ -42,20 +49,31 @@ class Detector(Protocol):
 
     @property
     def id(self) -> str:
-        """Names the model, by the digest of its file, and every setting that changes its boxes."""
+        """Identifies the model, by the digest of its file, and every setting that changes its boxes."""
 
     @property
     def categories(self) -> Sequence[str]:
         """The categories that it can report, such as animal, person, vehicle."""
 
     def detect(self, photo: Photo) -> list[DetectedBox]:
-        """What it finds, from LOWEST_CONFIDENCE up. Raises PhotoError where this photograph defeats it."""
+        """The boxes with a confidence of at least LOWEST_CONFIDENCE. Raises PhotoError if it fails."""
+
+
+class WholeFrame:
+    """The detector of photographs that are crops already: one animal that fills the frame."""
+
+    id = WHOLE_FRAME_DETECTOR
+    categories = (ANIMAL,)
+
+    def detect(self, photo: Photo) -> list[DetectedBox]:
+        """One box of confidence 1; the pixels are not decoded."""
+        return [DetectedBox(box=WHOLE_FRAME, confidence=1.0, category=ANIMAL)]
 
 
 def file_digest(path: Path) -> str:
-    """12 hexadecimal digits that name a model file by its content.
+    """12 hexadecimal digits of BLAKE2b that identify a model file by its content.
 
-    Raises DetectorError where there is no such file.
+    Raises DetectorError if the file cannot be read.
     """
     try:
         with path.open("rb") as file:

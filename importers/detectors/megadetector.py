@@ -1,7 +1,7 @@
-"""MegaDetector itself, through the `megadetector` package: an optional extra.
+"""MegaDetector, run by the `megadetector` package: an optional extra.
 
-Written against megadetector 10.0: `detection.run_detector.load_detector` and the
-`generate_detections_one_image` of what it returns.
+Used of megadetector 10.0 are `detection.run_detector.load_detector` and the method
+`generate_detections_one_image` of the detector that it returns.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import threading
 from pathlib import Path
 
 from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
-from importers.detectors.results import box_of
 from pipeline.errors import DetectorError, PhotoError
 from pipeline.images import Photo
+from pipeline.records import Box
 
 DEFAULT_MODEL = "MDV5A"
 
 
 class MegaDetector:
-    """A MegaDetector model by name (MDV5A, MDV1000-redwood, ...) or file; names are fetched once."""
+    """A MegaDetector model by name (MDV5A, MDV1000-redwood, ...), downloaded once, or by file."""
 
     def __init__(self, model: str) -> None:
-        """Raises DetectorError where the package or the model is not to be had."""
+        """Raises DetectorError if the package is not installed or the model cannot be loaded."""
         try:
             from megadetector.detection import run_detector
         except ImportError as exc:
@@ -32,7 +32,7 @@ class MegaDetector:
                 remedy="install wildloop[megadetector], or choose --detector onnx:FILE, torchvision:NAME "
                 "or whole-frame, or run MegaDetector elsewhere and use `wildloop import megadetector`",
             ) from exc
-        with contextlib.redirect_stdout(sys.stderr):  # the package prints as it loads
+        with contextlib.redirect_stdout(sys.stderr):  # the package prints while it loads
             try:
                 file = run_detector.try_download_known_detector(model)
                 if file is None:
@@ -46,23 +46,23 @@ class MegaDetector:
         self._names: dict[str, str] = dict(run_detector.DEFAULT_DETECTOR_LABEL_MAP)
         self.categories = sorted(set(self._names.values()))
         self.id = f"megadetector:{Path(file).stem}:{file_digest(Path(file))}"
-        self._lock = threading.Lock()  # its networks keep the grid of the last input
+        self._lock = threading.Lock()  # its networks keep state: the grid of the last input
 
     def detect(self, photo: Photo) -> list[DetectedBox]:
-        """What MegaDetector reports. Raises PhotoError, kind `detector`, where it says it failed."""
+        """The boxes of MegaDetector. Raises PhotoError, of the kind `detector`, if it reports a failure."""
         import torch
 
         image = photo.pixels()
-        with self._lock, torch.no_grad():  # the package itself would keep every layer for gradients
+        with self._lock, torch.no_grad():  # the package would keep every layer for gradients
             result = self._detector.generate_detections_one_image(
                 image, "photograph", detection_threshold=LOWEST_CONFIDENCE
             )
         if result.get("failure"):
             raise PhotoError("detector", str(result["failure"]))
-        found = []
-        for entry in result["detections"]:
-            box = box_of(entry["bbox"])
+        boxes = []
+        for detection in result["detections"]:
+            box = Box.from_xywh(detection["bbox"])
             if box is not None:
-                name = self._names.get(str(entry["category"]), "unknown")
-                found.append(DetectedBox(box=box, confidence=float(entry["conf"]), category=name))
-        return found
+                name = self._names.get(str(detection["category"]), "unknown")
+                boxes.append(DetectedBox(box=box, confidence=float(detection["conf"]), category=name))
+        return boxes

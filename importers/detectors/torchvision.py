@@ -1,4 +1,4 @@
-"""torchvision's detection networks, with their published weights or from a checkpoint."""
+"""torchvision's detection networks, with their published weights or a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from importers.detectors.boxes import findings
+from importers.detectors.boxes import detected_boxes
 from importers.detectors.categories import class_names, to_categories
 from importers.detectors.detector import LOWEST_CONFIDENCE, DetectedBox, file_digest
 from pipeline.errors import DetectorError, PhotoError
 from pipeline.images import REDUCING_GAP, Photo
 from pipeline.records import ANIMAL
 
-MAX_SIDE = 1333  # pixels: torchvision's own networks shrink what is larger (GeneralizedRCNNTransform)
-COCO_CLASSES = 91  # of COCO's own numbering, 0 the background
+MAX_SIDE = 1333  # pixels: torchvision's networks shrink larger photographs (GeneralizedRCNNTransform)
+COCO_CLASSES = 91  # in COCO's numbering, of which 0 is the background
 
 
 class TorchvisionDetector:
-    """One of `torchvision.models.detection`, on the GPU where there is one."""
+    """A network of `torchvision.models.detection`, on the GPU if there is one."""
 
     def __init__(self, name: str, checkpoint: Path | None = None) -> None:
-        """`checkpoint` is a state_dict, or what torchvision's training scripts save: `{"model": ...}`.
+        """`checkpoint` is a state_dict, or `{"model": state_dict}` as torchvision's training scripts save it.
 
-        Beside `model` it may hold `categories`, a list of names of which the first is the background.
-        Raises DetectorError.
+        Beside `model` it can have `categories`, a list of class names that starts with the background.
+        Raises DetectorError if the network, its weights or the checkpoint cannot be used.
         """
         import torch
         from torchvision.models import detection as zoo
@@ -38,7 +38,9 @@ class TorchvisionDetector:
 
         known = list_models(module=zoo)
         if name not in known:
-            raise DetectorError(f"torchvision has no detector {name!r}", remedy=f"one of {', '.join(known)}")
+            raise DetectorError(
+                f"torchvision has no detector {name!r}", remedy=f"choose one of {', '.join(known)}"
+            )
         if checkpoint is None:
             weights = get_model_weights(name).DEFAULT
             self._model = _published(name, weights)
@@ -47,16 +49,16 @@ class TorchvisionDetector:
         else:
             self._model, names = _from_checkpoint(name, checkpoint)
             self.id = f"torchvision:{name}:{file_digest(checkpoint)}"
-        self._mapped = to_categories(names)
-        self.categories = sorted({category for category in self._mapped if category})
+        self._categories = to_categories(names)  # by class
+        self.categories = sorted({category for category in self._categories if category})
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = self._model.to(self._device).eval()
-        self._lock = threading.Lock()  # one run at a time uses every core, or the GPU, by itself
+        self._lock = threading.Lock()  # a single run uses every core, or the GPU
 
     def detect(self, photo: Photo) -> list[DetectedBox]:
-        """Findings of the mapped categories; the network suppresses doubles itself.
+        """The boxes of animals, people and vehicles; the network does the non-maximum suppression itself.
 
-        Raises PhotoError, kind `detector`, where the network fails on it.
+        Raises PhotoError, of the kind `detector`, if the network fails on the photograph.
         """
         import torch
 
@@ -69,15 +71,16 @@ class TorchvisionDetector:
         try:
             with self._lock, torch.inference_mode():
                 output = self._model([pixels.to(self._device, torch.float32).div_(255)])[0]
-        except (RuntimeError, ValueError, AssertionError) as exc:  # a photograph one pixel high, say
+        except (RuntimeError, ValueError, AssertionError) as exc:  # for example, it is one pixel high
             raise PhotoError("detector", str(exc).splitlines()[0]) from exc
         scores = output["scores"].float().cpu().numpy()
         labels = output["labels"].cpu().numpy()
         size_of = np.array([image.width, image.height, image.width, image.height], dtype=np.float32)
         corners = np.clip(output["boxes"].float().cpu().numpy() / size_of, 0.0, 1.0)
-        names = [self._mapped[label] if label < len(self._mapped) else None for label in labels]
-        kept = [i for i, name in enumerate(names) if name and scores[i] >= LOWEST_CONFIDENCE]
-        return findings(corners[kept], scores[kept], [names[index] or "" for index in kept])
+        known = len(self._categories)
+        categories = [self._categories[label] if label < known else None for label in labels]
+        kept = [row for row, name in enumerate(categories) if name and scores[row] >= LOWEST_CONFIDENCE]
+        return detected_boxes(corners[kept], scores[kept], [categories[row] or "" for row in kept])
 
 
 def _published(name: str, weights: Any) -> Any:
@@ -87,13 +90,13 @@ def _published(name: str, weights: Any) -> Any:
         return get_model(name, weights=weights)
     except (urllib.error.URLError, OSError, RuntimeError) as exc:
         raise DetectorError(
-            f"the published weights of {name} cannot be had: {exc}",
+            f"the published weights of {name} cannot be downloaded: {exc}",
             remedy="connect to the internet once, or give a file as torchvision:NAME:CHECKPOINT",
         ) from exc
 
 
 def _from_checkpoint(name: str, path: Path) -> tuple[Any, list[str]]:
-    """The network with the checkpoint's weights, and its classes' names, the background first."""
+    """The network with the checkpoint's weights, and its class names, the background first."""
     import torch
     from torchvision.models import get_model
 
@@ -101,32 +104,34 @@ def _from_checkpoint(name: str, path: Path) -> tuple[Any, list[str]]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as exc:
-        raise DetectorError(f"{path} is no torch checkpoint: {exc}", remedy="save a state_dict") from exc
+        raise DetectorError(f"{path} is not a torch checkpoint: {exc}", remedy="save a state_dict") from exc
     state = saved.get("model", saved) if isinstance(saved, Mapping) else saved
     if not isinstance(state, Mapping):
-        raise DetectorError(f"{path} holds no state_dict", remedy="save model.state_dict()")
+        raise DetectorError(f"{path} has no state_dict", remedy="save model.state_dict()")
     classes = _classes(get_model(name, weights=None, weights_backbone=None).state_dict(), state)
     model = get_model(name, weights=None, weights_backbone=None, num_classes=classes)
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError) as exc:
         first = str(exc).splitlines()[0]
-        raise DetectorError(f"{path} does not fit {name}: {first}", remedy="name its own network") from exc
+        raise DetectorError(
+            f"{path} does not fit {name}: {first}", remedy="name the network that it was trained as"
+        ) from exc
     names = saved.get("categories") if "model" in saved else None
     if names is not None and (not isinstance(names, list) or len(names) != classes):
         raise DetectorError(
-            f"{path} has {classes} classes, but `categories` is no list of as many names",
-            remedy="the background counts, and comes first",
+            f"{path} has {classes} classes, but `categories` is not a list of {classes} names",
+            remedy="the background comes first and counts as one",
         )
-    return model, [str(entry) for entry in names] if names else _assumed(classes)
+    return model, [str(name) for name in names] if names else _assumed(classes)
 
 
 def _classes(default: Mapping[str, Any], state: Mapping[str, Any]) -> int:
-    """How many classes the checkpoint's last layers tell, by their rows against those for COCO."""
+    """The number of classes of a checkpoint: the rows of its last layers, compared with those for COCO."""
     for key, tensor in default.items():
-        theirs = state.get(key)
-        if theirs is not None and theirs.shape != tensor.shape and len(theirs.shape) == len(tensor.shape):
-            return max(1, round(COCO_CLASSES * int(theirs.shape[0]) / int(tensor.shape[0])))
+        saved = state.get(key)
+        if saved is not None and saved.shape != tensor.shape and len(saved.shape) == len(tensor.shape):
+            return max(1, round(COCO_CLASSES * int(saved.shape[0]) / int(tensor.shape[0])))
     return COCO_CLASSES
 
 

@@ -1,4 +1,4 @@
-"""What the outputs of exported YOLO networks mean, recognised from their shapes.
+"""The outputs of exported YOLO networks: layouts recognised by their shapes, and decoded.
 
 | layout | output | a row |
 | --- | --- | --- |
@@ -8,7 +8,7 @@
 | yolov8 (v9, v11) | (1, 4 + classes, cells) | centre and size in pixels, classes |
 | end-to-end (v10, or exported with NMS) | (1, boxes, 6) | corners in pixels, score, class |
 
-`cells` counts the places of all grids: an input of H x W has (H / s) x (W / s) at each stride s.
+`cells` is the number of cells of all grids: an input of H x W has (H / s) x (W / s) at each stride s.
 Sources: YOLOX `demo_postprocess` (arXiv 2107.08430), ultralytics `Exporter` and `non_max_suppression`.
 """
 
@@ -42,7 +42,8 @@ class Layout:
 def recognise(output: Floats, height: int, width: int, classes: int | None) -> Layout:
     """The layout of a network's first output for a plain grey input of `height` x `width` pixels.
 
-    `classes` is their number where the file's metadata names them. Raises DetectorError.
+    `classes` is the number of classes if the file's metadata names them. Raises DetectorError if the
+    layout is unknown.
     """
     if output.ndim == 3 and output.shape[0] == 1:
         rows, columns = output.shape[1:]
@@ -61,12 +62,12 @@ def recognise(output: Floats, height: int, width: int, classes: int | None) -> L
         if columns == 6 and rows <= END_TO_END_MOST:
             if classes is None:
                 raise DetectorError(
-                    "an end-to-end model does not tell its classes by its shape",
-                    remedy="export it with ultralytics, which writes the names of the classes into the file",
+                    "the number of classes of an end-to-end model does not follow from its shape",
+                    remedy="export it with ultralytics, which writes the class names into the file",
                 )
             return Layout(name="end-to-end", classes=classes)
     raise DetectorError(
-        f"an output of shape {output.shape} for an input of {height} x {width} is no known YOLO layout",
+        f"an output of shape {output.shape} for an input of {height} x {width} is not a known YOLO layout",
         remedy="export the model as plain YOLOX, YOLOv5, YOLOv8 or YOLOv10, with a batch of one",
     )
 
@@ -74,19 +75,19 @@ def recognise(output: Floats, height: int, width: int, classes: int | None) -> L
 def decode(output: Floats, layout: Layout, height: int, width: int) -> tuple[Floats, Floats]:
     """Corners (N, 4) x1, y1, x2, y2 in input pixels, and scores (N, classes) from 0 to 1.
 
-    `output` is (1, ...) as the network gave it.
+    `output` is (1, ...) as the network returns it.
     """
     rows = output[0]
     if layout.name == "end-to-end":
         return rows[:, :4], _one_hot(rows[:, 4], rows[:, 5], layout.classes)
     if layout.name == "yolov8":
         rows = rows.T
-    if layout.name in ("yolov8", "yolov8-rows"):  # columns beyond the classes are masks or key points
+    if layout.name in ("yolov8", "yolov8-rows"):  # further columns are masks or key points
         return _corners(rows[:, :2], rows[:, 2:4]), rows[:, 4 : 4 + layout.classes]
     scores = rows[:, 5 : 5 + layout.classes] * rows[:, 4:5]
     if layout.name == "yolox":
-        places, steps = _grid(height, width, layout.strides)
-        return _corners((rows[:, :2] + places) * steps, np.exp(rows[:, 2:4]) * steps), scores
+        cells, steps = _grid(height, width, layout.strides)
+        return _corners((rows[:, :2] + cells) * steps, np.exp(rows[:, 2:4]) * steps), scores
     return _corners(rows[:, :2], rows[:, 2:4]), scores
 
 
@@ -95,13 +96,13 @@ def _corners(centres: Floats, sizes: Floats) -> Floats:
 
 
 def _grid(height: int, width: int, strides: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """The column and row of each cell (cells, 2), and its stride (cells, 1), as YOLOX lines them up."""
-    places, steps = [], []
+    """The column and row of each cell (cells, 2), and its stride (cells, 1), in the order of YOLOX."""
+    cells, steps = [], []
     for stride in strides:
         down, across = np.mgrid[: height // stride, : width // stride]
-        places.append(np.stack([across.ravel(), down.ravel()], axis=1))
+        cells.append(np.stack([across.ravel(), down.ravel()], axis=1))
         steps.append(np.full((across.size, 1), stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(steps).astype(np.float32)
+    return np.concatenate(cells).astype(np.float32), np.concatenate(steps).astype(np.float32)
 
 
 def _one_hot(scores: Floats, labels: Floats, classes: int) -> Floats:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from importers.detectors.detector import DetectedBox
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import DetectedBox, WholeFrame
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood

@@ -58,8 +58,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "demo": LazyCommand("pipeline.cli.demo:demo", "Run everything on this machine, to try it out.", SERVERS),
 }
 
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-@click.group(cls=LazyGroup, lazy_commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=LazyGroup, lazy_commands=COMMANDS, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="wildloop")
 def wildloop() -> None:
     """Active learning for camera-trap species labelling in Label Studio."""

@@ -13,7 +13,7 @@ from pipeline.store import projects
 
 if TYPE_CHECKING:
     from pipeline.errors import WildloopError
-    from pipeline.records import ProjectRecord, RunRecord
+    from pipeline.records import ProjectRecord, RunKind, RunRecord
     from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])

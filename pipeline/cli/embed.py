@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 def embed(spec: str | None, as_json: bool) -> None:
     """Compute the embedding of every crop that has none yet.
 
-    If an ONNX file needs its images in a certain form, append it to the file name, as in
-    onnx:model.onnx?channels=bgr&mean=103.9,116.8,123.7&std=1&output=embed
-    (mean and std of values from 0 to 255, in channel order).
+    If an ONNX file needs its images in a certain form, append that to the file name. Mean and std are of
+    values from 0 to 255, in channel order:
+
+    \b
+      onnx:model.onnx?channels=bgr&mean=103.9,116.8,123.7&std=1&output=embed
     """
     from pipeline.steps.embedding.embed import embed as embed_crops
 

@@ -36,7 +36,7 @@ _OPTIONS = (
     click.option(
         "--threshold",
         type=click.FloatRange(0.0, 1.0),
-        help="Least probability at which a prediction counts. [default: the thresholds that `wildloop "
+        help="Minimum probability for a prediction to count. [default: the thresholds that `wildloop "
         "accept` found for each species; 0.9 if nothing was accepted]",
     ),
     click.option(
@@ -73,7 +73,6 @@ _out = click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
     "export",
     cls=LazyGroup,
     lazy_commands=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 def export() -> None:
     """Export the label of every detection, in a format of the field.

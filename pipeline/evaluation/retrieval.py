@@ -29,13 +29,13 @@ class Rows:
 class Retrieval:
     """Metrics of the queries that have an answer: another sequence of the gallery shows their species."""
 
-    asked: Ints  # (A,) their row numbers among the queries
+    query_rows: Ints  # (A,) their row numbers among the queries
     values: Doubles  # (A, 3): recall@1, MAP@R, and whether most neighbours are of the species
 
     @property
     def queries(self) -> int:
         """The number of these queries."""
-        return len(self.asked)
+        return len(self.query_rows)
 
     @property
     def recall_at_1(self) -> float | None:
@@ -53,7 +53,7 @@ class Retrieval:
         return self._mean(2)
 
     def _mean(self, column: int) -> float | None:
-        return float(self.values[:, column].mean()) if len(self.asked) else None
+        return float(self.values[:, column].mean()) if len(self.query_rows) else None
 
 
 def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cells: int = CELLS) -> Retrieval:
@@ -66,7 +66,7 @@ def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cel
     `neighbours` nearest, k-NN takes the one that comes first. Equally near neighbours keep the order of the
     gallery. `cells` limits the similarities held at once.
     """
-    asked: list[Ints] = [np.zeros(0, np.intp)]
+    query_rows: list[Ints] = [np.zeros(0, np.intp)]
     values: list[Doubles] = [np.zeros((0, 3))]
     for start, similar, same in _blocks(queries, gallery, cells):
         relevant = (same & np.isfinite(similar)).sum(axis=1)
@@ -78,9 +78,9 @@ def retrieval(queries: Rows, gallery: Rows, *, neighbours: int = NEIGHBOURS, cel
         hits = np.take_along_axis(same, order, axis=1)
         there = np.isfinite(np.take_along_axis(similar, order, axis=1))
         votes = _majority(gallery.species[order[:, :neighbours]], there[:, :neighbours], hits)
-        asked.append(start + np.flatnonzero(has_answer))
+        query_rows.append(start + np.flatnonzero(has_answer))
         values.append(np.stack([hits[:, 0], map_at_r(hits, relevant), votes], axis=1))
-    return Retrieval(asked=np.concatenate(asked), values=np.concatenate(values))
+    return Retrieval(query_rows=np.concatenate(query_rows), values=np.concatenate(values))
 
 
 def map_at_r(hits: Bools, relevant: Ints) -> Doubles:

@@ -82,8 +82,8 @@ class SplitFile:
             "height": height,
             "original_key": crop["source_id"] or crop["image_id"],
         }
-        known = FIELDS if crop["seq_id"] is not None else FIELDS[:2]
-        self._images.add(image | {name: crop[name] for name in known if crop[name] is not None})
+        fields = FIELDS if crop["seq_id"] is not None else FIELDS[:2]
+        self._images.add(image | {name: crop[name] for name in fields if crop[name] is not None})
         self._annotations.add({"id": crop["id"], "image_id": crop["id"], "category_id": category_id})
 
     def end(self) -> None:

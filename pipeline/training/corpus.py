@@ -30,8 +30,8 @@ class Corpus:
     species: Ints  # (N,) numbers of `names`
     sequences: Ints  # (N,)
     learned: Ints  # rows to train on
-    asked: Ints  # rows of the queries of validation, from held-out locations
-    answering: Ints  # rows of the gallery of validation, which are trained on
+    queries: Ints  # rows of the queries of validation, from held-out locations
+    gallery: Ints  # rows of the gallery of validation, which are trained on
     by: str  # what was held out: location, sequence or crop
     digest: str  # of file names, labels, sequences, locations and file sizes
 
@@ -52,9 +52,9 @@ def corpus(root: Path, crops: Sequence[Crop], *, seed: int) -> Corpus:
     _, sequences = numbered([crop.sequence for crop in crops])
     held, by = split(crops, species, sequences, fraction=VALIDATED, seed=seed)
     learned = np.flatnonzero(~held & ~np.isin(sequences, sequences[held]))
-    asked = np.flatnonzero(held)
-    asked = asked[np.isin(species[asked], species[learned])]
-    if len(np.unique(species[learned])) < FEWEST_SPECIES or not len(asked):
+    queries = np.flatnonzero(held)
+    queries = queries[np.isin(species[queries], species[learned])]
+    if len(np.unique(species[learned])) < FEWEST_SPECIES or not len(queries):
         raise SourceError(
             f"with whole {by}s held out, too few of the {len(names)} species remain to train and validate on",
             remedy="use crops of each species from several locations",
@@ -67,8 +67,8 @@ def corpus(root: Path, crops: Sequence[Crop], *, seed: int) -> Corpus:
         species=species,
         sequences=sequences,
         learned=learned,
-        asked=_sample(asked, species, rng),
-        answering=_sample(learned, species, rng),
+        queries=_sample(queries, species, rng),
+        gallery=_sample(learned, species, rng),
         by=by,
         digest=json_digest([_identity(root, crop) for crop in crops]),
     )

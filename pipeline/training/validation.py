@@ -36,7 +36,7 @@ def validate(forward: Forward, corpus: Corpus, recipe: Recipe, workers: int) -> 
     forward.model.eval()
     row_batches, vector_batches = [], [np.empty((0, recipe.dimension), np.float32)]
     broken: dict[int, str] = {}
-    wanted = np.union1d(corpus.asked, corpus.answering).tolist()
+    wanted = np.union1d(corpus.queries, corpus.gallery).tolist()
     data = Plain(corpus, recipe)
     with torch.inference_mode():
         for batch in batches(data, workers, pinned=forward.is_gpu, sampler=wanted, batch_size=BATCH):
@@ -53,7 +53,7 @@ def validate(forward: Forward, corpus: Corpus, recipe: Recipe, workers: int) -> 
             species=corpus.species[rows[chosen]],
             sequences=corpus.sequences[rows[chosen]],
         )
-        for chosen in (np.isin(rows, corpus.asked), np.isin(rows, corpus.answering))
+        for chosen in (np.isin(rows, corpus.queries), np.isin(rows, corpus.gallery))
     )
     found = retrieval(queries, gallery)
     if found.map_at_r is None or found.recall_at_1 is None:

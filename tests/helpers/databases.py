@@ -11,6 +11,12 @@ import sqlalchemy as sa
 from pipeline.store.database import Database
 from pipeline.store.schema import metadata
 
+_PREFIX = "wildloop_tests_"
+_UNUSED = sa.text(
+    "SELECT datname FROM pg_database WHERE starts_with(datname, :prefix)"
+    " AND datname NOT IN (SELECT application_name FROM pg_stat_activity)"
+)
+
 
 def migrated_sqlite(path: Path) -> Path:
     """An SQLite file at the newest schema; closed, so that a copy of the file is a copy of the store."""
@@ -29,14 +35,23 @@ class PostgresStore:
 
     def __init__(self, server: str) -> None:
         self._server = sa.make_url(server)
-        self._name = f"wildloop_test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        self._name = f"{_PREFIX}{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        self._admin = sa.create_engine(
+            self._server,
+            isolation_level="AUTOCOMMIT",
+            poolclass=sa.StaticPool,  # open until `drop`: it tells others that the database is in use
+            connect_args={"application_name": self._name},
+        )
         self.url = self._server.set(database=self._name).render_as_string(hide_password=False)
         self._database = Database(self.url)
         self._emptying = ""
 
     def create(self) -> None:
-        """Create the database at the newest schema."""
-        self._administer(f'CREATE DATABASE "{self._name}"')
+        """Create the database at the newest schema, and drop those that killed processes left."""
+        with self._admin.connect() as conn:
+            for left in conn.execute(_UNUSED, {"prefix": _PREFIX}).scalars().all():
+                conn.exec_driver_sql(f'DROP DATABASE IF EXISTS "{left}" WITH (FORCE)')
+            conn.exec_driver_sql(f'CREATE DATABASE "{self._name}"')
         self._database.migrate()
         with self._database.read() as conn:
             sequences = conn.exec_driver_sql("SELECT sequencename FROM pg_sequences").scalars().all()
@@ -55,12 +70,8 @@ class PostgresStore:
             conn.exec_driver_sql(self._emptying)
 
     def drop(self) -> None:
-        """Remove the database from the server, where it is."""
+        """Remove the database from the server, if it was created."""
         self._database.dispose()
-        self._administer(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
-
-    def _administer(self, statement: str) -> None:
-        engine = sa.create_engine(self._server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as conn:
-            conn.exec_driver_sql(statement)
-        engine.dispose()
+        with self._admin.connect() as conn:
+            conn.exec_driver_sql(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+        self._admin.dispose()

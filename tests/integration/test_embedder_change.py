@@ -445,7 +445,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     assert f"to revert, run `wildloop activate {first.version}`" in told
     assert "its queue is pushed" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
-    assert "already; nothing changed" in say("embedding", "use", "descriptor")
+    assert f"already uses {descriptor}; nothing changed" in say("embedding", "use", "descriptor")
     arrive(sqlite_database, tmp_path, 30, 33)
     assert "3 crops embedded" in say("embed")
     assert count(sqlite_database, descriptor) == 33

@@ -19,8 +19,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from PIL import Image
 
-from importers.detectors import DetectedBox, load_detector
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import DetectedBox, WholeFrame, load_detector
 from importers.ingest.source_image import ImportOptions
 from importers.sources.folder import import_folder
 from importers.sources.megadetector import import_results

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import WholeFrame
 from importers.ingest.source_image import ImportOptions
 from importers.sources.camtrap_dp import import_camtrap_dp
 from importers.sources.deployments import import_deployments

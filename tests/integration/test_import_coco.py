@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import WholeFrame
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
 from importers.sources.coco import import_coco

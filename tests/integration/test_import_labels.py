@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from importers.detectors import DetectedBox
-from importers.detectors.whole_frame import WholeFrame
+from importers.detectors import DetectedBox, WholeFrame
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage

@@ -11,7 +11,6 @@ from PIL import Image
 from importers.detectors import yolo
 from importers.detectors.boxes import MOST_BOXES, letterbox, suppress
 from importers.detectors.categories import COCO, to_categories
-from importers.detectors.results import box_of
 from pipeline.errors import DetectorError
 from pipeline.records import Box
 
@@ -171,7 +170,7 @@ def test_end_to_end_rows_are_corners_score_and_class() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1000), (2, CELLS, 77), (1, 5000, 77), (1, 3, 64, 64)])
 def test_an_unknown_layout_is_refused_with_a_remedy(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DetectorError, match=r"no known YOLO layout.*export the model"):
+    with pytest.raises(DetectorError, match=r"not a known YOLO layout.*export the model"):
         yolo.recognise(np.zeros(shape, dtype=np.float32), SIDE, SIDE, None)
 
 
@@ -199,6 +198,6 @@ def test_species_of_another_model_are_animals() -> None:
 
 
 def test_megadetector_boxes_are_clipped_to_the_frame_and_need_an_area() -> None:
-    assert box_of([-0.01, 0.5, 0.2, 0.6]) == Box(x1=0.0, y1=0.5, x2=0.19, y2=1.0)
-    assert box_of([0.5, 0.5, 0.0, 0.2]) is None
-    assert box_of([1.0, 0.5, 0.05, 0.2]) is None
+    assert Box.from_xywh([-0.01, 0.5, 0.2, 0.6]) == Box(x1=0.0, y1=0.5, x2=0.19, y2=1.0)
+    assert Box.from_xywh([0.5, 0.5, 0.0, 0.2]) is None
+    assert Box.from_xywh([1.0, 0.5, 0.05, 0.2]) is None

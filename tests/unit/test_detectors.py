@@ -104,8 +104,8 @@ def test_files_that_are_no_detector_are_refused_with_the_reason(tmp_path: Path) 
     odd = onnx_file(tmp_path / "odd.onnx", np.zeros((1, 10), dtype=np.float32))
     for path, reason in [
         (tmp_path / "absent.onnx", "cannot be read"),
-        (text, "no ONNX network"),
-        (odd, "no known YOLO layout"),
+        (text, "cannot be run as an ONNX network"),
+        (odd, "not a known YOLO layout"),
     ]:
         with pytest.raises(DetectorError, match=reason) as caught:
             load_detector(f"onnx:{path}")
@@ -137,7 +137,7 @@ def test_checkpoints_that_do_not_fit_are_refused_with_a_remedy(tmp_path: Path) -
     (tmp_path / "text.pth").write_text("no checkpoint")
     for file, reason in [
         ("other.pth", "does not fit"),
-        ("text.pth", "no torch checkpoint"),
+        ("text.pth", "not a torch checkpoint"),
         ("absent.pth", "cannot be read"),
     ]:
         with pytest.raises(DetectorError, match=reason):

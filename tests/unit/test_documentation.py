@@ -20,7 +20,6 @@ import yaml
 
 from pipeline.cli import COMMANDS, wildloop
 from pipeline.settings import Settings
-from pipeline.store.database import Database
 from tests.conftest import unavailable
 from tests.helpers import photographs
 from tests.helpers.surveys import box, photograph, survey
@@ -28,6 +27,7 @@ from tests.helpers.surveys import box, photograph, survey
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS.rglob("*.md")]
+FOLDERS = r"(?:importers|backend|pipeline|tests|docs|benchmarks|\.ci)/"
 SHELL = ("bash", "sh", "console", "shell")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -202,19 +202,17 @@ def examples() -> dict[str, Any]:
     return names
 
 
-def test_the_example_of_a_source_imports(
-    examples: Mapping[str, Any], sqlite_database: Database, tmp_path: Path
-) -> None:
+def test_the_example_of_a_source_imports(examples: Mapping[str, Any], tmp_path: Path) -> None:
     from importers.detectors import load_detector
     from importers.ingest.source_image import ImportOptions
+    from pipeline.workspace import open_workspace
 
     photographs.put(tmp_path / "photos/a/1.jpg", photographs.encoded(photographs.scene()))
     listing = tmp_path / "list.txt"
     listing.write_text("a/1.jpg\n")
+    workspace = open_workspace(Settings.from_environ({"WILDLOOP_DATA_DIR": str(tmp_path / "data")}))
     detector, options = load_detector("whole-frame"), ImportOptions()
-    report = examples["import_list"](
-        sqlite_database, tmp_path / "data", listing, tmp_path / "photos", detector, options
-    )
+    report = examples["import_list"](workspace, listing, tmp_path / "photos", detector, options)
     assert not report.nothing_imported
     assert len(list((tmp_path / "data/crops").rglob("*.jpg"))) == 1
 
@@ -246,12 +244,11 @@ def test_the_example_of_a_strategy_chooses(examples: Mapping[str, Any]) -> None:
     assert examples["oldest_first"](state, 2, np.random.default_rng(0)).tolist() == [0, 3]
 
 
-def test_contributing_names_folders_and_files_that_are_there() -> None:
-    text = prose(ROOT / "CONTRIBUTING.md")
-    for name in re.findall(
-        r"`((?:importers|backend|pipeline|tests|docs|benchmarks|\.ci)(?:/[\w./-]+)?)`", text
-    ):
-        assert (ROOT / name).exists(), name
+@every_page
+def test_folders_and_files_named_in_a_page_are_there(page: Path) -> None:
+    names = re.findall(rf"`({FOLDERS}[\w./-]*)`", prose(page))
+    names += re.findall(rf"\b(?:python|pytest) ({FOLDERS}[\w./-]+)", page.read_text(encoding="utf-8"))
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 # --- the reference
@@ -290,6 +287,18 @@ def _commands(path: str, command: click.Command | None) -> Iterator[tuple[str, c
             yield from _commands(f"{path} {name}", command.get_command(context, name))
 
 
+def test_messages_quoted_as_symptoms_are_in_the_code() -> None:
+    sources = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "backend").rglob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    page = (DOCS / "operator.md").read_text(encoding="utf-8")
+    symptoms = re.findall(
+        r"^\| ([^|]*) \| [^|]* \| [^|]* \|$", page.partition("## Symptoms")[2], re.MULTILINE
+    )
+    quoted = [message for symptom in symptoms for message in re.findall(r"\*([^*]+)\*", symptom)]
+    assert quoted
+    assert [message for message in quoted if message not in code and message != "Submit"] == []
+
+
 class Recorded(dict[str, str]):
     """An environment that remembers what it is asked for."""
 
@@ -314,9 +323,9 @@ def test_the_reference_of_settings_has_every_variable_with_its_default() -> None
     environ = Recorded({})
     defaults = vars(Settings.from_environ(environ))
     page = (DOCS / "reference/settings.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", page, re.MULTILINE))
-    assert told.keys() == environ.asked
-    for variable, default in told.items():
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", page, re.MULTILINE))
+    assert documented.keys() == environ.asked
+    for variable, default in documented.items():
         changed = vars(Settings.from_environ({variable: "7"}))
         value = next(defaults[field] for field in defaults if changed[field] != defaults[field])
         if value is None:

@@ -96,7 +96,7 @@ def test_figures_by_hand() -> None:
     found = retrieval(queries, gallery, neighbours=3)
     # First: species 0, R = 3, hits 1 0 1. Second: species 1, R = 2, neighbours 80, 70, 15: hits 1 0, voted 0.
     assert found.queries == 2
-    assert found.asked.tolist() == [0, 1]
+    assert found.query_rows.tolist() == [0, 1]
     assert found.values == pytest.approx(np.array([[1, (1 + 2 / 3) / 3, 1], [1, 1 / 2, 0]]))
     assert found.recall_at_1 == 1
     assert found.map_at_r == pytest.approx(((1 + 2 / 3) / 3 + 1 / 2) / 2)

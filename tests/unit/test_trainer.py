@@ -50,7 +50,7 @@ def recall_at_1(model: Projected, root: Path, crops: list[Crop], data_dir: Path)
             species=cropped.species[rows],
             sequences=cropped.sequences[rows],
         )
-        for rows in (cropped.asked, cropped.learned)
+        for rows in (cropped.queries, cropped.learned)
     )
     found = retrieval(asked, answering).recall_at_1
     assert found is not None
@@ -73,7 +73,7 @@ def test_training_from_scratch_beats_the_untrained_network_at_other_places(tmp_p
 def test_a_broken_crop_costs_itself_alone_and_is_told(tmp_path: Path, crops: list[Crop]) -> None:
     cropped = corpus(tmp_path, crops, seed=0)
     first, second = cropped.crops[cropped.learned[0]].file_name, cropped.crops[cropped.learned[5]].file_name
-    third = cropped.crops[cropped.asked[0]].file_name
+    third = cropped.crops[cropped.queries[0]].file_name
     (tmp_path / first).write_bytes((tmp_path / first).read_bytes()[:900])
     (tmp_path / second).unlink()
     (tmp_path / third).write_bytes(b"no photograph")
@@ -111,7 +111,7 @@ def test_training_ends_where_validation_no_longer_rises_and_keeps_the_best_weigh
     def scripted(*_: Rows) -> Retrieval:
         figure = figures[len(weights)]
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
-        return Retrieval(asked=np.zeros(1, np.intp), values=np.full((1, 3), figure))
+        return Retrieval(query_rows=np.zeros(1, np.intp), values=np.full((1, 3), figure))
 
     monkeypatch.setattr(validation, "retrieval", scripted)
     recipe = replace(SMALL, epochs=6, patience=3)
@@ -136,7 +136,7 @@ def test_training_does_not_end_before_half_of_its_epochs(
     monkeypatch.setattr(
         validation,
         "retrieval",
-        lambda *_: Retrieval(asked=np.zeros(1, np.intp), values=np.full((1, 3), next(figures))),
+        lambda *_: Retrieval(query_rows=np.zeros(1, np.intp), values=np.full((1, 3), next(figures))),
     )
     recipe = replace(SMALL, epochs=10, patience=2)
     cropped = corpus(tmp_path, crops, seed=0)

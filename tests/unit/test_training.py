@@ -30,15 +30,15 @@ def places_of(cropped: Corpus, rows: NDArray[np.intp]) -> set[str | None]:
 def test_whole_places_are_held_out() -> None:
     cropped = corpus(NOWHERE, listed(places=6), seed=0)
     assert cropped.by == "location"
-    assert len(cropped.learned) + len(cropped.asked) == len(cropped.crops)
-    assert places_of(cropped, cropped.asked).isdisjoint(places_of(cropped, cropped.learned))
-    assert set(cropped.answering) <= set(cropped.learned)
+    assert len(cropped.learned) + len(cropped.queries) == len(cropped.crops)
+    assert places_of(cropped, cropped.queries).isdisjoint(places_of(cropped, cropped.learned))
+    assert set(cropped.gallery) <= set(cropped.learned)
 
 
 def test_a_sequence_that_reaches_into_the_held_out_part_is_not_learned_from() -> None:
     crops = listed(places=6)
     before = corpus(NOWHERE, crops, seed=0)
-    seen, kept = before.crops[before.asked[0]], before.crops[before.learned[0]]
+    seen, kept = before.crops[before.queries[0]], before.crops[before.learned[0]]
     reaching = [changed(one, sequence=seen.sequence) if one == kept else one for one in crops]
     after = corpus(NOWHERE, reaching, seed=0)
     names = {after.crops[row].file_name for row in after.learned}
@@ -53,10 +53,10 @@ def test_a_species_of_held_out_places_alone_is_not_asked_about() -> None:
     ]
     cropped = corpus(NOWHERE, [*listed(places=2), *strangers], seed=0)
     held_out, learned = (
-        ("lynx", "wolf") if cropped.crops[cropped.asked[0]].location == "place 0" else ("wolf", "lynx")
+        ("lynx", "wolf") if cropped.crops[cropped.queries[0]].location == "place 0" else ("wolf", "lynx")
     )
     assert learned in {cropped.crops[row].species for row in cropped.learned}
-    assert held_out not in {cropped.crops[row].species for row in (*cropped.asked, *cropped.learned)}
+    assert held_out not in {cropped.crops[row].species for row in (*cropped.queries, *cropped.learned)}
 
 
 def test_each_species_has_its_share_of_the_crops_that_judge() -> None:
@@ -67,8 +67,8 @@ def test_each_species_has_its_share_of_the_crops_that_judge() -> None:
     ]
     rare = [one for one in listed(places=6, each=1) if one.species != "deer"]
     cropped = corpus(NOWHERE, [*common, *rare], seed=0)
-    assert len(cropped.answering) == JUDGED
-    answering = Counter(cropped.crops[row].species for row in cropped.answering)
+    assert len(cropped.gallery) == JUDGED
+    answering = Counter(cropped.crops[row].species for row in cropped.gallery)
     learned = Counter(cropped.crops[row].species for row in cropped.learned)
     assert {name: answering[name] for name in ("fox", "frog", "jay")} == {
         name: learned[name] for name in ("fox", "frog", "jay")
@@ -93,7 +93,7 @@ def test_the_digest_tells_other_crops_from_the_same_in_another_order(tmp_path: P
 def test_the_same_crops_in_another_order_are_split_alike() -> None:
     crops = listed(places=6)
     one, other = corpus(NOWHERE, crops, seed=3), corpus(NOWHERE, crops[::-1], seed=3)
-    assert [one.crops[row] for row in one.asked] == [other.crops[row] for row in other.asked]
+    assert [one.crops[row] for row in one.queries] == [other.crops[row] for row in other.queries]
 
 
 def test_too_few_species_are_refused_with_what_would_do() -> None:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from importers.detectors.results import box_of
 from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import on_clock, parse_clock_time, zone_name
 from importers.reading.paths import VIDEO_SUFFIXES, suffix_of
@@ -212,7 +211,7 @@ def _box(row: Row) -> Box | None:
     given = [side for side in sides if side is not None]
     if not given:
         return None
-    box = box_of(given) if len(given) == len(sides) else None
+    box = Box.from_xywh(given) if len(given) == len(sides) else None
     if box is None:
         raise BadRecord("box", "its box is not whole, or has no area within the frame")
     return box

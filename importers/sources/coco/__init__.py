@@ -14,7 +14,6 @@ from typing import Any
 
 from importers.detectors import DetectedBox, Detector
 from importers.detectors.categories import to_categories
-from importers.detectors.results import box_of
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
@@ -181,7 +180,7 @@ class _Reading:
                 self._refuse(image, "box in pixels of unknown number", "it has a `bbox`, no width and height")
                 return None
             x, y, w, h = x / width, y / height, w / width, h / height
-        box = box_of((x, y, w, h))
+        box = Box.from_xywh((x, y, w, h))
         if box is None:
             self._refuse(image, "box outside the photograph", f"its box is {list(annotation.bbox or ())}")
         return box

@@ -12,7 +12,6 @@ import numpy as np
 
 from importers.detectors.categories import to_categories
 from importers.detectors.detector import DetectedBox
-from importers.detectors.results import box_of
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
@@ -20,6 +19,7 @@ from importers.reading.json_file import is_number, items, mapping
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.sources.megadetector.classes import Classes, read_classes, shown
 from pipeline.errors import SourceError
+from pipeline.records import Box
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
 _REMEDY = "is it a results file of MegaDetector?"
@@ -156,7 +156,7 @@ def _finding(detection: Any, results: Results) -> DetectedBox | None:
     x, y, width, height = bbox
     if not (-0.1 <= x <= 1.1 and -0.1 <= y <= 1.1 and -0.1 <= width <= 1.1 and -0.1 <= height <= 1.1):
         raise BadRecord(kind, f"bbox {shown(bbox)} is not in fractions of the image")
-    box, category = box_of(bbox), results.categories[given]
+    box, category = Box.from_xywh(bbox), results.categories[given]
     if box is None or category is None:
         return None
     labels = results.classes.labels(detection.get("classifications")) if results.classes else ()

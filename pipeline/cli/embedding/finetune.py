@@ -19,11 +19,9 @@ from pipeline.workspace import open_workspace
     type=click.IntRange(1),
     default=10,
     show_default=True,
-    help="Most epochs, as for `wildloop embedding train`.",
+    help="Maximum number of epochs, as for `wildloop embedding train`.",
 )
-@click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), help="Highest learning rate. [default: 0.0003]"
-)
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Peak learning rate. [default: 0.0003]")
 @training_options
 @project_option
 @json_option

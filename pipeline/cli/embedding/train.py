@@ -82,13 +82,13 @@ from pipeline.workspace import open_workspace
     type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="Most epochs. Training stops early if retrieval at held-out locations has not improved for six "
-    "epochs, but not before half of them.",
+    help="Maximum number of epochs. Training stops early if retrieval at held-out locations has not "
+    "improved for six epochs, but not before half of them.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
-    help="Highest learning rate. [default: 0.001 from scratch, else 0.0003]",
+    help="Peak learning rate. [default: 0.001 from scratch, else 0.0003]",
 )
 @training_options
 @json_option

@@ -25,7 +25,7 @@ _OPTIONS = (
         type=click.FloatRange(0.0, 1.0),
         default=0.2,
         show_default=True,
-        help="Least confidence of a detection. Use 0.2 for MegaDetector v5, 0.3 for its v1000 models.",
+        help="Minimum confidence of a detection. Use 0.2 for MegaDetector v5, 0.3 for its v1000 models.",
     ),
     click.option(
         "--keep",
@@ -41,7 +41,7 @@ _OPTIONS = (
         default=448,
         show_default=True,
         metavar="PIXELS",
-        help="Largest side of a stored crop. Smaller crops are not enlarged.",
+        help="Maximum side of a stored crop. Smaller crops are not enlarged.",
     ),
     click.option(
         "--context",
@@ -51,19 +51,19 @@ _OPTIONS = (
         help="Side of the crop divided by the longer side of its box.",
     ),
     click.option(
-        "--gap",
-        type=click.FloatRange(0.0),
-        default=60.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Photographs of one location at most this far apart form a sequence.",
-    ),
-    click.option(
         "--location-pattern",
         metavar="REGEX",
         help="Regular expression with a group named location, searched in the file name below the folder, "
         "as in '(?P<location>CAM[0-9]+)'. Without it, the location is the first folder that was not made by "
         "a camera (DCIM, 100MEDIA, ...).",
+    ),
+    click.option(
+        "--gap",
+        type=click.FloatRange(0.0),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Photographs from one location form a sequence if they are at most this far apart.",
     ),
     click.option(
         "--exif-time/--no-exif-time",

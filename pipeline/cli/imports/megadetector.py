@@ -25,7 +25,7 @@ from pipeline.cli.imports.common import images_option, import_options, run_impor
     type=click.FloatRange(0.0, 1.0),
     default=0.0,
     show_default=True,
-    help="Least confidence of a classification.",
+    help="Minimum confidence of a classification.",
 )
 @click.option(
     "--drop-repeats/--keep-repeats",

@@ -56,7 +56,7 @@ def rows(
         if part is None:
             continue
         found = retrieval(_taken(vectors, parts, part.queries), _taken(vectors, parts, part.gallery))
-        asked = part.queries[found.asked]
+        asked = part.queries[found.query_rows]
         groups, by = clusters([parts.locations[one] for one in asked], parts.sequences[asked])
         limits = bootstrap_means(found.values, groups)
         known = None
