@@ -21,8 +21,8 @@ VECTOR = np.dtype("<f2")  # the numbers in the `vector` column
 READ_ROWS = 16_384  # rows read at once: about 16 MB
 
 
-class Description(Protocol):
-    """What the store keeps of an embedder."""
+class EmbedderDescription(Protocol):
+    """The stored properties of an embedder."""
 
     @property
     def id(self) -> str:
@@ -30,11 +30,11 @@ class Description(Protocol):
 
     @property
     def dimension(self) -> int:
-        """Length of its vectors."""
+        """The length of its vectors."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """JSON: what it is, and how `pipeline.embedders.load` makes it again."""
+        """A JSON object that describes it, from which `pipeline.embedders.load` can load it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Page:
     vectors: NDArray[np.float16]  # (N, D)
 
 
-def register(conn: sa.Connection, new: Description) -> None:
+def register(conn: sa.Connection, new: EmbedderDescription) -> None:
     """Store the embedder, unless it is stored already.
 
     Raises StoreError if the stored embedder with this id has another dimension.

@@ -28,21 +28,21 @@ def get(conn: sa.Connection, version: str) -> ModelRecord:
 
 
 def find(conn: sa.Connection, name: str) -> ModelRecord:
-    """The version of that name, or the only one that begins with it: `v3` for `v3-1f2e3d4c`.
+    """The version with this name, or the only one whose name begins with it: `v3` for `v3-1f2e3d4c`.
 
-    Raises StoreError, which lists the candidates, if there is none or more than one.
+    Raises StoreError, with the candidates, if there is no such version or more than one.
     """
     records = _select(conn)
-    found = (
+    matches = (
         [record for record in records if record.version == name]
         or [record for record in records if record.version.partition("-")[0] == name]
         or [record for record in records if record.version.startswith(name)]
     )
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise StoreError(f"{name!r} can be {_names(found)}", remedy="give more of the version's name")
-    remedy = f"choose from {_names(records)}" if records else "`wildloop train` makes one"
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise StoreError(f"{name!r} can be {_names(matches)}", remedy="give more of the version's name")
+    remedy = f"choose from {_names(records)}" if records else "run `wildloop train`"
     raise StoreError(f"there is no model version {name!r}", remedy=remedy)
 
 
@@ -93,7 +93,7 @@ def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Mo
 
 
 def _names(records: Sequence[ModelRecord]) -> str:
-    """The newest versions, by name."""
+    """The names of the newest versions."""
     names = [record.version for record in records[-LISTED:]]
     return ", ".join(names if len(names) == len(records) else ["...", *names])
 

@@ -37,9 +37,9 @@ def all(conn: sa.Connection) -> list[ProjectRecord]:
 
 
 def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
-    """The project of that id; without an id, the only one.
+    """The project with this id, or the only project if it is None.
 
-    Raises StoreError, which lists the projects, if the choice is not clear.
+    Raises StoreError, with the projects, if there is no such project or the choice is ambiguous.
     """
     records = {record.id: record for record in all(conn)}
     if not records:

@@ -92,7 +92,7 @@ def test_species_are_added_to_a_project_and_never_taken_from_under_its_labels(
 
     told = create("badger", "deer", status=1)
     assert "has labels of species that are not in the list: fox (1)" in told
-    assert "put them back" in told
+    assert "add them to the list" in told
     assert "fox" in offered(client.project(number)["label_config"])
 
 

@@ -290,7 +290,7 @@ def test_a_crop_without_a_choice_is_not_submitted(park: Park, page: Page) -> Non
     park.push()
     stream = Stream(page, park.client.url, park.id)
     stream.open()
-    page.keyboard.press("3")  # the key of what is chosen takes it back
+    page.keyboard.press("3")  # the key of the selected choice deselects it
     assert stream.chosen() == []
     page.keyboard.press("Control+Enter")
     page.get_by_text("Choose a species, empty or unsure").wait_for()
