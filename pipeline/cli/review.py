@@ -35,7 +35,7 @@ def review(project: int | None, limit: int, push: bool) -> None:
     Each label is compared with what a head says that learned from other locations. Quality is the
     probability of the label, 0 to 1. Nothing is changed without --push.
     """
-    from pipeline.steps.labelling.review import ask_again
+    from pipeline.steps.labelling.review import request_reviews
     from pipeline.steps.labelling.review import review as review_labels
     from pipeline.workspace import open_workspace
 
@@ -56,7 +56,7 @@ def review(project: int | None, limit: int, push: bool) -> None:
         return
     if not count and not report.waiting:
         return
-    asked = ask_again(
+    asked = request_reviews(
         workspace,
         workspace.label_studio(),
         chosen.id,
@@ -64,7 +64,7 @@ def review(project: int | None, limit: int, push: bool) -> None:
         limit=limit,
     )
     click.echo(
-        f"{asked.asked:,} labels put before people again; {asked.waiting:,} now wait for a second look"
+        f"{asked.created:,} labels put before people again; {asked.waiting:,} now wait for a second look"
     )
     if asked.recovered:
         click.echo(f"{asked.recovered:,} review tasks of an interrupted run were found again")
@@ -76,9 +76,9 @@ def _table(suspects: tuple[Suspect, ...]) -> Iterator[str]:
     rows += [
         (
             f"{one.quality:.3f}",
-            one.given,
-            ", ".join(one.by) or "-",
-            one.says,
+            one.label_name,
+            ", ".join(one.labelled_by) or "-",
+            one.predicted,
             f"{one.probability:.3f}",
             "-" if one.task_id is None else str(one.task_id),
             one.file_name,

@@ -57,7 +57,7 @@ def finetune(
     )
     told = found.training.description
     click.echo(
-        f"{name} {'was trained before' if found.training.known else 'trained'}: "
+        f"{name} {'was trained before' if found.training.existed else 'trained'}: "
         f"{told['data']['crops']:,} crops, {told['target']['labels']:,} of them labelled in the project"
     )
     if found.judged is None:

@@ -107,7 +107,7 @@ def train(
     from pipeline.settings import Settings
     from pipeline.steps.datasets import labelled_crops
     from pipeline.steps.datasets.dataset import Selection
-    from pipeline.steps.embedding.train import train_embedder
+    from pipeline.steps.embedding.train import TrainingRequest, train_embedder
     from pipeline.training.recipe import Recipe
     from pipeline.workspace import open_workspace
 
@@ -121,23 +121,20 @@ def train(
         crops = labelled_crops.of_store(workspace, Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
-    done = train_embedder(
-        data_dir,
-        name,
-        root,
-        crops,
-        Recipe(**recipe),
+    request = TrainingRequest(
+        root=root,
+        crops=crops,
+        recipe=Recipe(**recipe),
         sources=sources,
         start=start,
         rate=rate,
         licence=licence,
-        workers=workers,
-        progress=True,
     )
+    done = train_embedder(data_dir, name, request, workers=workers, progress=True)
     told = done.description
     data, metrics = told["data"], told["metrics"]
     click.echo(
-        f"{name} {'knew these crops already' if done.known else 'trained'}: {data['learned']:,} crops of "
+        f"{name} {'knew these crops already' if done.existed else 'trained'}: {data['learned']:,} crops of "
         f"{len(told['classes'])} species, from {told['start']}"
     )
     click.echo(
