@@ -6,7 +6,7 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, plain
-from pipeline.render.labelling import ask_report, suspects
+from pipeline.render.labelling import review_request, suspects
 from pipeline.render.text import count, lines, paragraphs
 from pipeline.workspace import open_workspace
 
@@ -39,15 +39,17 @@ def review(project: int | None, limit: int, push: bool, as_json: bool) -> None:
     chosen = chosen_project(workspace, project)
     report = step.review(workspace, chosen.id)
     found, shown = len(report.suspects), report.suspects[:limit]
-    asked = None
+    requested = None
     if push and (found or report.waiting):
-        asked = step.ask_again(workspace, workspace.label_studio(), chosen.id, report.suspects, limit=limit)
+        requested = step.request_reviews(
+            workspace, workspace.label_studio(), chosen.id, report.suspects, limit=limit
+        )
     verb = "looks" if found == 1 else "look"
     text = paragraphs(
         f"{found:,} of {count(report.labels, 'labels')} {verb} wrong",
         suspects(shown) if shown else None,
         f"{found - len(shown):,} more: see --limit" if found > len(shown) else None,
-        ask_report(asked) if asked is not None else None,
+        review_request(requested) if requested is not None else None,
         lines(
             f"{count(report.waiting, 'labels')} already in review" if report.waiting else None,
             "To have them labelled again, run `wildloop review --push`." if found else None,
@@ -55,4 +57,4 @@ def review(project: int | None, limit: int, push: bool, as_json: bool) -> None:
         if not push
         else None,
     )
-    emit({**plain(report), "suspects": shown, "found": found, "asked": asked}, text, as_json=as_json)
+    emit({**plain(report), "suspects": shown, "found": found, "requested": requested}, text, as_json=as_json)

@@ -12,7 +12,7 @@ from pipeline.demo.servers import Servers
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunKind, RunState
-from pipeline.steps.learning.pool_state import learned
+from pipeline.steps.learning.training_set import training_labels
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
 from pipeline.workspace import Workspace
 
@@ -111,7 +111,7 @@ def _lessons(workspace: Workspace, project_id: int) -> int:
     """The number of labels to train on: those of embedded crops, without the audit's."""
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-        ids = learned(conn, project_id)
+        ids = training_labels(conn, project_id)
     pool = workspace.pool(project.embedder)
     return sum(detection_id in pool.index for detection_id in ids)
 

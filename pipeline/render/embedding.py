@@ -44,7 +44,7 @@ def training_report(report: EmbedderTraining) -> str:
     described = report.description
     data, metrics = described["data"], described["metrics"]
     return lines(
-        f"{report.name} {'was trained before on the same crops' if report.known else 'is trained'}",
+        f"{report.name} {'was trained before on the same crops' if report.existed else 'is trained'}",
         indented(
             facts(
                 [
@@ -71,7 +71,7 @@ def finetuning_report(report: Finetuning, project_id: int) -> str:
     """The finetuned embedder beside the project's, on labels that it has not seen."""
     described = report.training.description
     first = (
-        f"{report.training.name} {'was trained before' if report.training.known else 'is trained'} on "
+        f"{report.training.name} {'was trained before' if report.training.existed else 'is trained'} on "
         f"{count(described['data']['crops'], 'crops')}, {described['target']['labels']:,} of them labelled "
         "in the project"
     )

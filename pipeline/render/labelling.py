@@ -10,7 +10,7 @@ from pipeline.render.text import NOTHING, count, decimal, indented, lines, table
 if TYPE_CHECKING:
     from pipeline.steps.labelling.publish import PublishReport
     from pipeline.steps.labelling.push import PushReport
-    from pipeline.steps.labelling.review import AskReport, Suspect
+    from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.sync import SyncReport
 
 
@@ -83,9 +83,9 @@ def suspects(found: Sequence[Suspect]) -> str:
         [
             (
                 decimal(one.quality, 3),
-                one.given,
-                ", ".join(one.by) or NOTHING,
-                one.says,
+                one.label_name,
+                ", ".join(one.labelled_by) or NOTHING,
+                one.predicted,
                 decimal(one.probability, 3),
                 NOTHING if one.task_id is None else str(one.task_id),
                 one.file_name,
@@ -97,9 +97,9 @@ def suspects(found: Sequence[Suspect]) -> str:
     )
 
 
-def ask_report(report: AskReport) -> str:
+def review_request(report: ReviewRequest) -> str:
     """How many labels people look at again."""
     return lines(
-        f"{count(report.asked, 'labels')} queued for a second look; {report.waiting:,} waiting now",
+        f"{count(report.created, 'labels')} queued for a second look; {report.waiting:,} waiting now",
         indented(tally([(report.recovered, "review tasks of an interrupted run found again")])),
     )

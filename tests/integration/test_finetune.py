@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from pipeline.steps.embedding import finetune as step
 from pipeline.steps.embedding import target_labels
 from pipeline.steps.embedding.embed import embed
 from pipeline.steps.embedding.finetune import Finetuning, Judged, finetune
-from pipeline.steps.embedding.train import EmbedderTraining
-from pipeline.steps.learning.pool_state import learned
+from pipeline.steps.embedding.train import EmbedderTraining, TrainingRequest
+from pipeline.steps.learning.training_set import training_labels
 from pipeline.store import audits, categories, detections, embeddings, images, projects
 from pipeline.store.database import Database
 from pipeline.store.schema import audit as audit_table
@@ -175,16 +175,13 @@ class Teacher:
         self.crops: list[list[Crop]] = []
         self.starts: list[str] = []
 
-    def __call__(
-        self, data_dir: Path, name: str, root: Path, crops: Sequence[Crop], recipe: Any, *, start: str,
-        about: Mapping[str, Any], **_: Any,
-    ) -> EmbedderTraining:  # fmt: skip
-        self.crops.append(list(crops))
-        self.starts.append(start)
-        description = {"data": {"crops": len(crops)}, **about}
+    def __call__(self, data_dir: Path, name: str, request: TrainingRequest, **_: Any) -> EmbedderTraining:
+        self.crops.append(list(request.crops))
+        self.starts.append(request.start)
+        description = {"data": {"crops": len(request.crops)}, **request.about}
         keep(data_dir, name, seed=1, **description)
         folder = data_dir / "embedders" / name
-        return EmbedderTraining(name=name, folder=folder, known=False, description=description, broken={})
+        return EmbedderTraining(name=name, folder=folder, existed=False, description=description, broken={})
 
     def learned(self, at: int = -1) -> set[str]:
         """File names of one training."""
@@ -217,7 +214,7 @@ def files(numbers: Iterable[int]) -> set[str]:
 def test_too_few_labels_are_told_with_how_many_it_takes(project_database: Database, tmp_path: Path) -> None:
     label(project_database, range(150))
     with pytest.raises(
-        EmbedderError, match=r"project 4 has \d+ labels of 3 species .* \d+ at other.*takes 200"
+        EmbedderError, match=r"project 4 has \d+ labels of 3 species .* \d+ at other.*needs 200"
     ):
         run(project_database, tmp_path)
     assert trained.names(tmp_path) == ["old"]
@@ -348,7 +345,7 @@ def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
         with pytest.raises(KeyboardInterrupt):
             run(project_database, tmp_path, epochs=1, workers=0)
     with project_database.read() as conn:
-        learnable = learned(conn, PROJECT)
+        learnable = training_labels(conn, PROJECT)
     label(project_database, range(210, CROPS))
     with project_database.write() as conn:
         other = ProjectRecord(id=9, title="Other", embedder=project(project_database).embedder)
@@ -363,7 +360,7 @@ def test_a_killed_run_goes_on_with_the_crops_that_it_began_with(
     assert told["data"]["crops"] == len(expected) + PRETRAINED
     assert not (tmp_path / "trainings" / "new").exists()
     assert found.judged is not None
-    assert not found.training.known
+    assert not found.training.existed
 
 
 def test_a_training_that_could_not_begin_takes_the_labels_of_the_next_try(
@@ -394,7 +391,7 @@ def test_a_finished_name_is_judged_again_and_trained_no_more(
     again = run(project_database, tmp_path)
     assert len(teacher.crops) == 1
     assert not left.exists()
-    assert (first.training.known, again.training.known) == (False, True)
+    assert (first.training.existed, again.training.existed) == (False, True)
     assert again.training.description["target"] == first.training.description["target"]
     assert first.judged is not None
     assert again.judged is not None
@@ -460,7 +457,7 @@ def test_crops_that_cannot_be_read_any_more_are_judged_by_neither(
 def test_it_is_better_where_the_draws_are_sure_and_no_accuracy_is_lost(
     figures: dict[str, float], expected: bool
 ) -> None:
-    training = EmbedderTraining(name="new", folder=Path(), known=False, description={}, broken={})
+    training = EmbedderTraining(name="new", folder=Path(), existed=False, description={}, broken={})
     judged = Judged(comparison=replace(BETTER, **figures), by="location")  # type: ignore[arg-type]
     assert Finetuning(training=training, former="old", judged=judged).is_better is expected
     assert not Finetuning(training=training, former="new", judged=None).is_better

@@ -20,7 +20,7 @@ from pipeline.errors import StoreError
 from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.publish import publish
 from pipeline.steps.labelling.push import push
-from pipeline.steps.labelling.review import AskReport, Suspect, ask_again, review
+from pipeline.steps.labelling.review import Suspect, review
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, projects, reviews, tasks
 from pipeline.store.database import Database
@@ -126,8 +126,8 @@ def listed(workspace: Workspace) -> tuple[Suspect, ...]:
     return review(workspace, PROJECT).suspects
 
 
-def asked(workspace: Workspace, server: Server, limit: int = 50) -> AskReport:
-    return ask_again(workspace, server, PROJECT, listed(workspace), limit=limit)
+def asked(workspace: Workspace, server: Server, limit: int = 50) -> ReviewRequest:
+    return request_reviews(workspace, server, PROJECT, listed(workspace), limit=limit)
 
 
 def pushed(workspace: Workspace, server: Server) -> None:
@@ -174,7 +174,7 @@ def test_wrong_labels_are_listed_with_what_the_head_says(workspace: Workspace) -
     assert len(found) <= len(true) + 1
     for number in true:
         one = found[detection(number)]
-        assert (one.given, one.says, one.by) == (wrong(number), species(number), ("1",))
+        assert (one.label_name, one.predicted, one.labelled_by) == (wrong(number), species(number), ("1",))
         assert (one.task_id, one.file_name) == (number + 1, f"{number}.jpg")
         assert 0 <= one.quality < 0.5 < one.probability <= 1
     assert [one.quality for one in report.suspects] == sorted(one.quality for one in report.suspects)
@@ -185,7 +185,7 @@ def test_a_label_of_a_source_is_listed_under_its_name(workspace: Workspace) -> N
     say(workspace, 4, wrong(4), at=utc_now(), source="coco:x", **nobody)
     receive(workspace, _payload("ANNOTATIONS_DELETED", annotations=[{"id": 5}]), lambda _: None)
     [one] = [one for one in listed(workspace) if one.detection_id == detection(4)]
-    assert (one.by, one.given) == (("coco:x",), wrong(4))
+    assert (one.labelled_by, one.label_name) == (("coco:x",), wrong(4))
 
 
 def test_labels_marked_as_ground_truth_are_not_listed(workspace: Workspace) -> None:
@@ -224,7 +224,7 @@ def test_rerunning_changes_nothing(workspace: Workspace, out: Server) -> None:
     data, predictions, open_reviews = dict(out.data), list(out.predictions), waiting(workspace)
     assert listed(workspace) == ()
     report = asked(workspace, out)
-    assert (report.asked, report.recovered, report.waiting) == (0, 0, len(open_reviews))
+    assert (report.created, report.recovered, report.waiting) == (0, 0, len(open_reviews))
     assert (out.data, out.predictions, waiting(workspace)) == (data, predictions, open_reviews)
     pushed(workspace, out)
     assert out.predictions == predictions
@@ -233,12 +233,12 @@ def test_rerunning_changes_nothing(workspace: Workspace, out: Server) -> None:
 def test_at_most_the_limit_waits_and_the_worst_go_first(workspace: Workspace, server: Server) -> None:
     activate(workspace, "v1")
     worst = listed(workspace)[:2]
-    assert asked(workspace, server, 2).asked == 2
+    assert asked(workspace, server, 2).created == 2
     assert waiting(workspace) == [one.detection_id for one in worst]
-    assert asked(workspace, server, 2).asked == 0
-    server.vote(server.reviews()[0], worst[0].given, by=1)
+    assert asked(workspace, server, 2).created == 0
+    server.vote(server.reviews()[0], worst[0].label_name, by=1)
     synced(workspace, server)
-    assert asked(workspace, server, 2).asked == 1
+    assert asked(workspace, server, 2).created == 1
 
 
 def test_a_second_vote_of_the_same_annotator_changes_their_label(workspace: Workspace, out: Server) -> None:
@@ -290,7 +290,7 @@ def test_a_confirmed_label_is_not_listed_again(workspace: Workspace, out: Server
     assert label_of(workspace, 4) == wrong(4)
     assert detection(4) not in waiting(workspace)
     assert detection(4) not in {one.detection_id for one in listed(workspace)}
-    assert asked(workspace, out).asked == 0
+    assert asked(workspace, out).created == 0
 
 
 def test_a_skip_answers_nothing(workspace: Workspace, out: Server) -> None:
@@ -305,8 +305,8 @@ def test_a_label_that_changed_elsewhere_may_be_asked_about_anew(workspace: Works
     say(workspace, 4, third, at=utc_now())
     assert detection(4) not in waiting(workspace)
     [one] = [one for one in listed(workspace) if one.detection_id == detection(4)]
-    assert (one.given, one.says) == (third, species(4))
-    assert asked(workspace, out).asked >= 1
+    assert (one.label_name, one.predicted) == (third, species(4))
+    assert asked(workspace, out).created >= 1
     assert detection(4) in waiting(workspace)
 
 
@@ -339,7 +339,7 @@ def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_ag
     pushed(workspace, out)
     assert len(out.queue()) == count
     asked(workspace, out)  # finds that it is gone
-    assert asked(workspace, out).asked == 1
+    assert asked(workspace, out).created == 1
     assert out.queue()[: count + 1].count((detection(4), _score(workspace, 4))) == 1
 
 
@@ -354,7 +354,7 @@ def test_a_kill_between_label_studios_import_and_our_note_asks_nothing_twice(
             asked(workspace, server)
     made = server.reviews()
     report = asked(workspace, server)
-    assert (report.asked, report.recovered, report.waiting) == (0, len(made), len(made))
+    assert (report.created, report.recovered, report.waiting) == (0, len(made), len(made))
     assert server.reviews() == made
     assert [one for one, _ in server.queue()] == [*waiting(workspace), detection(0)]
 

@@ -112,7 +112,7 @@ def train(
     """
     from pipeline.steps.datasets import labelled_crops
     from pipeline.steps.datasets.dataset import Selection
-    from pipeline.steps.embedding.train import train_embedder
+    from pipeline.steps.embedding.train import TrainingRequest, train_embedder
     from pipeline.training.recipe import Recipe
 
     settings = Settings.from_environ()
@@ -125,18 +125,15 @@ def train(
         crops = labelled_crops.of_store(open_workspace(settings), Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
-    report = train_embedder(
-        data_dir,
-        name,
-        root,
-        crops,
-        Recipe(**recipe),
+    request = TrainingRequest(
+        root=root,
+        crops=crops,
+        recipe=Recipe(**recipe),
         sources=sources,
         start=start,
         rate=rate,
         licence=licence,
-        workers=workers,
-        progress=True,
     )
+    report = train_embedder(data_dir, name, request, workers=workers, progress=True)
     after = f"Next: wildloop embedding evaluate --dataset DIR --embedder {name}"
     emit(report, lines(training_report(report), after), as_json=as_json)

@@ -1,17 +1,15 @@
-"""Oracle + current version -> the best answer for every detection, as the exporters take it."""
+"""Oracle + current version -> the best answer for each detection, as the exporters take it."""
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from pipeline import registry
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
 from pipeline.identity import detector_of
-from pipeline.oracle import OracleEntry, current_label
+from pipeline.oracle import CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     LABEL_STUDIO_SOURCE,
     DeploymentRecord,
@@ -21,19 +19,18 @@ from pipeline.records import (
     Verdict,
     utc_now,
 )
-from pipeline.steps.learning.pool_state import novelty_detector, sequences_of
-from pipeline.steps.learning.predict import predict_rows
+from pipeline.steps.learning.pool_state import sequences_of
+from pipeline.steps.learning.predict import load_version
 from pipeline.store import acceptances, categories, deployments, models, projects
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.export_rows import ExportRow, stream
-from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
-THRESHOLD = 0.9  # least calibrated probability of an answer by a version that nothing was accepted of
+THRESHOLD = 0.9  # least calibrated probability of a prediction if nothing is accepted
 
 
 class StoreExport:
-    """An exporters' Survey over the store."""
+    """The store as an `exporters.source.ExportSource`."""
 
     def __init__(
         self,
@@ -46,13 +43,13 @@ class StoreExport:
         detector: str | None = None,
         title: str = "Wildloop",
     ) -> None:
-        """The version current in the project answers where no person did; None: only labels count.
+        """The project's current version predicts what people have not labelled; without a project, nothing.
 
-        Its answer needs a probability of `threshold`; without one, of what `wildloop accept` found for the
-        category, or 0.9 where nothing of the version was accepted. It never answers for a novel crop.
-        With `pool_sequences` the crops of a sequence answer together; what was accepted speaks of single
-        crops and does not count then. `detector` leaves out the boxes of every other one. Raises
-        ModelError where the version's files are lost.
+        A prediction needs a probability of `threshold`. Without a threshold it needs what `wildloop
+        accept` found for its category, or 0.9 if nothing of the version was accepted. Novel crops get no
+        prediction. With `pool_sequences`, the predictions of each sequence are pooled; an acceptance is
+        about single crops and does not count then. `detector` leaves out the boxes of other detectors.
+        `title` is for an export without a project. Raises ModelError if the version's files are damaged.
         """
         self._workspace = workspace
         self._role = role
@@ -68,26 +65,26 @@ class StoreExport:
                 model = models.current(conn, project_id)
             if model is not None:
                 accepted = acceptances.for_version(conn, model.version)
-        single = threshold is None and not pool_sequences
-        self.accepted = accepted if single else None  # the promise that the answers keep
-        self._answers = None
+        about_crops = threshold is None and not pool_sequences
+        self.accepted = accepted if about_crops else None  # the guarantee that the predictions keep
+        self._predictions = None
         if model is not None and model.path is not None:
             least = THRESHOLD if threshold is None else threshold
-            self._answers = _Answers(workspace, model, self.accepted, least, pool_sequences)
+            self._predictions = _Predictions(workspace, model, self.accepted, least, pool_sequences)
 
     @property
     def model_version(self) -> str | None:
-        """The version that answers; None where there is none with a head."""
-        return None if self._answers is None else self._answers.version
+        """The version that predicts; None if there is none with a head."""
+        return None if self._predictions is None else self._predictions.model.version
 
     @property
     def categories(self) -> Mapping[int, str]:
-        """Every category by its number."""
+        """The name of every category, by its id."""
         return self._names
 
     @property
     def deployments(self) -> Mapping[str, DeploymentRecord]:
-        """Those in the store, by id."""
+        """The deployments in the store, by id."""
         return self._deployments
 
     def photographs(self) -> Iterator[LabelledImage]:
@@ -98,7 +95,7 @@ class StoreExport:
 
     def _labelled(self, stored: ExportRow) -> LabelledImage:
         wanted = self._detector
-        looked = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
+        detectors = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
         return LabelledImage(
             image=stored.image,
             detections=tuple(
@@ -107,41 +104,49 @@ class StoreExport:
                 if wanted in (None, box.detector)
             ),
             labels=stored.labels,
-            detectors=tuple(one for one in looked if wanted in (None, one)),
+            detectors=tuple(detector for detector in detectors if wanted in (None, detector)),
         )
 
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
         basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
         if current.verdict is Verdict.LABEL and current.label is not None:
-            name = self._names[current.label]
-            return Answer(basis=basis, category=name, by=_by(current.by, current.source), at=current.at)
+            return Answer(
+                basis=basis, category=self._names[current.label], by=_labelled_by(current), at=current.at
+            )
         if current.verdict is Verdict.UNSURE:
             return Answer(basis=basis, unsure=True, by=current.by, at=current.at)
-        if current.disputed:  # people have spoken, and not as one: no machine settles that
+        if current.disputed:  # a prediction cannot settle what people dispute
             return Answer(basis=Basis.NONE)
-        predicted = self._answers.of(box.id) if self._answers is not None else None
-        if predicted is not None and self._answers is not None:
-            return Answer(
-                basis=Basis.MODEL,
-                category=self._names[predicted[0]],
-                by=(self._answers.version,),
-                probability=predicted[1],
-                at=self._answers.created_at,
-            )
+        predicted = self._predicted(box)
+        if predicted is not None:
+            return predicted
         if current.verdict is Verdict.WEAK and current.label is not None:
             return Answer(
                 basis=Basis.WEAK,
                 category=self._names[current.label],
-                by=_by(current.by, current.source),
+                by=_labelled_by(current),
                 probability=current.confidence,
                 at=current.at,
             )
         return Answer(basis=Basis.NONE)
 
+    def _predicted(self, box: DetectionRecord) -> Answer | None:
+        prediction = None if self._predictions is None else self._predictions.of(box.id)
+        if prediction is None or self._predictions is None:
+            return None
+        category, probability = prediction
+        return Answer(
+            basis=Basis.MODEL,
+            category=self._names[category],
+            by=(self._predictions.model.version,),
+            probability=probability,
+            at=self._predictions.model.created_at,
+        )
 
-class _Answers:
-    """What one version says of every embedded detection, where it is sure enough."""
+
+class _Predictions:
+    """The predictions of one version for every embedded detection, above its thresholds."""
 
     def __init__(
         self,
@@ -151,31 +156,32 @@ class _Answers:
         threshold: float,
         pool_sequences: bool,
     ) -> None:
-        """Sure enough is what was accepted; where nothing was, a probability of `threshold`."""
-        self.version = model.version
-        self.created_at: dt.datetime | None = model.created_at
-        self._pool: Pool = workspace.pool(model.embedder)
-        head = registry.load_head(workspace.data_dir, model)
-        known = novelty_detector(workspace, self._pool, registry.learned(workspace.data_dir, model))
+        """The thresholds are those that were accepted; if nothing was, `threshold` for every category."""
+        self.model = model
+        version = load_version(workspace, model)
+        self._pool = version.pool
         rows = np.arange(len(self._pool))
         sequences = sequences_of(workspace, self._pool, rows) if pool_sequences else None
-        self._answers = predict_rows(head, known, self._pool.vectors, rows, sequences)
-        self._promised = len(self._pool) if accepted is None else accepted.pool_size
-        self._least = {
-            one: threshold if accepted is None else accepted.thresholds.get(one, math.inf)
-            for one in head.classes
+        self._predictions = version.predict(rows, sequences)
+        self._covered = len(self._pool) if accepted is None else accepted.pool_size
+        self._thresholds = {
+            category: threshold if accepted is None else accepted.thresholds.get(category, math.inf)
+            for category in version.head.classes
         }
 
     def of(self, detection_id: str) -> tuple[int, float] | None:
-        """Category and calibrated probability; None where it is not embedded, novel, in doubt, or was
-        embedded after what was accepted."""
+        """Category and calibrated probability of a detection.
+
+        None if it is not embedded, is novel, is below its threshold, or was embedded after the acceptance.
+        """
         row = self._pool.index.get(detection_id)
-        if row is None or self._answers.novel[row] or row >= self._promised:
+        if row is None or self._predictions.novel[row] or row >= self._covered:
             return None
-        said, probability = int(self._answers.said[row]), float(self._answers.probability[row])
-        return (said, probability) if probability >= self._least[said] else None
+        category = int(self._predictions.category[row])
+        probability = float(self._predictions.probability[row])
+        return (category, probability) if probability >= self._thresholds[category] else None
 
 
-def _by(names: tuple[str, ...], source: str | None) -> tuple[str, ...]:
-    """Who answered: the people named, else the source where there is one."""
-    return names or ((source,) if source and source != LABEL_STUDIO_SOURCE else ())
+def _labelled_by(label: CurrentLabel) -> tuple[str, ...]:
+    """The people who gave the label, or if none are named, the source."""
+    return label.by or ((label.source,) if label.source and label.source != LABEL_STUDIO_SOURCE else ())

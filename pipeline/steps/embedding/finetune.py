@@ -1,4 +1,4 @@
-"""A project's embedder + what people labelled -> one that knows the target, in use where it does better."""
+"""A project's embedder + its labels -> an embedder finetuned on the target, compared with the former."""
 
 from __future__ import annotations
 
@@ -25,40 +25,48 @@ from pipeline.steps.datasets import labelled_crops
 from pipeline.steps.datasets.dataset import Selection
 from pipeline.steps.embedding.crop_vectors import crop_vectors
 from pipeline.steps.embedding.target_labels import TargetLabels, target_labels
-from pipeline.steps.embedding.train import EmbedderTraining, train_embedder
+from pipeline.steps.embedding.train import EmbedderTraining, TrainingRequest, train_embedder
 from pipeline.store import categories, embeddings, projects
 from pipeline.training import state
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace
 
-SURE = 0.9  # share of bootstrap draws in which the new embedder must do better
+SURE = 0.9  # share of bootstrap draws in which the new embedder must be better
 EPOCHS = 10
-CROPS = "crops.json"  # in the folder of the training: what it began with, whatever is labelled meanwhile
+CROPS = "crops.json"  # in the training's folder: the crops it began with, whatever is labelled meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The project's embedder and the new one, on crops that the new one has never seen."""
+    """The project's embedder and the new one, compared on crops that the new one never learned from."""
 
     comparison: Comparison
-    by: str  # what its clusters are: location, or sequence where all crops are of one location
+    by: str  # what its clusters are: location, or sequence if all crops are of one location
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finetuning:
-    """What one run of the step came to."""
+    """A finetuned embedder and how it compares."""
 
     training: EmbedderTraining
-    former: str  # id of the project's embedder, with which the new one is compared
-    judged: Judged | None  # None where that is the new one already
+    former: str  # id of the project's embedder, which the new one is compared with
+    judged: Judged | None  # None if the project uses the new embedder already
 
     @property
     def is_better(self) -> bool:
-        """Whether the project should work with the new embedder."""
-        if self.judged is None or self.judged.comparison.clusters < 2:  # one cluster is always drawn whole
+        """Whether the project should use the new embedder."""
+        if self.judged is None or self.judged.comparison.clusters < 2:  # every draw would be the same
             return False
-        found = self.judged.comparison
-        return found.surer >= SURE and found.new_accuracy >= found.old_accuracy
+        comparison = self.judged.comparison
+        return comparison.surer >= SURE and comparison.new_accuracy >= comparison.old_accuracy
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Crops:
+    """The crops of a finetuning."""
+
+    pretraining: list[Crop]
+    target: list[Crop]  # labelled in the project
 
 
 def finetune(
@@ -73,36 +81,33 @@ def finetune(
     workers: int | None = None,
     progress: bool = False,
 ) -> Finetuning:
-    """Train on from the project's embedder, on the pretraining pool and the project's labels, as `name`.
+    """Train the project's embedder further, on the pretraining pool and the project's labels, as `name`.
 
-    A quarter of the places, always the same, is never learned from, nor is any audit: at these places heads
-    are compared that learned the other labels in the vectors of either embedder. A killed run is taken up
-    where it ended; one that ended is judged again by the labels of now. The project stays as it is:
-    `steps.use_embedder` changes it. Raises EmbedderError where the project's embedder has no weights of ours
-    or too little is labelled.
+    A quarter of the places, always the same, and every audit are never learned from. At these places two
+    heads are compared, trained on the other labels with the vectors of either embedder. A killed run
+    continues where it was; a finished one is only compared again, by the current labels. The project
+    keeps its embedder: `use.use_embedder` changes it. Raises EmbedderError if the project's embedder was
+    not trained by Wildloop, or if there are too few labels.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
     if name in trained.names(workspace.data_dir):
-        training = _trained(workspace.data_dir, name, project)
+        training = _existing(workspace.data_dir, name, project)
     else:
         manifest = _start(workspace, project)
-        others, own = _crops(workspace, name, project)
-        training = train_embedder(
-            workspace.data_dir,
-            name,
-            workspace.data_dir,
-            [*others, *own],
-            replace(_recipe(manifest), epochs=epochs, seed=seed),
-            sources=[f"project {project.id}", *([Role.PRETRAINING.value] if others else [])],
+        crops = _crops(workspace, name, project)
+        request = TrainingRequest(
+            root=workspace.data_dir,
+            crops=[*crops.pretraining, *crops.target],
+            recipe=replace(_recipe(manifest), epochs=epochs, seed=seed),
+            sources=[f"project {project.id}", *([Role.PRETRAINING.value] if crops.pretraining else [])],
             start=str(manifest["spec"]),
             rate=rate,
             licence=licence,
-            workers=workers,
-            about={"target": {"project": project.id, "labels": len(own)}},
-            progress=progress,
+            about={"target": {"project": project.id, "labels": len(crops.target)}},
         )
-    with workspace.database.read() as conn:  # hours later somebody may have changed its embedder
+        training = train_embedder(workspace.data_dir, name, request, workers=workers, progress=progress)
+    with workspace.database.read() as conn:  # the training takes hours: the project may have changed
         project = projects.get(conn, project_id)
     new = load(name, data_dir=workspace.data_dir)
     judged = None if new.id == project.embedder else _judged(workspace, project, new)
@@ -110,137 +115,142 @@ def finetune(
 
 
 def _start(workspace: Workspace, project: ProjectRecord) -> Mapping[str, Any]:
-    """The manifest of the project's embedder, whose weights are to be trained on."""
+    """The manifest of the project's embedder, whose weights are the starting weights."""
     with workspace.database.read() as conn:
         manifest = embeddings.get_embedder(conn, project.embedder).manifest
     if manifest.get("kind") != "checkpoint":
         raise EmbedderError(
-            f"{project.embedder} was not trained here, so it cannot be trained on",
+            f"{project.embedder} was not trained here, so it cannot be finetuned",
             remedy="`wildloop embedding train`, then `wildloop embedding use`",
         )
-    reload(
-        project.embedder, manifest, data_dir=workspace.data_dir
-    )  # raises where they are other weights by now
+    # Raises EmbedderError if the weights have changed since.
+    reload(project.embedder, manifest, data_dir=workspace.data_dir)
     return manifest
 
 
 def _recipe(manifest: Mapping[str, Any]) -> Recipe:
-    """How the embedder was trained; of a checkpoint that came from elsewhere, what it is."""
+    """The recipe that the embedder was trained by; for a checkpoint from elsewhere, one that fits it."""
     if "training" in manifest:
         return Recipe(**manifest["training"]["recipe"])
     return Recipe(backbone=manifest["backbone"], side=manifest["preprocessing"]["crop"])
 
 
-def _trained(data_dir: Path, name: str, project: ProjectRecord) -> EmbedderTraining:
-    """The embedder as an earlier run left it."""
+def _existing(data_dir: Path, name: str, project: ProjectRecord) -> EmbedderTraining:
+    """The embedder that an earlier run trained. Raises EmbedderError if it was for another project."""
     folder = trained.folder(data_dir, name)
     description = checkpoint.manifest(folder).get("training", {})
     if description.get("target", {}).get("project") != project.id:
         raise EmbedderError(
             f"{folder} was not finetuned for project {project.id}", remedy="give another --name"
         )
-    shutil.rmtree(
-        state.folder_of(data_dir, name), ignore_errors=True
-    )  # of a run that was killed at the very end
-    return EmbedderTraining(name=name, folder=folder, known=True, description=description, broken={})
+    working = state.folder_of(data_dir, name)
+    shutil.rmtree(working, ignore_errors=True)  # left by a run killed just before it removed the folder
+    return EmbedderTraining(name=name, folder=folder, existed=True, description=description, broken={})
 
 
-def _crops(workspace: Workspace, name: str, project: ProjectRecord) -> tuple[list[Crop], list[Crop]]:
-    """The pretraining pool, and what is labelled in the project.
-
-    Of now, or of then where a training of this name began and is not finished.
-    """
+def _crops(workspace: Workspace, name: str, project: ProjectRecord) -> _Crops:
+    """The current crops, or if a training of this name has begun and not finished, those it began with."""
     trained.check_name(name)
     folder = state.folder_of(workspace.data_dir, name)
     path = folder / CROPS
-    if path.exists() and (folder / state.FILE).exists():  # without a state nothing has begun
-        return _begun(path, project)
+    if path.exists() and (folder / state.FILE).exists():  # without a state, nothing was trained yet
+        return _read_crops(path, project)
+    crops = _current_crops(workspace, project)
+    content = {
+        "project": project.id,
+        "others": [asdict(crop) for crop in crops.pretraining],
+        "own": [asdict(crop) for crop in crops.target],
+    }
+    with atomic_file(path) as draft:
+        draft.write_text(json.dumps(content), encoding="utf-8")
+    return crops
+
+
+def _current_crops(workspace: Workspace, project: ProjectRecord) -> _Crops:
     target = target_labels(workspace, project)
     with workspace.database.read() as conn:
         names = categories.names(conn)
-    own = [
+    labelled = [
         Crop(
-            file_name=target.paths[one].relative_to(workspace.data_dir).as_posix(),
-            species=names[target.labels[one]],
-            sequence=f"sequence {target.places[one].sequence}",
-            location=target.places[one].location,
+            file_name=target.paths[crop].relative_to(workspace.data_dir).as_posix(),
+            species=names[target.labels[crop]],
+            sequence=f"sequence {target.places[crop].sequence}",
+            location=target.places[crop].location,
             tested=False,
         )
-        for one in target.known
-        if names[target.labels[one]] != EMPTY
+        for crop in target.learned
+        if names[target.labels[crop]] != EMPTY
     ]
     try:
-        others = labelled_crops.of_store(workspace, Selection(roles=(Role.PRETRAINING,)))
-    except SourceError:  # the pool is empty: the labels alone must do
-        others = []
-    begun = {
-        "project": project.id,
-        "others": [asdict(one) for one in others],
-        "own": [asdict(one) for one in own],
-    }
-    with atomic_file(path) as draft:
-        draft.write_text(json.dumps(begun), encoding="utf-8")
-    return others, own
+        pretraining = labelled_crops.of_store(workspace, Selection(roles=(Role.PRETRAINING,)))
+    except SourceError:  # the pool is empty: the project's labels must suffice
+        pretraining = []
+    return _Crops(pretraining=pretraining, target=labelled)
 
 
-def _begun(path: Path, project: ProjectRecord) -> tuple[list[Crop], list[Crop]]:
-    """What the file says. EmbedderError where it cannot be read or is of another project's training."""
+def _read_crops(path: Path, project: ProjectRecord) -> _Crops:
+    """The crops in the file. Raises EmbedderError if it is damaged or belongs to another project."""
     try:
-        begun = json.loads(path.read_text(encoding="utf-8"))
-        others, own = ([Crop(**one) for one in begun[key]] for key in ("others", "own"))
-        whose = begun["project"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        pretraining, target = ([Crop(**crop) for crop in content[key]] for key in ("others", "own"))
+        project_id = content["project"]
     except (OSError, ValueError, TypeError, KeyError) as exc:
         raise EmbedderError(f"{path} cannot be read: {exc}", remedy=f"delete {path.parent}") from exc
-    if whose != project.id:
+    if project_id != project.id:
         raise EmbedderError(
-            f"{path.parent} is a training for project {whose}, which is not finished",
+            f"{path.parent} is a training for project {project_id}, which is not finished",
             remedy="give another --name, or delete the folder",
         )
-    return others, own
+    return _Crops(pretraining=pretraining, target=target)
 
 
 def _judged(workspace: Workspace, project: ProjectRecord, new: Embedder) -> Judged:
-    """Answers at the judged crops of heads that learned the others, in the vectors of each embedder."""
+    """Compare the predictions for the judged crops of two heads, one with each embedder's vectors."""
     target = target_labels(workspace, project)
     pool = workspace.pool(project.embedder)
-    there, vectors = _embedded(new, {one: target.paths[one] for one in (*target.known, *target.judged)})
-    known = [one for one in target.known if one in there]
-    judged = [one for one in target.judged if one in there]
-    if not known or not judged:
+    paths = {crop: target.paths[crop] for crop in (*target.learned, *target.judged)}
+    row_of, vectors = _embedded(new, paths)
+    learned = [crop for crop in target.learned if crop in row_of]
+    judged = [crop for crop in target.judged if crop in row_of]
+    if not learned or not judged:
         raise EmbedderError(
             "no crop to learn from or none to judge by can be read",
-            remedy=f"are they in {workspace.data_dir}?",
+            remedy=f"check that {workspace.data_dir} still holds the crops",
         )
-    ids = [*known, *judged]
-    answers = [
-        _answers(target, known, rows) for rows in (pool.rows(ids), vectors[[there[one] for one in ids]])
-    ]
-    truth = [target.labels[one] for one in judged]
-    _, numbers = numbered([str(one) for one in (*truth, *answers[0], *answers[1])])
-    places = [target.places[one] for one in judged]
+    ids = [*learned, *judged]
+    old_predictions = _predictions(target, learned, pool.rows(ids))
+    new_predictions = _predictions(target, learned, vectors[[row_of[crop] for crop in ids]])
+    truth = [target.labels[crop] for crop in judged]
+    _, numbers = numbered([str(label) for label in (*truth, *old_predictions, *new_predictions)])
+    places = [target.places[crop] for crop in judged]
     _, sequences = numbered([place.sequence for place in places])
-    at, by = clusters([place.location for place in places], sequences)
-    true, before, after = np.split(numbers, 3)
-    return Judged(comparison=compare(true, before, after, at), by=by)
+    groups, by = clusters([place.location for place in places], sequences)
+    true, former, finetuned = np.split(numbers, 3)
+    return Judged(comparison=compare(true, former, finetuned, groups), by=by)
 
 
-def _answers(target: TargetLabels, known: Sequence[str], vectors: npt.NDArray[np.floating]) -> list[int]:
-    """What a head says that learned the K known crops; `vectors` (K + J, D) are theirs, then the judged."""
+def _predictions(
+    target: TargetLabels, learned: Sequence[str], vectors: npt.NDArray[np.floating]
+) -> list[int]:
+    """The categories that a head predicts for J judged crops after training on K `learned` crops.
+
+    `vectors` (K + J, D) are those of the learned crops, then those of the judged crops.
+    """
     examples = heads.Examples(
-        embeddings=vectors[: len(known)],
-        labels=[target.labels[one] for one in known],
-        sequences=[target.places[one].sequence for one in known],
-        locations=[target.places[one].location for one in known],
+        embeddings=vectors[: len(learned)],
+        labels=[target.labels[crop] for crop in learned],
+        sequences=[target.places[crop].sequence for crop in learned],
+        locations=[target.places[crop].location for crop in learned],
     )
     head = heads.fit(examples, embedder="", seed=0).head
-    said: list[int] = head.predict(vectors[len(known) :]).tolist()
-    return said
+    predicted: list[int] = head.predict(vectors[len(learned) :]).tolist()
+    return predicted
 
 
 def _embedded(
     embedder: Embedder, paths: Mapping[str, Path]
 ) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
-    """The row of each detection whose crop can be read, and the rows (N, D)."""
+    """The row of each detection whose crop can be read, and the vectors (N, D)."""
     batches = list(crop_vectors(embedder, paths.items()))
     keys = [key for batch in batches for key in batch.keys]
     return {key: row for row, key in enumerate(keys)}, np.concatenate([batch.vectors for batch in batches])

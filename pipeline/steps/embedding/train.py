@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,126 +31,148 @@ LICENCE = "not stated: that of the photographs and of the starting weights"
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingRequest:
+    """What to train an embedder on, and how."""
+
+    root: Path  # the folder that the crops' file names are below
+    crops: Sequence[Crop]
+    recipe: Recipe
+    sources: Sequence[str]  # where the crops are from: `train.json`, pools, a project
+    start: str = AUTO  # the starting weights, as `training.start.begin` takes them
+    rate: float | None = None  # replaces the recipe's; None: a rate that suits the starting weights
+    licence: str | None = None  # a note that is kept with the weights
+    about: Mapping[str, Any] = field(default_factory=dict)  # JSON that is kept with the weights
+
+
+@dataclass(frozen=True, kw_only=True)
 class EmbedderTraining:
-    """What one run of the step did."""
+    """A trained embedder."""
 
     name: str
     folder: Path
-    known: bool  # there already, of the same inputs: nothing was trained
+    existed: bool  # trained before on the same inputs, so not again
     description: dict[str, Any]  # the manifest's `training`
     broken: dict[str, str]  # file name: why it could not be read
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Plan:
+    """A request with its crops split, its starting weights loaded, and its learning rate chosen."""
+
+    corpus: Corpus
+    recipe: Recipe
+    start: Start
+    inputs: str  # a digest of all three
 
 
 def train_embedder(
     data_dir: Path,
     name: str,
-    root: Path,
-    crops: Sequence[Crop],
-    recipe: Recipe,
+    request: TrainingRequest,
     *,
-    sources: Sequence[str],
-    start: str = AUTO,
-    rate: float | None = None,
-    licence: str | None = None,
     workers: int | None = None,
-    about: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> EmbedderTraining:
-    """Learn an embedder from crops below `root`, and keep it under `name`.
+    """Train an embedder and keep it under `name`.
 
-    `sources` says where the crops are from: `train.json`, pools, a project. `start` is as
-    `training.start.begin` has it. `rate` stands in for the recipe's; where it is None, the rate is one that
-    suits the starting weights. `licence` is a note that is kept with the weights, and so is `about`, JSON.
-
-    A killed run is taken up where it ended, at `trainings/<name>/` of the data folder, by the same call.
-    The same inputs train no second time. Raises EmbedderError where the name is taken by others, and
-    SourceError where the crops are too few to learn from.
+    `workers` is the number of processes that decode crops, by default one for each core. A killed run
+    continues where it was, from `trainings/<name>/` of the data folder, when it is called again. The same
+    inputs are not trained on twice. Raises EmbedderError if the name belongs to other inputs, and
+    SourceError if the crops are too few to learn from.
     """
     trained.check_name(name)
     if name in (PUBLISHED, SCRATCH):
-        raise EmbedderError(f"{name!r} is what --start calls something else", remedy="give another --name")
-    cropped = corpus(root, crops, seed=recipe.seed)
-    begun = begin(recipe, start, data_dir)
-    fitting = FRESH_RATE if begun.is_fresh else TUNING_RATE
-    recipe = replace(recipe, rate=fitting if rate is None else rate)
-    inputs = json_digest({"recipe": recipe.manifest(), "crops": cropped.digest, "start": begun.weights})
+        raise EmbedderError(
+            f"{name!r} cannot name an embedder: it is a value of --start", remedy="give another --name"
+        )
+    plan = _plan(data_dir, request)
     working = state.folder_of(data_dir, name)
     if name in trained.names(data_dir):
-        known = _known(data_dir, name, inputs)
-        shutil.rmtree(working, ignore_errors=True)  # of a run that was killed when all was done but this
-        return known
+        existing = _existing(data_dir, name, plan.inputs)
+        shutil.rmtree(working, ignore_errors=True)  # left by a run killed just before it removed the folder
+        return existing
+    folder = data_dir / "embedders" / name
     with state.alone(working):
         trainer = Trainer(
-            cropped,
-            recipe,
-            begun.model,
+            plan.corpus,
+            plan.recipe,
+            plan.start.model,
             working,
-            inputs=inputs,
+            inputs=plan.inputs,
             workers=cpu_count() if workers is None else workers,
         )
         outcome = trainer.run(progress=progress)
-        description = _description(cropped, recipe, outcome, begun, sources) | {
-            "inputs": inputs,
-            "licence": licence or LICENCE,
-            **(about or {}),
-        }
-        with atomic_folder(data_dir / "embedders" / name) as draft:
-            for file in (history.CSV, history.PICTURE):
-                shutil.copyfile(working / file, draft / file)
-            checkpoint.save(
-                draft,
-                name=recipe.backbone,
-                model=begun.model,
-                preprocessing=recipe.preprocessing,
-                training=description,
-            )
+        description = _description(plan, outcome, request)
+        _save(folder, working, plan, description)
         shutil.rmtree(working)
     return EmbedderTraining(
-        name=name,
-        folder=data_dir / "embedders" / name,
-        known=False,
-        description=description,
-        broken=outcome.broken,
+        name=name, folder=folder, existed=False, description=description, broken=outcome.broken
     )
 
 
-def _known(data_dir: Path, name: str, inputs: str) -> EmbedderTraining:
+def _plan(data_dir: Path, request: TrainingRequest) -> _Plan:
+    crops = corpus(request.root, request.crops, seed=request.recipe.seed)
+    start = begin(request.recipe, request.start, data_dir)
+    suitable = FRESH_RATE if start.is_fresh else TUNING_RATE
+    recipe = replace(request.recipe, rate=suitable if request.rate is None else request.rate)
+    inputs = json_digest({"recipe": recipe.manifest(), "crops": crops.digest, "start": start.weights})
+    return _Plan(corpus=crops, recipe=recipe, start=start, inputs=inputs)
+
+
+def _existing(data_dir: Path, name: str, inputs: str) -> EmbedderTraining:
+    """The embedder of this name. Raises EmbedderError if it was trained on other inputs."""
     folder = trained.folder(data_dir, name)
     description = checkpoint.manifest(folder).get("training", {})
     if description.get("inputs") != inputs:
         raise EmbedderError(
             f"{folder} holds an embedder of other crops or with other options", remedy="give another --name"
         )
-    return EmbedderTraining(name=name, folder=folder, known=True, description=description, broken={})
+    return EmbedderTraining(name=name, folder=folder, existed=True, description=description, broken={})
 
 
-def _description(
-    cropped: Corpus, recipe: Recipe, outcome: Trained, begun: Start, sources: Sequence[str]
-) -> dict[str, Any]:
-    """JSON: what it learned from, how, and how well; species and sources with those of what it began with."""
-    species = {cropped.names[one] for one in np.unique(cropped.species[cropped.learned])}
-    places = {crop.location for crop in cropped.crops if crop.location is not None}
+def _save(folder: Path, working: Path, plan: _Plan, description: dict[str, Any]) -> None:
+    """Write the embedder's folder, whole or not at all: weights, manifest, log and curves."""
+    with atomic_folder(folder) as draft:
+        for file in (history.CSV, history.PICTURE):
+            shutil.copyfile(working / file, draft / file)
+        checkpoint.save(
+            draft,
+            name=plan.recipe.backbone,
+            model=plan.start.model,
+            preprocessing=plan.recipe.preprocessing,
+            training=description,
+        )
+
+
+def _description(plan: _Plan, outcome: Trained, request: TrainingRequest) -> dict[str, Any]:
+    """The manifest's `training`, as JSON: what the embedder was trained on, how, and how good it is.
+
+    Species and sources include those of the starting weights.
+    """
+    crops, start = plan.corpus, plan.start
+    species = {crops.names[number] for number in np.unique(crops.species[crops.learned])}
+    locations = {crop.location for crop in crops.crops if crop.location is not None}
     return {
         "data": {
-            "sources": sorted({*sources, *begun.sources}),
-            "digest": cropped.digest,
-            "crops": len(cropped.crops),
-            "species": len(cropped.names),
-            "locations": len(places),
-            "learned": len(cropped.learned),
-            "held_out_by": cropped.by,
+            "sources": sorted({*request.sources, *start.sources}),
+            "digest": crops.digest,
+            "crops": len(crops.crops),
+            "species": len(crops.names),
+            "locations": len(locations),
+            "learned": len(crops.learned),
+            "held_out_by": crops.by,
             "unreadable": len(outcome.broken),
         },
-        "classes": sorted({*species, *begun.classes}),
-        "start": begun.weights,
-        "recipe": recipe.manifest(),
+        "classes": sorted({*species, *start.classes}),
+        "start": start.weights,
+        "recipe": plan.recipe.manifest(),
         "metrics": {
             "recall_at_1": outcome.best.recall_at_1,
             "map_at_r": outcome.best.map_at_r,
             "epoch": outcome.best.epoch,
             "epochs": len(outcome.epochs),
             "steps": outcome.epochs[-1].step,
-            "seconds": sum(one.seconds for one in outcome.epochs),
+            "seconds": sum(epoch.seconds for epoch in outcome.epochs),
         },
         "created": utc_now().isoformat(),
         "libraries": {
@@ -159,4 +181,7 @@ def _description(
             "torch": torch.__version__,
             "torchvision": torchvision.__version__,
         },
+        "inputs": plan.inputs,
+        "licence": request.licence or LICENCE,
+        **request.about,
     }

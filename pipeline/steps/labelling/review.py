@@ -1,4 +1,4 @@
-"""Labels that look wrong (confident learning, Northcutt et al., arXiv 1911.00068), asked again."""
+"""Labels that look wrong (confident learning: Northcutt et al., arXiv 1911.00068), and their reviews."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pipeline.records import Verdict
 from pipeline.steps.labelling.publish import CALL_TASKS, task_data
 from pipeline.steps.labelling.push import push, review_row
 from pipeline.steps.labelling.record import forget_tasks
-from pipeline.steps.learning.pool_state import examples_of
-from pipeline.store import candidates, categories, detections, oracle, projects, reviews, tasks
+from pipeline.steps.learning.training_set import TrainingSet, read_training_set
+from pipeline.store import detections, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
 from pipeline.workspace import Workspace
@@ -33,126 +33,101 @@ class Suspect:
     file_name: str
     task_id: int | None  # where it was labelled; None for a source's label of a crop not published here
     label: int  # a category id
-    given: str  # its name
-    by: tuple[str, ...]  # annotators, or the source
-    says: str  # what the head says instead, which learned nothing from this crop's fold
-    probability: float  # calibrated, of what the head says
+    label_name: str
+    labelled_by: tuple[str, ...]  # annotators, or the source
+    predicted: str  # what a head predicts instead that did not learn from this crop's fold
+    probability: float  # calibrated, of the prediction
     quality: float  # calibrated probability of the label itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewReport:
-    """What was found among the current labels of embedded crops."""
+    """The current labels of embedded crops that look wrong."""
 
-    suspects: tuple[Suspect, ...]  # worst first, without those that people were asked to look at again
-    labels: int  # looked at
-    waiting: int  # reviews that nobody has answered yet
+    suspects: tuple[Suspect, ...]  # worst first, without labels whose review was requested before
+    labels: int  # how many labels were examined
+    waiting: int  # requested reviews that nobody has answered yet
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskReport:
-    """What became of some suspects."""
+class ReviewRequest:
+    """What a request for reviews did."""
 
-    asked: int  # new review tasks
-    recovered: int  # review tasks that an interrupted run left in Label Studio
-    waiting: int  # reviews that nobody has answered yet, these among them
+    created: int  # new review tasks
+    recovered: int  # review tasks that an interrupted request left in Label Studio
+    waiting: int  # reviews that nobody has answered yet, these included
 
 
 def review(workspace: Workspace, project_id: int) -> ReviewReport:
     """The labels of the project that look wrong; changes nothing.
 
-    Each crop is judged by a head that did not learn from its location (sequence, or crop, as in
-    training). Left out are labels that somebody marked as ground truth, which no further vote changes,
-    and those that were put before people again as this same label. Raises StoreError where the project
-    is unknown.
+    Each crop is compared with the prediction of a head that did not learn from its location (or its
+    sequence, or the crop: as the folds of a training). Left out are labels marked as ground truth, which
+    no further vote changes, and labels whose review was requested before. Raises StoreError for an
+    unknown project.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-        labels = oracle.labels(conn, project_id)
-        names = categories.names(conn)
-        asked = reviews.requested_labels(conn, project_id)
-        waiting = len(reviews.unanswered(conn, project_id))
     pool = workspace.pool(project.embedder)
-    ids = sorted(one for one in labels if one in pool.index)
-    if not ids:
-        return ReviewReport(suspects=(), labels=0, waiting=waiting)
     with workspace.database.read() as conn:
-        places = candidates.places(conn, ids)
-    fitted = heads.fit(
-        examples_of(pool, labels, places, names),
-        embedder=project.embedder,
-    )
-    if fitted.held_out is None:
-        return ReviewReport(suspects=(), labels=len(ids), waiting=waiting)
-    column = {category: at for at, category in enumerate(fitted.head.classes)}
-    rows = suspicious(fitted.held_out, np.array([column[labels[one]] for one in ids], np.intp))
-    rows = [row for row in rows if (ids[row], labels[ids[row]]) not in asked]
-    chosen = [ids[row] for row in rows]
-    with workspace.database.read() as conn:
-        histories = oracle.histories(conn, chosen)
-        task_of = tasks.by_detection(conn, project_id, chosen)
-        file_names = detections.file_names(conn, chosen)
-    suspects = []
-    for row, one in zip(rows, chosen, strict=True):
-        if _settled(histories[one]):
-            continue
-        answer = current_label(histories[one])
-        likely = int(fitted.held_out[row].argmax())
-        suspects.append(
-            Suspect(
-                detection_id=one,
-                file_name=file_names[one],
-                task_id=task_of.get(one),
-                label=labels[one],
-                given=names[labels[one]],
-                by=answer.by or ((answer.source,) if answer.source else ()),
-                says=names[fitted.head.classes[likely]],
-                probability=float(fitted.held_out[row, likely]),
-                quality=float(fitted.held_out[row, column[labels[one]]]),
-            )
-        )
-    return ReviewReport(suspects=tuple(suspects), labels=len(ids), waiting=waiting)
+        crops = read_training_set(conn, pool, project_id, with_audit=True)
+        requested = reviews.requested_labels(conn, project_id)
+        waiting = len(reviews.unanswered(conn, project_id))
+    suspects: list[Suspect] = []
+    if crops.ids:
+        fitted = heads.fit(crops.examples(), embedder=project.embedder)
+        if fitted.held_out is not None:
+            column = {category: place for place, category in enumerate(fitted.head.classes)}
+            labels = np.array([column[crops.labels[crop]] for crop in crops.ids], np.intp)
+            rows = [
+                row
+                for row in suspicious(fitted.held_out, labels)
+                if (crops.ids[row], crops.labels[crops.ids[row]]) not in requested
+            ]
+            predicted = [fitted.head.classes[int(fitted.held_out[row].argmax())] for row in rows]
+            suspects = _suspects(workspace, project_id, crops, rows, predicted, fitted.held_out, labels)
+    return ReviewReport(suspects=tuple(suspects), labels=len(crops.ids), waiting=waiting)
 
 
-def suspicious(held_out: Floats, given: Ints) -> list[int]:
-    """Rows whose label looks wrong, worst first.
+def suspicious(held_out: Floats, labels: Ints) -> list[int]:
+    """The rows whose label looks wrong, worst first.
 
-    `held_out` (N, C) are calibrated probabilities of each row by a head that did not learn from it, 0
-    for a class that this head did not know; `given` (N,) is the column of each row's label. Confident
-    learning estimates how many labels of each class are wrong, and so many of the least likely ones are
-    taken where the head says something else. A row whose own class its head did not know has no evidence
-    against it and is left out.
+    `held_out` (N, C) are the calibrated probabilities of each row by a head that did not learn from it,
+    0 for a class that this head does not have; `labels` (N,) is the column of each row's label.
+    Confident learning estimates how many labels of each class are wrong; of each class, that many of the
+    least likely labels are taken if the head predicts another class. A row whose head does not have the
+    row's own class is left out: there is no evidence against its label.
     """
-    likelihood = held_out[np.arange(len(given)), given]
-    known = np.flatnonzero(likelihood > 0)
-    classes, inner = np.unique(given[known], return_inverse=True)
+    likelihood = held_out[np.arange(len(labels)), labels]
+    comparable = np.flatnonzero(likelihood > 0)
+    classes, inner = np.unique(labels[comparable], return_inverse=True)
     if len(classes) < 2:
         return []
     from cleanlab.filter import find_label_issues
 
-    among = held_out[np.ix_(known, classes)]
+    probabilities = held_out[np.ix_(comparable, classes)]
     # Of cleanlab's filters and rankings these had the best average precision over 5% flipped labels of
     # fish and plankton (300 to 3,000), and found 92 to 97% of them.
-    shares = among / among.sum(axis=1, keepdims=True)
-    wrong = find_label_issues(inner, shares, filter_by="prune_by_class", n_jobs=1)
-    rows = known[wrong]
-    rows = rows[held_out[rows].argmax(axis=1) != given[rows]]
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    wrong = find_label_issues(inner, probabilities, filter_by="prune_by_class", n_jobs=1)
+    rows = comparable[wrong]
+    rows = rows[held_out[rows].argmax(axis=1) != labels[rows]]
     return [int(row) for row in rows[np.argsort(likelihood[rows], kind="stable")]]
 
 
-def ask_again(
+def request_reviews(
     workspace: Workspace,
     client: ReviewClient,
     project_id: int,
     suspects: Sequence[Suspect],
     *,
     limit: int,
-) -> AskReport:
-    """Give the worst suspects a further task, first in the queue and without an answer chosen.
+) -> ReviewRequest:
+    """Create a further task for the worst suspects, first in the queue and without a suggestion.
 
-    So many that at most `limit` reviews wait: running it again changes nothing until people answer.
-    A vote on such a task is one more vote on the detection. Raises StoreError before the first version,
-    LabelStudioError; review tasks made until then are found by the next run.
+    At most `limit` reviews wait at a time, so running this again changes nothing until people answer. A
+    vote on a review task is one more vote on the detection. Raises StoreError if the project has no
+    version yet, and LabelStudioError; review tasks created until then are found by the next request.
     """
     served = ServedFiles.of(workspace.settings)
     with workspace.database.read() as conn:
@@ -160,53 +135,94 @@ def ask_again(
     if version is None:
         raise StoreError(f"project {project_id} has no model version yet", remedy="run `wildloop publish`")
     recovered = _reconcile(workspace, client, project_id, version, suspects)
-    found = {one.detection_id for one in recovered}
+    under_review = {review.detection_id for review in recovered}
+    candidates = [suspect for suspect in suspects if suspect.detection_id not in under_review]
     with workspace.database.read() as conn:
         room = max(0, limit - len(reviews.unanswered(conn, project_id)))
-        shown = tasks.contents(conn, [one.detection_id for one in suspects if one.detection_id not in found])
-    chosen = [one for one in suspects if one.detection_id in shown][:room]
+        content = tasks.contents(conn, [suspect.detection_id for suspect in candidates])
+    chosen = [suspect for suspect in candidates if suspect.detection_id in content][:room]
     for batch in chunks(chosen, CALL_TASKS):
-        data = [task_data(served, shown[one.detection_id]) | {reviews.MARK: True} for one in batch]
-        numbers = client.import_tasks(project_id, data)
-        made = [_review(project_id, number, one) for number, one in zip(numbers, batch, strict=True)]
-        _put_first(workspace, client, version, made)
+        data = [task_data(served, content[suspect.detection_id]) | {reviews.MARK: True} for suspect in batch]
+        task_ids = client.import_tasks(project_id, data)
+        created = [_review(project_id, *pair) for pair in zip(task_ids, batch, strict=True)]
+        _put_first(workspace, client, version, created)
     push(workspace, client, project_id)
     with workspace.database.read() as conn:
         waiting = len(reviews.unanswered(conn, project_id))
-    return AskReport(asked=len(chosen), recovered=len(recovered), waiting=waiting)
+    return ReviewRequest(created=len(chosen), recovered=len(recovered), waiting=waiting)
+
+
+def _suspects(
+    workspace: Workspace,
+    project_id: int,
+    crops: TrainingSet,
+    rows: Sequence[int],
+    predicted: Sequence[int],
+    held_out: Floats,
+    labels: Ints,
+) -> list[Suspect]:
+    """The suspects of these rows, in their order, without labels that are marked as ground truth."""
+    ids = [crops.ids[row] for row in rows]
+    with workspace.database.read() as conn:
+        histories = oracle.histories(conn, ids)
+        task_of = tasks.by_detection(conn, project_id, ids)
+        file_names = detections.file_names(conn, ids)
+    suspects = []
+    for row, detection_id, category in zip(rows, ids, predicted, strict=True):
+        if _is_ground_truth(histories[detection_id]):
+            continue
+        label = current_label(histories[detection_id])
+        suspects.append(
+            Suspect(
+                detection_id=detection_id,
+                file_name=file_names[detection_id],
+                task_id=task_of.get(detection_id),
+                label=crops.labels[detection_id],
+                label_name=crops.names[crops.labels[detection_id]],
+                labelled_by=label.by or ((label.source,) if label.source else ()),
+                predicted=crops.names[category],
+                probability=float(held_out[row].max()),
+                quality=float(held_out[row, labels[row]]),
+            )
+        )
+    return suspects
 
 
 def _reconcile(
     workspace: Workspace, client: ReviewClient, project_id: int, version: str, suspects: Sequence[Suspect]
 ) -> list[Review]:
-    """Forget reviews whose tasks are gone, and take over tasks that an interrupted run left behind."""
+    """Forget reviews whose tasks are gone, and adopt tasks that an interrupted request left behind."""
     with workspace.database.read() as conn:
-        ours = set(reviews.ids(conn, project_id))
-        known = ours.union(tasks.ids(conn, project_id))
-    if client.task_count(project_id) == len(known):
+        stored_reviews = set(reviews.ids(conn, project_id))
+        stored = stored_reviews.union(tasks.ids(conn, project_id))
+    if client.task_count(project_id) == len(stored):
         return []
     claims: dict[int, Any] = {}
     present: set[int] = set()
     for task in client.tasks(project_id):
-        present.add(int(task["id"]))
-        if int(task["id"]) not in known and task["data"].get(reviews.MARK):
-            claims[int(task["id"])] = task["data"].get("detection_id")
-    forget_tasks(workspace, project_id, ours - present)
-    suspect = {one.detection_id: one for one in suspects}
-    left = [
-        _review(project_id, number, suspect[claim]) for number, claim in claims.items() if claim in suspect
+        task_id = int(task["id"])
+        present.add(task_id)
+        if task_id not in stored and task["data"].get(reviews.MARK):
+            claims[task_id] = task["data"].get("detection_id")
+    forget_tasks(workspace, project_id, stored_reviews - present)
+    suspect_of = {suspect.detection_id: suspect for suspect in suspects}
+    recovered = [
+        _review(project_id, task_id, suspect_of[claim])
+        for task_id, claim in claims.items()
+        if claim in suspect_of
     ]
-    if left:
-        client.delete_predictions(project_id, [one.task_id for one in left])
-        _put_first(workspace, client, version, left)
-    return left
+    if recovered:
+        client.delete_predictions(project_id, [review.task_id for review in recovered])
+        _put_first(workspace, client, version, recovered)
+    return recovered
 
 
-def _put_first(workspace: Workspace, client: ReviewClient, version: str, made: Sequence[Review]) -> None:
-    """Send the predictions of new review tasks, then note the tasks: what is noted is in the queue."""
-    client.import_predictions(made[0].project_id, [review_row(one, version) for one in made])
+def _put_first(workspace: Workspace, client: ReviewClient, version: str, created: Sequence[Review]) -> None:
+    """Send the predictions of new review tasks, then store the reviews: a stored review is in the queue."""
+    rows = [review_row(review, version) for review in created]
+    client.import_predictions(created[0].project_id, rows)
     with workspace.database.write() as conn:
-        reviews.add(conn, made)
+        reviews.add(conn, created)
 
 
 def _review(project_id: int, task_id: int, suspect: Suspect) -> Review:
@@ -219,7 +235,7 @@ def _review(project_id: int, task_id: int, suspect: Suspect) -> Review:
     )
 
 
-def _settled(history: Sequence[OracleEntry]) -> bool:
-    """Whether an annotation that stands is marked as ground truth."""
+def _is_ground_truth(history: Sequence[OracleEntry]) -> bool:
+    """Whether an annotation that is not deleted is marked as ground truth."""
     last = {entry.annotation_uid: entry for entry in history}  # oldest first
     return any(entry.ground_truth and entry.verdict is not Verdict.DELETED for entry in last.values())

@@ -1,16 +1,18 @@
-"""Audit labels + current version -> from which probability on its answers stand without a person."""
+"""Audit labels + current version -> the predictions that stand as labels without a person."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import registry, stopping
+from pipeline import stopping
 from pipeline.errors import ModelError
-from pipeline.steps.learning.audit import audit_labels
-from pipeline.steps.learning.pool_state import novelty_detector, rows_of
-from pipeline.steps.learning.predict import predict_rows
+from pipeline.steps.learning.audit import AuditLabels, read_audit_labels
+from pipeline.steps.learning.pool_state import rows_of
+from pipeline.steps.learning.predict import LoadedVersion, load_version
+from pipeline.stopping.acceptance import Group
 from pipeline.store import acceptances, candidates, categories, models
 from pipeline.store.acceptances import Acceptance
 from pipeline.workspace import Workspace
@@ -18,87 +20,101 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedGroup:
-    """Species that are promised together: one by itself where the audit has enough of it."""
+    """Species that share one guarantee; a species with enough audit labels is a group of its own."""
 
     species: tuple[str, ...]
-    threshold: float | None  # None: people decide
-    above: int  # audit crops at the threshold or surer; without one, all of them
-    right: int  # of these
-    settled: int  # waiting crops
+    threshold: float | None  # least probability of an accepted prediction; None: people decide
+    above: int  # audit crops predicted with at least this probability; without a threshold, all
+    right: int  # of these, predicted correctly
+    settled: int  # waiting crops whose prediction is accepted
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptReport:
-    """What may stand without a person."""
+    """Which predictions are accepted, and under what guarantee."""
 
     version: str
     precision: float
     confidence: float
     audited: int  # audit labels
     groups: tuple[AcceptedGroup, ...]
-    settled: int  # waiting crops whose answer stands
-    novel: int  # waiting crops that are far from everything labelled, left to people
+    settled: int  # waiting crops whose prediction is accepted
+    novel: int  # waiting crops far from everything labelled, which are left to people
     waiting: int  # embedded crops that nobody has labelled, the audit's among them
 
 
 def accept(workspace: Workspace, project_id: int, *, precision: float, confidence: float) -> AcceptReport:
-    """Find and store the current version's thresholds; exports use them from now on.
+    """Find and store the thresholds of the current version; exports and queues use them from now on.
 
-    The promise speaks of the crops that wait now: cameras that come later need audit labels of their
-    own. Raises ModelError before the first head.
+    With `confidence`, over audits, the accepted predictions of each group keep the `precision` (see
+    `stopping.guarantee`). The guarantee covers the crops that wait now: crops that are embedded later
+    need audit labels of their own. Raises ModelError if the current version has no head.
     """
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
-        names = categories.names(conn)
-        waiting = candidates.waiting_ids(conn, project_id)
     if current is None or current.path is None:
         raise ModelError(
-            f"project {project_id} has no version that answers yet", remedy="label, then `wildloop train`"
+            f"project {project_id} has no version that can predict yet",
+            remedy="label some crops, then run `wildloop train`",
         )
-    pool = workspace.pool(current.embedder)
-    head = registry.load_head(workspace.data_dir, current)
-    known = novelty_detector(workspace, pool, registry.learned(workspace.data_dir, current))
-    audit = audit_labels(workspace, pool, project_id)
-    answers = predict_rows(head, known, pool.vectors, audit.rows)
-    promise = stopping.guarantee(
-        audit.truth,
-        answers.said,
-        answers.probability,
-        precision=precision,
-        confidence=confidence,
-        reliable=~answers.novel,
-    )
-    rows = rows_of(pool, waiting)
-    machine = predict_rows(head, known, pool.vectors, rows)
-    stands = promise.accepts(machine.said, machine.probability) & ~machine.novel
-    with workspace.database.write() as conn:
-        acceptances.save(
-            conn,
-            Acceptance(
-                model_version=current.version,
-                precision=precision,
-                confidence=confidence,
-                thresholds={one: least for one, least in promise.thresholds.items() if least is not None},
-                audited=len(audit.truth),
-                pool_size=len(pool),
-            ),
-        )
+    version = load_version(workspace, current)
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        waiting = rows_of(version.pool, candidates.waiting_ids(conn, project_id))
+        audit = read_audit_labels(conn, version.pool, project_id)
+    guarantee = _guarantee(version, audit, precision, confidence)
+    predictions = version.predict(waiting)
+    accepted = guarantee.accepts(predictions.category, predictions.probability) & ~predictions.novel
+    _save(workspace, version, guarantee, audited=len(audit.truth))
     return AcceptReport(
         version=current.version,
         precision=precision,
         confidence=confidence,
         audited=len(audit.truth),
         groups=tuple(
-            AcceptedGroup(
-                species=tuple(names[one] for one in group.classes),
-                threshold=group.threshold,
-                above=group.above,
-                right=group.right,
-                settled=int((stands & np.isin(machine.said, group.classes)).sum()),
-            )
-            for group in promise.groups
+            _group(group, names, settled=int((accepted & np.isin(predictions.category, group.classes)).sum()))
+            for group in guarantee.groups
         ),
-        settled=int(stands.sum()),
-        novel=int(machine.novel.sum()),
-        waiting=len(rows),
+        settled=int(accepted.sum()),
+        novel=int(predictions.novel.sum()),
+        waiting=len(waiting),
+    )
+
+
+def _guarantee(
+    version: LoadedVersion, audit: AuditLabels, precision: float, confidence: float
+) -> stopping.Guarantee:
+    predictions = version.predict(audit.rows)
+    return stopping.guarantee(
+        audit.truth,
+        predictions.category,
+        predictions.probability,
+        precision=precision,
+        confidence=confidence,
+        reliable=~predictions.novel,
+    )
+
+
+def _save(
+    workspace: Workspace, version: LoadedVersion, guarantee: stopping.Guarantee, *, audited: int
+) -> None:
+    acceptance = Acceptance(
+        model_version=version.record.version,
+        precision=guarantee.precision,
+        confidence=guarantee.confidence,
+        thresholds={category: least for category, least in guarantee.thresholds.items() if least is not None},
+        audited=audited,
+        pool_size=len(version.pool),
+    )
+    with workspace.database.write() as conn:
+        acceptances.save(conn, acceptance)
+
+
+def _group(group: Group, names: Mapping[int, str], *, settled: int) -> AcceptedGroup:
+    return AcceptedGroup(
+        species=tuple(names[category] for category in group.classes),
+        threshold=group.threshold,
+        above=group.above,
+        right=group.right,
+        settled=settled,
     )

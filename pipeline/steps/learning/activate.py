@@ -1,4 +1,4 @@
-"""An older model version -> current again, with a queue of what waits now."""
+"""An existing model version -> current, with a queue of the crops that wait now."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from pipeline.workspace import Workspace
 
 
 def activate(workspace: Workspace, project_id: int, version: str) -> ModelRecord:
-    """Go back (or forward) to a version of the project: nothing is trained, its queue is made anew.
+    """Make a version of the project current, with a new queue; nothing is trained.
 
-    Crops that were labelled since are left out of the queue, and all of it waits to be pushed. A version
-    of another embedder takes the project back to that embedder, in the same transaction. Raises
-    StoreError for an unknown version and ModelError for one whose files are damaged, or whose embedder
-    lacks crops that the project's has embedded; the current version then stays.
+    The queue leaves out crops labelled meanwhile, and all of it waits to be pushed. A version of another
+    embedder changes the project's embedder in the same transaction. Raises StoreError for an unknown
+    version; raises ModelError if the version's files are damaged, or if its embedder lacks crops that the
+    project's embedder has embedded. The current version then stays current.
     """
     with workspace.database.read() as conn:
         former = projects.get(conn, project_id).embedder
-    ready = _ready(workspace, project_id, version)
-    record = ready.record
+    prepared = _prepare(workspace, project_id, version)
+    record = prepared.record
     if record.embedder == former:
-        return activate_version(workspace, ready)
+        return activate_version(workspace, prepared)
     with workspace.database.write() as conn:
-        behind = embeddings.missing_count(conn, record.embedder, embedded_by=former)
-        if behind:
+        missing = embeddings.missing_count(conn, record.embedder, embedded_by=former)
+        if missing:
             raise ModelError(
-                f"{version} reads vectors of {record.embedder}, which {behind} crops lack",
+                f"{version} needs vectors of {record.embedder}, which {missing} crops lack",
                 remedy=f"`{embeddings.use_command(conn, record.embedder, project_id)}` embeds them first",
             )
         projects.change_embedder(conn, project_id, former=former, new=record.embedder)
-        models.activate(conn, record, ready.queue)
+        models.activate(conn, record, prepared.queue)
     return record
 
 
 def refill(workspace: Workspace, project_id: int, version: str) -> ModelRecord:
-    """Make the queue of the version that is current anew. Raises as `activate`.
+    """Give the current version a new queue.
 
-    EmbedderChangedError where the project went over to another embedder meanwhile: that stands.
+    Raises as `activate`, and EmbedderChangedError if the project's embedder is not the version's.
     """
-    return activate_version(workspace, _ready(workspace, project_id, version))
+    return activate_version(workspace, _prepare(workspace, project_id, version))
 
 
-def _ready(workspace: Workspace, project_id: int, version: str) -> PreparedVersion:
-    """The version with a queue of what waits now, in the vectors of its own embedder."""
+def _prepare(workspace: Workspace, project_id: int, version: str) -> PreparedVersion:
+    """The version with a new queue, built from the vectors of its own embedder."""
     with workspace.database.read() as conn:
         record = models.get(conn, version)
     if record.project_id != project_id:

@@ -1,4 +1,4 @@
-"""Embeddings -> a queue before any label: crops that stand for the whole pool come first."""
+"""Embeddings -> the cold start: a version without a head, whose queue covers the pool."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from pipeline.workspace import Workspace
 def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
     """Order the project's published crops so that the first ones cover them all, and activate that.
 
-    The version, `v0-<digest>`, has no head; the same crops give the same one. Raises ModelError where
-    no published crop is embedded yet, and EmbedderChangedError where the project went over to another
-    embedder meanwhile.
+    The version is named `v0-<digest>`; the same crops give the same version. Raises ModelError if no
+    published crop is embedded, and EmbedderChangedError if the project's embedder changes meanwhile.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
@@ -24,9 +23,9 @@ def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
 
 
 def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> PreparedVersion:
-    """That version and its queue, in the vectors of the record's embedder; the project stays as it is.
+    """The cold start and its queue, for the embedder of `project`; the stored project stays as it is.
 
-    Raises ModelError where no published crop is embedded yet.
+    Raises ModelError if no published crop is embedded.
     """
     pool = workspace.pool(project.embedder)
     state = read_pool_state(workspace, pool, project.id)

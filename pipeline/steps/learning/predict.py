@@ -1,4 +1,4 @@
-"""A head + embeddings -> what it says of each crop, and whether it can know."""
+"""A model version + embeddings -> its predictions, and which of them are guesses."""
 
 from __future__ import annotations
 
@@ -8,47 +8,67 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import registry
 from pipeline.acquisition.novelty import NoveltyDetector
-from pipeline.arrays import BLOCK
+from pipeline.arrays import BLOCK, Ints
 from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
+from pipeline.records import ModelRecord
+from pipeline.steps.learning.pool_state import novelty_detector
+from pipeline.store.pool import Pool
+from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """What a head says, row by row."""
+    """The predictions for N crops."""
 
-    said: npt.NDArray[np.intp]  # (N,) category ids, the likeliest
-    probability: npt.NDArray[np.float32]  # (N,) calibrated, of what is said
-    novel: npt.NDArray[np.bool_]  # (N,) far from everything labelled: what is said is a guess
-
-
-def predict_rows(
-    head: LinearHead,
-    known: NoveltyDetector,
-    vectors: npt.NDArray[np.float16],
-    rows: npt.NDArray[np.intp],
-    sequences: npt.NDArray[np.intp] | None = None,
-) -> Predictions:
-    """The answers for `rows` (N,) of `vectors`, which are read a block at a time.
-
-    With `sequences` (N,) the rows of each sequence answer together (`heads.pooling`).
-    """
-    classes = np.array(head.classes, np.intp)
-    said, probability = np.empty(len(rows), np.intp), np.empty(len(rows), np.float32)
-    novel = np.empty(len(rows), np.bool_)
-    for part in _blocks(np.arange(len(rows)) if sequences is None else sequences):
-        block = vectors[rows[part]]
-        probabilities = head.probabilities(block)
-        if sequences is not None:
-            probabilities = pooled(probabilities, sequences[part])
-        said[part], probability[part] = classes[probabilities.argmax(axis=1)], probabilities.max(axis=1)
-        novel[part] = known.is_novel(block)
-    return Predictions(said=said, probability=probability, novel=novel)
+    category: Ints  # (N,) ids of the most likely categories
+    probability: npt.NDArray[np.float32]  # (N,) calibrated, of these categories
+    novel: npt.NDArray[np.bool_]  # (N,) far from everything labelled: the prediction is a guess
 
 
-def _blocks(sequences: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
-    """The rows of `sequences` (N,) in blocks that part no sequence."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedVersion:
+    """A model version that has a head, with all that it needs to predict."""
+
+    record: ModelRecord
+    pool: Pool  # of the version's embedder
+    head: LinearHead
+    novelty: NoveltyDetector
+
+    def predict(self, rows: Ints, sequences: Ints | None = None) -> Predictions:
+        """The predictions for the pool's `rows` (N,); the pool is read a block at a time.
+
+        With `sequences` (N,), the predictions of each sequence are pooled (`heads.pooling`).
+        """
+        classes = np.array(self.head.classes, np.intp)
+        category, probability = np.empty(len(rows), np.intp), np.empty(len(rows), np.float32)
+        novel = np.empty(len(rows), np.bool_)
+        for part in _blocks(np.arange(len(rows)) if sequences is None else sequences):
+            vectors = self.pool.vectors[rows[part]]
+            probabilities = self.head.probabilities(vectors)
+            if sequences is not None:
+                probabilities = pooled(probabilities, sequences[part])
+            category[part] = classes[probabilities.argmax(axis=1)]
+            probability[part] = probabilities.max(axis=1)
+            novel[part] = self.novelty.is_novel(vectors)
+        return Predictions(category=category, probability=probability, novel=novel)
+
+
+def load_version(workspace: Workspace, record: ModelRecord) -> LoadedVersion:
+    """Load the version's head and its pool. Raises ModelError if it has no head or its files are damaged."""
+    pool = workspace.pool(record.embedder)
+    return LoadedVersion(
+        record=record,
+        pool=pool,
+        head=registry.load_head(workspace.data_dir, record),
+        novelty=novelty_detector(workspace, pool, registry.learned(workspace.data_dir, record)),
+    )
+
+
+def _blocks(sequences: Ints) -> Iterator[Ints]:
+    """The positions in `sequences` (N,), in blocks that never split a sequence."""
     order = np.argsort(sequences, kind="stable")
     ends = np.flatnonzero(np.diff(sequences[order], append=-1)) + 1
     start = 0

@@ -1,4 +1,4 @@
-"""Embeddings + a head -> the next crops to label: the queue of a model version."""
+"""Embeddings + a head -> the queue of a model version: the next crops to label."""
 
 from __future__ import annotations
 
@@ -23,98 +23,97 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedVersion:
-    """A version that may become current as it is."""
+    """A version that is ready to become current."""
 
     record: ModelRecord
     queue: Sequence[PredictionRecord]
 
 
 def build_queue(
-    workspace: Workspace,
-    state: PoolState,
-    version: str,
-    head: LinearHead | None,
-    learned: Iterable[str],
+    workspace: Workspace, state: PoolState, version: str, head: LinearHead | None, learned: Iterable[str]
 ) -> list[PredictionRecord]:
-    """The next crops: by `acquisition.coverage`, with the audit crops among them.
+    """The next `state.queue_length` crops, by `acquisition.coverage`, with the audit crops among them.
 
-    `head` is the version's and `learned` what it was fitted on; None and nothing before any label.
-    Crops that the version's answers settle (`wildloop accept`) are left out. Audit crops that were asked
-    for come before all, and beyond the length. Audit and novel crops come without an answer: a person shall
-    look at them with open eyes. The same version and the same standing give the same queue.
+    `head` is the version's and `learned` the detections it was fitted on; a cold start has neither. Crops
+    whose prediction is accepted (`wildloop accept`) are left out. Audit crops drawn on request come before
+    all others and do not count towards the length. Audit and novel crops come without a suggestion, so
+    that people judge them unbiased. The same version and state give the same queue.
     """
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
     with workspace.database.read() as conn:
         accepted = acceptances.for_version(conn, version)
-    known = novelty_detector(workspace, pool, learned)
-    waiting, value = _open(state, head, known, accepted)
+    novelty = novelty_detector(workspace, pool, learned)
+    waiting, value = _open(state, head, novelty, accepted)
     chosen = coverage.choose(
         pool.vectors,
         waiting,
         state.seen,
         value,
-        lambda at: sequences_of(workspace, pool, waiting[at]),
+        lambda places: sequences_of(workspace, pool, waiting[places]),
         state.queue_length,
         rng,
     )
     index = pool.index
-    first, among = (
-        np.array([index[one] for one in drawn if one in index], np.intp)
-        for drawn in (state.audit.requested, state.audit.waiting)
+    requested, interleaved = (
+        np.array([index[crop] for crop in crops if crop in index], np.intp)
+        for crops in (state.audit.requested, state.audit.waiting)
     )
-    rows = np.concatenate([first, audit.interleaved(chosen, among)[: state.queue_length]])
-    hidden = np.isin(rows, first) | np.isin(rows, among)
-    novel = known.is_novel(pool.vectors[rows])
+    rows = np.concatenate([requested, audit.interleaved(chosen, interleaved)[: state.queue_length]])
+    hidden = np.isin(rows, requested) | np.isin(rows, interleaved)
+    novel = novelty.is_novel(pool.vectors[rows])
     return _records([pool.ids[row] for row in rows], pool.vectors[rows], head, hidden | novel, novel)
 
 
 def queue_score(rank: int, length: int) -> float:
-    """Label Studio's order within a queue: 0 up to 1, lowest first. What is in no queue scores above."""
+    """The score by which Label Studio orders the queue: from 0 up to, not including, 1, lowest first.
+
+    Tasks outside the queue score 1 or more.
+    """
     return rank / length
 
 
-def activate_version(workspace: Workspace, ready: PreparedVersion) -> ModelRecord:
+def activate_version(workspace: Workspace, prepared: PreparedVersion) -> ModelRecord:
     """Make the version current with its queue, in one transaction.
 
-    Where it is current with this very queue nothing changes, and nothing is pushed a second time.
-    EmbedderChangedError where the project went over to another embedder than the version's: its queue
-    is in vectors that the project has left.
+    If it is current with this same queue, nothing changes and nothing is pushed again. Raises
+    EmbedderChangedError if the project's embedder is not the version's any more: the queue would be built
+    from vectors that the project does not use.
     """
-    record, queue = ready.record, ready.queue
+    record, queue = prepared.record, prepared.queue
     with workspace.database.write() as conn:
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:
             stored = predictions.queue(conn, record.version)
-            if [one.detection_id for one in stored] == [one.detection_id for one in queue]:
+            if [row.detection_id for row in stored] == [row.detection_id for row in queue]:
                 return current
         models.activate(conn, record, queue)
         return models.get(conn, record.version)
 
 
 def _open(
-    state: PoolState, head: LinearHead | None, known: NoveltyDetector, accepted: Acceptance | None
+    state: PoolState, head: LinearHead | None, novelty: NoveltyDetector, accepted: Acceptance | None
 ) -> tuple[Ints, Doubles]:
-    """The waiting rows that no accepted answer settles, and what the label of each may teach."""
+    """The waiting rows without an accepted prediction, and how much the label of each may teach."""
     rows = state.waiting
     if head is None:
         return rows, coverage.worth(None, np.zeros(0, np.intp), len(rows))
-    column = {category: at for at, category in enumerate(head.classes)}
-    labels = np.array([column.get(one, len(column)) for one in state.labels.values()], np.intp)
-    least = {} if accepted is None else accepted.thresholds
-    needed = np.array([least.get(one, np.inf) for one in head.classes])
+    column = {category: place for place, category in enumerate(head.classes)}
+    labels = np.array([column.get(label, len(column)) for label in state.labels.values()], np.intp)
+    thresholds = {} if accepted is None else accepted.thresholds
+    needed = np.array([thresholds.get(category, np.inf) for category in head.classes])
     value: Doubles = np.empty(len(rows))
-    left = np.empty(len(rows), np.bool_)
+    is_open = np.empty(len(rows), np.bool_)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
-        block = state.pool.vectors[rows[part]]
-        probabilities = head.probabilities(block)
+        vectors = state.pool.vectors[rows[part]]
+        probabilities = head.probabilities(vectors)
         value[part] = rarity_weighted_gini(probabilities, labels)
         settled = probabilities.max(axis=1) >= needed[probabilities.argmax(axis=1)]
         if accepted is not None and settled.any():
             settled &= rows[part] < accepted.pool_size
-            settled[settled] = ~known.is_novel(block[settled])
-        left[part] = ~settled
-    return rows[left], value[left]
+            settled[settled] = ~novelty.is_novel(vectors[settled])
+        is_open[part] = ~settled
+    return rows[is_open], value[is_open]
 
 
 def _records(
@@ -124,23 +123,23 @@ def _records(
     hidden: Bools,
     novel: Bools,
 ) -> list[PredictionRecord]:
-    """The queue's rows, with the head's answer where it is not `hidden` (K,)."""
-    answers: list[tuple[int, float] | None] = [None] * len(ids)
+    """The K rows of the queue, with the head's prediction for those that are not `hidden` (K,)."""
+    suggestions: list[tuple[int, float] | None] = [None] * len(ids)
     if head is not None:
         probabilities = head.probabilities(vectors)
         best = probabilities.argmax(axis=1)
-        answers = [
+        suggestions = [
             None if hidden[rank] else (head.classes[best[rank]], float(probabilities[rank, best[rank]]))
             for rank in range(len(ids))
         ]
     return [
         PredictionRecord(
-            detection_id=one,
+            detection_id=crop,
             rank=rank,
             score=queue_score(rank, len(ids)),
-            category_id=None if answer is None else answer[0],
-            probability=None if answer is None else answer[1],
+            category_id=None if suggestion is None else suggestion[0],
+            probability=None if suggestion is None else suggestion[1],
             novel=bool(novel[rank]),
         )
-        for rank, (one, answer) in enumerate(zip(ids, answers, strict=True))
+        for rank, (crop, suggestion) in enumerate(zip(ids, suggestions, strict=True))
     ]

@@ -1,123 +1,148 @@
-"""Oracle + embeddings -> a model version, evaluated on what it did not see, and its queue."""
+"""Oracle + embeddings -> a model version with held-out metrics, and its queue."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
 
 from pipeline import heads, registry
 from pipeline.errors import ModelError
 from pipeline.identity import json_digest
 from pipeline.records import ModelRecord, ProjectRecord, Role, utc_now
-from pipeline.steps.learning import audit
-from pipeline.steps.learning.pool_state import examples_of, learned, read_pool_state
+from pipeline.steps.learning.audit import audit_metrics
+from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
-from pipeline.store import audits, candidates, categories, embeddings, models, oracle, projects
-from pipeline.store.candidates import CropPlace
-from pipeline.store.pool import Pool
+from pipeline.steps.learning.training_set import TrainingSet, read_training_set
+from pipeline.store import audits, embeddings, models, oracle, projects
 from pipeline.workspace import Workspace
 
 RECIPE = 2  # of the training: another number makes another version of the same labels
-TOO_FEW = "no labelled crop is embedded yet, beside those of the audit"
+TOO_FEW = "no labelled crop is embedded yet, apart from those of the audit"
 
 log = logging.getLogger(__name__)
 
 
-def train(workspace: Workspace, project_id: int) -> ModelRecord | None:
-    """Learn from every current label but the audit's, make that version current and refill its queue.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Inputs:
+    """All that a training reads, at one moment."""
 
-    The same labels give the version that they gave before: no new one, and nothing changes unless its
-    queue does. None, for the reason `TOO_FEW`, where there is nothing to learn from. Until the end
-    the old version stays current; then version, queue and project change in one transaction. Where the
-    project went over to another embedder meanwhile, nothing changes: EmbedderChangedError.
+    project: ProjectRecord  # with the embedder to train for
+    crops: TrainingSet
+    digest: str  # of the labels, the places and the embedder
+    counts: Mapping[str, int]  # metrics that say when the next training is due
+    stored: ModelRecord | None  # the version of these inputs, if it was made before
+    current: ModelRecord | None
+    next_number: int  # of a new version
+    embedder_learned: bool  # whether the embedder itself has learned from these labels
+
+
+def train(workspace: Workspace, project_id: int) -> ModelRecord | None:
+    """Train on every current label but the audit's, and make that version current with a new queue.
+
+    The same labels give the same version again, and nothing changes unless its queue does. Returns None,
+    for the reason `TOO_FEW`, if there is nothing to learn from. The former version stays current until
+    the end; then version, queue and project change in one transaction. Raises EmbedderChangedError if
+    the project's embedder changes meanwhile; nothing else changes then.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-    ready = prepare_version(workspace, project)
-    return None if ready is None else activate_version(workspace, ready)
+    prepared = prepare_version(workspace, project)
+    return None if prepared is None else activate_version(workspace, prepared)
 
 
 def prepare_version(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
-    """The version of the labels there are, in the vectors of the record's embedder, and its queue.
+    """The version of the current labels and its queue, for the embedder of `project`.
 
-    Its files are written; the project stays as it is. None, for the reason `TOO_FEW`, where there is
-    nothing to learn from.
+    Its files are written; the stored project stays as it is. Returns None, for the reason `TOO_FEW`, if
+    there is nothing to learn from.
     """
-    with workspace.database.read() as conn:
-        labels = learned(conn, project.id)
-        known = {
-            "labels_known": oracle.label_count(conn, project.id),
-            "audit_known": audits.label_count(conn, project.id),
-        }
-        names = categories.names(conn)
     pool = workspace.pool(project.embedder)
-    labelled = sorted(one for one in labels if one in pool.index)
-    if not labelled:
-        return None
     with workspace.database.read() as conn:
-        places = candidates.places(conn, labelled)
-    record, head = _version(workspace, project, pool, labels, places, names, known)
+        crops = read_training_set(conn, pool, project.id)
+        if not crops.ids:
+            return None
+        inputs = _read_inputs(conn, project, crops)
+    record, head = _stored_version(workspace, inputs) or _new_version(workspace, inputs)
     state = read_pool_state(workspace, pool, project.id)
-    return PreparedVersion(record=record, queue=build_queue(workspace, state, record.version, head, labelled))
+    return PreparedVersion(
+        record=record, queue=build_queue(workspace, state, record.version, head, crops.ids)
+    )
 
 
-def _version(
-    workspace: Workspace,
-    project: ProjectRecord,
-    pool: Pool,
-    labels: Mapping[str, int],
-    places: Mapping[str, CropPlace],
-    names: Mapping[int, str],
-    known: Mapping[str, int],
-) -> tuple[ModelRecord, heads.LinearHead]:
-    """The version of these labels, with its files written: the stored one, or a new one."""
-    inputs = json_digest(
+def _read_inputs(conn: sa.Connection, project: ProjectRecord, crops: TrainingSet) -> _Inputs:
+    digest = json_digest(
         {
             "recipe": RECIPE,
             "project": project.id,  # a version belongs to one project
             "embedder": project.embedder,
             "labels": [
-                [one, labels[one], places[one].sequence, places[one].location] for one in sorted(places)
+                [crop, crops.labels[crop], crops.places[crop].sequence, crops.places[crop].location]
+                for crop in crops.ids
             ],
         }
     )
-    with workspace.database.read() as conn:
-        record = models.by_digest(conn, project.id, inputs)
-        current = models.current(conn, project.id)
-        manifest = embeddings.get_embedder(conn, project.embedder).manifest
-        trained = sum(one.labels > 0 for one in models.all(conn, project.id))
-    if record is not None:
-        try:
-            return record, registry.load_head(workspace.data_dir, record)
-        except ModelError as exc:  # lost or damaged: the same inputs make its files again
-            log.warning("%s is made again: %s", record.version, exc)
-    sources = manifest.get("training", {}).get("data", {}).get("sources", ())
-    embedder_learned = not {Role.TARGET.value, f"project {project.id}"}.isdisjoint(sources)
-    ids = sorted(places)
-    fitted = heads.fit(
-        examples_of(pool, labels, places, names),
-        embedder=project.embedder,
-        seed=int(inputs[:8], 16),
+    manifest = embeddings.get_embedder(conn, project.embedder).manifest
+    return _Inputs(
+        project=project,
+        crops=crops,
+        digest=digest,
+        counts={
+            "labels_known": oracle.label_count(conn, project.id),
+            "audit_known": audits.label_count(conn, project.id),
+            "pool": len(crops.pool),
+        },
+        stored=models.by_digest(conn, project.id, digest),
+        current=models.current(conn, project.id),
+        next_number=1 + sum(record.labels > 0 for record in models.all(conn, project.id)),
+        embedder_learned=_has_learned(manifest, project),
     )
+
+
+def _has_learned(manifest: Mapping[str, Any], project: ProjectRecord) -> bool:
+    """Whether an embedder was trained on labels of the target pool."""
+    sources = manifest.get("training", {}).get("data", {}).get("sources", ())
+    return not {Role.TARGET.value, f"project {project.id}"}.isdisjoint(sources)
+
+
+def _stored_version(workspace: Workspace, inputs: _Inputs) -> tuple[ModelRecord, heads.LinearHead] | None:
+    """The version made of the same inputs before; None if there is none or its files are damaged."""
+    if inputs.stored is None:
+        return None
+    try:
+        return inputs.stored, registry.load_head(workspace.data_dir, inputs.stored)
+    except ModelError as exc:
+        log.warning("%s is trained again: %s", inputs.stored.version, exc)
+        return None
+
+
+def _new_version(workspace: Workspace, inputs: _Inputs) -> tuple[ModelRecord, heads.LinearHead]:
+    """Fit a head and write the version's files; a version whose files were damaged keeps its record."""
+    project, crops = inputs.project, inputs.crops
+    fitted = heads.fit(crops.examples(), embedder=project.embedder, seed=int(inputs.digest[:8], 16))
+    record = inputs.stored
     if record is None:
-        version = f"v{trained + 1}-{inputs[:8]}"
+        version = f"v{inputs.next_number}-{inputs.digest[:8]}"
+        audit = audit_metrics(workspace, crops.pool, project, fitted.head, len(crops.ids))
         record = ModelRecord(
             version=version,
             project_id=project.id,
             embedder=project.embedder,
-            digest=inputs,
-            labels=len(ids),
+            digest=inputs.digest,
+            labels=len(crops.ids),
             path=f"models/{project.id}/{version}",
-            parent=None if current is None else current.version,
-            metrics=fitted.metrics
-            | {
-                **known,
-                "pool": len(pool),
-                # Then these labels are known to the vectors themselves, and held-out figures are too high.
-                "embedder_learned": embedder_learned,
-                "audit": audit.figures(workspace, pool, project, fitted.head, len(ids)),
+            parent=None if inputs.current is None else inputs.current.version,
+            # If the embedder has learned from these labels, the held-out metrics are too optimistic.
+            metrics={
+                **fitted.metrics,
+                **inputs.counts,
+                "embedder_learned": inputs.embedder_learned,
+                "audit": audit,
             },
             created_at=utc_now(),
         )
-    registry.save(workspace.data_dir, record, fitted.head, names=names, learned=ids)
+    registry.save(workspace.data_dir, record, fitted.head, names=crops.names, learned=crops.ids)
     return record, fitted.head

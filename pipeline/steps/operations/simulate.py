@@ -21,8 +21,8 @@ from pipeline.simulation.strategies import STRATEGIES
 from pipeline.simulation.study import Study, study
 from pipeline.simulation.summary import aligned, summary
 from pipeline.steps.learning.schedule import new_labels_wanted
-from pipeline.steps.learning.train import TOO_FEW
-from pipeline.store import candidates, categories, oracle, projects
+from pipeline.steps.learning.training_set import read_training_set
+from pipeline.store import projects
 from pipeline.workspace import Workspace
 
 ROUND = 20  # labels before the first head, and at least from one to the next
@@ -77,20 +77,20 @@ def stored_pool(workspace: Workspace, project_id: int) -> LabelledPool:
     """Every labelled crop of the project that is embedded. Raises ModelError where there is none."""
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-        labels = oracle.labels(conn, project_id)
-        names = categories.names(conn)
     pool = workspace.pool(project.embedder)
-    labelled = sorted(one for one in labels if one in pool.index)
-    if not labelled:
-        raise ModelError(TOO_FEW, remedy="label crops of the project, or name a POOL.npz")
     with workspace.database.read() as conn:
-        places = candidates.places(conn, labelled)
+        crops = read_training_set(conn, pool, project_id, with_audit=True)
+    if not crops.ids:
+        raise ModelError(
+            "no labelled crop is embedded yet", remedy="label crops of the project, or name a POOL.npz"
+        )
+    places = [crops.places[crop] for crop in crops.ids]
     return labelled_pool(
         f"project {project.id} ({project.title})",
-        pool.rows(labelled),
-        np.array([names[labels[one]] for one in labelled]),
-        sequences=np.array([places[one].sequence for one in labelled]),
-        locations=np.array([places[one].location or "" for one in labelled]),
+        pool.rows(crops.ids),
+        np.array([crops.names[crops.labels[crop]] for crop in crops.ids]),
+        sequences=np.array([place.sequence for place in places]),
+        locations=np.array([place.location or "" for place in places]),
     )
 
 
