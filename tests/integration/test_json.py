@@ -180,8 +180,8 @@ def test_before_the_first_version_there_is_no_audit(run: Json, tmp_path: Path) -
 def test_label_studio(trained: Json) -> None:
     assert trained("push").keys() == PUSH
     reviewed = trained("review")
-    assert {"suspects", "labels", "waiting", "found", "asked"} == reviewed.keys()
-    assert (reviewed["labels"], reviewed["asked"]) == (60, None)
+    assert {"suspects", "labels", "waiting", "found", "requested"} == reviewed.keys()
+    assert (reviewed["labels"], reviewed["requested"]) == (60, None)
     synced = {"tasks", "new", "tasks_deleted", "foreign", "unreadable", "disputed", "training"}
     assert trained("sync").keys() == synced
 

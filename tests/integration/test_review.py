@@ -20,7 +20,7 @@ from pipeline.errors import StoreError
 from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.publish import publish
 from pipeline.steps.labelling.push import push
-from pipeline.steps.labelling.review import Suspect, review
+from pipeline.steps.labelling.review import ReviewRequest, Suspect, request_reviews, review
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, projects, reviews, tasks
 from pipeline.store.database import Database
