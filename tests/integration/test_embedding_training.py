@@ -206,7 +206,7 @@ def test_an_unfinished_training_goes_on_with_its_own_options_only(
     error = refusal(tmp_path, *command(workspace.dataset, "mine", epochs="1", loss="arcface"))
     assert "holds an unfinished training" in str(error)
     assert str(tmp_path / "trainings" / "mine") in str(error)
-    assert "run it again as it was" in str(error)
+    assert "run it with the same ones" in str(error)
 
     monkeypatch.setattr("pipeline.training.objectives.Objective.forward", fail)  # all steps were taken
     done = invoke(tmp_path, *command(workspace.dataset, "mine", epochs="1"))
