@@ -46,6 +46,7 @@ def make(out: Path, role: str, confidence: float, weak: bool, test_fraction: flo
     from pipeline.records import Role
     from pipeline.steps.datasets.dataset import Selection
     from pipeline.steps.datasets.dataset import make as make_dataset
+    from pipeline.steps.datasets.dataset_report import lines
     from pipeline.workspace import open_workspace
 
     workspace = open_workspace()
@@ -57,4 +58,5 @@ def make(out: Path, role: str, confidence: float, weak: bool, test_fraction: flo
         seed=seed,
     )
     report = make_dataset(workspace, out, selection, progress=True)
-    click.echo(str(report))
+    for line in lines(report):
+        click.echo(line)

@@ -65,6 +65,7 @@ def simulate(
     """
     from pipeline.simulation import npz_file
     from pipeline.steps.operations import simulate as step
+    from pipeline.steps.operations.simulation_report import lines
 
     if pool is not None and project is not None:
         raise click.UsageError("POOL.npz and --project name two pools: choose one")
@@ -76,7 +77,7 @@ def simulate(
 
         workspace = open_workspace()
         crops = step.stored_pool(workspace, chosen_project(workspace, project).id)
-    told = step.simulate(
+    result = step.simulate(
         crops,
         compared,
         seeds=seeds,
@@ -85,4 +86,5 @@ def simulate(
         processes=processes or os.cpu_count() or 1,
         progress=True,
     )
-    click.echo(told)
+    for line in lines(result):
+        click.echo(line)

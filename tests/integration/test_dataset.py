@@ -19,8 +19,8 @@ from pipeline.errors import ExportError
 from pipeline.exporters.classification import crop_name, folder_names
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, Role
 from pipeline.steps.datasets import dataset
-from pipeline.steps.datasets.dataset import Selection
-from pipeline.steps.datasets.dataset_report import DatasetReport
+from pipeline.steps.datasets.dataset import DatasetReport, Selection
+from pipeline.steps.datasets.dataset_report import lines
 from pipeline.store import categories, detections, images
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
@@ -172,7 +172,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     small: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.survey()
-    copy, done = dataset._copy, []
+    copy, done = dataset.copy_crop, []
 
     def stop_after_seven(*given: Any) -> bool:
         if len(done) == 7:
@@ -181,7 +181,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         return copy(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(dataset, "_copy", stop_after_seven)
+        patched.setattr(dataset, "copy_crop", stop_after_seven)
         with pytest.raises(KeyboardInterrupt):
             small.make()
     assert len(small.files()) == 7  # neither file of the splits, no draft
@@ -212,10 +212,10 @@ def test_photographs_of_several_species_are_left_out_and_counted(workspace: Work
     workspace.photograph("both.JPG", "red fox", "roe deer")
     workspace.photograph("blank box.JPG", "red fox", "empty")
     report = workspace.make()
-    assert report.several == 1
+    assert report.several_species == 1
     assert not any("both" in name for name in workspace.files())
     assert sum("blank box" in name for name in workspace.listed()) == 2
-    assert "1 photographs of several species left out" in str(report)
+    assert "1 photographs of several species left out" in "\n".join(lines(report))
 
 
 def test_only_sure_boxes_and_those_by_people_are_taken(workspace: Workspace) -> None:
@@ -223,10 +223,10 @@ def test_only_sure_boxes_and_those_by_people_are_taken(workspace: Workspace) -> 
     workspace.photograph("low.JPG", "red fox", confidence=0.9)
     workspace.photograph("drawn.JPG", "red fox", confidence=None)
     report = workspace.make()
-    assert report.unsure == 1
+    assert report.low_confidence == 1
     assert {"red fox/drawn.JPG"} <= workspace.files()
     assert not {"red fox/low.JPG"} & workspace.files()
-    assert workspace.make(confidence=0.5).unsure == 0
+    assert workspace.make(confidence=0.5).low_confidence == 0
 
 
 def test_labels_of_machines_and_the_other_pool_come_on_request(workspace: Workspace) -> None:
@@ -248,7 +248,9 @@ def test_crops_that_are_missing_or_broken_are_counted_with_the_remedy(small: Wor
     put(small.data_dir / "crops" / f"{broken}.jpg", b"no picture")
     report = small.make()
     assert (report.missing, len(report.broken)) == (2, 1)
-    assert "2 crops are missing: import their photographs again, without --rows-only" in str(report)
+    assert "2 crops are missing: import their photographs again, without --rows-only" in "\n".join(
+        lines(report)
+    )
     assert sum(report.crops.values()) == len(small.listed()) == 20
 
 
@@ -286,7 +288,7 @@ def test_photographs_of_an_older_dataset_are_told_not_removed(small: Workspace) 
     small.survey()
     put(small.out / "red fox" / "old.JPG", b"x")
     report = small.make()
-    assert report.strangers == 1
+    assert report.unlisted == 1
     assert (small.out / "red fox" / "old.JPG").exists()
 
 

@@ -49,8 +49,9 @@ def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path |
     """
     from pipeline.settings import Settings
     from pipeline.steps.embedding import evaluate as step
+    from pipeline.steps.embedding.evaluation_report import lines
 
-    told = step.evaluate(
+    result = step.evaluate(
         dataset,
         specs,
         data_dir=Settings.from_environ().data_dir,
@@ -58,4 +59,5 @@ def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path |
         against_baselines=baselines,
         progress=True,
     )
-    click.echo(told)
+    for line in lines(result):
+        click.echo(line)

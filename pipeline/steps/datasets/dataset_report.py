@@ -1,65 +1,33 @@
-"""What a classification dataset holds, and what was left out of it."""
+"""A classification dataset as lines of text."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-SPLITS = ("train", "test")
-EXAMPLES = 5  # broken crops named one by one
+from pipeline.steps.datasets.dataset import SPLITS, DatasetReport
+
+EXAMPLES = 5  # broken crops listed one by one
 
 
-@dataclass(kw_only=True)
-class DatasetReport:
-    """Filled while a dataset is made; `str()` is what the command prints."""
-
-    path: str
-    crops: Counter[tuple[str, str]] = field(default_factory=Counter)  # by class and split
-    places: Counter[str] = field(default_factory=Counter)  # by split: locations, or what stands for them
-    copied: int = 0  # the other crops were there
-    several: int = 0  # photographs of several species, left out
-    unsure: int = 0  # boxes that are not above the confidence
-    missing: int = 0  # crops that are not cut, or whose files are gone
-    broken: list[tuple[str, str]] = field(default_factory=list)  # crop files that are no pictures, and why
-    strangers: int = 0  # other photographs in the folder
-
-    def total(self, split: str) -> int:
-        """How many crops a split has."""
-        return sum(number for (_, one), number in self.crops.items() if one == split)
-
-    @property
-    def one_sided(self) -> list[tuple[str, str]]:
-        """Classes that are in one split alone, with that split."""
-        found = [(name, [one for one in SPLITS if self.crops[name, one]]) for name in self._classes]
-        return [(name, splits[0]) for name, splits in found if len(splits) == 1]
-
-    @property
-    def _classes(self) -> list[str]:
-        return sorted({name for name, _ in self.crops})
-
-    def lines(self) -> list[str]:
-        """The table of classes by split, then what was left out and what to beware of."""
-        rows = [
-            ("class", *SPLITS),
-            *((name, *(str(self.crops[name, one]) for one in SPLITS)) for name in self._classes),
-            ("all crops", *(str(self.total(one)) for one in SPLITS)),
-            ("locations", *(str(self.places[one]) for one in SPLITS)),
-        ]
-        wide = max(len(name) for name, *_ in rows)
-        facts = (
-            (self.several, "photographs of several species left out"),
-            (self.unsure, "labelled boxes left out: their confidence is not above the least"),
-            (self.missing, "crops are missing: import their photographs again, without --rows-only"),
-            (len(self.broken), "crops are no pictures: remove these files and import again"),
-            (self.strangers, "other photographs in the folder, which neither file lists"),
-        )
-        return [
-            f"{self.path}: {sum(map(self.total, SPLITS))} crops, {self.copied} of them copied now",
-            *("  ".join([f"  {name:{wide}}", *(f"{one:>8}" for one in counts)]) for name, *counts in rows),
-            *(f"  {number} {what}" for number, what in facts if number),
-            *(f"    {path}: {why}" for path, why in self.broken[:EXAMPLES]),
-            *(f"  warning: {name} is in {split} only" for name, split in self.one_sided),
-        ]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
+def lines(report: DatasetReport) -> Iterator[str]:
+    """The table of classes by split, what was left out, and what to beware of."""
+    rows = [
+        ("class", *SPLITS),
+        *((name, *(str(report.crops[name, split]) for split in SPLITS)) for name in report.classes),
+        ("all crops", *(str(report.total(split)) for split in SPLITS)),
+        ("locations", *(str(report.places[split]) for split in SPLITS)),
+    ]
+    width = max(len(name) for name, *_ in rows)
+    notes = (
+        (report.several_species, "photographs of several species left out"),
+        (report.low_confidence, "labelled boxes left out: their confidence is not above --confidence"),
+        (report.missing, "crops are missing: import their photographs again, without --rows-only"),
+        (len(report.broken), "crops cannot be read: remove these files and import again"),
+        (report.unlisted, "other photographs in the folder, which neither file lists"),
+    )
+    yield f"{report.path}: {sum(map(report.total, SPLITS))} crops, {report.copied} of them copied now"
+    for name, *counts in rows:
+        yield "  ".join([f"  {name:{width}}", *(f"{count:>8}" for count in counts)])
+    yield from (f"  {number} {note}" for number, note in notes if number)
+    yield from (f"    {path}: {why}" for path, why in report.broken[:EXAMPLES])
+    yield from (f"  warning: {name} is in {split} only" for name, split in report.one_sided)

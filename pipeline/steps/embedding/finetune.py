@@ -18,6 +18,7 @@ from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison, compare
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import clusters, numbered
+from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, ProjectRecord, Role
 from pipeline.steps.datasets import labelled_crops
 from pipeline.steps.datasets.dataset import Selection
@@ -85,7 +86,7 @@ def finetune(
     heads are compared, trained on the other labels with the vectors of either embedder. A killed run
     continues where it was; a finished one is only compared again, by the current labels. The project
     keeps its embedder: `use.use_embedder` changes it. Raises EmbedderError if the project's embedder was
-    not trained by Wildloop, or if there are too few labels.
+    not trained by Wildloop, or if there are too few labels, and ExportError if a file cannot be written.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
@@ -159,13 +160,8 @@ def _crops(workspace: Workspace, name: str, project: ProjectRecord) -> _Crops:
         "others": [asdict(crop) for crop in crops.pretraining],
         "own": [asdict(crop) for crop in crops.target],
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{CROPS}"
+    with atomic_file(path) as draft:
         draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(path)
-    except OSError as exc:
-        raise EmbedderError(f"{path} cannot be written: {exc.strerror}", remedy="is there room?") from exc
     return crops
 
 
