@@ -13,8 +13,10 @@ from .datasets import (
     make_dataset,
 )
 from .embedders import (
+    Change,
     Embedder,
     EmbedReport,
+    EvaluationResult,
     embed,
     evaluate,
     load_embedder,
@@ -77,6 +79,7 @@ from .learning import (
 )
 from .simulations import (
     LabelledPool,
+    SimulationResult,
     labelled_arrays,
     labelled_pool,
     simulate,
@@ -95,6 +98,7 @@ from .workspaces import (
 
 __all__ = [
     "AcceptReport",
+    "Change",
     "Combined",
     "DatasetReport",
     "DeploymentsReport",
@@ -103,6 +107,7 @@ __all__ = [
     "EmbedReport",
     "Embedder",
     "EmbedderError",
+    "EvaluationResult",
     "ExportError",
     "ExportOptions",
     "ExportReport",
@@ -124,6 +129,7 @@ __all__ = [
     "Selection",
     "Settings",
     "SettingsError",
+    "SimulationResult",
     "SourceError",
     "Status",
     "StoreError",

@@ -14,8 +14,7 @@ from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, meg
 from pipeline.exporters.source import ExportReport
 from pipeline.records import Role
 from pipeline.steps.datasets import dataset as dataset_step
-from pipeline.steps.datasets.dataset import Selection
-from pipeline.steps.datasets.dataset_report import DatasetReport
+from pipeline.steps.datasets.dataset import DatasetReport, Selection
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import projects
 from pipeline.workspace import Workspace

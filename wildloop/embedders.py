@@ -11,13 +11,16 @@ from pipeline.steps.embedding import embed as embed_step
 from pipeline.steps.embedding import evaluate as evaluate_step
 from pipeline.steps.embedding import use as use_step
 from pipeline.steps.embedding.embed import EmbedReport
+from pipeline.steps.embedding.evaluate import EvaluationResult
 from pipeline.steps.embedding.use import Change
 from pipeline.workspace import Workspace
 from wildloop._choose import chosen
 
 __all__ = [
+    "Change",
     "EmbedReport",
     "Embedder",
+    "EvaluationResult",
     "embed",
     "evaluate",
     "load_embedder",
@@ -53,7 +56,7 @@ def evaluate(
     out: str | Path | None = None,
     against_baselines: bool = True,
     progress: bool = False,
-) -> str:
+) -> EvaluationResult:
     """Measure how well each embedder separates the species of a dataset that `make_dataset` wrote.
 
     `out` is a folder for evaluation.csv, maps and vectors. Raises SourceError and EmbedderError.

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from pipeline.simulation.labelled_pool import LabelledPool
 from pipeline.simulation.labelled_pool import labelled_pool as pool_of_arrays
 from pipeline.steps.operations import simulate as step
+from pipeline.steps.operations.simulate import SimulationResult
 from pipeline.workspace import Workspace
 from wildloop._choose import chosen
 
-__all__ = ["LabelledPool", "labelled_arrays", "labelled_pool", "simulate"]
+__all__ = ["LabelledPool", "SimulationResult", "labelled_arrays", "labelled_pool", "simulate"]
 
 
 def labelled_pool(workspace: Workspace, *, project: int | None = None) -> LabelledPool:
@@ -42,7 +43,7 @@ def simulate(
     budget: int = 1000,
     processes: int = 1,
     progress: bool = False,
-) -> str:
+) -> SimulationResult:
     """Compare query strategies on the pool, and write curves.csv, curves.png and report.html to `out`.
 
     `budget` is the number of labels of each strategy; each seed has its own train/test split. Raises

@@ -10,7 +10,6 @@ from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.records import Role
 from pipeline.render.datasets import dataset_report
-from pipeline.steps.datasets.dataset_report import SPLITS
 from pipeline.workspace import open_workspace
 
 COMMANDS = {
@@ -71,5 +70,5 @@ def make(
         seed=seed,
     )
     report = step.make(open_workspace(), out, selection, progress=True)
-    crops = {name: {split: report.crops[name, split] for split in SPLITS} for name, _ in sorted(report.crops)}
+    crops = {name: {split: report.crops[name, split] for split in step.SPLITS} for name in report.classes}
     emit({**plain(report), "crops": crops}, dataset_report(report), as_json=as_json)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.common import chosen_project, project_option
-from pipeline.cli.output import emit, json_option
+from pipeline.cli.output import emit, json_option, plain
 from pipeline.render.operations import simulation_result
 from pipeline.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from pipeline.steps.operations.simulate import SimulationResult
 
 
 @click.command()
@@ -88,4 +92,19 @@ def simulate(
         processes=processes or os.cpu_count() or 1,
         progress=True,
     )
-    emit(result, simulation_result(result), as_json=as_json)
+    emit(_outline(result), simulation_result(result), as_json=as_json)
+
+
+def _outline(result: SimulationResult) -> dict[str, Any]:
+    """The result without its arrays."""
+    study = result.study
+    return {
+        "pool": study.pool.source,
+        "crops": len(study.pool),
+        "species": study.pool.names,
+        "tested_by": study.splits[0].by,
+        "seeds": len(study.splits),
+        "budget": study.schedule.budget,
+        **plain(result.summary),
+        "files": result.files,
+    }

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.exporters.source import Basis, ExportReport
 from pipeline.render.text import count, indented, lines, paragraphs, table, tally
-from pipeline.steps.datasets.dataset_report import EXAMPLES, SPLITS, DatasetReport
+from pipeline.steps.datasets.dataset import SPLITS, DatasetReport
 
 if TYPE_CHECKING:
     from pipeline.steps.datasets.export import StoreExport
+
+SHOWN = 5  # broken crops named one by one
 
 _BASES = {
     Basis.PEOPLE: "detections labelled by people",
@@ -51,8 +53,7 @@ def export_basis(source: StoreExport) -> str:
 
 def dataset_report(report: DatasetReport) -> str:
     """Classes by split, what was left out, and what to beware of."""
-    classes = sorted({name for name, _ in report.crops})
-    rows = [(name, [report.crops[name, split] for split in SPLITS]) for name in classes]
+    rows = [(name, [report.crops[name, split] for split in SPLITS]) for name in report.classes]
     rows += [
         ("all crops", [report.total(split) for split in SPLITS]),
         ("locations", [report.places[split] for split in SPLITS]),
@@ -71,17 +72,17 @@ def dataset_report(report: DatasetReport) -> str:
             lines(
                 tally(
                     [
-                        (report.several, "photographs of several species left out"),
-                        (report.unsure, "labelled boxes left out: their confidence is too low"),
+                        (report.several_species, "photographs of several species left out"),
+                        (report.low_confidence, "labelled boxes left out: their confidence is too low"),
                         (
                             report.missing,
                             "crops missing: import their photographs again, without --rows-only",
                         ),
                         (len(report.broken), "crops unreadable: remove these files and import again"),
-                        (report.strangers, "other photographs in the folder, listed in neither file"),
+                        (report.unlisted, "other photographs in the folder, listed in neither file"),
                     ]
                 ),
-                indented(lines(*(f"{path}: {why}" for path, why in report.broken[:EXAMPLES]))),
+                indented(lines(*(f"{path}: {why}" for path, why in report.broken[:SHOWN]))),
             )
         ),
         lines(*(f"warning: {name} is in {split} only" for name, split in report.one_sided)),

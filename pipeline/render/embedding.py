@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.evaluation.probe import LABELS
+from pipeline.evaluation.retrieval import NEIGHBOURS
 from pipeline.render.learning import held_out_accuracy, version_metrics
-from pipeline.render.text import count, decimal, facts, indented, lines, share, table
+from pipeline.render.text import count, decimal, facts, indented, lines, paragraphs, share, table
 
 if TYPE_CHECKING:
+    from pipeline.evaluation.results import EvaluationRow
     from pipeline.steps.embedding.embed import BrokenCrop, EmbedReport
+    from pipeline.steps.embedding.evaluate import EvaluationResult
     from pipeline.steps.embedding.export import ExportedEmbedder
     from pipeline.steps.embedding.finetune import Finetuning
     from pipeline.steps.embedding.list import DamagedEmbedder, TrainedEmbedder
@@ -63,7 +67,7 @@ def training_report(report: EmbedderTraining) -> str:
                 ]
             )
         ),
-        _unread(report.broken),
+        _unread(report.broken, "skipped in training"),
     )
 
 
@@ -194,14 +198,74 @@ def _facts_of(embedder: TrainedEmbedder) -> Iterator[tuple[str, str]]:
     yield "used by", f"project {used}" if used else "no project"
 
 
-def _unread(broken: Mapping[str, str]) -> str:
+def _unread(broken: Mapping[str, str], then: str) -> str:
     if not broken:
         return ""
     return lines(
-        f"{count(len(broken), 'crops')} cannot be read, skipped in training:",
+        f"{count(len(broken), 'crops')} cannot be read, {then}:",
         *(f"  {name}: {broken[name]}" for name in sorted(broken)[:SHOWN]),
     )
 
 
-def evaluation_result(result: str) -> str:
-    return result
+def evaluation_result(result: EvaluationResult) -> str:
+    """The embedders side by side on each part, what limits the comparison, and the files written."""
+    parts = result.parts
+    few = f"; {len(parts.few_species):,} species held out" if parts.few else ""
+    rest = f"; {count(result.left_out, 'images')} without one species left out" if result.left_out else ""
+    return paragraphs(
+        f"{result.dataset}: {count(len(parts.species), 'crops')} of {count(len(parts.names), 'species')}, "
+        f"{len(parts.places.queries):,} in the test part (by {parts.by}){few}{rest}",
+        *(
+            _evaluated([row for row in result.rows if row.held_out == held_out])
+            for held_out in dict.fromkeys(row.held_out for row in result.rows)
+        ),
+        lines(
+            *(
+                f"* {row.embedder} was trained on {row.species_learned} of the {len(parts.few_species)} "
+                "held-out species: its figures for these are no fair test"
+                for row in result.rows
+                if row.species_learned
+            )
+        ),
+        None if parts.few else f"{count(len(parts.names), 'species')} are too few to hold some out",
+        lines(*result.unavailable),
+        lines(
+            f"{', '.join(result.unfair)} may have learned from the test part: train with "
+            "`wildloop embedding train --dataset`",
+            "on a folder with both train.json and test.json to be sure",
+        )
+        if result.unfair
+        else None,
+        _unread(result.broken, "left out"),
+        lines(*map(str, result.files)),
+    )
+
+
+def _evaluated(rows: Sequence[EvaluationRow]) -> str:
+    """The table of one part."""
+    first = rows[0]
+    over = f"95% intervals over {count(first.interval_over, first.interval_by + 's')}"
+    return lines(
+        f"held-out {first.held_out}: {count(first.retrieval.queries, 'queries')}, "
+        f"{over if first.limits[0] else 'no intervals'}; probes judged on {count(first.judged, 'crops')}",
+        "",
+        table(
+            (
+                *("embedder", "recall@1", "MAP@R", f"k-NN\nk = {NEIGHBOURS}"),
+                *(f"probe\n{labels:,} labels" for labels in LABELS),
+            ),
+            [
+                (
+                    row.embedder + " *" * bool(row.species_learned),
+                    *(_metric(*pair) for pair in zip(row.metrics, row.limits, strict=True)),
+                    *(decimal(accuracy, 3) for accuracy in row.probes),
+                )
+                for row in rows
+            ],
+            "l" + "r" * (3 + len(LABELS)),
+        ),
+    )
+
+
+def _metric(value: float | None, limits: tuple[float, float] | None) -> str:
+    return decimal(value, 3) + (f" ({limits[0]:.2f}-{limits[1]:.2f})" if value is not None and limits else "")

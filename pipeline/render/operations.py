@@ -20,10 +20,12 @@ from pipeline.render.text import (
     paragraphs,
     printable,
     share,
+    table,
 )
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
+    from pipeline.steps.operations.simulate import SimulationResult
     from pipeline.steps.operations.status import ModelStatus, ProjectStatus, Status
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -121,5 +123,14 @@ def _errors(report: Status) -> str:
     return f"Last errors\n{indented(columns(rows, 'll'))}" if rows else ""
 
 
-def simulation_result(result: str) -> str:
-    return result
+def simulation_result(result: SimulationResult) -> str:
+    """The strategies side by side, and the files written."""
+    pool, splits = result.study.pool, result.study.splits
+    seeds = f"means over {len(splits)} seeds [95% interval]" if len(splits) > 1 else "one seed: no interval"
+    header = [title.replace("|", "\n") for title in result.summary.header()]
+    return paragraphs(
+        f"{pool.source}: {count(len(pool), 'crops')} of {count(len(pool.names), 'species')}, tested by "
+        f"{splits[0].by}; {seeds}",
+        table(header, result.summary.cells(), "l" + "r" * (len(header) - 1)),
+        lines(*map(str, result.files)),
+    )

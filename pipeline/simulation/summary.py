@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,16 +98,6 @@ def at_milestones(study: Study, figure: str) -> Iterator[tuple[str, ...]]:
         curves = study.of(name)
         values = ([curve.at(labels, figure) for curve in curves] for labels in milestones(study))
         yield (name, *(reached(each, digits=3) for each in values))
-
-
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table as lines of text, the first column aligned left; `|` separates two lines in the header."""
-    above = [title.partition("|")[::2] for title in header]
-    table = [*map(list, zip(*above, strict=True)), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    for row in table:
-        first, *others = (f"{cell:{'>' if n else '<'}{widths[n]}}" for n, cell in enumerate(row))
-        yield "  ".join([first, *others]).rstrip()
 
 
 def _end(curve: Curve) -> float:

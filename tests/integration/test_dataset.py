@@ -20,8 +20,7 @@ from pipeline.exporters.classification import crop_name, folder_names
 from pipeline.records import Box, DetectionKind, DetectionRecord, ImageRecord, Role
 from pipeline.render.datasets import dataset_report
 from pipeline.steps.datasets import dataset
-from pipeline.steps.datasets.dataset import Selection
-from pipeline.steps.datasets.dataset_report import DatasetReport
+from pipeline.steps.datasets.dataset import DatasetReport, Selection
 from pipeline.store import categories, detections, images
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
@@ -218,7 +217,7 @@ def test_photographs_of_several_species_are_left_out_and_counted(workspace: Work
     workspace.photograph("both.JPG", "red fox", "roe deer")
     workspace.photograph("blank box.JPG", "red fox", "empty")
     report = workspace.make()
-    assert report.several == 1
+    assert report.several_species == 1
     assert not any("both" in name for name in workspace.files())
     assert sum("blank box" in name for name in workspace.listed()) == 2
     assert "1  photograph of several species left out" in dataset_report(report)
@@ -229,10 +228,10 @@ def test_only_sure_boxes_and_those_by_people_are_taken(workspace: Workspace) -> 
     workspace.photograph("low.JPG", "red fox", confidence=0.9)
     workspace.photograph("drawn.JPG", "red fox", confidence=None)
     report = workspace.make()
-    assert report.unsure == 1
+    assert report.low_confidence == 1
     assert {"red fox/drawn.JPG"} <= workspace.files()
     assert not {"red fox/low.JPG"} & workspace.files()
-    assert workspace.make(confidence=0.5).unsure == 0
+    assert workspace.make(confidence=0.5).low_confidence == 0
 
 
 def test_labels_of_machines_and_the_other_pool_come_on_request(workspace: Workspace) -> None:
@@ -292,7 +291,7 @@ def test_photographs_of_an_older_dataset_are_told_not_removed(small: Workspace) 
     small.survey()
     put(small.out / "red fox" / "old.JPG", b"x")
     report = small.make()
-    assert report.strangers == 1
+    assert report.unlisted == 1
     assert (small.out / "red fox" / "old.JPG").exists()
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.output import emit, json_option
 from pipeline.render.embedding import evaluation_result
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.results import EvaluationRow
+    from pipeline.steps.embedding.evaluate import EvaluationResult
 
 
 @click.command()
@@ -61,4 +66,37 @@ def evaluate(dataset: Path, specs: tuple[str, ...], baselines: bool, out: Path |
         against_baselines=baselines,
         progress=True,
     )
-    emit(result, evaluation_result(result), as_json=as_json)
+    emit(_outline(result), evaluation_result(result), as_json=as_json)
+
+
+def _outline(result: EvaluationResult) -> dict[str, Any]:
+    """The result without its arrays."""
+    parts = result.parts
+    return {
+        "dataset": result.dataset,
+        "crops": len(parts.species),
+        "species": parts.names,
+        "held_out_species": [parts.names[number] for number in parts.few_species] if parts.few else [],
+        "test_crops": len(parts.places.queries),
+        "split_by": parts.by,
+        "left_out": result.left_out,
+        "rows": [_row(row) for row in result.rows],
+        "unavailable": result.unavailable,
+        "unfair": result.unfair,
+        "broken": result.broken,
+        "files": result.files,
+    }
+
+
+def _row(row: EvaluationRow) -> dict[str, Any]:
+    from pipeline.evaluation.probe import LABELS
+    from pipeline.evaluation.results import RETRIEVED
+
+    outline = {name: getattr(row, name) for name in ("embedder", "spec", "dimension", "held_out", "judged")}
+    outline["queries"] = row.retrieval.queries
+    for name, value, limits in zip(RETRIEVED, row.metrics, row.limits, strict=True):
+        low, high = limits or (None, None)
+        outline[name] = {"value": value, "low": low, "high": high}
+    outline["probes"] = dict(zip(LABELS, row.probes, strict=True))
+    names = ("interval_by", "interval_over", "species_learned")
+    return outline | {name: getattr(row, name) for name in names}

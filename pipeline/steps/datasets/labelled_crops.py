@@ -1,4 +1,4 @@
-"""Labelled crops to learn an embedder from: of a dataset folder, or of the store."""
+"""The labelled crops to train an embedder on: those of a dataset folder, or those of the store."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pipeline.evaluation import dataset_folder
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import held_out_species
 from pipeline.records import EMPTY
-from pipeline.steps.datasets.dataset import Selection, choose
-from pipeline.steps.datasets.dataset_report import DatasetReport
+from pipeline.steps.datasets.dataset import DatasetReport, Selection, choose
 from pipeline.store import audits, categories
 from pipeline.store.labelled import crops_by_image
 from pipeline.workspace import Workspace
 
 
 def of_folder(folder: Path, *, hold_out_species: bool = False) -> list[Crop]:
-    """The crops of train.json, with file names below the folder; those of test.json are left to judge by.
+    """The crops of train.json, with file names below the folder; those of test.json are for evaluation.
 
-    `hold_out_species` leaves out the species that `steps.evaluate` holds out. Raises SourceError.
+    `hold_out_species` leaves out the species that `evaluate` holds out. Raises SourceError if no crop is
+    left, or if the folder is not a dataset.
     """
     crops = dataset_folder.read(folder).crops
     left_out = set(held_out_species([crop.species for crop in crops]) if hold_out_species else ())
@@ -30,29 +30,25 @@ def of_folder(folder: Path, *, hold_out_species: bool = False) -> list[Crop]:
 
 
 def of_store(workspace: Workspace, selection: Selection) -> list[Crop]:
-    """The crops that `dataset.make` would take, but `empty` ones and those of audits, which nothing learns.
+    """The crops that `dataset.make` would take, without `empty` crops and those of any audit.
 
-    File names are below the data folder.
-
-    Raises SourceError where there are none.
+    File names are below the data folder. Raises SourceError if no crop is left.
     """
-    report = DatasetReport(path="")
+    left_out = DatasetReport(path="")
     with workspace.database.read() as conn:
         names = categories.names(conn)
         audited = audits.drawn_ids(conn)
-        found = choose(
-            crops_by_image(conn, selection.roles, weak=selection.weak), workspace.data_dir, selection, report
-        )
+        labelled = crops_by_image(conn, selection.roles, weak=selection.weak)
         crops = [
             Crop(
-                file_name=str(one.crop_path),
-                species=names[one.category_id],
-                sequence=f"photograph {one.image_id}" if one.seq_id is None else f"sequence {one.seq_id}",
-                location=one.location,
+                file_name=str(crop.crop_path),
+                species=names[crop.category_id],
+                sequence=f"photograph {crop.image_id}" if crop.seq_id is None else f"sequence {crop.seq_id}",
+                location=crop.location,
                 tested=False,
             )
-            for one, _ in found
-            if names[one.category_id] != EMPTY and one.id not in audited
+            for crop, _ in choose(labelled, workspace.data_dir, selection, left_out)
+            if names[crop.category_id] != EMPTY and crop.id not in audited
         ]
     if not crops:
         pools = " or ".join(role.value for role in selection.roles)

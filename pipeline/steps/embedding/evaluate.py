@@ -1,9 +1,9 @@
-"""A dataset's crops -> how well each embedder keeps their species apart: a table, and files."""
+"""A dataset's crops -> how well each embedder keeps their species apart."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,36 +22,49 @@ from pipeline.evaluation import dataset_folder, scatter
 from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.partition import Partition, partition
+from pipeline.evaluation.results import COLUMNS, EvaluationRow, csv_cells, evaluation_rows
 from pipeline.files.atomic import atomic_file, write_error
 from pipeline.images import Photo, read_file
 from pipeline.splits import place_name
 from pipeline.steps.embedding.crop_vectors import crop_vectors
-from pipeline.steps.embedding.evaluation_report import COLUMNS, Row, cells, rows, table
 
-SHOWN = 5  # broken crops named one by one
-SAMPLE = 64  # crops that show untrained networks what crops look like
+SAMPLE = 64  # crops from which untrained networks take their normalisation statistics
 CSV = "evaluation.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult:
+    """The embedders compared."""
+
+    dataset: Path
+    parts: Partition  # of the crops that every embedder could read
+    left_out: int  # images of the dataset without exactly one species
+    rows: tuple[EvaluationRow, ...]
+    unavailable: tuple[str, ...]  # baselines that are missing, and why
+    unfair: tuple[str, ...]  # ids of embedders that may have learned from the test part
+    broken: Mapping[str, str]  # file name of a crop: why it could not be read
+    files: tuple[Path, ...]  # that were written
 
 
 @dataclass(kw_only=True)
 class _Embedded:
-    """What one embedder made of the crops."""
+    """The crops embedded by one embedder."""
 
-    embedder: str
+    embedder: str  # id
     spec: str
     manifest: Mapping[str, Any]
-    vectors: npt.NDArray[np.float16]  # (N, D), as a project keeps them; rows of broken crops mean nothing
-    broken: dict[int, str] = field(default_factory=dict)  # row: why
+    vectors: npt.NDArray[np.float16]  # (N, D), as a project stores them; rows of broken crops are zero
+    broken: dict[int, str] = field(default_factory=dict)  # row: why the crop could not be read
 
     @property
     def learned(self) -> list[str] | None:
-        """The species that it was trained to tell apart; None where its manifest does not say."""
+        """The species that it was trained on; None if its manifest does not name them."""
         training = self.manifest.get("training")
         classes = training.get("classes") if isinstance(training, Mapping) else None
-        return [str(one) for one in classes] if isinstance(classes, list) else None
+        return [str(name) for name in classes] if isinstance(classes, list) else None
 
     def is_fair(self, parts: Partition) -> bool:
-        """Whether the crops of test.json, and so their places, were left out of what it learned from."""
+        """Whether it was trained on train.json alone, so that it never saw the places of the test part."""
         data = self.manifest.get("training", {}).get("data", {})
         return parts.by == "test.json" and data.get("sources") == ["train.json"]
 
@@ -64,39 +77,32 @@ def evaluate(
     out: Path | None = None,
     against_baselines: bool = True,
     progress: bool = False,
-) -> str:
-    """Embed the labelled crops of the folder `dataset` with each of `specs`, and tell the figures in words.
+) -> EvaluationResult:
+    """Embed the labelled crops of the folder `dataset` with each of `specs`, and compare the embedders.
 
-    Checkpoints are compared with what they should beat, too, unless not `against_baselines`. With `out`,
-    evaluation.csv, and of each embedder a map and its vectors, are written there, each file whole or not at
-    all. A crop that cannot be read is left out for all. Raises SourceError where the dataset cannot be
-    used, EmbedderError where an embedder cannot, and FileError where the disk refuses.
+    Checkpoints are also compared with the baselines they should beat, unless not `against_baselines`.
+    With `out`, evaluation.csv and, for each embedder, a map and its vectors are written to that folder,
+    each file whole or not at all. A crop that cannot be read is left out for all embedders. Raises
+    SourceError if the dataset cannot be used, EmbedderError if an embedder cannot, and FileError if a
+    file cannot be written.
     """
     for spec in specs:
-        parse(spec)  # a slip in the last is told before the first has run
+        parse(spec)  # report an error in the last spec before embedding with the first
     listed = dataset_folder.read(dataset)
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise write_error(out, exc) from exc
-    done: dict[str, _Embedded] = {}
-    for spec in specs:
-        embedder = load(spec, data_dir=data_dir)
-        if embedder.id not in done:
-            done[embedder.id] = _embedded(embedder, spec, dataset, listed.crops, progress=progress)
-        del embedder  # a large network makes room for the next
-    unavailable = []
-    if against_baselines:
-        manifests = [one.manifest for one in done.values()]
-        for found in baselines(manifests, partial(_sample, dataset, listed.crops), data_dir=data_dir):
-            if isinstance(found, EmbedderError):
-                unavailable.append(str(found))
-            elif found.id not in done:
-                spec = str(found.manifest["spec"])
-                done[found.id] = _embedded(found, spec, dataset, listed.crops, progress=progress)
-            del found
-    broken = {row: why for one in done.values() for row, why in one.broken.items()}
+    embedded, unavailable = _embed_all(
+        dataset,
+        listed.crops,
+        specs,
+        data_dir=data_dir,
+        against_baselines=against_baselines,
+        progress=progress,
+    )
+    broken = {row: why for item in embedded for row, why in item.broken.items()}
     good = np.array([row for row in range(len(listed.crops)) if row not in broken], np.intp)
     if not len(good):
         raise SourceError(
@@ -104,84 +110,103 @@ def evaluate(
             remedy="run `wildloop dataset make` on it again",
         )
     crops = [listed.crops[row] for row in good]
-    parts = partition(crops, {name for one in done.values() for name in one.learned or ()})
-    judged: list[Row] = []
-    for one in done.values():
-        one.vectors = one.vectors[good]
-        judged += rows(one.embedder, one.spec, one.vectors, one.learned, parts)
-    told = [_heading(dataset, parts, listed.left_out), "", *table(judged, parts)]
-    if parts.few is None:
-        told += ["", f"{len(parts.names)} species are too few to hold some out"]
-    if unavailable:
-        told += ["", *unavailable]
-    unsure = [one.embedder for one in done.values() if one.learned and not one.is_fair(parts)]
-    if unsure:
-        told += ["", f"{', '.join(unsure)} may have learned from the test part: trained otherwise than by"]
-        told += ["`wildloop embedding train --dataset` on a folder with both train.json and test.json"]
-    if broken:
-        told += ["", f"{len(broken)} crops could not be read and are left out:"]
-        told += [f"  {listed.crops[row].file_name}: {broken[row]}" for row in sorted(broken)[:SHOWN]]
-    files = [] if out is None else _write(out, judged, list(done.values()), crops, parts)
-    return "\n".join([*told, *([""] if files else []), *map(str, files)])
+    parts = partition(crops, {name for item in embedded for name in item.learned or ()})
+    rows: list[EvaluationRow] = []
+    for item in embedded:
+        item.vectors = item.vectors[good]
+        rows += evaluation_rows(item.embedder, item.spec, item.vectors, item.learned, parts)
+    return EvaluationResult(
+        dataset=dataset,
+        parts=parts,
+        left_out=listed.left_out,
+        rows=tuple(rows),
+        unavailable=tuple(unavailable),
+        unfair=tuple(item.embedder for item in embedded if item.learned and not item.is_fair(parts)),
+        broken={listed.crops[row].file_name: broken[row] for row in sorted(broken)},
+        files=() if out is None else tuple(_write(out, rows, embedded, crops, parts)),
+    )
 
 
-def _embedded(embedder: Embedder, spec: str, folder: Path, crops: list[Crop], *, progress: bool) -> _Embedded:
+def _embed_all(
+    dataset: Path,
+    crops: list[Crop],
+    specs: Iterable[str],
+    *,
+    data_dir: Path,
+    against_baselines: bool,
+    progress: bool,
+) -> tuple[list[_Embedded], list[str]]:
+    """Embed the crops with every embedder and baseline, each once; also why baselines are missing."""
+    embedded: dict[str, _Embedded] = {}
+    unavailable: list[str] = []
+    for spec in specs:
+        embedder = load(spec, data_dir=data_dir)
+        if embedder.id not in embedded:
+            embedded[embedder.id] = _embed(embedder, spec, dataset, crops, progress=progress)
+        del embedder  # a large network makes room for the next
+    if against_baselines:
+        manifests = [item.manifest for item in embedded.values()]
+        for baseline in baselines(manifests, partial(_sample, dataset, crops), data_dir=data_dir):
+            if isinstance(baseline, EmbedderError):
+                unavailable.append(str(baseline))
+            elif baseline.id not in embedded:
+                spec = str(baseline.manifest["spec"])
+                embedded[baseline.id] = _embed(baseline, spec, dataset, crops, progress=progress)
+            del baseline
+    return list(embedded.values()), unavailable
+
+
+def _embed(embedder: Embedder, spec: str, folder: Path, crops: list[Crop], *, progress: bool) -> _Embedded:
+    """Raises EmbedderError if a vector is not finite, or does not fit into float16."""
     vectors = np.zeros((len(crops), embedder.dimension), np.float16)
-    done = _Embedded(embedder=embedder.id, spec=spec, manifest=embedder.manifest, vectors=vectors)
+    result = _Embedded(embedder=embedder.id, spec=spec, manifest=embedder.manifest, vectors=vectors)
     files = enumerate(folder / crop.file_name for crop in crops)
     with tqdm(total=len(crops), desc=embedder.id, unit="crop", disable=None if progress else True) as bar:
         for batch in crop_vectors(embedder, files):
-            done.broken |= {row: str(error) for row, error in batch.broken}
-            with np.errstate(over="ignore"):  # told below
+            result.broken |= {row: str(error) for row, error in batch.broken}
+            with np.errstate(over="ignore"):  # reported below
                 vectors[batch.keys] = batch.vectors
             bar.update(batch.crops)
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise EmbedderError(
-            f"{spec} makes numbers that are none, or beyond float16's 65504, first of {crops[row].file_name}",
+            f"{spec} produces NaN, infinite values or values beyond float16's 65504, first for "
+            f"{crops[row].file_name}",
             remedy="check its weights and preprocessing",
         )
-    return done
+    return result
 
 
 def _sample(folder: Path, crops: list[Crop]) -> list[Image.Image]:
     """Some of the crops that can be read, drawn at random."""
     drawn = np.sort(np.random.default_rng(0).permutation(len(crops))[:SAMPLE])
-    found = []
+    images = []
     for row in drawn:
-        with suppress(PhotoError):  # it is told when the crops are embedded
-            found.append(Photo(read_file(folder / crops[row].file_name)).pixels())
-    return found
-
-
-def _heading(dataset: Path, parts: Partition, left_out: int) -> str:
-    few = f"; {len(parts.few_species)} species held out" if parts.few else ""
-    rest = f"; {left_out} images without one species left out" if left_out else ""
-    return (
-        f"{dataset}: {len(parts.species)} crops of {len(parts.names)} species, "
-        f"{len(parts.places.queries)} in the test part (by {parts.by}){few}{rest}"
-    )
+        with suppress(PhotoError):  # reported when the crops are embedded
+            images.append(Photo(read_file(folder / crops[row].file_name)).pixels())
+    return images
 
 
 def _write(
-    out: Path, judged: list[Row], done: list[_Embedded], crops: list[Crop], parts: Partition
-) -> list[Path]:
-    """evaluation.csv, and the map and vectors of each; returns their paths."""
+    out: Path, rows: list[EvaluationRow], embedded: list[_Embedded], crops: list[Crop], parts: Partition
+) -> Iterator[Path]:
+    """Write evaluation.csv, and the map and vectors of each embedder; yields their paths."""
     with atomic_file(out / CSV) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(cells(row, parts.by) for row in judged)
+        writer.writerows(csv_cells(row, parts.by) for row in rows)
+    yield out / CSV
     shown = scatter.chosen(len(parts.species))
     keys = ((crop.species, crop.sequence, place_name(crop.location, crop.sequence)) for crop in crops)
     label, group, location = (np.array(column) for column in zip(*keys, strict=True))
-    written = [out / CSV]
-    for one in done:
-        places = scatter.layout(one.vectors[shown])
-        title = f"{one.embedder}: {len(shown):,} crops"
-        with atomic_file(out / f"map-{one.embedder}.png") as draft:
-            draft.write_bytes(scatter.png(places, parts.species[shown], parts.names, title))
-        with atomic_file(out / f"vectors-{one.embedder}.npz") as draft, draft.open("wb") as stream:
-            # As `wildloop simulate` reads them.
-            np.savez(stream, E=one.vectors, label=label, group=group, location=location)
-        written += [out / f"map-{one.embedder}.png", out / f"vectors-{one.embedder}.npz"]
-    return written
+    for item in embedded:
+        map_path, vectors_path = out / f"map-{item.embedder}.png", out / f"vectors-{item.embedder}.npz"
+        layout = scatter.layout(item.vectors[shown])
+        title = f"{item.embedder}: {len(shown):,} crops"
+        with atomic_file(map_path) as draft:
+            draft.write_bytes(scatter.png(layout, parts.species[shown], parts.names, title))
+        yield map_path
+        with atomic_file(vectors_path) as draft, draft.open("wb") as stream:
+            # The format of POOL.npz for `wildloop simulate`.
+            np.savez(stream, E=item.vectors, label=label, group=group, location=location)
+        yield vectors_path

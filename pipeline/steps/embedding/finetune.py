@@ -87,7 +87,7 @@ def finetune(
     heads are compared, trained on the other labels with the vectors of either embedder. A killed run
     continues where it was; a finished one is only compared again, by the current labels. The project
     keeps its embedder: `use.use_embedder` changes it. Raises EmbedderError if the project's embedder was
-    not trained by Wildloop, or if there are too few labels.
+    not trained by Wildloop, or if there are too few labels, and FileError if a file cannot be written.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)

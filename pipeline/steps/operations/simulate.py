@@ -1,9 +1,10 @@
-"""A labelled pool -> every strategy's learning curve: curves.csv, curves.png and report.html."""
+"""A labelled pool -> the learning curve of every strategy: curves.csv, curves.png and report.html."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,14 +20,23 @@ from pipeline.simulation.plot import png
 from pipeline.simulation.replay import Schedule
 from pipeline.simulation.strategies import STRATEGIES
 from pipeline.simulation.study import Study, study
-from pipeline.simulation.summary import aligned, summary
+from pipeline.simulation.summary import Summary, summary
 from pipeline.steps.learning.schedule import new_labels_wanted
 from pipeline.steps.learning.training_set import read_training_set
 from pipeline.store import projects
 from pipeline.workspace import Workspace
 
-ROUND = 20  # labels before the first head, and at least from one to the next
+ROUND = 20  # labels before the first head, and the fewest between two heads
 FILES = ("curves.csv", "curves.png", "report.html")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationResult:
+    """The strategies compared."""
+
+    study: Study  # the replays themselves
+    summary: Summary  # the strategies side by side
+    files: tuple[Path, ...]  # that were written
 
 
 def simulate(
@@ -38,34 +48,26 @@ def simulate(
     out: Path,
     processes: int,
     progress: bool = False,
-) -> str:
-    """Replay the strategies on the pool, write `FILES` to the folder `out`, and sum up in words.
+) -> SimulationResult:
+    """Replay each strategy on the pool, once for each seed, and write `FILES` to the folder `out`.
 
-    Labels come in the rounds in which a project is trained. Each file is there whole or not at all.
-    Raises SourceError where the pool cannot be split, and FileError where the disk refuses.
+    Each replay labels `budget` crops, in rounds as long as those of a project. Each file is written whole
+    or not at all. Raises SourceError if the pool cannot be split, and FileError if a file cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise write_error(out, exc) from exc
     schedule = Schedule(first=ROUND, wanted=partial(new_labels_wanted, retrain_every=ROUND), budget=budget)
-    result = study(pool, strategies, seeds=seeds, schedule=schedule, processes=processes, progress=progress)
-    _write(result, out)
-    found = summary(result)
-    crops = f"{len(pool)} crops of {len(pool.names)} species"
-    spread = f"means over {seeds} seeds [95 % interval]" if seeds > 1 else "one seed: no interval"
-    lines = [
-        f"{pool.source}: {crops}, tested by {result.splits[0].by}; {spread}",
-        "",
-        *aligned(found.header(), list(found.cells())),
-        "",
-        *(str(out / name) for name in FILES),
-    ]
-    return "\n".join(lines)
+    replays = study(pool, strategies, seeds=seeds, schedule=schedule, processes=processes, progress=progress)
+    _write(replays, out)
+    return SimulationResult(
+        study=replays, summary=summary(replays), files=tuple(out / name for name in FILES)
+    )
 
 
 def chosen(names: Sequence[str]) -> dict[str, Strategy]:
-    """The strategies of these names, each once. Raises SettingsError, which lists those there are."""
+    """The strategies of these names, each once. Raises SettingsError, which lists all strategies."""
     unknown = [name for name in names if name not in STRATEGIES]
     if unknown or not names:
         what = f"there is no strategy {', '.join(map(repr, unknown))}" if unknown else "no strategy is named"
@@ -74,7 +76,7 @@ def chosen(names: Sequence[str]) -> dict[str, Strategy]:
 
 
 def stored_pool(workspace: Workspace, project_id: int) -> LabelledPool:
-    """Every labelled crop of the project that is embedded. Raises ModelError where there is none."""
+    """Every labelled and embedded crop of the project. Raises ModelError if there is none."""
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
     pool = workspace.pool(project.embedder)
@@ -94,13 +96,13 @@ def stored_pool(workspace: Workspace, project_id: int) -> LabelledPool:
     )
 
 
-def _write(result: Study, out: Path) -> None:
-    picture = png(result)
+def _write(replays: Study, out: Path) -> None:
+    picture = png(replays)
     with atomic_file(out / "curves.csv") as draft, draft.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
-        rows.writerows(table(result.curves))
+        rows.writerows(table(replays.curves))
     with atomic_file(out / "curves.png") as draft:
         draft.write_bytes(picture)
     with atomic_file(out / "report.html") as draft:
-        draft.write_text(page(result, picture), encoding="utf-8")
+        draft.write_text(page(replays, picture), encoding="utf-8")
