@@ -24,5 +24,5 @@ def combine_json(out: Path, files: tuple[Path, ...]) -> None:
         f"{out}: {found.images} images, {found.annotations} annotations, {found.categories} categories "
         f"of {len(files)} files"
     )
-    for what, number in found.notes.items():
-        click.echo(f"  {number} {what}")
+    for note, number in found.notes.items():
+        click.echo(f"  {number} {note.sentence}")

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 @click.option(
     "--axis-order",
     type=click.Choice(["yxyx", "xyxy"]),
-    default="yxyx",
-    show_default=True,
-    help="What a box's four numbers are: ymin, xmin, ymax, xmax, as the ancestor's code wrote them, or xmin, "
-    "ymin, xmax, ymax, as its README has it. Columns named ymin, xmin, ymax and xmax are read by name.",
+    help="The four numbers of a box: ymin, xmin, ymax, xmax, as the 2019 system wrote them, or xmin, "
+    "ymin, xmax, ymax, as its README says. Columns named ymin, xmin, ymax and xmax are read by name. "
+    "[default: yxyx; required if the boxes look swapped]",
 )
 @import_options
-def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder, **options: Any) -> None:
+def detections_csv_command(
+    detections: Path, images: str, axis_order: AxisOrder | None, **options: Any
+) -> None:
     """Import the photographs of a detections CSV, with its boxes in fractions of the frame.
 
     A row is a box (name, score and four numbers, with or without a header), or a photograph (image_path,
