@@ -24,7 +24,7 @@ from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
-from pipeline.steps.embedding.use import Change, use_embedder
+from pipeline.steps.embedding.use import EmbedderChange, use_embedder
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.learning.accept import accept
 from pipeline.steps.learning.activate import activate, refill
@@ -124,7 +124,7 @@ def count(database: Database, embedder: str) -> int:
         return embeddings.count(conn, embedder)
 
 
-def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
+def change(database: Database, data_dir: Path, embedder: Any = None) -> EmbedderChange:
     made = use_embedder(
         make_workspace(database, data_dir, top_k=10, retrain_every=1), embedder or Coloured(), PROJECT
     )
@@ -152,7 +152,7 @@ def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
     assert (made.former, made.embedder, made.embedded, made.broken) == (OLD, "coloured", CROPS, ())
     assert made.record is not None
     assert (made.record.embedder, made.record.labels) == ("coloured", learned.labels)
-    assert made.left == learned
+    assert made.former_record == learned
     assert made.record.parent == learned.version
     assert made.record.metrics["accuracy"] > 0.9
     assert registry.load_head(tmp_path, made.record).embedder == "coloured"
@@ -225,15 +225,15 @@ def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
             conn.execute(sa.insert(task_table), [dict(one) for one in tasks])
         cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
 
-    ready = step._ready
+    prepare = step.prepare
 
     def late(*args: Any) -> Any:
-        found = ready(*args)
-        if found is None:
+        prepared = prepare(*args)
+        if prepared is None:
             publish()
-        return found
+        return prepared
 
-    monkeypatch.setattr(step, "_ready", late)
+    monkeypatch.setattr(step, "prepare", late)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert project(pool).current_model == made.record.version

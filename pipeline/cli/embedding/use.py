@@ -55,9 +55,10 @@ def go_over(workspace: Workspace, chosen: ProjectRecord, spec: str) -> None:
     click.echo(f"{change.record.version} is current")
     for line in figures(change.record):
         click.echo(line)
-    if change.left is not None and not change.record.metrics.get("embedder_learned"):
+    former = change.former_record
+    if former is not None and not change.record.metrics.get("embedder_learned"):
         click.echo(
-            f"{change.left.version}, which it leaves, had the accuracy {accuracy(change.left)}; "
-            f"`wildloop activate {change.left.version}` goes back"
+            f"{former.version}, which it leaves, had the accuracy {accuracy(former)}; "
+            f"`wildloop activate {former.version}` goes back"
         )
     tell_queue(push_queue(workspace, change.record))

@@ -1,4 +1,4 @@
-"""Every check of an installation: its packages, store, queue, and what Label Studio makes of it."""
+"""All checks of an installation: its packages, its store, its Redis, and Label Studio."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ PACKAGES = ("backend", "importers", "pipeline")
 
 
 def examine(settings: Settings) -> Iterator[CheckResult]:
-    """The findings, as they come. `settings` carry every secret (`Settings.with_secrets`)."""
+    """The results, one after another. `settings` must hold every secret (`Settings.with_secrets`).
+
+    Takes settings rather than a workspace: the store may be what is broken.
+    """
     yield package_names(packages_distributions())
     yield from _redis(settings)
-    known: list[tuple[ProjectRecord, str | None]] = []
+    stored: list[tuple[ProjectRecord, str | None]] = []
     try:
-        known = _projects(settings)
+        stored = _projects(settings)
         kind = sa.make_url(settings.database_url).get_backend_name()
-        yield ok("store", f"{kind}, {len(known)} projects")
+        yield ok("store", f"{kind}, {len(stored)} projects")
     except StoreError as exc:
         yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
     try:
@@ -37,32 +40,36 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         yield fail("token", exc.what, exc.remedy or "see LABEL_STUDIO_API_KEY")
         return
     healthy = True
-    for finding in examine_server(client):
-        healthy = healthy and finding.state != "fail"
-        yield finding
+    for result in examine_server(client):
+        healthy = healthy and result.state != "fail"
+        yield result
     if not healthy:
         return
-    if not known:
-        yield warn("project", "the store knows none", "run `wildloop project create`")
-    for record, crop in known:
-        for finding in examine_project(client, settings, record, crop):
-            yield replace(finding, project=record.id)
+    if not stored:
+        yield warn("project", "there is none in the store", "run `wildloop project create`")
+    for record, crop in stored:
+        for result in examine_project(client, settings, record, crop):
+            yield replace(result, project=record.id)
 
 
 def package_names(owners: Mapping[str, Sequence[str]]) -> CheckResult:
-    """Whether another distribution has put modules under our package names."""
+    """Whether another distribution installs modules under our package names.
+
+    `owners` are the distributions of each top-level package (`importlib.metadata`).
+    """
     foreign = {
         name: sorted(set(owners.get(name, ())) - {DISTRIBUTION})
         for name in PACKAGES
         if set(owners.get(name, ())) - {DISTRIBUTION}
     }
     if not foreign:
-        return ok("package names", f"{', '.join(PACKAGES)} are {DISTRIBUTION}'s alone")
+        return ok("package names", f"{', '.join(PACKAGES)} belong to {DISTRIBUTION} alone")
     named = "; ".join(f"{name} also belongs to {', '.join(owned)}" for name, owned in foreign.items())
     return fail("package names", named, f"install {DISTRIBUTION} in an environment of its own")
 
 
 def _projects(settings: Settings) -> list[tuple[ProjectRecord, str | None]]:
+    """Every stored project, with the path of one of its crops if it has any."""
     database = Database(settings.database_url)
     try:
         database.migrate()
