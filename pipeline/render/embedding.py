@@ -123,7 +123,7 @@ def change(report: EmbedderChange, project: str) -> str:
     )
     if report.record is None:
         return lines(first, "it has no tasks yet: run `wildloop publish` next")
-    left = report.left
+    left = report.former_record
     return lines(
         first,
         f"{report.record.version} is current",
