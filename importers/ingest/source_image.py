@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from importers.detectors.detector import DetectedBox
+from pipeline.crops import CONTEXT, CROP_SIDE
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
-from pipeline.images import CONTEXT, CROP_SIDE
 from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel
 from pipeline.vocabulary import Meaning, category_of, meaning_of, names_no_species
 
