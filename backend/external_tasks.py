@@ -1,6 +1,7 @@
-"""Photographs that reached Label Studio without us: fetched, cropped and embedded once, when asked about.
+"""Tasks that were created in Label Studio outside Wildloop.
 
-Such a task's photograph becomes an image with one detection, the whole frame, and joins the pool.
+At the first request for a prediction, the photograph of such a task is fetched, cropped and embedded. It
+becomes an image with one detection, the whole frame, and joins the pool.
 """
 
 from __future__ import annotations
@@ -34,35 +35,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 64 * 1024 * 1024
-FETCH_SECONDS = 10.0  # without a byte
+MAX_BYTES = 64 * 1024 * 1024  # of one photograph
+FETCH_SECONDS = 10.0  # longest wait for the next bytes
 LOCAL_FILES = "/data/local-files/"
 
 
 class ExternalTasks:
-    """Admits photographs that the store has never seen."""
+    """Ingests the photographs of tasks that the store does not have."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._embedder: Embedder | None = None
-        self._lock = threading.Lock()  # one network in memory, and one photograph through it at a time
+        self._lock = threading.Lock()  # one network in memory, which embeds one photograph at a time
 
     def ingest(self, project_id: int, task: Mapping[str, Any], deadline: float) -> str | None:
-        """The detection made of the task's photograph; None, with a line in the log, where none can be.
+        """The id of the new detection of the task's photograph; None, and logged, if that fails.
 
-        `deadline` is a moment of `time.monotonic()`: after it nothing is fetched any more.
+        `deadline` is a time of `time.monotonic()` after which nothing is fetched.
         """
-        number, data = task.get("id"), task.get("data")
+        task_id, data = task.get("id"), task.get("data")
         url = data.get("crop") if isinstance(data, Mapping) else None
-        if not isinstance(number, int) or not isinstance(url, str):
+        if not isinstance(task_id, int) or not isinstance(url, str):
             return None
         if time.monotonic() > deadline:
-            log.warning("task %d is left for the next request: this one has lasted long enough", number)
+            log.warning("task %d waits for the next request: this one has taken too long", task_id)
             return None
         try:
-            return self._ingest(project_id, number, url)
+            return self._ingest(project_id, task_id, url)
         except WildloopError as exc:
-            log.warning("task %d cannot be answered: %s: %s", number, url, exc)
+            log.warning("task %d gets no prediction: %s: %s", task_id, url, exc)
             return None
 
     def _ingest(self, project_id: int, task_id: int, url: str) -> str:
@@ -83,53 +84,53 @@ class ExternalTasks:
             images.add(conn, [image])
             detections.add(conn, [detection])
             embeddings.append(conn, embedder_id, [detection.id], vectors)
-            shown = TaskRecord(project_id=project_id, detection_id=detection.id, task_id=task_id)
-            tasks.add(conn, [shown])
+            task = TaskRecord(project_id=project_id, detection_id=detection.id, task_id=task_id)
+            tasks.add(conn, [task])
         return detection.id
 
     def _fetch(self, url: str) -> tuple[bytes, str]:
-        """The photograph behind a task's URL, and where it lies. Raises PhotoError, LabelStudioError."""
+        """The bytes of the photograph at a task's URL, and its path. Raises PhotoError, LabelStudioError."""
         settings = self._workspace.settings
         local = _below(settings.data_dir, url)
         if local is not None:
             return read_file(local), str(local)
-        split = urlsplit(url)
-        own = urlsplit(settings.label_studio_url)
-        if not split.scheme or (split.scheme, split.netloc) == (own.scheme, own.netloc):
-            path = split._replace(scheme="", netloc="").geturl()
+        address = urlsplit(url)
+        label_studio = urlsplit(settings.label_studio_url)
+        if not address.scheme or address[:2] == label_studio[:2]:  # scheme and host
+            path = address._replace(scheme="", netloc="").geturl()
             client = LabelStudio(
                 settings.label_studio_url, settings.label_studio_api_key, timeout=FETCH_SECONDS
             )
             return client.content(path, limit=MAX_BYTES), url
-        if split.scheme in ("http", "https"):
+        if address.scheme in ("http", "https"):
             return _download(url), url
-        raise PhotoError("unreadable", f"{split.scheme}: is no address that the backend can read")
+        raise PhotoError("unreadable", f"the backend cannot read {address.scheme}: URLs")
 
 
 def _below(data_dir: Path, url: str) -> Path | None:
-    """The file of a local-files URL, where it lies in the data folder.
+    """The file of a local-files URL if it is in the data folder, else None.
 
-    Such a URL counts from Label Studio's document root, which is the data folder or one above it.
+    Such URLs are relative to Label Studio's document root, which is the data folder or a folder above it.
     """
-    split = urlsplit(url)
-    if split.path != LOCAL_FILES:
+    address = urlsplit(url)
+    if address.path != LOCAL_FILES:
         return None
-    named = parse_qs(split.query).get("d", [""])[0].lstrip("/")
-    if not named or "\0" in named:
+    name = parse_qs(address.query).get("d", [""])[0].lstrip("/")
+    if not name or "\0" in name:
         return None
-    inside = data_dir.resolve()
-    for root in (inside, *inside.parents):
-        candidate = (root / named).resolve()
-        if candidate.is_relative_to(inside) and candidate.is_file():
+    data_folder = data_dir.resolve()
+    for root in (data_folder, *data_folder.parents):
+        candidate = (root / name).resolve()
+        if candidate.is_relative_to(data_folder) and candidate.is_file():
             return candidate
     return None
 
 
 def _download(url: str) -> bytes:
-    """A photograph of any web server, without credentials; limited in size and time. Raises PhotoError."""
+    """A photograph from any web server, without credentials; limited in size and time. Raises PhotoError."""
     import httpx
 
-    until = time.monotonic() + 2 * FETCH_SECONDS
+    deadline = time.monotonic() + 2 * FETCH_SECONDS
     content = bytearray()
     try:
         with httpx.stream("GET", url, timeout=FETCH_SECONDS, follow_redirects=True) as response:
@@ -138,15 +139,15 @@ def _download(url: str) -> bytes:
                 content += part
                 if len(content) > MAX_BYTES:
                     raise PhotoError("too_large", f"more than {MAX_BYTES} bytes")
-                if time.monotonic() > until:
-                    raise PhotoError("unreadable", f"not there after {2 * FETCH_SECONDS:.0f} s")
+                if time.monotonic() > deadline:
+                    raise PhotoError("unreadable", f"not complete after {2 * FETCH_SECONDS:.0f} s")
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise PhotoError("unreadable", str(exc)) from exc
     return bytes(content)
 
 
 def _cut(content: bytes, path: str, url: str, data_dir: Path) -> tuple[ImageRecord, DetectionRecord]:
-    """The records of a photograph that is one detection, its crop and thumbnail written."""
+    """The image and its one detection, the whole frame, with its crop and thumbnail. Raises PhotoError."""
     photo = Photo(content)
     identity = content_hash(content)
     image = ImageRecord(

@@ -11,7 +11,7 @@ from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
 from pipeline.records import RunKind
-from pipeline.steps.labelling.record import forget_tasks, record_heard, retract
+from pipeline.steps.labelling.record import delete_annotations, forget_tasks, record_annotations
 from pipeline.store import projects
 from pipeline.workspace import Workspace
 
@@ -59,12 +59,15 @@ def _annotated(workspace: Workspace, project_id: int, payload: Payload) -> dict[
             if len(received) == 1:
                 raise PayloadError(str(exc)) from exc
             log.warning("project %d: skipping one of %d annotations: %s", project_id, len(received), exc)
-    recorded = record_heard(workspace, project_id, annotations, shows=_claimed_detections(payload))
+    recorded = record_annotations(workspace, project_id, annotations, shows=_claimed_detections(payload))
     return {"status": "recorded", "new": recorded.new}
 
 
 def _retracted(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
-    return {"status": "recorded", "new": retract(workspace, project_id, ids(payload, "annotations"))}
+    return {
+        "status": "recorded",
+        "new": delete_annotations(workspace, project_id, ids(payload, "annotations")),
+    }
 
 
 def _tasks_deleted(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from importers.sources.megadetector import import_results
+from pipeline.crops import square
 from pipeline.demo.scenes.scene_set import render
 from pipeline.embedders.checkpoint import CheckpointEmbedder, save
 from pipeline.embedders.hardware import torch_device
 from pipeline.embedders.network import backbone, behead
 from pipeline.embedders.preprocessing import Preprocessing
-from pipeline.images import square
 from pipeline.records import Box
 from pipeline.settings import Settings
 from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors, prepared_crop

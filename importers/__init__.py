@@ -1,1 +1,1 @@
-"""Photographs to detections to crops: one module for each source."""
+"""Imports: the photographs, boxes and labels of a source into a workspace."""

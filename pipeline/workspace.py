@@ -1,4 +1,4 @@
-"""A workspace: the settings and the database that every command begins with."""
+"""A workspace: the settings and the database that every command opens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """One installation's settings and its open database."""
+    """The settings of an installation and its open database: the first argument of every step."""
 
     settings: Settings
     database: Database
@@ -28,23 +28,23 @@ class Workspace:
         return self.settings.data_dir
 
     def label_studio(self) -> LabelStudio:
-        """A client of the Label Studio that the settings name. Raises LabelStudioError without a key."""
+        """A client of the Label Studio that the settings name. Raises LabelStudioError without an API key."""
         from pipeline.label_studio.client import LabelStudio
 
         return LabelStudio(self.settings.label_studio_url, self.settings.label_studio_api_key)
 
     def pool(self, embedder_id: str) -> Pool:
-        """Every embedding of `embedder_id`, as `store.pool.open_pool` gives them."""
+        """Every embedding of `embedder_id`, as `store.pool.open_pool` returns them."""
         from pipeline.store.pool import open_pool
 
         return open_pool(self.database, self.data_dir, embedder_id)
 
 
 def open_workspace(settings: Settings | None = None) -> Workspace:
-    """The workspace that the settings name, its database at the newest schema.
+    """The workspace that the settings name, by default those of the environment.
 
-    Raises InstallationError if another package hides one of Wildloop's, and StoreError if the database
-    cannot be opened.
+    Migrates its database to the newest schema. Raises InstallationError if another package hides one of
+    Wildloop's, SettingsError, and StoreError if the database cannot be opened.
     """
     check_packages()
     settings = settings or Settings.from_environ()

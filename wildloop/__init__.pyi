@@ -13,8 +13,8 @@ from .datasets import (
     make_dataset,
 )
 from .embedders import (
-    Change,
     Embedder,
+    EmbedderChange,
     EmbedReport,
     EvaluationResult,
     embed,
@@ -98,7 +98,6 @@ from .workspaces import (
 
 __all__ = [
     "AcceptReport",
-    "Change",
     "Combined",
     "DatasetReport",
     "DeploymentsReport",
@@ -106,6 +105,7 @@ __all__ = [
     "DetectorError",
     "EmbedReport",
     "Embedder",
+    "EmbedderChange",
     "EmbedderError",
     "EvaluationResult",
     "ExportError",

@@ -12,14 +12,14 @@ from pipeline.steps.embedding import evaluate as evaluate_step
 from pipeline.steps.embedding import use as use_step
 from pipeline.steps.embedding.embed import EmbedReport
 from pipeline.steps.embedding.evaluate import EvaluationResult
-from pipeline.steps.embedding.use import Change
+from pipeline.steps.embedding.use import EmbedderChange
 from pipeline.workspace import Workspace
 from wildloop._choose import chosen
 
 __all__ = [
-    "Change",
     "EmbedReport",
     "Embedder",
+    "EmbedderChange",
     "EvaluationResult",
     "embed",
     "evaluate",
@@ -73,7 +73,7 @@ def evaluate(
 
 def use_embedder(
     workspace: Workspace, embedder: str | Embedder, *, project: int | None = None, progress: bool = False
-) -> Change | None:
+) -> EmbedderChange | None:
     """Switch a project to another embedder; None if it uses it already.
 
     Every crop is embedded and a version trained on the new vectors before the project switches. `project`

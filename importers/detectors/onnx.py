@@ -49,13 +49,14 @@ class OnnxDetector:
             ) from exc
         metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         names = _names(metadata.get("names", ""))
-        taken = self._session.get_inputs()[0]
-        if len(taken.shape) != 4 or taken.shape[1] != 3 or taken.type not in _TYPES:
+        model_input = self._session.get_inputs()[0]
+        shape = model_input.shape
+        if len(shape) != 4 or shape[1] != 3 or model_input.type not in _TYPES:
             raise DetectorError(
-                f"{path} takes {taken.type} of shape {taken.shape}", remedy="a detector takes floats, 1x3xHxW"
+                f"{path} takes {model_input.type} of shape {shape}", remedy="a detector takes floats, 1x3xHxW"
             )
-        self._input, self._type = taken.name, _TYPES[taken.type]
-        self.height, self.width = _size(taken.shape[2:], metadata.get("imgsz", ""))
+        self._input, self._type = model_input.name, _TYPES[model_input.type]
+        self.height, self.width = _size(shape[2:], metadata.get("imgsz", ""))
         grey = np.full((self.height, self.width, 3), GREY, dtype=np.uint8)
         try:
             trial = self._run(grey.astype(np.float32))

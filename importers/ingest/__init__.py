@@ -1,1 +1,1 @@
-"""From a source's photographs to rows of the store: read, detect, crop, record."""
+"""Ingestion: photographs are read, detected on, cut into crops and recorded in the store."""

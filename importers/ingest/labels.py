@@ -1,4 +1,4 @@
-"""Labels that come with a source -> image labels, and votes in the oracle with the source as provenance."""
+"""Writes the labels of a source: image labels, and votes in the oracle with the source as provenance."""
 
 from __future__ import annotations
 
@@ -27,63 +27,71 @@ from pipeline.vocabulary import kind_of
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """A photograph with what its source says of it."""
+    """A photograph with the labels of its source."""
 
     image_id: str
-    is_new: bool  # it and its detections were not in the store
-    detections: Sequence[DetectionRecord]  # those that the source brings or that were found now
+    is_new: bool  # the store has neither it nor its detections
+    detections: Sequence[DetectionRecord]  # of this import
     labels: Sequence[SourceLabel]  # of the whole photograph or its sequence
     box_labels: Mapping[str, Sequence[SourceLabel]]  # by detection id
 
 
 class Labels:
-    """Writes labels; remembers the numbers of the species that it met."""
+    """Writes labels, and keeps the numbers of their categories between batches."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
     def settle(self, conn: sa.Connection, batch: Sequence[Labelled]) -> dict[str, list[AnnotationRecord]]:
-        """The votes that follow for detections of new photographs, by detection id."""
-        self._learn(conn, batch)
-        found: dict[str, list[AnnotationRecord]] = {}
-        for one in batch:
-            if one.is_new and (one.labels or one.box_labels):
-                for vote in self._votes(one.detections, one.labels, one.box_labels):
-                    found.setdefault(vote.detection_id, []).append(vote)
-        return found
+        """The votes for detections of new photographs, by detection id."""
+        self._number(conn, batch)
+        votes: dict[str, list[AnnotationRecord]] = {}
+        for photograph in batch:
+            if photograph.is_new and (photograph.labels or photograph.box_labels):
+                for vote in self._votes(photograph.detections, photograph.labels, photograph.box_labels):
+                    votes.setdefault(vote.detection_id, []).append(vote)
+        return votes
 
     def write(
-        self, conn: sa.Connection, batch: Sequence[Labelled], first: Mapping[str, list[AnnotationRecord]]
+        self,
+        conn: sa.Connection,
+        batch: Sequence[Labelled],
+        new_votes: Mapping[str, list[AnnotationRecord]],
     ) -> int:
-        """Write the labels of a batch whose photographs and detections are stored; how many were new.
+        """Write the labels of a batch whose photographs and detections are stored.
 
-        `first` is what `settle` answered.
+        `new_votes` is the result of `settle`. Returns the number of new labels.
         """
-        known = [one for one in batch if not one.is_new]
-        image_labels.remove_others(conn, {one.image_id: one.labels for one in known if one.labels})
-        given = ((one.image_id, label) for one in batch for label in one.labels)
-        new = image_labels.add(conn, given, self._numbers)
-        voted = oracle.add_first_revisions(conn, (vote for votes in first.values() for vote in votes))
-        return new + voted + self._spread(conn, known)
+        stored = [photograph for photograph in batch if not photograph.is_new]
+        image_labels.remove_others(
+            conn, {photograph.image_id: photograph.labels for photograph in stored if photograph.labels}
+        )
+        labels = ((photograph.image_id, label) for photograph in batch for label in photograph.labels)
+        new = image_labels.add(conn, labels, self._numbers)
+        voted = oracle.add_first_revisions(conn, (vote for votes in new_votes.values() for vote in votes))
+        return new + voted + self._update(conn, stored)
 
-    def _spread(self, conn: sa.Connection, known: Sequence[Labelled]) -> int:
-        """Votes for photographs that were in the store: labels may have come before boxes, or after.
+    def _update(self, conn: sa.Connection, stored: Sequence[Labelled]) -> int:
+        """Votes for photographs that the store had: their labels may come before or after their boxes.
 
-        What followed from something else that a source said before is taken back.
+        Votes that followed from earlier labels of the source and no longer do are withdrawn. Returns the
+        number of new votes.
         """
-        stored = image_labels.by_image(conn, (one.image_id for one in known))
-        boxes = detections.of_images(conn, stored)
-        self._numbers |= {name: number for number, name in categories.names(conn).items()} if stored else {}
+        labels = image_labels.by_image(conn, (photograph.image_id for photograph in stored))
+        boxes = detections.of_images(conn, labels)
+        self._numbers |= {name: number for number, name in categories.names(conn).items()} if labels else {}
         votes: list[AnnotationRecord] = []
-        for one in known:
-            drawn = boxes.get(one.image_id, one.detections)
-            votes += self._votes(drawn, stored.get(one.image_id, ()), one.box_labels)
+        for photograph in stored:
+            id_ = photograph.image_id
+            votes += self._votes(
+                boxes.get(id_, photograph.detections), labels.get(id_, ()), photograph.box_labels
+            )
         voted = {vote.annotation_uid for vote in votes}
         votes += [
-            _taken_back(box.id, source)
-            for one in known
-            for source in {label.source for label in one.labels}
-            for box in boxes.get(one.image_id, ())
+            _withdrawn(box.id, source)
+            for photograph in stored
+            for source in {label.source for label in photograph.labels}
+            for box in boxes.get(photograph.image_id, ())
             if _uid(source, box.id) not in voted
         ]
         new = oracle.append(conn, votes) if votes else 0
@@ -97,22 +105,22 @@ class Labels:
         labels: Sequence[SourceLabel],
         box_labels: Mapping[str, Sequence[SourceLabel]],
     ) -> Iterator[AnnotationRecord]:
-        """One vote for each source and detection: the box's own label, else the photograph's only one."""
+        """One vote for each source and detection: the label of the box, else the photograph's only one."""
         now = utc_now()
-        for detection, own in box_labels.items():
-            named = [label for label in own if label.category is not None]
+        for detection_id, of_box in box_labels.items():
+            named = [label for label in of_box if label.category is not None]
             for label in {label.source: label for label in reversed(named)}.values():
-                yield self._vote(detection, label, now)
+                yield self._vote(detection_id, label, now)
         if not labels:
             return
         for box in boxes:
-            spoken = {label.source for label in box_labels.get(box.id, ())}
+            sources = {label.source for label in box_labels.get(box.id, ())}
             for label in only_ones(labels, box.detector_category):
-                if label.source not in spoken:
+                if label.source not in sources:
                     yield self._vote(box.id, label, now)
 
     def _vote(self, detection_id: str, label: SourceLabel, now: dt.datetime) -> AnnotationRecord:
-        """What a label that names something says of a detection."""
+        """The vote of a label with a category for a detection."""
         return AnnotationRecord(
             project_id=None,
             detection_id=detection_id,
@@ -127,17 +135,23 @@ class Labels:
             confidence=label.confidence,
         )
 
-    def _learn(self, conn: sa.Connection, batch: Iterable[Labelled]) -> None:
-        met = {label.category for one in batch for label in one.labels}
-        met |= {label.category for one in batch for own in one.box_labels.values() for label in own}
-        unknown = sorted(name for name in met if name is not None and name not in self._numbers)
+    def _number(self, conn: sa.Connection, batch: Iterable[Labelled]) -> None:
+        """Give every category of the batch its number in the store."""
+        names = {label.category for photograph in batch for label in photograph.labels}
+        names |= {
+            label.category
+            for photograph in batch
+            for of_box in photograph.box_labels.values()
+            for label in of_box
+        }
+        unknown = sorted(name for name in names if name is not None and name not in self._numbers)
         if unknown:
             numbers = categories.ensure(conn, unknown)
             self._numbers |= {name: numbers[category_name(name)] for name in unknown}
 
 
-def _taken_back(detection_id: str, source: str) -> AnnotationRecord:
-    """That a source says nothing of a detection any more; no news where it never did."""
+def _withdrawn(detection_id: str, source: str) -> AnnotationRecord:
+    """The end of a source's vote for a detection; the oracle ignores it if there was no vote."""
     return AnnotationRecord(
         project_id=None,
         detection_id=detection_id,
@@ -156,15 +170,15 @@ def _uid(source: str, detection_id: str) -> str:
     return digest(source, detection_id)
 
 
-def with_label(box: DetectionRecord, votes: Sequence[AnnotationRecord]) -> DetectionRecord:
-    """The detection with the label that follows from its first votes, as `oracle.update_labels` writes it."""
-    said = tuple((vote.source, vote.verdict, vote.label, vote.confidence) for vote in votes)
-    return oracle.with_label(box, _answer(said))
+def with_label(detection: DetectionRecord, votes: Sequence[AnnotationRecord]) -> DetectionRecord:
+    """The detection with the current label by its first votes, as `oracle.update_labels` would write it."""
+    facts = tuple((vote.source, vote.verdict, vote.label, vote.confidence) for vote in votes)
+    return oracle.with_label(detection, _current_label(facts))
 
 
 @functools.lru_cache(maxsize=4096)
-def _answer(said: tuple[tuple[str, Verdict, int | None, float | None], ...]) -> CurrentLabel:
-    """The rule's answer to votes of several sources, given at once."""
+def _current_label(votes: tuple[tuple[str, Verdict, int | None, float | None], ...]) -> CurrentLabel:
+    """The current label by simultaneous votes of several sources."""
     return current_label(
         OracleEntry(
             annotation_uid=source,
@@ -176,27 +190,27 @@ def _answer(said: tuple[tuple[str, Verdict, int | None, float | None], ...]) -> 
             source=source,
             confidence=confidence,
         )
-        for source, verdict, label, confidence in said
+        for source, verdict, label, confidence in votes
     )
 
 
-_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)  # any moment: they are all one age
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)  # any moment does: the votes are simultaneous
 
 
 def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
-    """Of each source the one label that a box of this kind (animal, person, vehicle) can carry.
+    """For each source, the one label that a box of this kind (animal, person, vehicle) can carry.
 
-    None where a source names several species of the kind, or saw animals that it cannot name. What it
-    says of the photograph goes before what it says of the sequence. `empty` speaks of animals: there are
-    none.
+    None for a source that names several species of the kind, or animals without a species. Labels of the
+    photograph precede labels of its sequence. `empty` is of the kind animal: there are none.
     """
     by_source: dict[str, list[SourceLabel]] = {}
     for label in labels:
         if not label.is_unclassified and kind_of(label.category or ANIMAL) == kind:
             by_source.setdefault(label.source, []).append(label)
-    found = []
-    for own in by_source.values():
-        near = [label for label in own if label.level is not Level.SEQUENCE] or own
-        if len({category_name(label.category or "") for label in near}) == 1 and near[0].category is not None:
-            found.append(min(near, key=lambda label: label.weak))  # people before machines
-    return found
+    chosen = []
+    for of_source in by_source.values():
+        nearest = [label for label in of_source if label.level is not Level.SEQUENCE] or of_source
+        names = {category_name(label.category or "") for label in nearest}
+        if len(names) == 1 and nearest[0].category is not None:
+            chosen.append(min(nearest, key=lambda label: label.weak))  # people before machines
+    return chosen

@@ -1,11 +1,76 @@
-"""What an import did, counted."""
+"""The counts of an import: what came in, what did not, and notes on the source."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from importers.reading.walk import WalkCounts
+
+
+class Note(StrEnum):
+    """A remark on a source that a report counts; the value is stable, `sentence` is for people."""
+
+    NO_INFO = "no_info"
+    INCOMPLETE_INFO = "incomplete_info"
+    LICENSES = "licenses"
+    CATEGORY_ZERO = "category_zero"
+    NUMERIC_IDS = "numeric_ids"
+    BOXES_OF_EMPTY = "boxes_of_empty"
+    EMPTY_CONTRADICTED = "empty_contradicted"
+    SEVERAL_CLASSES = "several_classes"
+    EVENTS_WITHOUT_MEDIA = "events_without_media"
+    UNKNOWN_DEPLOYMENTS = "unknown_deployments"
+    NO_COORDINATES = "no_coordinates"
+    NO_TIME_ZONE = "no_time_zone"
+    AMBIGUOUS_NAMES = "ambiguous_names"
+    UNPACKED_FILES = "unpacked_files"
+    UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
+    UNREADABLE_TIMES = "unreadable_times"
+    REPEATS_LEFT_OUT = "repeats_left_out"
+    REPEATS_KEPT = "repeats_kept"
+    REPEAT_CLUSTERS = "repeat_clusters"
+    REPEAT_LOCATIONS = "repeat_locations"
+    PIXEL_BOXES = "pixel_boxes"
+    SIZE_BOXES = "size_boxes"
+    MAYBE_XYXY = "maybe_xyxy"
+    MAYBE_YXYX = "maybe_yxyx"
+
+    @property
+    def sentence(self) -> str:
+        """The note as it follows its count."""
+        return _SENTENCES[self]
+
+
+_AXES = "boxes that spread more from top to bottom than across: if they are {}, use --axis-order {}"
+_SENTENCES = {
+    Note.NO_INFO: "files without `info`",
+    Note.INCOMPLETE_INFO: "files whose `info` has no version or no description",
+    Note.LICENSES: "files with `licenses`, which are not used",
+    Note.CATEGORY_ZERO: "files whose category 0 is not `empty`; it keeps its name",
+    Note.NUMERIC_IDS: "images whose id is a number, read as text",
+    Note.BOXES_OF_EMPTY: "boxes of `empty`, read as labels of the photograph",
+    Note.EMPTY_CONTRADICTED: "labels `empty` left out, because the same source sees something",
+    Note.SEVERAL_CLASSES: "crops of several classes, imported without a label",
+    Note.EVENTS_WITHOUT_MEDIA: "observations of events that have no photograph",
+    Note.UNKNOWN_DEPLOYMENTS: "photographs whose deployment is not in the package",
+    Note.NO_COORDINATES: "deployments without coordinates",
+    Note.NO_TIME_ZONE: "deployments whose times have no time zone",
+    Note.AMBIGUOUS_NAMES: "photographs whose file name several files have: "
+    "put the files into folders named after deployments",
+    Note.UNPACKED_FILES: "files unpacked from zips",
+    Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
+    Note.UNREADABLE_TIMES: "times that cannot be read, not used",
+    Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",
+    Note.REPEATS_KEPT: "repeat detections, boxes that stand still, kept",
+    Note.REPEAT_CLUSTERS: "places where boxes stand still",
+    Note.REPEAT_LOCATIONS: "locations with boxes that stand still",
+    Note.PIXEL_BOXES: "boxes that look like pixels: divide them by the width and height of their photograph",
+    Note.SIZE_BOXES: "boxes that look like x, y, width, height: the format has two corners",
+    Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
+    Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
+}
 
 
 @dataclass(kw_only=True)
@@ -14,26 +79,24 @@ class ImportReport(WalkCounts):
 
     source: str
     photographs: int = 0  # new in the store
-    looked_again: int = 0  # in the store, but not with what this import brings
-    known: int = 0  # looked at by this detector before, with these settings
-    changed: int = 0  # of the new ones: the file had other content when it was imported before
-    without_findings: int = 0  # of the new ones: nothing was kept
+    looked_again: int = 0  # in the store, scanned again with other boxes, labels or settings
+    known: int = 0  # scanned before by this detector with these settings
+    changed: int = 0  # of the new ones: an earlier import of the file had other content
+    without_findings: int = 0  # of the new ones: no box was kept
     without_time: int = 0  # of the new ones
     without_location: int = 0  # of the new ones
-    moved: int = 0  # known ones whose location is another now
-    detections: int = 0  # new in the store, each with its crop unless photographs were not read
-    cut: int = 0  # crops of detections that were in the store without one
+    moved: int = 0  # known ones that have another location now
+    detections: int = 0  # new in the store, with crops unless photographs were not read
+    cut: int = 0  # crops of detections that the store had without one
     labels: int = 0  # of boxes, photographs and sequences, new in the store
-    other_role: int = 0  # known ones in the other pool, where they stay
-    not_looked_at: int = 0  # new ones that came without boxes, and there was no detector
-    sequences: int = 0  # at the locations of this import, by time gap
-    left_out: Counter[str] = field(default_factory=Counter)  # sure findings of categories not kept
+    other_role: int = 0  # known ones of the other role, which they keep
+    not_looked_at: int = 0  # new ones without boxes that no detector scanned
+    sequences: int = 0  # by time gap, at the locations of this import
+    left_out: Counter[str] = field(default_factory=Counter)  # confident boxes of categories not kept
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
-    duplicates: int = 0  # entries of a results file that name the same photograph again
-    refused: Counter[str] = field(
-        default_factory=Counter
-    )  # records of the source, by what is wrong with them
-    notes: Counter[str] = field(default_factory=Counter)  # what else a source has to tell, counted
+    duplicates: int = 0  # records that list a photograph a second time
+    refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
+    notes: Counter[Note] = field(default_factory=Counter)
     seconds: float = 0.0
 
     @property
@@ -42,6 +105,6 @@ class ImportReport(WalkCounts):
         return self.photographs + self.looked_again + self.known == 0
 
     def refuse(self, where: str, kind: str, what: str) -> None:
-        """A record of the source that is not taken: counted by kind, the first few shown with `where`."""
+        """Count a bad record by its kind, and keep the first few with their place in the source."""
         self.refused[kind] += 1
         self.complain(where, what)

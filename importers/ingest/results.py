@@ -1,4 +1,4 @@
-"""What becomes of one photograph of a source, ready to be written to the store."""
+"""The result of ingesting one photograph: the rows to write, and what the report counts."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ class IngestResult:
     """One photograph, ready to be written to the store."""
 
     record: ImageRecord
-    known: bool = False  # imported before: no look was needed
-    write: bool = True  # whether the record differs from what the store has
+    is_known: bool = False  # imported before: nothing was scanned
+    needs_write: bool = True  # the record differs from the row in the store
     scan: str | None = None
     detections: tuple[DetectionRecord, ...] = ()
     labels: tuple[SourceLabel, ...] = ()  # of the photograph
     box_labels: Mapping[str, tuple[SourceLabel, ...]] = field(default_factory=dict)  # by detection id
-    looked: bool = True  # by a detector, or the source brought boxes
-    stored: bool = False  # the store has a photograph of this content at this path
-    left_out: Mapping[str, int] = field(default_factory=dict)  # findings, by category
-    superseded: tuple[str, ...] = ()  # failures of the same file that are no more
-    changed: bool = False  # the store has the file with other content
-    moved: bool = False  # the store has it at another location, `former`
-    former: str | None = None
+    has_detector: bool = True  # a detector, or the source, looked for boxes
+    is_stored: bool = False  # the store has a photograph of this content at this path
+    left_out: Mapping[str, int] = field(default_factory=dict)  # boxes not kept, by category
+    superseded: tuple[str, ...] = ()  # ids of earlier failures of the file
+    is_changed: bool = False  # the store has the file with other content
+    is_moved: bool = False  # the store has it at another location, `former_location`
+    former_location: str | None = None
 
 
-def merged(old: ImageRecord, new: ImageRecord, *, is_told: bool) -> ImageRecord:
-    """A photograph in the store with what a source says of it now; what the source leaves open stays.
+def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRecord:
+    """A stored photograph, updated by what a source says now; what is None in `new` stays.
 
-    `is_told`: the source, or a rule of the user's, names the location; a folder's name is but a guess.
+    `has_location`: the location of `new` comes from the source or a pattern of the user's. A location
+    guessed from a folder's name does not replace another.
     """
     sequence = new if new.seq_id is not None else old
     return replace(
         old,
         width=new.width or old.width,
         height=new.height or old.height,
-        location=new.location if is_told or old.location is None else old.location,
+        location=new.location if has_location or old.location is None else old.location,
         datetime=new.datetime or old.datetime,
         seq_id=sequence.seq_id,
         frame_num=sequence.frame_num,
@@ -54,24 +55,24 @@ def merged(old: ImageRecord, new: ImageRecord, *, is_told: bool) -> ImageRecord:
     )
 
 
-def failed(record: ImageRecord, error: PhotoError, failures: Sequence[str]) -> IngestResult:
-    """A photograph that cannot be used; `failures` are the ids of its earlier failures."""
+def failed(record: ImageRecord, error: PhotoError, failures: Iterable[str]) -> IngestResult:
+    """The result for a photograph that cannot be used; `failures` are the ids of its earlier failures."""
     id_ = image_id(record.file_name, record.content_hash)
     record = replace(record, id=id_, failure=error.failure, failure_detail=as_text(error.detail))
-    return IngestResult(record=record, superseded=others(failures, id_))
+    return IngestResult(record=record, superseded=without(failures, id_))
 
 
-def unchanged_of(found: FileStat | None, looked: Sequence[StoredImage]) -> StoredImage | None:
-    """The photograph, of those looked at, whose file need not be read again."""
-    if found is None:
-        return looked[-1] if looked else None  # its crops are cut: that the file went away changes nothing
-    at = (found.size, found.mtime)
-    return next((one for one in looked if (one.record.size, one.record.mtime) == at), None)
+def unchanged_of(file: FileStat | None, scanned: Sequence[StoredImage]) -> StoredImage | None:
+    """The photograph, of those scanned, whose file need not be read again; None if there is none."""
+    if file is None:  # it cannot be found any more, but its crops are cut
+        return scanned[-1] if scanned else None
+    state = (file.size, file.mtime)
+    return next((known for known in scanned if (known.record.size, known.record.mtime) == state), None)
 
 
-def has_all(known: StoredImage, detector: str, brought: Iterable[DetectedBox]) -> bool:
-    """Whether the store has every box that the source brings: a corrected source may come again."""
-    return all(detection_id(known.record.id, detector, found.box) in known.detection_ids for found in brought)
+def has_all(known: StoredImage, detector: str, boxes: Iterable[DetectedBox]) -> bool:
+    """Whether the store has every box of the source: a source may be corrected and imported again."""
+    return all(detection_id(known.record.id, detector, box.box) in known.detection_ids for box in boxes)
 
 
 def records_of(image_id: str, detector: str, boxes: Iterable[DetectedBox]) -> list[DetectionRecord]:
@@ -85,25 +86,27 @@ def records_of(image_id: str, detector: str, boxes: Iterable[DetectedBox]) -> li
 
 
 def labels_of(
-    boxes: Iterable[DetectionRecord], found: Sequence[DetectedBox]
+    detections: Iterable[DetectionRecord], boxes: Iterable[DetectedBox]
 ) -> dict[str, tuple[SourceLabel, ...]]:
-    """The labels of the findings by detection id."""
-    labels = {one.box: one.labels for one in found if one.labels}
-    return {box.id: labels[box.box] for box in boxes if box.box in labels} if labels else {}
+    """The labels of the boxes by detection id."""
+    labels = {box.box: box.labels for box in boxes if box.labels}
+    if not labels:
+        return {}
+    return {detection.id: labels[detection.box] for detection in detections if detection.box in labels}
 
 
-def labels_left(found: Iterable[DetectedBox], detector: str) -> tuple[SourceLabel, ...]:
-    """What findings that are not kept say of the whole photograph: somebody is there, it is not empty."""
+def labels_left(boxes: Iterable[DetectedBox], detector: str) -> tuple[SourceLabel, ...]:
+    """Labels of the photograph from boxes that are not kept: it shows a person, so it is not empty."""
     labels: dict[tuple[str, str | None], SourceLabel] = {}
-    for one in found:
-        plain = SourceLabel(
-            category=one.category, source=detector, weak=True, confidence=one.confidence, annotator=detector
+    for box in boxes:
+        by_detector = SourceLabel(
+            category=box.category, source=detector, weak=True, confidence=box.confidence, annotator=detector
         )
-        for label in one.labels or (plain,):
+        for label in box.labels or (by_detector,):
             labels.setdefault((label.source, label.category), replace(label, level=Level.IMAGE))
     return tuple(labels.values())
 
 
-def others(ids: Iterable[str], own: str) -> tuple[str, ...]:
-    """The ids but `own`."""
+def without(ids: Iterable[str], own: str) -> tuple[str, ...]:
+    """The ids other than `own`."""
     return tuple(id_ for id_ in ids if id_ != own)

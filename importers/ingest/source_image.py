@@ -1,4 +1,4 @@
-"""What a source says of one photograph before its file is read, and how an import is done."""
+"""One photograph as a source describes it, before its file is read, and the options of an import."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from importers.detectors.detector import DetectedBox
+from pipeline.crops import CONTEXT, CROP_SIDE
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
-from pipeline.images import CONTEXT, CROP_SIDE
 from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel
 from pipeline.vocabulary import Meaning, category_of, meaning_of, names_no_species
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceDetections:
-    """Boxes that the source brings, and the id of the detector that found them."""
+    """The boxes that a source has for a photograph."""
 
-    detector: str
-    findings: tuple[DetectedBox, ...]
+    detector: str  # the id of the detector that found them
+    boxes: tuple[DetectedBox, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceImage:
-    """One photograph of a source. What the source leaves None is learnt from the file or its name."""
+    """One photograph of a source. What is None here comes from the file or its name."""
 
     file_name: str  # below the imported folder, with forward slashes
-    path: str  # where the file lies: a local path, or a URL that fsspec reads
-    ready: SourceDetections | None = None  # None: the import's detector looks, where it has one
+    path: str  # of the file: a local path, or a URL that fsspec reads
+    detections: SourceDetections | None = None  # None: the detector of the import, if any, finds boxes
     labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence
-    source_id: str | None = None  # what the source calls it
-    width: int | None = None  # pixels, used until the file itself is read
+    source_id: str | None = None  # the source's id of it
+    width: int | None = None  # pixels, until the file is read
     height: int | None = None
-    failure: tuple[str, str] | None = None  # kind and detail where the source itself rules it out
+    failure: tuple[str, str] | None = None  # kind and detail, if the source shows that it cannot be used
     location: str | None = None
-    datetime: dt.datetime | None = None  # the camera's clock, no time zone
+    datetime: dt.datetime | None = None  # the camera's clock, without a time zone
     seq_id: str | None = None
     frame_num: int | None = None
     seq_num_frames: int | None = None
@@ -43,10 +43,10 @@ class SourceImage:
 
 
 def understood(label: SourceLabel) -> SourceLabel | None:
-    """The label with the category that its word means ("blank" is EMPTY); None if it says nothing.
+    """The label with the category that its word means: EMPTY for "blank", none for "unknown".
 
-    A word that names no species says nothing of a box. Of a photograph or a sequence it says that
-    somebody looked and saw something, unless nobody classified it.
+    None if the label says nothing: nobody classified, or it is of a box and names no species. Such a word
+    for a photograph or a sequence still says that something is there.
     """
     if label.category is None or meaning_of(label.category) is None:
         return label
@@ -61,35 +61,37 @@ def understood(label: SourceLabel) -> SourceLabel | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions:
-    """What is kept of a source, and how it is cut."""
+    """What an import keeps of a source, and how it cuts crops."""
 
     threshold: float = 0.2  # least confidence of a detection
     keep: frozenset[str] = frozenset({"animal"})  # categories of the detector
     crop_side: int = CROP_SIDE  # pixels: the largest side of a stored crop
     context: float = CONTEXT  # side of a crop over the longer side of its box
-    gap: float = 60.0  # seconds between two photographs of one sequence, at most
-    location_pattern: str | None = None  # None: by folder
+    gap: float = 60.0  # seconds: the longest gap within a sequence
+    location_pattern: str | None = None  # None: locations come from the source, or from folders
     exif_time: bool = True
     role: Role = Role.TARGET
-    rows_only: bool = False  # read no photograph: crops are cut by a later import without this
-    variant: str = ""  # what else a source was told that changes its boxes
+    rows_only: bool = False  # read no photograph: the same import without this cuts the crops later
+    variant: str = ""  # names further options of a source that change its boxes
     workers: int | None = None  # threads; None: one for each core
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.threshold <= 1.0:
-            raise SourceError(f"a threshold of {self.threshold} is no confidence", remedy="from 0 to 1")
+            raise SourceError(
+                f"the threshold is {self.threshold}", remedy="choose a confidence between 0 and 1"
+            )
         if not self.keep:
-            raise SourceError("no category is kept", remedy="name at least one, such as animal")
+            raise SourceError("no category is kept", remedy="keep at least one, such as animal")
         if self.crop_side < 16 or self.context < 1.0 or self.gap < 0.0:
             raise SourceError(
-                "crops are at least 16 pixels, their context at least 1, the time gap at least 0",
+                "crops must have at least 16 pixels, a context of at least 1 and a time gap of at least 0",
                 remedy="correct the option",
             )
 
     def scan(self, detector: str) -> str:
-        """Names a look at a photograph: by whom, and what was kept of it.
+        """Identifies a scan of a photograph: its detector and what is kept of the boxes.
 
-        An import with a lower threshold or more categories looks again, and adds what it then keeps.
+        An import with a lower threshold or more categories scans again and adds what it keeps.
         """
         return f"{detector}@{self._kept}"
 

@@ -1,1 +1,1 @@
-"""What every source reads with: files, paths, clock times and locations."""
+"""Readers that the sources share: files, paths, clock times and locations."""

@@ -1,4 +1,4 @@
-"""The place below which a source's photographs lie: a local folder, or a URL that fsspec reads."""
+"""The folder of a source's photographs: a local folder, or a URL that fsspec reads."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipeline.errors import SourceError
 from pipeline.files import reading
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-OUTSIDE = ("outside", "not below --images; names in the source must be relative to it")
+OUTSIDE = ("outside", "not below --images; file names in the source must be relative to it")
 
 
 class ImageRoot:
     """`--images` of a source."""
 
     def __init__(self, images: str | Path) -> None:
-        """Raises SourceError where a local path is no folder; nothing is looked for at a URL yet."""
+        """Raises SourceError if a local path is not a folder; a URL is not checked."""
         self.is_url = reading.is_url(str(images))
         if self.is_url:
             self._base = str(images).rstrip("/")
@@ -29,8 +29,8 @@ class ImageRoot:
             folder = Path(images).expanduser().resolve()
             if not folder.is_dir():
                 raise SourceError(
-                    f"{as_text(str(folder))} is no folder",
-                    remedy="--images is the folder below which the photographs lie",
+                    f"{as_text(str(folder))} is not a folder",
+                    remedy="--images must name the folder of the photographs",
                 )
             self._base = str(folder)
 
@@ -39,33 +39,35 @@ class ImageRoot:
 
     @property
     def name(self) -> str:
-        """The last part of where it is."""
+        """The last part of its path."""
         return self._base.rpartition("/")[2]
 
     def photographs(self, data_dir: Path, counts: WalkCounts) -> Iterator[str]:
-        """The names of every photograph below it: of a folder as `walk` lists, of a URL in order."""
+        """The names of every photograph below it, in natural order; a folder is walked by `walk`."""
         if not self.is_url:
             return walk(Path(self._base), data_dir, counts)
         names = sorted(reading.names(self._base), key=natural)
         return (name for name in names if suffix_of(name) in PHOTO_SUFFIXES)
 
     def locator(self, pattern: str | None) -> Locator:
-        """How locations are read from file names: by `pattern`, else by folder."""
+        """The rule of locations: by `pattern` if the user gives one, else by folder."""
         return locator(pattern, by_folder(PurePosixPath(self._base) if self.is_url else Path(self._base)))
 
-    def name_of(self, given: str) -> str:
-        """A name of the source with forward slashes, as Windows may not have written it."""
-        if "\\" in given and not self.is_url and os.sep != "\\" and _exists(Path(self._base, given)):
-            return given  # on this system a backslash may be part of a name
-        return given.replace("\\", "/")
+    def name_of(self, source_name: str) -> str:
+        """The name of a photograph with forward slashes; sources written on Windows have backslashes."""
+        if "\\" not in source_name:
+            return source_name
+        if not self.is_url and os.sep != "\\" and _exists(Path(self._base, source_name)):
+            return source_name  # here a backslash can be part of a file name
+        return source_name.replace("\\", "/")
 
     def path_of(self, name: str) -> str:
-        """Where the photograph of this name (from `name_of`) lies."""
+        """The path or URL of the photograph with this name (from `name_of`)."""
         return f"{self._base}/{name}"
 
 
 def is_outside(name: str) -> bool:
-    """Whether a name (from `ImageRoot.name_of`) leads out of its root."""
+    """Whether a name (from `ImageRoot.name_of`) leads out of its folder."""
     return (
         (".." in name and ".." in name.split("/"))
         or name.startswith("/")
@@ -77,4 +79,4 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError:
-        return False  # longer than any name
+        return False  # the name is too long

@@ -1,4 +1,4 @@
-"""JSON files of any size, read as a stream; what is wrong with the file is a SourceError that names it."""
+"""JSON files of any size, read as a stream; problems of the file are SourceErrors that name it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST = 1 << 1000
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes behind a byte-order mark. Raises SourceError: unreadable, no JSON, cut short."""
+    """The file, positioned after a byte-order mark. Raises SourceError if it is unreadable or broken."""
     try:
         with path.open("rb") as file:
             if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
@@ -28,31 +28,31 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise SourceError(f"{path} cannot be read: {exc.strerror}", remedy="check the path") from exc
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as exc:
         reason = " ".join(str(exc).split())[:200]
-        raise SourceError(f"{path} is no JSON, or cut short: {reason}", remedy="write it again") from exc
+        raise SourceError(f"{path} is not JSON, or is cut short: {reason}", remedy="export it again") from exc
 
 
 def items(path: Path, name: str) -> Iterator[Any]:
-    """The items of a top-level list, one at a time; none where the file has no such list."""
+    """The items of a top-level list, one at a time; none if the file has no such list."""
     with opened(path) as file:
         yield from ijson.items(file, f"{name}.item", use_float=True)
 
 
 def section(path: Path, name: str) -> Any:
-    """A top-level value of the file, wherever in the file it stands; None where it is absent."""
+    """A top-level value of the file, wherever in the file it is; None if it is absent."""
     with opened(path) as file:
         return next(ijson.items(file, name, use_float=True), None)
 
 
 def mapping(path: Path, name: str, remedy: str) -> Mapping[str, Any]:
-    """A top-level object of the file. Raises SourceError where it is absent or something else."""
-    found = section(path, name)
-    if not isinstance(found, Mapping):
+    """A top-level object of the file. Raises SourceError if it is absent or not an object."""
+    value = section(path, name)
+    if not isinstance(value, Mapping):
         raise SourceError(f"{path} has no `{name}`", remedy=remedy)
-    return found
+    return value
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a JSON value is a finite number that a float holds."""
+    """Whether a JSON value is a finite number that fits into a float."""
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) <= _LARGEST
     return isinstance(value, float) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Where a photograph was taken, read from its file name."""
+"""Rules that read the location of a photograph from its file name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.errors import SourceError
 
 Locator = Callable[[str], str | None]  # file name below the imported folder -> location
 
-# Folders that cameras make themselves (DCF, JEITA CP-3461): DCIM, and 100MEDIA, 101EK113, ...
+# Folders that cameras create (DCF, JEITA CP-3461): DCIM, and 100MEDIA, 101EK113, ...
 _CAMERA_MADE = re.compile(r"DCIM|[1-9][0-9]{2}[A-Za-z0-9_]{5}", re.IGNORECASE)
 
 
@@ -24,15 +24,15 @@ def no_location(_: str) -> None:
 
 
 def by_folder(root: PurePath) -> Locator:
-    """The first folder below `root` that no camera made; photographs beside it belong to `root` itself."""
+    """The first folder below `root` that a camera did not create, else the name of `root`."""
     above = [
         part for part in reversed(root.parts) if part != root.anchor and not _CAMERA_MADE.fullmatch(part)
     ]
-    own = above[0] if above else None
+    root_name = above[0] if above else None
 
     def locate(file_name: str) -> str | None:
         folders = file_name.split("/")[:-1]
-        return next((part for part in folders if not _CAMERA_MADE.fullmatch(part)), own)
+        return next((part for part in folders if not _CAMERA_MADE.fullmatch(part)), root_name)
 
     return locate
 
@@ -40,13 +40,13 @@ def by_folder(root: PurePath) -> Locator:
 def by_pattern(pattern: str) -> Locator:
     """The group `location` of a regular expression searched in the file name; None without a match.
 
-    Raises SourceError where the pattern is none, or has no such group.
+    Raises SourceError if the pattern is not a regular expression or has no such group.
     """
     try:
         compiled = re.compile(pattern)
     except re.error as exc:
         raise SourceError(
-            f"the location pattern {pattern!r} is no regular expression: {exc}", remedy="correct it"
+            f"the location pattern {pattern!r} is not a regular expression: {exc}", remedy="correct it"
         ) from exc
     if "location" not in compiled.groupindex:
         raise SourceError(
@@ -55,7 +55,7 @@ def by_pattern(pattern: str) -> Locator:
         )
 
     def locate(file_name: str) -> str | None:
-        found = compiled.search(file_name)
-        return (found["location"] or None) if found else None
+        match = compiled.search(file_name)
+        return (match["location"] or None) if match else None
 
     return locate

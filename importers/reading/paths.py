@@ -1,4 +1,4 @@
-"""File names as they come, and as text that every database, log and screen takes."""
+"""File names: as text that every database, log and screen accepts, their endings, their order."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def as_text(name: str) -> str:
-    r"""The name with the bytes that are no UTF-8, and NUL, written out (`\udcff`).
+    r"""The name with NUL and bytes that are not UTF-8 escaped (`\udcff`).
 
-    Python hands such bytes over as lone surrogates, which no database takes.
+    Python represents such bytes as lone surrogates, which databases reject.
     """
     return name.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
 
 
 def suffix_of(name: str) -> str:
-    """The ending after the last dot, with it, in lower case; empty without one."""
+    """The ending in lower case, with its dot; empty if there is none."""
     stem, dot, ending = name.rpartition(".")
     return f".{ending.lower()}" if dot and stem and "/" not in ending else ""
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
-    """Sorts IMG_2 before IMG_10; names that differ only in capitals or zeros stay in a fixed order."""
+    """A sort key that puts IMG_2 before IMG_10; it differs for any two names."""
     parts = _NUMBERS.split(name.casefold())
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name

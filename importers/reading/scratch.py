@@ -13,9 +13,9 @@ _SETTINGS = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_s
 
 @contextmanager
 def scratch_database() -> Iterator[sqlite3.Connection]:
-    """An empty SQLite database for as long as the block lasts; its file has no name on the disk.
+    """An empty SQLite database for the duration of the block, in a temporary file without a name.
 
-    There are no transactions but those that the block begins. Raises StoreError if the disk is full.
+    The block begins its own transactions. Raises StoreError if the disk is full.
     """
     connection = sqlite3.connect("", isolation_level=None)
     try:

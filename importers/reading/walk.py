@@ -1,4 +1,4 @@
-"""Every photograph below a local folder, in natural order."""
+"""Lists every photograph below a local folder, in natural order."""
 
 from __future__ import annotations
 
@@ -12,81 +12,82 @@ from importers.reading.paths import PHOTO_SUFFIXES, as_text, natural, suffix_of
 from pipeline.errors import SourceError
 
 EXAMPLES = 5
-# Folders of network drives, cameras' computers and archives that hold no photographs of the user's.
+# Folders that network drives, computers and archives create: they have no photographs of the user.
 HIDDEN = frozenset({"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx"})
 
 
 @dataclass(kw_only=True)
 class WalkCounts:
-    """What a walk passes over, counted; the first few problems with their file."""
+    """Counts of what a walk skips, and the first few problems."""
 
     skipped: Counter[str] = field(default_factory=Counter)  # other files, by ending
-    hidden: int = 0  # files and folders whose names hide them
-    linked: int = 0  # folders that links lead to twice
+    hidden: int = 0  # hidden files and folders, by name
+    linked: int = 0  # folders reached a second time through a link
     unreadable_folders: int = 0
-    examples: list[tuple[str, str]] = field(default_factory=list)  # file and what is wrong with it
+    examples: list[tuple[str, str]] = field(default_factory=list)  # the first problems: file and problem
 
     def complain(self, name: str, what: str) -> None:
-        """Keep the first few problems to show."""
+        """Keep the problem if it is one of the first few."""
         if len(self.examples) < EXAMPLES:
             self.examples.append((name, what))
 
 
 def walk(root: Path, data_dir: Path, counts: WalkCounts) -> Iterator[str]:
-    """Names below `root`, with forward slashes, of files that end like photographs.
+    """The names below `root`, with forward slashes, of files with the ending of a photograph.
 
-    Files of a folder first, then its folders, each in natural order. No folder is walked twice,
-    whatever links say, and never our own data folder. What is passed over is counted in `counts`.
+    The files of a folder come before its folders, each in natural order. Links are followed, but no folder
+    is walked twice, and the data folder not at all. Skipped files and folders are counted in `counts`.
+    Raises SourceError if `root` cannot be read or is the data folder.
     """
     seen = {_identity(root)}
     if data_dir.exists():
         seen.add(_identity(data_dir))
     if _identity(data_dir) == _identity(root):
-        raise SourceError(f"{root} is the data folder itself", remedy="name a folder of photographs")
-    inside = os.path.realpath(root)
-    waiting = [""]
-    while waiting:
-        below = waiting.pop()
+        raise SourceError(f"{root} is the data folder", remedy="name a folder of photographs")
+    real_root = os.path.realpath(root)
+    pending = [""]
+    while pending:
+        folder = pending.pop()
         try:
-            with os.scandir(os.path.join(root, below)) as listing:  # noqa: PTH118 - as above
-                found = sorted(listing, key=lambda item: natural(item.name))
+            with os.scandir(os.path.join(root, folder)) as listing:  # noqa: PTH118 - scandir takes text
+                items = sorted(listing, key=lambda item: natural(item.name))
         except OSError as exc:
-            if not below:
+            if not folder:
                 raise SourceError(
                     f"{as_text(str(root))} cannot be read: {exc.strerror}", remedy="check the permissions"
                 ) from exc
             counts.unreadable_folders += 1
-            counts.complain(as_text(below), f"folder cannot be read: {exc.strerror}")
+            counts.complain(as_text(folder), f"folder cannot be read: {exc.strerror}")
             continue
-        folders = []
-        for item in found:
-            name = f"{below}/{item.name}" if below else item.name
+        subfolders = []
+        for item in items:
+            name = f"{folder}/{item.name}" if folder else item.name
             if item.name.startswith(".") or item.name.casefold() in HIDDEN:
                 counts.hidden += 1
             elif _is_folder(item):
-                if _is_new(item, inside, seen):
-                    folders.append(name)
+                if _is_new(item, real_root, seen):
+                    subfolders.append(name)
                 else:
                     counts.linked += 1
             elif suffix_of(item.name) in PHOTO_SUFFIXES:
                 yield name
             else:
                 counts.skipped[suffix_of(item.name) or "no ending"] += 1
-        waiting.extend(reversed(folders))
+        pending.extend(reversed(subfolders))
 
 
 def _is_folder(item: os.DirEntry[str]) -> bool:
     try:
         return item.is_dir()
     except OSError:
-        return False  # a link in circles; reading it as a file tells why
+        return False  # a link to itself; reading it as a file reports the reason
 
 
-def _is_new(item: os.DirEntry[str], inside: str, seen: set[tuple[int, int]]) -> bool:
-    """Whether a folder is to be walked: a link into the imported folder never is, its target is."""
+def _is_new(item: os.DirEntry[str], real_root: str, seen: set[tuple[int, int]]) -> bool:
+    """Whether to walk a folder: not a link into the imported folder, whose target is walked itself."""
     if item.is_symlink():
         target = os.path.realpath(item.path)
-        if target == inside or target.startswith(inside + os.sep):
+        if target == real_root or target.startswith(real_root + os.sep):
             return False
     identity = _identity(item.path)
     if identity in seen:
@@ -97,7 +98,7 @@ def _is_new(item: os.DirEntry[str], inside: str, seen: set[tuple[int, int]]) -> 
 
 def _identity(path: str | Path) -> tuple[int, int]:
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
-        return (-1, -1)  # listing it tells why
-    return found.st_dev, found.st_ino
+        return (-1, -1)  # listing it reports the reason
+    return status.st_dev, status.st_ino

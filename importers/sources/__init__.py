@@ -1,1 +1,1 @@
-"""One module or package for each format that photographs, boxes and labels come in."""
+"""The sources: a module or package for each format of photographs, boxes and labels."""

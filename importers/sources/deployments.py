@@ -1,4 +1,4 @@
-"""A table of deployments: coordinates and time zones for photographs that came without."""
+"""A table of deployments: coordinates, time zones and periods for photographs that came without them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pipeline.store import deployments
 from pipeline.timezones import zone_of
 from pipeline.workspace import Workspace
 
-PLACES = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value
+LOCATIONS = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value counts
 STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
 
 
 @dataclass(kw_only=True)
 class DeploymentsReport:
-    """What became of the table."""
+    """The counts of an import of deployments."""
 
-    rows: ImportReport  # refusals alone
+    rows: ImportReport  # the refused rows
     new: int = 0
-    updated: int = 0  # known before: what the table tells is brought up to date
+    updated: int = 0  # known before, and updated from the table
     without_zone: int = 0
     locations: set[str] = field(default_factory=set)
 
@@ -40,72 +40,74 @@ class DeploymentsReport:
 
 
 def import_deployments(workspace: Workspace, table: Path) -> DeploymentsReport:
-    """Take the table in: each row a deployment, or a location where it names none.
+    """Import a CSV table: each row is a deployment, or a location if it has no deploymentID.
 
-    A row without a deploymentID also gives its coordinates and zone to the deployments that the store
-    has at its location and that lack them. A broken row is refused singly. Raises SourceError, before
-    anything is written, where the table cannot be read or lacks a column.
+    A row for a location also completes the deployments there that lack coordinates or a time zone. Bad rows
+    are refused one by one. Raises SourceError, before anything is written, if the table cannot be read or
+    lacks a column.
     """
     report = DeploymentsReport(rows=ImportReport(source=as_text(str(table))))
-    given: dict[str, DeploymentRecord] = {}
+    records: dict[str, DeploymentRecord] = {}
     for where, row in _rows(table):
         try:
-            one = _record(row)
-            if one.id in given:
-                raise BadRecord("duplicate", f"{one.id} is named a second time")
-            given[one.id] = one
+            record = _record(row)
+            if record.id in records:
+                raise BadRecord("duplicate", f"{record.id} is listed a second time")
+            records[record.id] = record
         except BadRecord as exc:
             report.rows.refuse(where, exc.kind, exc.what)
     with workspace.database.write() as conn:
-        known = deployments.all(conn)
-        report.new = deployments.add(conn, given.values())
-        deployments.add(conn, _completed(given.values(), known))
-    report.updated = len(given) - report.new
-    report.without_zone = sum(one.timezone is None for one in given.values())
-    report.locations = {one.location for one in given.values()}
+        stored = deployments.all(conn)
+        report.new = deployments.add(conn, records.values())
+        deployments.add(conn, _completed(records.values(), stored))
+    report.updated = len(records) - report.new
+    report.without_zone = sum(record.timezone is None for record in records.values())
+    report.locations = {record.location for record in records.values()}
     return report
 
 
 def _completed(
-    given: Iterable[DeploymentRecord], known: Mapping[str, DeploymentRecord]
+    records: Iterable[DeploymentRecord], stored: Mapping[str, DeploymentRecord]
 ) -> Iterator[DeploymentRecord]:
-    """The known deployments that a row for their whole location tells more of."""
-    of_locations = {one.location: one for one in given if one.id == one.location}
-    for one in known.values():
-        row = of_locations.get(one.location)
-        if row is None or one.id == row.id:
+    """The stored deployments at a location that has a row of its own, completed from that row."""
+    of_locations = {record.location: record for record in records if record.id == record.location}
+    for deployment in stored.values():
+        row = of_locations.get(deployment.location)
+        if row is None or deployment.id == row.id:
             continue
-        has_place = one.latitude is not None and one.longitude is not None
+        has_coordinates = deployment.latitude is not None and deployment.longitude is not None
         yield replace(
-            one,
-            latitude=one.latitude if has_place else row.latitude,
-            longitude=one.longitude if has_place else row.longitude,
-            timezone=one.timezone or row.timezone,
+            deployment,
+            latitude=deployment.latitude if has_coordinates else row.latitude,
+            longitude=deployment.longitude if has_coordinates else row.longitude,
+            timezone=deployment.timezone or row.timezone,
         )
 
 
 def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every row by column with where it stands. Raises SourceError."""
+    """The place and the filled columns of every row. Raises SourceError."""
     for line, row in csv_file.rows(table, ("latitude", "longitude")):
-        if not any(name in row for name in PLACES):
+        if not any(name in row for name in LOCATIONS):
             raise SourceError(
                 f"{as_text(str(table))} has no column location",
-                remedy=f"name one of {', '.join(PLACES)} in the first line",
+                remedy=f"name one of {', '.join(LOCATIONS)} in the first line",
             )
         yield f"line {line}", {name: as_text(value) for name, value in row.items() if value}
 
 
 def _record(row: Mapping[str, str]) -> DeploymentRecord:
     """The deployment of a row. Raises BadRecord."""
-    location = next((row[name] for name in PLACES if name in row), None)
+    location = next((row[name] for name in LOCATIONS if name in row), None)
     if location is None:
-        raise BadRecord("location", "it names no location")
-    start, end = _moment(row, STARTS), _moment(row, ENDS, dt.time(23, 59, 59))
+        raise BadRecord("location", "it has no location")
+    start, end = _time(row, STARTS, dt.time()), _time(row, ENDS, dt.time(23, 59, 59))
     zone = row.get("timezone") or (zone_name(start) if start is not None else None)
     try:
         clock = zone_of(zone) if zone is not None else None
     except ValueError as exc:
-        raise BadRecord("timezone", f"{exc}: an IANA name such as Europe/Brussels, or +02:00") from exc
+        raise BadRecord(
+            "timezone", f"{exc}: use an IANA name such as Europe/Brussels, or an offset such as +02:00"
+        ) from exc
     try:
         started = on_clock(start, clock) if start is not None else None
         ended = on_clock(end, clock) if end is not None else None
@@ -125,25 +127,23 @@ def _record(row: Mapping[str, str]) -> DeploymentRecord:
 
 
 def _degrees(row: Mapping[str, str], column: str, most: float) -> float:
+    """The degrees in a column. Raises BadRecord unless they are from -`most` to `most`."""
+    text = row.get(column, "")
     try:
-        value = float(row.get(column, ""))
+        value = float(text)
     except ValueError:
         value = math.nan
     if not -most <= value <= most:
-        raise BadRecord(
-            column, f"{column} {row.get(column, '')[:40]!r} is not from {-most:g} to {most:g} degrees"
-        )
+        raise BadRecord(column, f"{column} {text[:40]!r} is not between {-most:g} and {most:g} degrees")
     return value
 
 
-def _moment(
-    row: Mapping[str, str], columns: Iterable[str], of_day: dt.time = dt.time()
-) -> dt.datetime | None:
-    """The moment in the first of these columns; `of_day` is the time where only a date is given."""
+def _time(row: Mapping[str, str], columns: Iterable[str], date_alone: dt.time) -> dt.datetime | None:
+    """The time in the first of these columns that has one. Raises BadRecord if it cannot be read."""
     text = next((row[name] for name in columns if name in row), None)
     if text is None:
         return None
     try:
-        return parse_clock_time(text, date_alone=of_day)
+        return parse_clock_time(text, date_alone=date_alone)
     except ValueError as exc:
         raise BadRecord("period", str(exc)) from exc

@@ -1,4 +1,4 @@
-"""A folder of photographs, walked in natural order."""
+"""A folder of photographs, in natural order."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ def import_folder(
     options: ImportOptions | None = None,
     progress: bool = False,
 ) -> ImportReport:
-    """Import every photograph below `root`; `detector` looks at each.
+    """Import every photograph below `root`; `detector` finds the boxes.
 
-    A rerun reads only what is new, changed or failed before. Raises SourceError where `root` is no
-    folder, cannot be read or holds no photograph.
+    A second import reads only new, changed and failed files. Raises SourceError if `root` is not a folder,
+    cannot be read or has no photograph.
     """
     options = options or ImportOptions()
     root = root.expanduser().resolve()
     if not root.is_dir():
-        raise SourceError(f"{as_text(str(root))} is no folder", remedy="name a folder of photographs")
+        raise SourceError(f"{as_text(str(root))} is not a folder", remedy="name a folder of photographs")
     locate = locator(options.location_pattern, by_folder(root))
     report = ImportReport(source=as_text(str(root)))
-    total = sum(1 for _ in walk(root, workspace.data_dir, report))  # counting first gives the time left
+    total = sum(1 for _ in walk(root, workspace.data_dir, report))  # the progress bar needs it
     if total == 0:
         raise SourceError(
-            f"there is no photograph in {report.source}{_instead(report)}",
+            f"there is no photograph in {report.source}{_skipped(report)}",
             remedy=f"photographs end in {', '.join(sorted(PHOTO_SUFFIXES))}",
         )
-    entries = (
-        SourceImage(file_name=name, path=os.path.join(root, name))  # noqa: PTH118 - a tenth of Path's cost
+    source_images = (
+        SourceImage(file_name=name, path=os.path.join(root, name))  # noqa: PTH118 - Path is ten times slower
         for name in walk(root, workspace.data_dir, WalkCounts())
     )
-    return Ingestor(workspace, detector, locate, options, report).run(entries, total, progress=progress)
+    return Ingestor(workspace, detector, locate, options, report).run(source_images, total, progress=progress)
 
 
-def _instead(report: ImportReport) -> str:
+def _skipped(report: ImportReport) -> str:
     parts = [f"{number} {kind}" for kind, number in report.skipped.most_common(5)]
     if report.hidden:
         parts.append(f"{report.hidden} hidden")

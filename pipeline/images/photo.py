@@ -30,6 +30,9 @@ FORMATS = (
     WebPImagePlugin.WebPImageFile.format,
 )
 PADDING = (124, 116, 104)  # the mean colour of ImageNet: networks ignore it and people are not distracted
+# A box filter to 1.5 times the size, then Hamming: a third of the time of plain bicubic, and as sharp.
+REDUCING_GAP = 1.5
+SHRINK = Image.Resampling.HAMMING
 
 Image.preinit()  # BMP, GIF, JPEG (and with it MPO) and PNG; TIFF and WebP are imported above
 # Pillow warns of damaged EXIF and of large photographs; both are handled here.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.steps.embedding.finetune import Finetuning
     from pipeline.steps.embedding.list import DamagedEmbedder, TrainedEmbedder
     from pipeline.steps.embedding.train import EmbedderTraining
-    from pipeline.steps.embedding.use import Change
+    from pipeline.steps.embedding.use import EmbedderChange
 
 SHOWN = 10  # broken crops named one by one
 
@@ -114,7 +114,7 @@ def finetuning_report(report: Finetuning, project_id: int) -> str:
     )
 
 
-def change(report: Change, project: str) -> str:
+def change(report: EmbedderChange, project: str) -> str:
     """What came of a change of embedder in the project, named as in `project 4 (Forest)`."""
     first = lines(
         f"{count(report.embedded, 'crops')} embedded by {report.embedder}",
@@ -123,7 +123,7 @@ def change(report: Change, project: str) -> str:
     )
     if report.record is None:
         return lines(first, "it has no tasks yet: run `wildloop publish` next")
-    left = report.left
+    left = report.former_record
     return lines(
         first,
         f"{report.record.version} is current",

@@ -41,7 +41,7 @@ def combined(report: Combined, out: str, files: int) -> str:
     return lines(
         f"{out}: {count(report.images, 'images')}, {count(report.annotations, 'annotations')} and "
         f"{count(report.categories, 'categories')} from {count(files, 'files')}",
-        indented(tally((number, note) for note, number in report.notes.items())),
+        indented(tally((number, note.sentence) for note, number in report.notes.items())),
     )
 
 
@@ -69,7 +69,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
-            *((number, note) for note, number in report.notes.most_common()),
+            *((number, note.sentence) for note, number in report.notes.most_common()),
             (report.duplicates, "entries that list a photograph a second time, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
             (report.hidden, "hidden files or folders skipped"),

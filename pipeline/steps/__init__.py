@@ -1,1 +1,1 @@
-"""One module for each command that changes or reports the state of a workspace."""
+"""The steps of the work: each function takes a workspace and does one of them, whoever calls it."""

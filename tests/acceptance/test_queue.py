@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.images import write_jpeg
+from pipeline.crops import write_jpeg
 from pipeline.label_studio.results import read_verdict
 from pipeline.records import (
     Box,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.images import write_jpeg
+from pipeline.crops import write_jpeg
 from pipeline.records import WHOLE_FRAME, DetectionRecord, ImageRecord, PredictionRecord
 from pipeline.store import categories, oracle, reviews
 from tests.acceptance.conftest import Installation

@@ -25,7 +25,7 @@ from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.embedding import use as step
 from pipeline.steps.embedding.embed import embed
-from pipeline.steps.embedding.use import Change, use_embedder
+from pipeline.steps.embedding.use import EmbedderChange, use_embedder
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.learning.accept import accept
 from pipeline.steps.learning.activate import activate, refill
@@ -127,7 +127,7 @@ def count(database: Database, embedder: str) -> int:
         return embeddings.count(conn, embedder)
 
 
-def change(database: Database, data_dir: Path, embedder: Any = None) -> Change:
+def change(database: Database, data_dir: Path, embedder: Any = None) -> EmbedderChange:
     made = use_embedder(
         make_workspace(database, data_dir, top_k=10, retrain_every=1), embedder or Coloured(), PROJECT
     )
@@ -156,7 +156,7 @@ def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
     assert (made.former, made.embedder, made.embedded, made.broken) == (OLD, "coloured", CROPS, ())
     assert made.record is not None
     assert (made.record.embedder, made.record.labels) == ("coloured", learned.labels)
-    assert made.left == learned
+    assert made.former_record == learned
     assert made.record.parent == learned.version
     assert made.record.metrics["accuracy"] > 0.9
     assert registry.load_head(tmp_path, made.record).embedder == "coloured"

@@ -302,12 +302,12 @@ def test_a_folder_without_photographs_is_an_error_that_says_what_is_there(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     put(tmp_path / "photos" / "notes.txt", b"no photographs")
-    for folder, problem in [("photos", r"no photograph in .*, only 1 \.txt"), ("absent", "is no folder")]:
+    for folder, problem in [("photos", r"no photograph in .*, only 1 \.txt"), ("absent", "is not a folder")]:
         with pytest.raises(SourceError, match=problem):
             import_folder(make_workspace(sqlite_database, tmp_path / "data"), tmp_path / folder, WholeFrame())
     study(tmp_path / "photos")
     options = ImportOptions(keep=frozenset({"bird"}))
-    with pytest.raises(SourceError, match="nothing of it is kept by bird"):
+    with pytest.raises(SourceError, match="but only bird is kept"):
         import_folder(
             make_workspace(sqlite_database, tmp_path / "data"),
             tmp_path / "photos",

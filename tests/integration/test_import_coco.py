@@ -141,7 +141,7 @@ def test_a_file_that_is_none_leaves_the_store_as_it_was(database: Database, tmp_
     broken["images"].append(listed("a.jpg"))
     with pytest.raises(SourceError, match="two images"):
         ingest(database, tmp_path, put(tmp_path / "broken.json", json.dumps(broken).encode()))
-    with pytest.raises(SourceError, match="is no folder"):
+    with pytest.raises(SourceError, match="is not a folder"):
         import_coco(
             make_workspace(database, tmp_path / "data"),
             [tmp_path / "set.json"],

@@ -81,11 +81,11 @@ def ingest(
 
 
 def entry(
-    photos: Path, number: int = 0, *, findings: tuple[DetectedBox, ...] | None = None, **more: object
+    photos: Path, number: int = 0, *, boxes: tuple[DetectedBox, ...] | None = None, **more: object
 ) -> SourceImage:
-    ready = None if findings is None else SourceDetections(detector="coco:t", findings=findings)
+    detections = None if boxes is None else SourceDetections(detector="coco:t", boxes=boxes)
     name = f"A/{number}.jpg"
-    return SourceImage(file_name=name, path=str(photos / name), ready=ready, **more)  # type: ignore[arg-type]
+    return SourceImage(file_name=name, path=str(photos / name), detections=detections, **more)  # type: ignore[arg-type]
 
 
 def current(database: Database) -> Iterator[tuple[str | None, DetectionKind]]:
@@ -104,7 +104,7 @@ def count(database: Database, table: sa.Table) -> int:
 def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothing(
     database: Database, photos: Path
 ) -> None:
-    one = entry(photos, findings=(boxed(label("Red Fox", Level.BOX)), boxed(box=OTHER)))
+    one = entry(photos, boxes=(boxed(label("Red Fox", Level.BOX)), boxed(box=OTHER)))
     report = ingest(database, photos, one)
     assert (report.photographs, report.detections, report.labels) == (1, 2, 1)
     assert list(current(database)) == [("red fox", DetectionKind.USER), (None, DetectionKind.ACTIVE)]
@@ -117,8 +117,8 @@ def test_a_labelled_box_enters_the_oracle_with_its_source_and_a_rerun_adds_nothi
 
 @pytest.mark.both_databases
 def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) -> None:
-    ingest(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)))
-    report = ingest(database, photos, entry(photos, findings=(boxed(label("badger", Level.BOX)),)))
+    ingest(database, photos, entry(photos, boxes=(boxed(label("fox", Level.BOX)),)))
+    report = ingest(database, photos, entry(photos, boxes=(boxed(label("badger", Level.BOX)),)))
     assert report.labels == 1
     assert list(current(database)) == [("badger", DetectionKind.USER)]
     assert count(database, oracle_table) == 2
@@ -128,8 +128,8 @@ def test_a_corrected_source_adds_a_revision(database: Database, photos: Path) ->
 def test_a_box_that_a_source_brings_later_is_taken_with_its_label(
     database: Database, photos: Path, rows_only: bool
 ) -> None:
-    ingest(database, photos, entry(photos, findings=(boxed(label("fox", Level.BOX)),)), rows_only=rows_only)
-    corrected = entry(photos, findings=(boxed(label("deer", Level.BOX), box=OTHER),))
+    ingest(database, photos, entry(photos, boxes=(boxed(label("fox", Level.BOX)),)), rows_only=rows_only)
+    corrected = entry(photos, boxes=(boxed(label("deer", Level.BOX), box=OTHER),))
     report = ingest(database, photos, corrected, rows_only=rows_only)
     assert (report.known, report.looked_again, report.detections, report.labels) == (0, 1, 1, 1)
     assert list(current(database)) == [("fox", DetectionKind.USER), ("deer", DetectionKind.USER)]
@@ -142,9 +142,9 @@ def test_labels_of_a_photograph_reach_boxes_that_come_before_or_after(
     labelled = entry(photos, 0, labels=(label("deer"),))
     report = ingest(database, photos, labelled)
     assert (report.not_looked_at, report.labels, report.detections) == (1, 1, 0)
-    ingest(database, photos, entry(photos, 0, findings=(boxed(), boxed(box=OTHER))))
+    ingest(database, photos, entry(photos, 0, boxes=(boxed(), boxed(box=OTHER))))
     assert list(current(database)) == [("deer", DetectionKind.USER)] * 2
-    ingest(database, photos, entry(photos, 1, findings=(boxed(),)))
+    ingest(database, photos, entry(photos, 1, boxes=(boxed(),)))
     ingest(database, photos, entry(photos, 1, labels=(label("boar", Level.SEQUENCE),)))
     assert ("boar", DetectionKind.USER) in list(current(database))
 
@@ -153,7 +153,7 @@ def test_a_photograph_of_several_species_labels_no_box(database: Database, photo
     ingest(
         database,
         photos,
-        entry(photos, labels=(label("deer"), label("boar")), findings=(boxed(),)),
+        entry(photos, labels=(label("deer"), label("boar")), boxes=(boxed(),)),
     )
     assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
     assert count(database, image_label) == 2
@@ -169,7 +169,7 @@ def test_observations_of_one_species_are_kept_apart_and_label_a_box_together(
     database: Database, photos: Path
 ) -> None:
     labels = (label("deer", key="o1", weak=True, sex="male"), label("Deer", key="o2", sex="female"))
-    given = entry(photos, labels=labels, findings=(boxed(),))
+    given = entry(photos, labels=labels, boxes=(boxed(),))
     ingest(database, photos, given)
     assert labels_of(database) == [replace(one, category="deer") for one in labels]
     assert list(current(database)) == [("deer", DetectionKind.USER)]
@@ -181,13 +181,13 @@ def test_what_nobody_could_name_is_kept_and_labels_no_box(
     database: Database, photos: Path, later: bool
 ) -> None:
     unknown, deer = label(None, key="o1", behavior='a\tb\\ "é"'), label("deer", key="o2")
-    given = entry(photos, 0, labels=(unknown,), findings=None if later else (boxed(),))
-    both = entry(photos, 1, labels=(unknown, deer), findings=None if later else (boxed(),))
+    given = entry(photos, 0, labels=(unknown,), boxes=None if later else (boxed(),))
+    both = entry(photos, 1, labels=(unknown, deer), boxes=None if later else (boxed(),))
     ingest(database, photos, given, both)
     ingest(
         database,
         photos,
-        *(replace(one, ready=entry(photos, findings=(boxed(),)).ready) for one in (given, both)),
+        *(replace(one, detections=entry(photos, boxes=(boxed(),)).detections) for one in (given, both)),
     )
     assert [one.category for one in sorted(labels_of(database), key=lambda one: one.key)] == [
         None,
@@ -204,7 +204,7 @@ def test_that_nobody_looked_yet_does_not_hold_a_label_back_but_a_doubt_does(
     nobody = label(None, Level.SEQUENCE, key="o1", observationType="unclassified")
     labels = (nobody, label("deer", Level.SEQUENCE, key="o2"))
     doubted = boxed(label(None, Level.BOX), box=OTHER)
-    ingest(database, photos, entry(photos, labels=labels, findings=(boxed(), doubted)))
+    ingest(database, photos, entry(photos, labels=labels, boxes=(boxed(), doubted)))
     assert list(current(database)) == [("deer", DetectionKind.USER), (None, DetectionKind.ACTIVE)]
 
 
@@ -212,7 +212,7 @@ def test_a_label_of_people_does_not_reach_the_animal_beside_them(database: Datab
     given = entry(
         photos,
         labels=(label("human"), label("dog")),
-        findings=(boxed(), boxed(box=OTHER, category="person")),
+        boxes=(boxed(), boxed(box=OTHER, category="person")),
     )
     ingest(database, photos, given, keep=frozenset({"animal", "person"}))
     assert [name for name, _ in current(database)] == ["dog", "human"]
@@ -222,7 +222,7 @@ def test_what_is_said_of_the_photograph_goes_before_what_is_said_of_the_sequence
     database: Database, photos: Path
 ) -> None:
     labels = (label("deer", Level.SEQUENCE), label("empty"))
-    ingest(database, photos, entry(photos, labels=labels, findings=(boxed(),)))
+    ingest(database, photos, entry(photos, labels=labels, boxes=(boxed(),)))
     assert [name for name, _ in current(database)] == ["empty"]
 
 
@@ -230,7 +230,7 @@ def test_weak_labels_leave_the_detection_in_the_queue_and_any_person_outvotes_th
     database: Database, photos: Path
 ) -> None:
     weak = label("fox", Level.BOX, source="megadetector:v2", weak=True)
-    ingest(database, photos, entry(photos, findings=(boxed(weak),)))
+    ingest(database, photos, entry(photos, boxes=(boxed(weak),)))
     with database.read() as conn:
         row = conn.execute(sa.select(detection)).one()
     assert (DetectionKind(row.kind), row.category_confidence) == (DetectionKind.MODEL, pytest.approx(0.7))
@@ -255,7 +255,7 @@ def test_weak_labels_leave_the_detection_in_the_queue_and_any_person_outvotes_th
 
 def test_two_sources_that_disagree_leave_the_detection_disputed(database: Database, photos: Path) -> None:
     labels = (label("fox", Level.BOX), label("badger", Level.BOX, source="coco:other"))
-    ingest(database, photos, entry(photos, findings=(boxed(*labels),)))
+    ingest(database, photos, entry(photos, boxes=(boxed(*labels),)))
     assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
 
 
@@ -263,7 +263,7 @@ def test_photographs_that_are_not_read_are_rows_and_the_same_import_cuts_their_c
     database: Database, photos: Path
 ) -> None:
     given = [
-        entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), width=160, height=120)
+        entry(photos, number, boxes=(boxed(label("fox", Level.BOX)),), width=160, height=120)
         for number in range(3)
     ]
     (photos / "A" / "2.jpg").unlink()
@@ -287,7 +287,7 @@ def test_photographs_that_are_not_read_are_rows_and_the_same_import_cuts_their_c
 def test_a_second_source_adds_to_what_the_first_said_of_an_unread_photograph(
     database: Database, photos: Path
 ) -> None:
-    ingest(database, photos, entry(photos, findings=(boxed(),), width=160, height=120), rows_only=True)
+    ingest(database, photos, entry(photos, boxes=(boxed(),), width=160, height=120), rows_only=True)
     more = entry(photos, labels=(label("fox"),), seq_id="s1", frame_num=0, seq_num_frames=1, source_id="x1")
     ingest(database, photos, more, rows_only=True)
     with database.read() as conn:
@@ -297,9 +297,9 @@ def test_a_second_source_adds_to_what_the_first_said_of_an_unread_photograph(
 
 
 def test_the_two_pools_stay_apart(database: Database, photos: Path) -> None:
-    learnt = entry(photos, 0, findings=(boxed(label("fox", Level.BOX)),))
+    learnt = entry(photos, 0, boxes=(boxed(label("fox", Level.BOX)),))
     ingest(database, photos, learnt, role=Role.PRETRAINING)
-    ingest(database, photos, entry(photos, 1, findings=(boxed(),)))
+    ingest(database, photos, entry(photos, 1, boxes=(boxed(),)))
     report = ingest(database, photos, learnt)
     assert report.other_role == 1
     with database.read() as conn:
@@ -332,8 +332,8 @@ def test_a_person_whose_box_is_not_kept_leaves_the_photograph_not_empty(
     ingest(
         database,
         photos,
-        entry(photos, 0, findings=(people,)),
-        entry(photos, 1, findings=(boxed(category="person"),)),
+        entry(photos, 0, boxes=(people,)),
+        entry(photos, 1, boxes=(boxed(category="person"),)),
     )
     told = {
         one.image.file_name: [(label.category, label.weak, label.source) for label in one.labels]
@@ -350,7 +350,7 @@ def test_a_second_source_leaves_the_time_and_place_that_the_first_gave(
     noon = dt.datetime(2024, 5, 1, 12)
     told = entry(photos, labels=(label("fox"),), location="SITE9", datetime=noon, seq_id="s1", frame_num=2)
     ingest(database, photos, told, rows_only=rows_only)
-    ingest(database, photos, entry(photos, findings=(boxed(),)), rows_only=rows_only)
+    ingest(database, photos, entry(photos, boxes=(boxed(),)), rows_only=rows_only)
     with database.read() as conn:
         row = conn.execute(sa.select(image)).one()
     assert (row.location, row.datetime, row.seq_id, row.frame_num) == ("SITE9", noon, "s1", 2)
@@ -391,14 +391,14 @@ def test_a_photograph_of_one_pool_never_hides_one_of_the_other(database: Databas
 def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_boxes(
     database: Database, photos: Path
 ) -> None:
-    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(label("deer"),)))
-    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"),)))
+    ingest(database, photos, entry(photos, boxes=(boxed(),), labels=(label("deer"),)))
+    ingest(database, photos, entry(photos, boxes=(boxed(),), labels=(label("fox"),)))
     assert [name for name, _ in current(database)] == ["fox"]
     assert count(database, image_label) == 1
-    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(label("fox"), label("deer"))))
+    ingest(database, photos, entry(photos, boxes=(boxed(),), labels=(label("fox"), label("deer"))))
     assert list(current(database)) == [(None, DetectionKind.ACTIVE)]
     other = label("badger", source="coco:other")
-    ingest(database, photos, entry(photos, findings=(boxed(),), labels=(other,)))
+    ingest(database, photos, entry(photos, boxes=(boxed(),), labels=(other,)))
     assert [name for name, _ in current(database)] == ["badger"]
     assert count(database, image_label) == 3
 
@@ -406,7 +406,7 @@ def test_a_source_that_corrects_the_label_of_a_photograph_corrects_that_of_its_b
 @pytest.mark.both_databases
 def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database, photos: Path) -> None:
     given = [
-        entry(photos, number, findings=(boxed(label("fox", Level.BOX)),), labels=(label("fox"),))
+        entry(photos, number, boxes=(boxed(label("fox", Level.BOX)),), labels=(label("fox"),))
         for number in range(1_300)
     ]
     assert ingest(database, photos, *given, rows_only=True).photographs == 1_300

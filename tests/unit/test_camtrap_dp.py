@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import SourceImage
 from importers.reading.image_root import ImageRoot
-from importers.sources.camtrap_dp import entries, read
+from importers.sources.camtrap_dp import read, source_images
 from importers.sources.camtrap_dp import scratch_tables as scratch
-from importers.sources.camtrap_dp.media_paths import AMBIGUOUS, Places
+from importers.sources.camtrap_dp.media_paths import MediaPaths
 from importers.sources.camtrap_dp.package import opened
 from importers.sources.camtrap_dp.rows import Deployment
 from pipeline.errors import PhotoError, SourceError
@@ -32,12 +32,12 @@ SOURCE = "camtrap-dp:sample"
 def taken(
     path: Path, images: Path | str | None = None
 ) -> tuple[list[SourceImage], dict[str, Deployment], ImportReport]:
-    """The entries and deployments of a package, and what is said of its rows."""
+    """The photographs and deployments of a package, and the report."""
     report = ImportReport(source=str(path))
     with opened(path) as source, scratch.opened() as stage:
         deployments = read(source, stage, report)
-        places = Places(source, stage, ImageRoot(images) if images else None, deployments, report)
-        return list(entries(source, stage, places, deployments)), deployments, report
+        paths = MediaPaths(source, stage, ImageRoot(images) if images else None, deployments, report)
+        return list(source_images(source, stage, paths, deployments)), deployments, report
 
 
 def said(one: SourceImage) -> list[tuple[str, str | None]]:
@@ -50,7 +50,7 @@ def test_a_medium_becomes_an_entry_with_all_that_its_row_says(tmp_path: Path) ->
     assert one.path == str(tmp_path / "media/m1.jpg")
     assert (one.source_id, one.deployment_id, one.location) == ("m1", "d1", "site d1")
     assert one.datetime == dt.datetime(2024, 5, 2, 12, 0)
-    assert (one.ready, one.labels, one.failure) == (None, (), None)
+    assert (one.detections, one.labels, one.failure) == (None, (), None)
     assert (one.seq_id, one.frame_num, one.seq_num_frames) == (None, None, None)
     record = deployments["d1"].record
     assert (record.latitude, record.longitude, record.timezone) == (51.1, 4.2, "+02:00")
@@ -104,7 +104,7 @@ def test_times_without_a_zone_stand_as_they_are_and_are_counted(tmp_path: Path) 
     (one,), deployments, report = taken(package(tmp_path, [given]))
     assert (deployments["d1"].record.timezone, deployments["d1"].record.ended_at) == (None, None)
     assert one.datetime == dt.datetime(2024, 5, 2, 12, 0)
-    assert report.notes["deployments whose times name no zone"] == 1
+    assert report.notes[Note.NO_TIME_ZONE] == 1
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_boxes_become_findings_with_their_labels(tmp_path: Path) -> None:
         ),
     ]
     (one,), _, _ = taken(package(tmp_path, [deployment()], [medium()], rows))
-    assert one.ready is not None
-    assert one.ready.detector == SOURCE
-    fox, person, unknown, animal = one.ready.findings
+    assert one.detections is not None
+    assert one.detections.detector == SOURCE
+    fox, person, unknown, animal = one.detections.boxes
     assert {(label.category, label.level, label.weak) for label in fox.labels} == {
         ("Vulpes vulpes", Level.BOX, False),
         ("Canis lupus", Level.BOX, True),
@@ -294,7 +294,7 @@ def test_an_event_without_photographs_is_counted(tmp_path: Path) -> None:
         observationLevel="event", eventStart="2024-05-09T12:00:00Z", eventEnd="2024-05-09T12:00:01Z"
     )
     _, _, report = taken(package(tmp_path, [deployment()], [medium()], [event]))
-    assert report.notes["observations of events to which no photograph belongs"] == 1
+    assert report.notes[Note.EVENTS_WITHOUT_MEDIA] == 1
 
 
 URL = "https://example.org/assets/1/file"
@@ -335,7 +335,7 @@ def test_file_names_that_repeat_are_told_apart_by_folders_named_after_deployment
         "media/d2/IMG_1.jpg",
         "d3/IMG_1.jpg",
     ]
-    assert report.notes[AMBIGUOUS] == 1
+    assert report.notes[Note.AMBIGUOUS_NAMES] == 1
 
 
 @pytest.mark.parametrize(
@@ -432,16 +432,16 @@ def test_a_broken_row_costs_that_row_and_is_named(
 def test_a_photograph_of_an_unknown_deployment_is_kept_without_it(tmp_path: Path) -> None:
     (one,), _, report = taken(package(tmp_path, [], [medium(deploymentID="d9")]))
     assert (one.deployment_id, one.location) == (None, "d9")
-    assert report.notes["photographs whose deployment is not in the package"] == 1
+    assert report.notes[Note.UNKNOWN_DEPLOYMENTS] == 1
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"datapackage.json": b"{"}, "is no JSON"),
+        ({"datapackage.json": b"{"}, "is not JSON"),
         ({"datapackage.json": b"[]"}, "no list `resources`"),
         ({"datapackage.json": b'{"resources": []}'}, "no resource deployments"),
-        ({"datapackage.json": None}, "holds no datapackage.json"),
+        ({"datapackage.json": None}, "has no datapackage.json"),
         ({"media.csv": None}, "media.csv is missing"),
         ({"media.csv": b""}, "is empty"),
         ({"media.csv": b"mediaID,timestamp\n"}, "no column deploymentID, filePath, fileMediatype"),
@@ -587,7 +587,7 @@ def test_no_mutation_gives_anything_but_entries_or_an_error_of_ours(
         for text in (one.file_name, one.path, one.location, one.source_id, one.seq_id):
             assert text is None or ("\x00" not in text and text.encode())
         assert one.deployment_id is None or one.deployment_id in deployments
-        boxes = [finding.box for finding in one.ready.findings] if one.ready else []
+        boxes = [finding.box for finding in one.detections.boxes] if one.detections else []
         assert all(0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 for box in boxes)
     assert sum(report.refused.values()) <= sum(map(len, tables.values()))
     if not changes and not doubled and cut is None:

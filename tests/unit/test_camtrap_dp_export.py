@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import SourceImage
-from importers.sources.camtrap_dp import entries, read
+from importers.sources.camtrap_dp import read, source_images
 from importers.sources.camtrap_dp import scratch_tables as scratch
-from importers.sources.camtrap_dp.media_paths import Places
+from importers.sources.camtrap_dp.media_paths import MediaPaths
 from importers.sources.camtrap_dp.package import opened
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp import RENAMED, read_taxa, write
@@ -532,7 +532,8 @@ def taken(path: Path) -> list[SourceImage]:
     report = ImportReport(source=str(path))
     with opened(path) as source, scratch.opened() as stage:
         deployments = read(source, stage, report)
-        found = list(entries(source, stage, Places(source, stage, None, deployments, report), deployments))
+        paths = MediaPaths(source, stage, None, deployments, report)
+        found = list(source_images(source, stage, paths, deployments))
     assert not report.refused
     return found
 
@@ -600,14 +601,14 @@ def test_any_survey_makes_a_valid_package_that_says_the_same_when_read(
             "America/St_Johns",
         ):  # their offset changes, a deployment's does not
             assert entry.datetime == one.image.datetime
-        findings = entry.ready.findings if entry.ready else ()
+        boxes = entry.detections.boxes if entry.detections else ()
         assert Counter(_plain(one.record.box) for one in one.detections) == Counter(
-            _plain(finding.box) for finding in findings
+            _plain(detected.box) for detected in boxes
         )
         named = {_plain(each.record.box): each.answer.category for each in one.detections}
-        for finding in findings:
-            told = [(label.category or "").lower() for label in finding.labels]
-            category = named[_plain(finding.box)]
+        for detected in boxes:
+            told = [(label.category or "").lower() for label in detected.labels]
+            category = named[_plain(detected.box)]
             assert told == ([category] if category is not None else [])
 
 

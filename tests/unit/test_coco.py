@@ -1,4 +1,4 @@
-"""COCO Camera Traps files read into entries, and several made one."""
+"""COCO Camera Traps files as source images, and several combined into one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import SourceImage
 from importers.reading.image_root import OUTSIDE, ImageRoot
 from importers.reading.scratch import scratch_database
@@ -36,7 +36,7 @@ def written(path: Path, *records: dict[str, Any], **fields: Any) -> Path:
 
 def entries(root: Path, *files: Path) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source="test")
-    return list(coco.entries(coco.check(files, report), ImageRoot(root), report)), report
+    return list(coco.source_images(coco.check(files, report), ImageRoot(root), report)), report
 
 
 def one_entry(root: Path, *records: dict[str, Any], **fields: Any) -> tuple[SourceImage, ImportReport]:
@@ -130,9 +130,9 @@ def test_boxes_in_pixels_and_in_fractions_become_findings_with_labels(tmp_path: 
         annotation(bbox=[50, 25, 100, 50], count=2),
         annotation(bbox_relative=[0.5, 0.5, 0.25, 0.25], category=2),
     )
-    assert found.ready is not None
-    assert found.ready.detector == "coco:set"
-    fox, person = found.ready.findings
+    assert found.detections is not None
+    assert found.detections.detector == "coco:set"
+    fox, person = found.detections.boxes
     assert (fox.box, fox.confidence, fox.category) == (Box(x1=0.25, y1=0.25, x2=0.75, y2=0.75), 1.0, "animal")
     assert fox.labels == (label("red fox", Level.BOX, count=2),)
     assert (person.box, person.category) == (Box(x1=0.5, y1=0.5, x2=0.75, y2=0.75), "person")
@@ -142,8 +142,8 @@ def test_boxes_in_pixels_and_in_fractions_become_findings_with_labels(tmp_path: 
 
 def test_a_box_of_just_an_animal_has_no_label(tmp_path: Path) -> None:
     found, _ = one_entry(tmp_path, image(), annotation(bbox=[50, 25, 100, 50], category=7))
-    assert found.ready is not None
-    assert found.ready.findings[0].labels == ()
+    assert found.detections is not None
+    assert found.detections.boxes[0].labels == ()
 
 
 def test_a_photograph_of_just_an_animal_is_not_empty_and_has_no_species(tmp_path: Path) -> None:
@@ -160,23 +160,23 @@ def test_labels_of_the_photograph_and_of_its_sequence_are_told_apart(tmp_path: P
         annotation(category=2, sequence_level_annotation=True),
         annotation(category=2, sequence_level_annotation=True, count=1),
     )
-    assert found.ready is None
+    assert found.detections is None
     assert found.labels == (label("red fox", count=2), label("human", Level.SEQUENCE))
 
 
 def test_an_empty_photograph_has_no_boxes_ready(tmp_path: Path) -> None:
     found, _ = one_entry(tmp_path, image(), annotation(category=0))
-    assert (found.ready, found.labels) == (None, (label("empty"),))
+    assert (found.detections, found.labels) == (None, (label("empty"),))
     boxed, report = one_entry(tmp_path, image(), annotation(category=0, bbox=[0, 0, 200, 100]))
-    assert (boxed.ready, boxed.labels) == (None, (label("empty"),))
-    assert report.notes == {"boxes of `empty`, taken as labels of the photograph": 1}
+    assert (boxed.detections, boxed.labels) == (None, (label("empty"),))
+    assert report.notes == {Note.BOXES_OF_EMPTY: 1}
 
 
 @pytest.mark.parametrize("other", [annotation(), annotation(bbox=[50, 25, 100, 50])])
 def test_empty_is_left_out_where_something_is_seen(tmp_path: Path, other: dict[str, Any]) -> None:
     found, report = one_entry(tmp_path, image(), annotation(category=0), other)
     assert label("empty") not in found.labels
-    assert report.notes == {"labels `empty` left out, where the same source sees something": 1}
+    assert report.notes == {Note.EMPTY_CONTRADICTED: 1}
 
 
 def test_an_empty_photograph_of_a_sequence_that_shows_something_stays_empty(tmp_path: Path) -> None:
@@ -216,14 +216,14 @@ def test_a_broken_annotation_costs_itself_alone(tmp_path: Path, fields: dict[str
 
 def test_a_box_that_leaves_the_frame_is_clipped_to_it(tmp_path: Path) -> None:
     found, _ = one_entry(tmp_path, image(), annotation(bbox=[-50, 50, 100, 1e300]))
-    assert found.ready is not None
-    assert found.ready.findings[0].box == Box(x1=0.0, y1=0.5, x2=0.25, y2=1.0)
+    assert found.detections is not None
+    assert found.detections.boxes[0].box == Box(x1=0.0, y1=0.5, x2=0.25, y2=1.0)
 
 
 def test_a_box_in_pixels_needs_the_size_of_the_photograph(tmp_path: Path) -> None:
     given = {"id": "1", "file_name": "a.jpg"}
     found, report = one_entry(tmp_path, given, annotation(image_id="1", bbox=[0, 0, 9, 9]))
-    assert found.ready is None
+    assert found.detections is None
     assert report.refused == {"box in pixels of unknown number": 1}
 
 
@@ -232,7 +232,7 @@ def test_an_annotation_id_that_stands_twice_counts_once(tmp_path: Path) -> None:
     found, report = one_entry(tmp_path, image(), annotation(category=99), first, second)
     assert found.labels == (label("red fox"),)
     assert report.refused == {"annotation": 2}
-    assert "stands a second time" in import_report(report)
+    assert "an earlier annotation has its `id`" in import_report(report)
 
 
 def test_annotations_may_come_before_images_and_in_any_order(tmp_path: Path) -> None:
@@ -253,9 +253,9 @@ def test_annotations_may_come_before_images_and_in_any_order(tmp_path: Path) -> 
     [
         ({"extra": 1}, "unknown fields: extra"),
         ({"images": []}, "lists no image"),
-        ({"images": {}}, "`images` is no list"),
-        ({"annotations": 5}, "`annotations` is no list"),
-        ({"info": []}, "`info` is no object"),
+        ({"images": {}}, "`images` is not a list"),
+        ({"annotations": 5}, "`annotations` is not a list"),
+        ({"info": []}, "`info` is not an object"),
         ({"categories": [{"id": 1}]}, "category 0 lacks"),
         ({"categories": [{"id": 1, "name": "a"}, {"id": "1", "name": "b"}]}, "two categories 1"),
         ({"images": [image(), image()]}, "two images have the id 'id of a.jpg'"),
@@ -288,11 +288,11 @@ def test_the_photographs_of_ena24_come_with_their_species(shared_data: Path) -> 
     found, report = entries(folder, folder / "coco_annotations.json")
     labels = (folder / "labels.csv").read_text().splitlines()[1:]
     wanted = {line.split(",")[0]: line.split(",")[1].lower() for line in labels}
-    seen = {one.file_name: one.ready.findings[0].labels[0].category for one in found if one.ready}
+    seen = {one.file_name: one.detections.boxes[0].labels[0].category for one in found if one.detections}
     assert seen == wanted
     assert [one.source_id for one in found] == [str(number) for number in range(1, 22)]
     assert all(Path(one.path).is_file() for one in found)
-    assert report.notes == {"files without `info`": 1, "images whose id is a number, taken as text": 21}
+    assert report.notes == {Note.NO_INFO: 1, Note.NUMERIC_IDS: 21}
 
 
 # Several files
@@ -325,8 +325,8 @@ def test_of_several_files_ids_sequences_and_locations_get_a_prefix(tmp_path: Pat
         ("ds002_id of 3/a.jpg", None, None),
     ]
     assert found[0].labels == (SourceLabel(category="red fox", source="coco:one"),)
-    assert found[1].ready is not None
-    assert found[1].ready.findings[0].labels[0].category == "red fox"
+    assert found[1].detections is not None
+    assert found[1].detections.boxes[0].labels[0].category == "red fox"
     assert found[2].labels == (SourceLabel(category="empty", source="coco:two"),)
 
 
@@ -371,10 +371,10 @@ def _without_source(entry: SourceImage) -> Any:
 def test_files_that_share_a_photograph_are_not_combined(tmp_path: Path) -> None:
     files = [written(tmp_path / "one.json", image()), written(tmp_path / "two.json", image())]
     with pytest.raises(
-        SourceError, match=r"two\.json: two images have the file_name 'a\.jpg', in .*one\.json"
+        SourceError, match=r"two\.json: two images have the file_name 'a\.jpg', the first in .*one\.json"
     ):
         combine(tmp_path / "all.json", files)
-    with pytest.raises(SourceError, match="named twice"):
+    with pytest.raises(SourceError, match="given twice"):
         entries(tmp_path, files[0], files[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "two.json"]
 
@@ -417,7 +417,7 @@ def _assert_sound(found: Sequence[SourceImage]) -> None:
     """What every database takes."""
     for one in found:
         texts = [one.source_id, one.location, one.seq_id, *(label.category for label in one.labels)]
-        for finding in one.ready.findings if one.ready else ():
+        for finding in one.detections.boxes if one.detections else ():
             box = finding.box
             assert 0.0 <= box.x1 < box.x2 <= 1.0
             assert 0.0 <= box.y1 < box.y2 <= 1.0

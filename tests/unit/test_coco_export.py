@@ -262,7 +262,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, data: st.DataObject) -> N
     write(out, survey(*images))
     assert_valid(out)
     report = ImportReport(source="test")
-    found = list(coco.entries(coco.check([out], report), ImageRoot(tmp_path), report))
+    found = list(coco.source_images(coco.check([out], report), ImageRoot(tmp_path), report))
     assert not report.refused
     for one, entry in zip(images, found, strict=True):
         record = one.image
@@ -281,7 +281,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, data: st.DataObject) -> N
 
 def _assert_boxes(one: LabelledImage, entry: SourceImage) -> None:
     shown = [each for each in one.detections if each.answer.category != "empty"]
-    findings = entry.ready.findings if entry.ready else ()
+    findings = entry.detections.boxes if entry.detections else ()
     for each, finding in zip(shown, findings, strict=True):
         for side in ("x1", "y1", "x2", "y2"):
             assert getattr(finding.box, side) == pytest.approx(getattr(each.record.box, side), abs=2e-5)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions
 from importers.sources.crop_folder import import_crops
 from pipeline.errors import SourceError, WildloopError
@@ -149,7 +149,7 @@ def test_a_classification_set_brings_classes_places_and_sequences(
         "d/b.jpg": ("roe deer", "crops:set", None, None, None, None),
         "d/c.jpg": (None, None, None, None, None, None),
     }
-    assert report.notes["crops of several classes, taken without a label"] == 1
+    assert report.notes[Note.SEVERAL_CLASSES] == 1
 
 
 def test_a_crop_that_two_files_list_is_taken_once(tmp_path: Path, sqlite_database: Database) -> None:
@@ -164,7 +164,7 @@ def test_a_folder_without_crops_is_an_error(tmp_path: Path, sqlite_database: Dat
     put(tmp_path / "set" / "notes.txt", b"none")
     with pytest.raises(SourceError, match="there is no crop"):
         taken(sqlite_database, tmp_path / "set")
-    with pytest.raises(SourceError, match="is no folder"):
+    with pytest.raises(SourceError, match="is not a folder"):
         taken(sqlite_database, tmp_path / "nowhere")
 
 

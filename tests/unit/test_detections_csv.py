@@ -6,7 +6,6 @@ import json
 import tempfile
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import ImageRoot
-from importers.sources.detections_csv import check, entries, import_detections
+from importers.sources.detections_csv import check, import_detections, source_images
 from importers.sources.detections_csv.rows import AxisOrder, read_layout
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
@@ -40,7 +39,7 @@ XYXY = "0.1,0.2,0.3,0.6"
 def read(path: Path, axis_order: AxisOrder = "yxyx") -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
     layout = read_layout(path, axis_order)
-    return list(entries(layout, check(layout, report), ImageRoot(path.parent))), report
+    return list(source_images(layout, check(layout, report), ImageRoot(path.parent))), report
 
 
 def text(tmp_path: Path, *lines: str) -> Path:
@@ -48,8 +47,8 @@ def text(tmp_path: Path, *lines: str) -> Path:
 
 
 def found(entry: SourceImage) -> list[tuple[Box, float, str]]:
-    assert entry.ready is not None
-    return [(one.box, one.confidence, one.category) for one in entry.ready.findings]
+    assert entry.detections is not None
+    return [(one.box, one.confidence, one.category) for one in entry.detections.boxes]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +78,8 @@ def test_every_layout_tells_the_same_box(tmp_path: Path, lines: list[str], axis_
     assert entry.file_name == "a.jpg"
     assert entry.path == str(tmp_path / "a.jpg")
     assert found(entry) == [(BOX, 0.95, "animal")]
-    assert entry.ready is not None
-    assert entry.ready.detector == "detections-csv:boxes"
+    assert entry.detections is not None
+    assert entry.detections.detector == "detections-csv:boxes"
     assert report.refused == {}
 
 
@@ -113,10 +112,10 @@ def test_lists_tell_people_vehicles_and_photographs_without_anything(tmp_path: P
     [
         ("b.jpg,0.9,0.1,0.1,0.2", "5 fields"),
         ("b.jpg,0.9,0.1,0.1,0.2,0.2,0.3", "7 fields"),
-        (",0.9,0.1,0.1,0.2,0.2", "names no photograph"),
-        ("b.jpg,sure,0.1,0.1,0.2,0.2", "'sure' is no number"),
-        ("b.jpg,0.9,0.1,0.1,x,0.2", "'x' is no number"),
-        ("b.jpg,1.2,0.1,0.1,0.2,0.2", "score 1.2 is no number from 0 to 1"),
+        (",0.9,0.1,0.1,0.2,0.2", "has no file name"),
+        ("b.jpg,sure,0.1,0.1,0.2,0.2", "'sure' is not a number"),
+        ("b.jpg,0.9,0.1,0.1,x,0.2", "'x' is not a number"),
+        ("b.jpg,1.2,0.1,0.1,0.2,0.2", "score 1.2 is not between 0 and 1"),
         ("b.jpg,nan,0.1,0.1,0.2,0.2", "score nan"),
         ("b.jpg,0.9,nan,0.1,0.2,0.2", "box 0.1, nan"),
         ("b.jpg,0.9,0.1,0.1,inf,0.2", "inf"),
@@ -182,29 +181,54 @@ def test_names_that_lead_out_of_the_folder_are_failures(tmp_path: Path) -> None:
     assert got[3].file_name == "b/c.jpg"
 
 
-def ground(number: int = 200) -> np.ndarray[Any, np.dtype[np.float64]]:
+def ground(number: int = 200) -> list[tuple[float, float, float, float]]:
     """Boxes as cameras see animals: anywhere across, near the ground. Rows x1, y1, x2, y2."""
     random = np.random.default_rng(0)
     near = np.stack([random.uniform(0, 0.8, number), random.uniform(0.45, 0.6, number)], axis=1)
-    return np.concatenate([near, near + 0.2], axis=1)
+    return [(x1, y1, x1 + 0.2, y1 + 0.2) for x1, y1 in near.tolist()]
 
 
 @pytest.mark.parametrize(("asked", "hinted"), [("yxyx", False), ("xyxy", True)])
 def test_boxes_that_look_like_the_other_axis_order_are_pointed_out(
     tmp_path: Path, asked: AxisOrder, hinted: bool
 ) -> None:
-    columns = enumerate(zip(*ground().T, strict=True))
+    columns = enumerate(ground())
     lines = [f"{row}.jpg,0.9,{y1},{x1},{y2},{x2}" for row, (x1, y1, x2, y2) in columns]
     _, report = read(text(tmp_path, *lines), asked)
-    assert ("are they yxyx (--axis-order)?" in import_report(report)) == hinted
+    assert ("if they are y1, x1, y2, x2, use --axis-order yxyx" in import_report(report)) == hinted
+
+
+def test_boxes_that_look_swapped_are_not_imported_before_the_axis_order_is_given(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    lines = [f"{row}.jpg,0.9,{x1},{y1},{x2},{y2}" for row, (x1, y1, x2, y2) in enumerate(ground())]
+    path, workspace = text(tmp_path, *lines), make_workspace(sqlite_database, tmp_path / "data")
+    options = ImportOptions(rows_only=True)
+    before = stored(sqlite_database)
+    with pytest.raises(SourceError, match=r"boxes\.csv: boxes spread more.*--axis-order yxyx or xyxy"):
+        import_detections(workspace, path, tmp_path, options=options)
+    assert stored(sqlite_database) == before
+    report = import_detections(workspace, path, tmp_path, axis_order="xyxy", options=options)
+    assert (report.photographs, report.notes) == (200, {})
+    report = import_detections(workspace, path, tmp_path, axis_order="yxyx", options=options)
+    assert report.notes == {"maybe_xyxy": 200}
+
+
+def test_boxes_as_cameras_see_them_need_no_axis_order(sqlite_database: Database, tmp_path: Path) -> None:
+    lines = [f"{row}.jpg,0.9,{y1},{x1},{y2},{x2}" for row, (x1, y1, x2, y2) in enumerate(ground())]
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    report = import_detections(
+        workspace, text(tmp_path, *lines), tmp_path, options=ImportOptions(rows_only=True)
+    )
+    assert (report.photographs, report.notes) == (200, {})
 
 
 def test_pixels_and_sizes_are_pointed_out(tmp_path: Path) -> None:
     good = f"a.jpg,0.9,{YXYX}"
     _, report = read(text(tmp_path, good, *(f"{row}.jpg,0.9,{row},10,200,300" for row in range(5))))
-    assert "5  boxes look like pixels" in import_report(report)
+    assert "5  boxes that look like pixels" in import_report(report)
     _, report = read(text(tmp_path, good, *(f"{row}.jpg,0.9,0.5,0.6,0.1,0.2" for row in range(5))))
-    assert "5  boxes look like x, y, width, height" in import_report(report)
+    assert "5  boxes that look like x, y, width, height" in import_report(report)
 
 
 # Out
@@ -297,7 +321,7 @@ def test_a_file_of_animals_alone_has_nothing_to_keep_of_people(
 ) -> None:
     path = text(tmp_path, f"a.jpg,0.9,{YXYX}")
     options = ImportOptions(keep=frozenset({"person"}))
-    with pytest.raises(SourceError, match="nothing of it is kept by person"):
+    with pytest.raises(SourceError, match="but only person is kept"):
         import_detections(make_workspace(sqlite_database, tmp_path / "data"), path, tmp_path, options=options)
 
 
@@ -309,7 +333,7 @@ def test_a_box_takes_little_memory_and_a_name_none(tmp_path: Path) -> None:
     layout = read_layout(path, "yxyx")
     tracemalloc.start()
     boxes = check(layout, ImportReport(source="x"))
-    count = sum(1 for _ in entries(layout, boxes, ImageRoot(tmp_path)))
+    count = sum(1 for _ in source_images(layout, boxes, ImageRoot(tmp_path)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == len(boxes.start) - 1

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.sources import emammal
 from importers.sources.emammal import archives
-from importers.sources.emammal.manifest import Frame, Header, bursts, category, in_order, moment
+from importers.sources.emammal.manifest import Frame, Header, category, in_order, parse_time, sequences
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Level
 from pipeline.store import deployments, schema
@@ -93,7 +93,7 @@ def read(*sources: Path, unpack_to: Path | None = None) -> tuple[list[SourceImag
     report = ImportReport(source="test")
     places = emammal.unpacked(sources, report, unpack_to=unpack_to)
     found = emammal.checked(places, report)
-    return [entry for one in found for entry in emammal.entries(one, report)], report
+    return [entry for one in found for entry in emammal.source_images(one, report)], report
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -132,7 +132,7 @@ def test_everything_that_a_manifest_says_of_a_photograph_is_kept(tmp_path: Path)
     ],
 )
 def test_a_time_comes_in_three_spellings(text: str, expected: dt.datetime | None) -> None:
-    assert moment(text) == expected
+    assert parse_time(text) == expected
 
 
 def test_a_time_that_cannot_be_read_is_counted_and_costs_no_photograph(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_time_that_cannot_be_read_is_counted_and_costs_no_photograph(tmp_path:
     written(tmp_path, manifest("1", [sequence("s", ["Bobcat"], images)]))
     entries, report = read(tmp_path)
     assert [entry.datetime for entry in entries] == [None, None]
-    assert report.notes["times that cannot be read"] == 1
+    assert report.notes[Note.UNREADABLE_TIMES] == 1
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_records_without_id_or_name_cost_themselves_alone(tmp_path: Path) -> Non
     assert [entry.file_name for entry in entries] == ["dep/i1.JPG"]
     assert report.refused == {"images": 1, "sequences": 2}
     assert report.duplicates == 1
-    assert report.notes["photographs that no manifest names, not imported"] == 1
+    assert report.notes[Note.UNLISTED_PHOTOGRAPHS] == 1
 
 
 # Folders
@@ -238,7 +238,7 @@ def test_a_missing_manifest_costs_that_deployment(tmp_path: Path) -> None:
     entries, report = read(tmp_path)
     assert len(entries) == 2
     assert report.refused == {"deployments": 1}
-    assert report.examples == [("bare", f"it has photographs, but no {NAME}")]
+    assert report.examples == [("bare", f"it has photographs but no {NAME}")]
 
 
 @pytest.mark.parametrize(
@@ -300,14 +300,14 @@ def laughs(levels: int) -> str:
 def test_a_manifest_with_a_document_type_is_refused_at_once(tmp_path: Path, text: str) -> None:
     header = Header()
     with pytest.raises(SourceError, match=r"declares a document type.*, line 1\b"):
-        list(bursts(written(tmp_path, text), header))
+        list(sequences(written(tmp_path, text), header))
     assert header == Header()  # nothing after the declaration was read, so no entity was expanded
 
 
 def test_a_field_without_end_is_refused(tmp_path: Path) -> None:
     text = f"<x><ProjectId>{'9' * 100_000}</ProjectId></x>"
     with pytest.raises(SourceError, match="more than 65536 characters"):
-        list(bursts(written(tmp_path, text), Header()))
+        list(sequences(written(tmp_path, text), Header()))
 
 
 # Zips
@@ -315,10 +315,10 @@ def test_a_field_without_end_is_refused(tmp_path: Path) -> None:
 
 def test_a_zip_is_unpacked_once(tmp_path: Path) -> None:
     zipped(tmp_path / "d1.zip", files("1"))
-    assert read(tmp_path)[1].notes["files unpacked from zips"] == 3
+    assert read(tmp_path)[1].notes[Note.UNPACKED_FILES] == 3
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "d1").iterdir()}
     entries, report = read(tmp_path)
-    assert report.notes["files unpacked from zips"] == 0
+    assert report.notes[Note.UNPACKED_FILES] == 0
     assert len(entries) == 2
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "d1").iterdir()}
 

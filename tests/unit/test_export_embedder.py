@@ -102,16 +102,16 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
 
 def test_a_file_with_other_vectors_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, "fish")
-    write = graph.write
+    write = step.write_onnx
 
-    def spoiled(network: Any, *others: Any) -> None:
+    def spoiled(network: step.ChannelsFirst, *others: Any) -> None:
         mean = network.network.mean
         kept = mean.clone()
         mean += 40
         write(network, *others)
         mean.copy_(kept)
 
-    monkeypatch.setattr(step, "write", spoiled)
+    monkeypatch.setattr(step, "write_onnx", spoiled)
     with pytest.raises(EmbedderError, match="gives other vectors than fish-"):
         export_embedder("fish", tmp_path / "out" / "fish.onnx", data_dir=tmp_path)
     assert list((tmp_path / "out").iterdir()) == []
@@ -133,7 +133,7 @@ def test_a_network_that_cannot_be_written_leaves_no_file(
 
 def test_only_what_was_trained_here_is_exported_and_never_over_a_folder(tmp_path: Path) -> None:
     save(tmp_path, "fish")
-    with pytest.raises(EmbedderError, match="descriptor is no embedder that was trained here"):
+    with pytest.raises(EmbedderError, match="descriptor is not an embedder that was trained here"):
         export_embedder("descriptor", tmp_path / "x.onnx", data_dir=tmp_path)
     with pytest.raises(FileError, match="exists and is not a file"):
         export_embedder("fish", tmp_path / "embedders", data_dir=tmp_path)

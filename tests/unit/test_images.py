@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline import images
+from pipeline import crops, images
 from pipeline.errors import FileError, PhotoError
 from pipeline.images import Photo
 from pipeline.records import WHOLE_FRAME, Box
@@ -35,7 +35,7 @@ def boxes(draw: st.DrawFn) -> Box:
 def test_a_crop_lies_inside_the_frame_and_holds_the_whole_box_wherever_that_is_possible(
     box: Box, width: int, height: int, context: float
 ) -> None:
-    area = images.square(box, width, height, context)
+    area = crops.square(box, width, height, context)
     left, right = int(box.x1 * width), max(int(np.ceil(box.x2 * width)), int(box.x1 * width) + 1)
     top, bottom = int(box.y1 * height), max(int(np.ceil(box.y2 * height)), int(box.y1 * height) + 1)
     assert area.side >= 1
@@ -54,12 +54,12 @@ def test_a_crop_lies_inside_the_frame_and_holds_the_whole_box_wherever_that_is_p
 
 
 def test_a_crop_is_a_square_of_1_69_times_the_longer_side_about_the_centre() -> None:
-    area = images.square(Box(x1=0.4, y1=0.45, x2=0.6, y2=0.55), 1000, 1000)
+    area = crops.square(Box(x1=0.4, y1=0.45, x2=0.6, y2=0.55), 1000, 1000)
     assert (area.side, area.left, area.top) == (338, 331, 331)
 
 
 def test_a_crop_at_the_edge_is_shifted_inside_instead_of_clipped() -> None:
-    area = images.square(Box(x1=0.0, y1=0.9, x2=0.1, y2=1.0), 1000, 1000)
+    area = crops.square(Box(x1=0.0, y1=0.9, x2=0.1, y2=1.0), 1000, 1000)
     assert (area.side, area.left, area.top) == (169, 0, 1000 - 169)
 
 
@@ -67,7 +67,7 @@ def test_the_crop_shows_the_pixels_of_its_box() -> None:
     image = Image.new("RGB", (400, 300), "black")
     image.paste((255, 0, 0), (100, 75, 200, 150))
     photo = Photo(encoded(image, "PNG"))
-    crop = np.asarray(images.crop(photo, images.square(ARROW, 400, 300, context=1.0)))
+    crop = np.asarray(crops.crop(photo, crops.square(ARROW, 400, 300, context=1.0)))
     assert crop.shape == (100, 100, 3)
     red = (crop == (255, 0, 0)).all(axis=2)
     assert red[:, 50].sum() == 75  # the box is 100 x 75 pixels
@@ -76,8 +76,8 @@ def test_the_crop_shows_the_pixels_of_its_box() -> None:
 
 def test_a_large_crop_is_made_smaller_and_a_small_one_never_larger() -> None:
     photo = Photo(encoded(scene(1200, 900)))
-    assert images.crop(photo, images.square(WHOLE_FRAME, 1200, 900), 448).size == (448, 448)
-    assert images.crop(photo, images.square(Box(x1=0.5, y1=0.5, x2=0.51, y2=0.51), 1200, 900)).size == (
+    assert crops.crop(photo, crops.square(WHOLE_FRAME, 1200, 900), 448).size == (448, 448)
+    assert crops.crop(photo, crops.square(Box(x1=0.5, y1=0.5, x2=0.51, y2=0.51), 1200, 900)).size == (
         20,
         20,
     )
@@ -85,7 +85,7 @@ def test_a_large_crop_is_made_smaller_and_a_small_one_never_larger() -> None:
 
 def test_a_whole_frame_that_is_no_square_is_padded_not_cut() -> None:
     photo = Photo(encoded(Image.new("RGB", (200, 100), "white"), "PNG"))
-    crop = np.asarray(images.crop(photo, images.square(WHOLE_FRAME, 200, 100)))
+    crop = np.asarray(crops.crop(photo, crops.square(WHOLE_FRAME, 200, 100)))
     assert crop.shape == (200, 200, 3)
     assert (crop[0] == images.PADDING).all()
     assert (crop[100] == 255).all()
@@ -127,11 +127,11 @@ def test_a_jpeg_is_decoded_no_larger_than_needed_and_never_smaller() -> None:
 
 def test_a_crop_is_the_same_whether_the_photograph_was_decoded_whole_or_reduced() -> None:
     data = encoded(scene(1600, 1200))
-    area = images.square(WHOLE_FRAME, 1600, 1200)
+    area = crops.square(WHOLE_FRAME, 1600, 1200)
     whole, reduced = Photo(data), Photo(data)
     whole.pixels(1.0)
-    first = np.asarray(images.crop(whole, area), dtype=int)
-    second = np.asarray(images.crop(reduced, area), dtype=int)
+    first = np.asarray(crops.crop(whole, area), dtype=int)
+    second = np.asarray(crops.crop(reduced, area), dtype=int)
     assert np.abs(first - second).mean() < 2
 
 
@@ -247,39 +247,39 @@ def test_files_that_cannot_be_read_are_named_by_kind(tmp_path: Path) -> None:
 @given(box=boxes(), width=st.integers(1, 900), height=st.integers(1, 900))
 def test_any_box_can_be_framed_on_any_photograph(box: Box, width: int, height: int) -> None:
     small = Image.new("RGB", (width, height))
-    assert images.framed(small, box).size == (width, height)
+    assert crops.framed(small, box).size == (width, height)
 
 
 def test_the_frame_is_drawn_around_the_box_and_leaves_the_animal_untouched() -> None:
-    small = images.thumbnail(Photo(encoded(Image.new("RGB", (640, 480), "white"), "PNG")))
-    drawn = np.asarray(images.framed(small, ARROW))
+    small = crops.thumbnail(Photo(encoded(Image.new("RGB", (640, 480), "white"), "PNG")))
+    drawn = np.asarray(crops.framed(small, ARROW))
     assert (drawn[120:240, 160:320] == 255).all()
     assert (drawn[119, 160:320] == 0).all()
-    assert (drawn[118, 160:320] == images.AMBER).all()
+    assert (drawn[118, 160:320] == crops.AMBER).all()
     assert (np.asarray(small) == 255).all()  # the thumbnail itself serves the next box
 
 
 def test_the_frame_of_a_box_at_the_edge_stays_visible() -> None:
     drawn = np.asarray(
-        images.framed(Image.new("RGB", (100, 80), "white"), Box(x1=0.0, y1=0.0, x2=0.5, y2=1.0))
+        crops.framed(Image.new("RGB", (100, 80), "white"), Box(x1=0.0, y1=0.0, x2=0.5, y2=1.0))
     )
     for line in (drawn[40, :5], drawn[:5, 20], drawn[-5:, 20]):
-        assert (line == images.AMBER).all(axis=1).sum() == 3
+        assert (line == crops.AMBER).all(axis=1).sum() == 3
 
 
 def test_a_box_that_is_the_whole_photograph_gets_no_frame() -> None:
-    assert (np.asarray(images.framed(Image.new("RGB", (60, 40), "white"), WHOLE_FRAME)) == 255).all()
+    assert (np.asarray(crops.framed(Image.new("RGB", (60, 40), "white"), WHOLE_FRAME)) == 255).all()
 
 
 def test_a_thumbnail_keeps_the_proportions() -> None:
-    assert images.thumbnail(Photo(encoded(scene(2000, 1500)))).size == (640, 480)
-    assert images.thumbnail(Photo(encoded(scene(300, 500)))).size == (300, 500)
+    assert crops.thumbnail(Photo(encoded(scene(2000, 1500)))).size == (640, 480)
+    assert crops.thumbnail(Photo(encoded(scene(300, 500)))).size == (300, 500)
 
 
 def test_a_jpeg_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "ab" / "crop.jpg"
     for seed in (1, 2):
-        images.write_jpeg(scene(seed=seed), path, 90)
+        crops.write_jpeg(scene(seed=seed), path, 90)
     assert [file.name for file in path.parent.iterdir()] == ["crop.jpg"]
     assert Image.open(path).size == (160, 120)
 
@@ -287,4 +287,4 @@ def test_a_jpeg_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path) ->
 def test_a_disk_that_refuses_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "ab").write_text("a file where a folder should be")
     with pytest.raises(FileError, match="check the free disk space"):
-        images.write_jpeg(scene(), tmp_path / "ab" / "crop.jpg", 90)
+        crops.write_jpeg(scene(), tmp_path / "ab" / "crop.jpg", 90)

@@ -51,14 +51,14 @@ def seen(name: str = "a.jpg", *classified: Any, **fields: Any) -> dict[str, Any]
 
 def read(path: Path, threshold: float | None = None) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.entries(check(path, threshold), ImageRoot(path.parent), report)), report
+    return list(megadetector.source_images(check(path, threshold), ImageRoot(path.parent), report)), report
 
 
 def labels(path: Path, threshold: float = 0.0) -> list[tuple[SourceLabel, ...]]:
     found = []
     for entry in read(path, threshold)[0]:
-        assert entry.ready is not None
-        found.append(entry.ready.findings[0].labels)
+        assert entry.detections is not None
+        found.append(entry.detections.boxes[0].labels)
     return found
 
 
@@ -82,8 +82,8 @@ def test_the_best_classification_becomes_a_weak_label_with_its_classifier_as_pro
 
 def test_classifications_are_not_adopted_unless_asked_for(tmp_path: Path) -> None:
     (entry,), report = read(results(tmp_path / "md.json", seen("a.jpg", ["0", 0.7])))
-    assert entry.ready is not None
-    assert entry.ready.findings[0].labels == ()
+    assert entry.detections is not None
+    assert entry.detections.boxes[0].labels == ()
     (entry,), report = read(results(tmp_path / "md.json", seen("a.jpg", "no classification")))
     assert report.refused == {}
 
@@ -159,13 +159,15 @@ def test_the_names_of_categories_are_brought_to_animal_person_and_vehicle(tmp_pa
     kinds = {"0": "background", "1": "Deer", "2": "human", "3": "Truck"}
     image = {"file": "a.jpg", "detections": [{"category": id_, "conf": 1, "bbox": BOX} for id_ in kinds]}
     (entry,), _ = read(results(tmp_path / "md.json", image, detection_categories=kinds))
-    assert entry.ready is not None
-    assert [finding.category for finding in entry.ready.findings] == ["animal", "person", "vehicle"]
+    assert entry.detections is not None
+    assert [finding.category for finding in entry.detections.boxes] == ["animal", "person", "vehicle"]
 
 
 def test_photographs_may_lie_in_an_object_store(tmp_path: Path) -> None:
     path = results(tmp_path / "md.json", seen("site\\a.jpg"))
-    (entry,) = megadetector.entries(check(path), ImageRoot("s3://bucket/photos/"), ImportReport(source=""))
+    (entry,) = megadetector.source_images(
+        check(path), ImageRoot("s3://bucket/photos/"), ImportReport(source="")
+    )
     assert (entry.file_name, entry.path) == ("site/a.jpg", "s3://bucket/photos/site/a.jpg")
 
 
@@ -198,7 +200,9 @@ def test_boxes_that_stand_still_are_left_out_and_told_in_a_table(tmp_path: Path)
     table = tmp_path / "repeats.csv"
     output = run(tmp_path, camera(tmp_path), "--drop-repeats", "--repeats-report", str(table))
     assert "35 new photographs, 45 new detections" in output
-    assert "25 repeat detections, boxes that stand still in 1 places at 1 locations, left out" in output
+    assert "25 repeat detections, boxes that stand still, left out" in output
+    assert "1 places where boxes stand still" in output
+    assert "1 locations with boxes that stand still" in output
     with table.open() as file:
         (row,) = csv.DictReader(file)
     assert row == {

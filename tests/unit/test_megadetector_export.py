@@ -35,7 +35,7 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> dict[str, Any]
 
 def read(path: Path, threshold: float | None = None) -> list[SourceImage]:
     report = ImportReport(source=str(path))
-    found = list(source.entries(check(path, threshold), ImageRoot(path.parent), report))
+    found = list(source.source_images(check(path, threshold), ImageRoot(path.parent), report))
     assert not report.refused
     return found
 
@@ -180,10 +180,10 @@ def test_what_is_written_is_read_back(images: dict[str, list[LabelledDetection]]
         found = read(path, threshold=0.0)
     assert [entry.file_name for entry in found] == list(images)
     for one, entry in zip(given, found, strict=True):
-        assert entry.ready is not None
-        assert entry.ready.detector == "results:md_v5a"
+        assert entry.detections is not None
+        assert entry.detections.detector == "results:md_v5a"
         assert (entry.width, entry.height, entry.datetime) == (160, 120, one.image.datetime)
-        for each, finding in zip(one.detections, entry.ready.findings, strict=True):
+        for each, finding in zip(one.detections, entry.detections.boxes, strict=True):
             ours, theirs = each.record.box, finding.box
             for side in ("x1", "y1", "x2", "y2"):
                 assert abs(getattr(ours, side) - getattr(theirs, side)) <= 1.5e-5
@@ -200,9 +200,9 @@ def test_boxes_that_were_read_back_are_written_alike_again(boxes: list[LabelledD
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "md.json"
         first = written(path, photograph("1", *boxes))["images"][0]["detections"]
-        ready = read(path)[0].ready
+        ready = read(path)[0].detections
         assert ready is not None
-        again = [box(at=one.box, confidence=one.confidence, kind=one.category) for one in ready.findings]
+        again = [box(at=one.box, confidence=one.confidence, kind=one.category) for one in ready.boxes]
         second = written(path, photograph("1", *again))["images"][0]["detections"]
     assert [one["bbox"] for one in first] == [one["bbox"] for one in second]
 
@@ -213,7 +213,7 @@ def test_real_results_come_out_as_they_went_in(shared_data: Path, tmp_path: Path
     given = json.loads(path.read_text())
     threshold = 0.0 if "classification_categories" in given else None
     before = list(
-        source.entries(check(path, threshold), ImageRoot(path.parent), ImportReport(source=str(path)))
+        source.source_images(check(path, threshold), ImageRoot(path.parent), ImportReport(source=str(path)))
     )
     names = sorted(given.get("classification_categories", {}).values())
     out = tmp_path / "md.json"
@@ -232,7 +232,7 @@ def test_real_results_come_out_as_they_went_in(shared_data: Path, tmp_path: Path
 
 def as_labelled(entry: SourceImage) -> LabelledImage:
     """An imported photograph as a survey would tell of it."""
-    assert entry.ready is not None
+    assert entry.detections is not None
     boxes = [
         box(
             finding.labels[0].category if finding.labels else None,
@@ -240,16 +240,16 @@ def as_labelled(entry: SourceImage) -> LabelledImage:
             at=finding.box,
             confidence=finding.confidence,
             kind=finding.category,
-            detector=entry.ready.detector,
+            detector=entry.detections.detector,
             probability=finding.labels[0].confidence if finding.labels else None,
         )
-        for finding in entry.ready.findings
+        for finding in entry.detections.boxes
     ]
-    return photograph(entry.file_name, *boxes, detectors=(entry.ready.detector,))
+    return photograph(entry.file_name, *boxes, detectors=(entry.detections.detector,))
 
 
 def plain(entry: SourceImage) -> tuple[Any, ...]:
-    assert entry.ready is not None
+    assert entry.detections is not None
     found = [
         (
             [f"{side:.5f}" for side in (one.box.x1, one.box.y1, one.box.x2, one.box.y2)],
@@ -257,9 +257,9 @@ def plain(entry: SourceImage) -> tuple[Any, ...]:
             one.category,
             [(label.category, label.confidence) for label in one.labels],
         )
-        for one in entry.ready.findings
+        for one in entry.detections.boxes
     ]
-    return entry.file_name, entry.ready.detector, found
+    return entry.file_name, entry.detections.detector, found
 
 
 def test_the_package_megadetector_finds_our_files_valid(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_links_in_circles_and_to_the_same_folder_bring_nothing_twice(tmp_path: P
 def test_our_own_data_folder_is_never_imported(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "wildloop-data/crops/ab/abc.jpg")
     assert walked(tmp_path)[0] == ["a.jpg"]
-    with pytest.raises(SourceError, match="data folder itself"):
+    with pytest.raises(SourceError, match="is the data folder"):
         walked(tmp_path, data_dir=tmp_path)
 
 
@@ -210,7 +210,7 @@ def results(
 
 def read(path: Path, images_dir: Path) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.entries(check(path), ImageRoot(images_dir), report)), report
+    return list(megadetector.source_images(check(path), ImageRoot(images_dir), report)), report
 
 
 @pytest.mark.parametrize(
@@ -231,9 +231,9 @@ def test_every_version_of_the_format_is_read(
     path = results(tmp_path / "md.json", images, version, info_last=info_last)
     (entry,), _ = read(path, tmp_path)
     assert entry.file_name == "a.jpg"
-    assert entry.ready is not None
-    assert entry.ready.detector == "results:md_v5a.0.0"
-    (found,) = entry.ready.findings
+    assert entry.detections is not None
+    assert entry.detections.detector == "results:md_v5a.0.0"
+    (found,) = entry.detections.boxes
     box = found.box
     assert (box.x1, box.y1, box.x2) == (0.1, 0.2, 0.4)
     assert box.y2 == pytest.approx(0.6)
@@ -282,8 +282,8 @@ def test_names_written_on_windows_are_found(tmp_path: Path) -> None:
 def test_the_second_entry_of_a_file_is_reported_and_not_used(tmp_path: Path) -> None:
     images = [{"file": "a.jpg", "detections": [DETECTION]}, {"file": "a.jpg", "detections": []}]
     (entry,), report = read(results(tmp_path / "md.json", images), tmp_path)
-    assert entry.ready is not None
-    assert len(entry.ready.findings) == 1
+    assert entry.detections is not None
+    assert len(entry.detections.boxes) == 1
     assert report.duplicates == 1
     assert "a.jpg: listed a second time" in import_report(report)
 
@@ -295,15 +295,18 @@ def test_the_second_entry_of_a_file_is_reported_and_not_used(tmp_path: Path) -> 
         ("b.jpg", "needs `file`"),
         ({"file": "b.jpg"}, "neither `detections` nor `failure`"),
         ({"file": "b.jpg", "detections": None}, "neither `detections` nor `failure`"),
-        ({"file": "b.jpg", "detections": [[1]]}, "detection 0: it is no object"),
+        ({"file": "b.jpg", "detections": [[1]]}, "detection 0: it is not an object"),
         ({"file": "b.jpg", "detections": [{**DETECTION, "category": "9"}]}, "category '9' is not in"),
-        ({"file": "b.jpg", "detections": [{**DETECTION, "conf": 1.5}]}, "conf 1.5 is no number from 0 to 1"),
+        (
+            {"file": "b.jpg", "detections": [{**DETECTION, "conf": 1.5}]},
+            "conf 1.5 is not a number from 0 to 1",
+        ),
         ({"file": "b.jpg", "detections": [{**DETECTION, "conf": "0.9"}]}, "conf '0.9'"),
         ({"file": "b.jpg", "detections": [DETECTION, {**DETECTION, "bbox": [0, 0, 1]}]}, "detection 1: bbox"),
         ({"file": "b.jpg", "detections": [{**DETECTION, "bbox": [10, 20, 300, 400]}]}, "not in fractions"),
         ({"file": "b.jpg", "detections": [{**DETECTION, "bbox": [True, 0, 0.1, 0.1]}]}, "is not [x, y"),
         ({"file": "b.jpg", "detections": [{**DETECTION, "category": ["1"]}]}, "category ['1'] is not in"),
-        ({"file": "b.jpg", "failure": 7}, "`failure` is no text"),
+        ({"file": "b.jpg", "failure": 7}, "`failure` is not text"),
     ],
 )
 def test_a_broken_record_costs_itself_and_is_named_by_number_and_file(
@@ -322,8 +325,8 @@ def test_a_broken_record_costs_itself_and_is_named_by_number_and_file(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no JSON, or cut short"),
-        ("file,conf\na.jpg,0.9\n", "no JSON"),
+        ("", "not JSON, or is cut short"),
+        ("file,conf\na.jpg,0.9\n", "not JSON"),
         (
             '{"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": [{"fi',
             "cut short",

@@ -85,7 +85,7 @@ def test_blank_is_empty_in_every_source_and_blank_in_exports(tmp_path: Path, wor
     annotation = {"id": "1", "image_id": "1", "category_id": 5}
     path.write_text(json.dumps({"images": [image], "annotations": [annotation], "categories": [category]}))
     report = ImportReport(source="")
-    (one,) = coco.entries(coco.check([path], report), ImageRoot(tmp_path), report)
+    (one,) = coco.source_images(coco.check([path], report), ImageRoot(tmp_path), report)
     assert [label.category for label in one.labels] == ["empty"]
     assert manifest.category(word) == "empty"
     path.write_text(json.dumps({"classification_categories": {"0": word}}))

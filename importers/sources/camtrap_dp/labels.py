@@ -8,65 +8,73 @@ from importers.detectors.detector import DetectedBox
 from importers.sources.camtrap_dp.rows import Observation
 from pipeline.records import ANIMAL, PERSON, VEHICLE, Box, Level, SourceLabel
 
-_KINDS = {"human": PERSON, "vehicle": VEHICLE}  # every other box is taken for an animal's
+_KINDS = {"human": PERSON, "vehicle": VEHICLE}  # boxes of other types count as animals
 
 
 def labels_of(observations: Iterable[Observation], source: str) -> tuple[SourceLabel, ...]:
     """A label for each observation of a photograph without a box, and for each of its event.
 
-    Those of one species differ in sex, age or behaviour, or in who classified. That nobody looked at a
-    photograph yet is no label: it is so without one.
+    Several observations of one species differ in sex, age or behaviour, or in the classifier. An
+    unclassified photograph gets no label.
     """
     return tuple(
-        _label(one, Level.IMAGE if one.medium is not None else Level.SEQUENCE, source, one.id)
-        for one in observations
-        if one.medium is None or one.kind != "unclassified"
+        _label(
+            observation,
+            Level.IMAGE if observation.medium is not None else Level.SEQUENCE,
+            source,
+            observation.id,
+        )
+        for observation in observations
+        if observation.medium is None or observation.kind != "unclassified"
     )
 
 
-def findings_of(observations: Iterable[Observation], source: str) -> tuple[DetectedBox, ...]:
-    """The boxes of a photograph: one finding for each, with a label for each classification of it."""
+def boxes_of(observations: Iterable[Observation], source: str) -> tuple[DetectedBox, ...]:
+    """The boxes of a photograph, each once, with a label for each of its observations."""
     by_box: dict[Box, list[Observation]] = {}
-    for one in observations:
-        if one.box is not None:
-            by_box.setdefault(one.box, []).append(one)
-    return tuple(_finding(box, found, source) for box, found in by_box.items())
+    for observation in observations:
+        if observation.box is not None:
+            by_box.setdefault(observation.box, []).append(observation)
+    return tuple(_detected_box(box, of_box, source) for box, of_box in by_box.items())
 
 
-def _finding(box: Box, observations: Sequence[Observation], source: str) -> DetectedBox:
-    told = (one for one in observations if one.category is not None or one.kind == "unknown")
-    labels = (_label(one, Level.BOX, source) for one in told)
-    kinds = [_KINDS[one.kind] for one in observations if one.kind in _KINDS]
+def _detected_box(box: Box, observations: Sequence[Observation], source: str) -> DetectedBox:
+    labels = (
+        _label(observation, Level.BOX, source)
+        for observation in observations
+        if observation.category is not None or observation.kind == "unknown"
+    )
+    kinds = [_KINDS[observation.kind] for observation in observations if observation.kind in _KINDS]
     return DetectedBox(
         box=box,
-        confidence=max(map(_sureness, observations)),
+        confidence=max(map(_confidence, observations)),
         category=kinds[0] if len(kinds) == len(observations) else ANIMAL,
         labels=tuple(dict.fromkeys(labels)),
     )
 
 
-def _sureness(one: Observation) -> float:
-    """How sure it is that there is something in the box: the standard has no place of its own for this.
+def _confidence(observation: Observation) -> float:
+    """The confidence that the box has something in it, for which the standard has no column.
 
-    A machine's probability is of the box where it names no species, else of the species.
+    The probability of a machine is that of the box if it names no species, else that of the species.
     """
-    if one.sureness is not None:
-        return one.sureness
-    if one.is_machine and one.category is None and one.probability is not None:
-        return one.probability
+    if observation.box_confidence is not None:
+        return observation.box_confidence
+    if observation.is_machine and observation.category is None and observation.probability is not None:
+        return observation.probability
     return 1.0
 
 
-def _label(one: Observation, level: Level, source: str, key: str = "") -> SourceLabel:
+def _label(observation: Observation, level: Level, source: str, key: str = "") -> SourceLabel:
     return SourceLabel(
-        category=one.category,
+        category=observation.category,
         source=source,
         level=level,
-        weak=one.is_machine,
-        confidence=one.probability if one.is_machine else None,
-        annotator=one.by,
-        annotated_at=one.at,
-        count=one.count,
+        weak=observation.is_machine,
+        confidence=observation.probability if observation.is_machine else None,
+        annotator=observation.annotator,
+        annotated_at=observation.annotated_at,
+        count=observation.count,
         key=key,
-        details=one.details if key else None,
+        details=observation.details if key else None,
     )

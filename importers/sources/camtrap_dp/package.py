@@ -1,4 +1,4 @@
-"""A Camtrap DP package as it lies there: its descriptor, its tables and its files, in a folder or a zip."""
+"""The files of a Camtrap DP package, in a folder or a zip: its descriptor, its tables and its media."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.errors import SourceError
 
 DESCRIPTOR = "datapackage.json"
 MEDIA_FOLDER = "media"
-COLUMNS = {  # of each table, those without which it says nothing
+COLUMNS = {  # of each table, those that must be there
     "deployments": ("deploymentID", "latitude", "longitude", "deploymentStart", "deploymentEnd"),
     "media": ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype"),
     "observations": (
@@ -35,17 +35,17 @@ COLUMNS = {  # of each table, those without which it says nothing
     ),
 }
 _MOST_DESCRIPTOR = 256 * 1024 * 1024  # bytes
-_MISSING = frozenset({"", "NaN", "nan"})  # what the standard takes for no value
+_MISSING = frozenset({"", "NaN", "nan"})  # the standard's texts for a missing value
 _ZIP_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,  # a compression that Python lacks
+    NotImplementedError,  # an unsupported compression
     RuntimeError,  # an encrypted member
 )
 
-Place = Path | zipfile.Path
+FilePath = Path | zipfile.Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,36 +53,36 @@ class Package:
     """An opened package."""
 
     path: Path  # the folder, or the zip file
-    base: Place  # the folder that holds the descriptor
-    name: str  # as the package calls itself, else by its file name
-    tables: Mapping[str, Place]
+    base: FilePath  # the folder of the descriptor
+    name: str  # in the descriptor, else the file name
+    tables: Mapping[str, FilePath]
 
     def rows(self, table: str) -> Iterator[tuple[str, dict[str, str]]]:
-        """Every row of a table by column, with where it stands; columns without a value are left out.
+        """The place and the filled columns of every row of a table.
 
-        Raises SourceError where the file is no such table, also in the middle.
+        Raises SourceError, also after some rows, if the file is not such a table.
         """
-        place = self.tables[table]
+        path = self.tables[table]
         with _undamaged(self.path):
-            for line, row in csv_file.rows(place, COLUMNS[table]):
-                given = {name: value for name, value in row.items() if value not in _MISSING}
-                if any("\x00" in value for value in given.values()):  # else UTF-8 has nothing to write out
-                    given = {name: as_text(value) for name, value in given.items()}
-                yield f"{place.name} line {line}", given
+            for line, row in csv_file.rows(path, COLUMNS[table]):
+                values = {name: value for name, value in row.items() if value not in _MISSING}
+                if any("\x00" in value for value in values.values()):  # all else of UTF-8 can be stored
+                    values = {name: as_text(value) for name, value in values.items()}
+                yield f"{path.name} line {line}", values
 
     def check(self) -> None:
-        """Raise SourceError where a table cannot be opened or lacks a column."""
+        """Raise SourceError if a table cannot be opened or lacks a column."""
         for table in COLUMNS:
             next(self.rows(table), None)
 
     def path_of(self, name: str) -> str:
-        """Where a file of the package lies: its path, or the URL by which fsspec reads it in the zip."""
+        """The path of a file of the package, or the URL by which fsspec reads it from the zip."""
         if isinstance(self.base, zipfile.Path):
             return f"zip://{self.base.at}{name}::{self.path}"
         return f"{self.base}/{name}"
 
     def media(self) -> Iterator[str]:
-        """The files in the package's folder `media`, by name below the package."""
+        """The files in the folder `media`, by their names below the package."""
         if isinstance(self.base, zipfile.Path):
             inside = f"{self.base.at}{MEDIA_FOLDER}/"
             for name in self.base.root.namelist():
@@ -94,7 +94,7 @@ class Package:
 
 
 def below(folder: Path) -> Iterator[str]:
-    """Every file below a folder, by name with forward slashes; none where there is no such folder."""
+    """The names of all files below a folder, with forward slashes; none if there is no such folder."""
     for path, _, names in os.walk(folder):
         inside = os.path.relpath(path, folder).replace(os.sep, "/")
         for name in names:
@@ -105,7 +105,7 @@ def below(folder: Path) -> Iterator[str]:
 def opened(path: Path) -> Iterator[Package]:
     """The package at `path`: a folder, its datapackage.json, or a zip of it.
 
-    Raises SourceError where it is none, or its tables are not as the standard has them.
+    Raises SourceError if it is not a package, or a table is missing or lacks a column.
     """
     path = path.expanduser().resolve()
     if path.name == DESCRIPTOR:
@@ -127,29 +127,31 @@ def _archive(path: Path) -> zipfile.ZipFile:
     except OSError as exc:
         raise SourceError(
             f"{as_text(str(path))} cannot be read: {exc.strerror or exc}",
-            remedy="name a folder or zip file that holds datapackage.json",
+            remedy="name a folder or a zip with a datapackage.json",
         ) from exc
 
 
 def _folder_in(archive: zipfile.ZipFile, path: Path) -> str:
-    """The folder within the zip that holds the descriptor: the outermost one, with a slash at its end."""
-    found = [name for name in archive.namelist() if name.rpartition("/")[2] == DESCRIPTOR]
-    if not found:
+    """The outermost folder in the zip that has a descriptor, with a slash at its end. Raises SourceError."""
+    descriptors = [name for name in archive.namelist() if name.rpartition("/")[2] == DESCRIPTOR]
+    if not descriptors:
         raise _no_descriptor(path)
-    return min(found, key=lambda name: (name.count("/"), name))[: -len(DESCRIPTOR)]
+    return min(descriptors, key=lambda name: (name.count("/"), name))[: -len(DESCRIPTOR)]
 
 
-def _package(path: Path, base: Place) -> Package:
+def _package(path: Path, base: FilePath) -> Package:
+    """The package with its descriptor in `base`. Raises SourceError."""
     descriptor = _descriptor(path, base)
     tables = {table: _table(path, base, descriptor, table) for table in COLUMNS}
-    name = descriptor.get("name")
-    own = as_text(name).strip() if isinstance(name, str) else ""
-    package = Package(path=path, base=base, name=own or as_text(path.stem), tables=tables)
+    given = descriptor.get("name")
+    name = as_text(given).strip() if isinstance(given, str) else ""
+    package = Package(path=path, base=base, name=name or as_text(path.stem), tables=tables)
     package.check()
     return package
 
 
-def _descriptor(path: Path, base: Place) -> Mapping[str, Any]:
+def _descriptor(path: Path, base: FilePath) -> Mapping[str, Any]:
+    """The descriptor with its list of resources. Raises SourceError."""
     try:
         with (base / DESCRIPTOR).open("rb") as file:
             loaded = json.loads(file.read(_MOST_DESCRIPTOR).decode("utf-8-sig"))
@@ -162,58 +164,59 @@ def _descriptor(path: Path, base: Place) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as exc:
         reason = " ".join(str(exc).split())[:200]
         raise SourceError(
-            f"{as_text(str(path))}: {DESCRIPTOR} is no JSON, or cut short: {reason}", remedy="write it again"
+            f"{as_text(str(path))}: {DESCRIPTOR} is not JSON, or is cut short: {reason}",
+            remedy="export the package again",
         ) from exc
     if not isinstance(loaded, Mapping) or not isinstance(loaded.get("resources"), list):
         raise SourceError(
             f"{as_text(str(path))}: {DESCRIPTOR} has no list `resources`",
-            remedy="is it a Camtrap DP package of version 1.0?",
+            remedy="use a Camtrap DP package of version 1.0",
         )
     return loaded
 
 
-def _table(path: Path, base: Place, descriptor: Mapping[str, Any], table: str) -> Place:
-    """Where a table lies. Raises SourceError where the descriptor does not name a file of the package."""
+def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str) -> FilePath:
+    """The path of a table. Raises SourceError if the descriptor does not name a file in the package."""
     where = f"{as_text(str(path))}: {DESCRIPTOR}"
-    resources = [one for one in descriptor["resources"] if isinstance(one, Mapping)]
-    resource = next((one for one in resources if one.get("name") == table), None)
+    resources = (item for item in descriptor["resources"] if isinstance(item, Mapping))
+    resource = next((item for item in resources if item.get("name") == table), None)
     if resource is None:
         raise SourceError(
-            f"{where} has no resource {table}", remedy="is it a Camtrap DP package of version 1.0?"
+            f"{where} has no resource {table}", remedy="use a Camtrap DP package of version 1.0"
         )
     given = resource.get("path")
     if isinstance(given, list) and len(given) == 1:
         given = given[0]
     if not isinstance(given, str) or not given:
-        raise SourceError(f"{where}: resource {table} names no file", remedy="write it as one CSV file")
+        raise SourceError(f"{where}: resource {table} has no path", remedy="export it as one CSV file")
     name = posixpath.normpath(as_text(given.replace("\\", "/")))
     if is_outside(name) or "://" in given:
         raise SourceError(
-            f"{where}: resource {table} lies outside the package: {as_text(given)}",
+            f"{where}: resource {table} is outside the package: {as_text(given)}",
             remedy="put the file into the package",
         )
-    place = base / name
+    table_path = base / name
     try:
-        is_there = place.is_file()
-    except OSError:  # a name that is too long, say
+        is_there = table_path.is_file()
+    except OSError:  # for example, the name is too long
         is_there = False
     if not is_there:
-        raise SourceError(f"{as_text(str(path))}: {name} is missing", remedy=f"{DESCRIPTOR} names it")
-    return place
+        raise SourceError(f"{as_text(str(path))}: {name} is missing", remedy=f"add it: {DESCRIPTOR} names it")
+    return table_path
 
 
 def _no_descriptor(path: Path) -> SourceError:
     return SourceError(
-        f"{as_text(str(path))} holds no {DESCRIPTOR}",
-        remedy="name the folder or zip file of a Camtrap DP package",
+        f"{as_text(str(path))} has no {DESCRIPTOR}",
+        remedy="name the folder or the zip of a Camtrap DP package",
     )
 
 
 @contextmanager
 def _undamaged(path: Path) -> Iterator[None]:
-    """What a damaged zip raises, as a SourceError that names it."""
+    """Turns the errors of a damaged zip into a SourceError that names it."""
     try:
         yield
     except _ZIP_DAMAGE as exc:
         reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="fetch it again") from exc
+        raise SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="download it again") from exc

@@ -1,4 +1,4 @@
-"""What one row of a Camtrap DP table says; a row that breaks the standard is refused with its reason."""
+"""Rows of the Camtrap DP tables as records; rows that break the standard are refused with the reason."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipeline.vocabulary import names_no_species
 TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
 LEVELS = ("media", "event")
 VIDEO = ("video", "only photographs are imported; extract frames of it")
-BOX_CONFIDENCE = "bboxConfidence"  # the key under which our exports keep it among the tags
-DETAILS = (  # columns that are kept as they are
+BOX_CONFIDENCE = "bboxConfidence"  # the key of it among the tags in Wildloop's exports
+DETAILS = (  # columns that are kept unchanged
     "cameraSetupType",
     "lifeStage",
     "sex",
@@ -30,18 +30,18 @@ DETAILS = (  # columns that are kept as they are
     "observationComments",
 )
 _SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
-_MOST_COUNT = 2_147_483_647  # what a column of integers holds
+_MOST_COUNT = 2_147_483_647  # the largest integer that every database stores
 
 Row = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A deployment, and the zone of its clock, None where the package does not tell."""
+    """A deployment, with the time zone of its clock if the package has one."""
 
     record: DeploymentRecord
     zone: dt.tzinfo | None
-    folders: frozenset[str]  # names under which its photographs may lie
+    folders: frozenset[str]  # names of folders that may have its photographs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,27 +63,27 @@ class Observation:
 
     id: str
     deployment: str
-    medium: str | None  # None where it is of an event
+    medium: str | None  # None if it is of an event
     event: str | None
-    start: dt.datetime | None  # the deployment's clock, of an event's alone
+    start: dt.datetime | None  # the deployment's clock; only of events
     end: dt.datetime | None
     kind: str  # the observationType
-    category: str | None  # None where nothing was named
+    category: str | None  # None if it names no species
     count: int | None
     box: Box | None
     is_machine: bool
-    by: str | None
-    at: dt.datetime | None  # aware
+    annotator: str | None
+    annotated_at: dt.datetime | None  # aware
     probability: float | None
-    sureness: float | None  # of the box, where one of our exports keeps it
-    details: Mapping[str, str] | None  # what else it says, by column
+    box_confidence: float | None  # from the tags of Wildloop's exports
+    details: Mapping[str, str] | None  # further columns by name
 
 
 def deployment_of(row: Row) -> Deployment:
     """The deployment of a row. Raises BadRecord."""
-    id_ = _needed(row, "deploymentID")
-    started = _moment(row, "deploymentStart")
-    ended = _moment(row, "deploymentEnd")
+    id_ = _required(row, "deploymentID")
+    started = _time(row, "deploymentStart")
+    ended = _time(row, "deploymentEnd")
     zone = started.tzinfo if started is not None else None
     record = DeploymentRecord(
         id=id_,
@@ -94,21 +94,21 @@ def deployment_of(row: Row) -> Deployment:
         started_at=_on_clock(started, zone) if started is not None else None,
         ended_at=_on_clock(ended, zone) if ended is not None else None,
     )
-    named = {id_, row.get("locationName"), row.get("locationID")}
-    return Deployment(record=record, zone=zone, folders=frozenset(name for name in named if name))
+    names = {id_, row.get("locationName"), row.get("locationID")}
+    return Deployment(record=record, zone=zone, folders=frozenset(name for name in names if name))
 
 
 def medium_of(row: Row, deployments: Mapping[str, Deployment]) -> Medium:
-    """The photograph of a row, its time on its deployment's clock. Raises BadRecord."""
-    deployment = _needed(row, "deploymentID")
-    path = _needed(row, "filePath")
-    time = _moment(row, "timestamp")
+    """The medium of a row, with its time on the clock of its deployment. Raises BadRecord."""
+    deployment = _required(row, "deploymentID")
+    path = _required(row, "filePath")
+    time = _time(row, "timestamp")
     if time is None:
         raise BadRecord("time", "it has no timestamp")
     name = row.get("fileName")
     kind = row.get("fileMediatype", "").lower()
     return Medium(
-        id=_needed(row, "mediaID"),
+        id=_required(row, "mediaID"),
         deployment=deployment,
         time=_on_clock(time, _zone(deployments, deployment)),
         path=path,
@@ -120,20 +120,20 @@ def medium_of(row: Row, deployments: Mapping[str, Deployment]) -> Medium:
 
 def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observation:
     """The observation of a row. Raises BadRecord."""
-    id_ = _needed(row, "observationID")
-    deployment = _needed(row, "deploymentID")
+    id_ = _required(row, "observationID")
+    deployment = _required(row, "deploymentID")
     level, kind = row.get("observationLevel"), row.get("observationType")
     if level not in LEVELS:
         raise BadRecord("level", f"observationLevel {level!r} is neither media nor event")
     if kind not in TYPES:
-        raise BadRecord("type", f"observationType {kind!r} is none of {', '.join(TYPES)}")
+        raise BadRecord("type", f"observationType {kind!r} is not one of {', '.join(TYPES)}")
     of_event = level == "event"
     start = end = None
     if of_event:
         zone = _zone(deployments, deployment)
-        started, ended = _moment(row, "eventStart"), _moment(row, "eventEnd")
+        started, ended = _time(row, "eventStart"), _time(row, "eventEnd")
         if started is None or ended is None:
-            raise BadRecord("time", "it has no eventStart or no eventEnd")
+            raise BadRecord("time", "it lacks eventStart or eventEnd")
         start, end = _on_clock(started, zone), _on_clock(ended, zone)
     method = row.get("classificationMethod")
     if method not in (None, "human", "machine"):
@@ -142,7 +142,7 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
     return Observation(
         id=id_,
         deployment=deployment,
-        medium=None if of_event else _needed(row, "mediaID"),
+        medium=None if of_event else _required(row, "mediaID"),
         event=row.get("eventID"),
         start=start,
         end=end,
@@ -151,10 +151,10 @@ def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observati
         count=_count(row),
         box=None if of_event else _box(row),
         is_machine=method == "machine",
-        by=row.get("classifiedBy"),
-        at=_in_utc(_moment(row, "classificationTimestamp")),
+        annotator=row.get("classifiedBy"),
+        annotated_at=_in_utc(_time(row, "classificationTimestamp")),
         probability=_number(row, "classificationProbability", 0.0, 1.0),
-        sureness=_sureness(row.get("observationTags", "")),
+        box_confidence=_box_confidence(row.get("observationTags", "")),
         details=_details(row, kind, category),
     )
 
@@ -166,17 +166,18 @@ def _category(kind: str, species: str | None) -> str | None:
 
 
 def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None:
-    """What the row says beyond its label. The type and the name stand here where no label tells them."""
-    found = {column: row[column] for column in DETAILS if column in row}
+    """The columns beyond the label, with the type or the name if the label does not have them."""
+    details = {column: row[column] for column in DETAILS if column in row}
     if category is None and kind != "unknown":
-        found[OBSERVATION_TYPE] = kind
+        details[OBSERVATION_TYPE] = kind
     name = row.get("scientificName")
     if name is not None and kind != "animal" and (kind, name) != ("human", "Homo sapiens"):
-        found["scientificName"] = name
-    return found or None
+        details["scientificName"] = name
+    return details or None
 
 
-def _needed(row: Row, column: str) -> str:
+def _required(row: Row, column: str) -> str:
+    """The value of a column. Raises BadRecord if it is missing."""
     value = row.get(column)
     if value is None:
         raise BadRecord("incomplete", f"it has no {column}")
@@ -184,6 +185,7 @@ def _needed(row: Row, column: str) -> str:
 
 
 def _number(row: Row, column: str, least: float, most: float) -> float | None:
+    """The number in a column, None if it is missing. Raises BadRecord."""
     text = row.get(column)
     if text is None:
         return None
@@ -192,7 +194,7 @@ def _number(row: Row, column: str, least: float, most: float) -> float | None:
     except ValueError:
         value = math.nan
     if not least <= value <= most:
-        raise BadRecord(column, f"{column} {text[:40]!r} is no number from {least:g} to {most:g}")
+        raise BadRecord(column, f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
     return value
 
 
@@ -202,23 +204,23 @@ def _count(row: Row) -> int | None:
         return None
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 11 else 0
     if not 1 <= value <= _MOST_COUNT:
-        raise BadRecord("count", f"count {text[:40]!r} is no number of individuals")
+        raise BadRecord("count", f"count {text[:40]!r} is not a number of individuals")
     return value
 
 
 def _box(row: Row) -> Box | None:
-    sides = [_number(row, column, 0.0, 1.0) for column in _SIDES]
-    given = [side for side in sides if side is not None]
-    if not given:
+    columns = [_number(row, column, 0.0, 1.0) for column in _SIDES]
+    sides = [side for side in columns if side is not None]
+    if not sides:
         return None
-    box = Box.from_xywh(given) if len(given) == len(sides) else None
+    box = Box.from_xywh(sides) if len(sides) == len(columns) else None
     if box is None:
-        raise BadRecord("box", "its box is not whole, or has no area within the frame")
+        raise BadRecord("box", "its box lacks a column, or has no area within the frame")
     return box
 
 
-def _sureness(tags: str) -> float | None:
-    """The confidence of the box that stands among the tags, `key:value | key:value`."""
+def _box_confidence(tags: str) -> float | None:
+    """The confidence of the box among the tags, `key:value | key:value`; None if it is missing or bad."""
     for tag in tags.split("|"):
         key, _, value = tag.strip().partition(":")
         if key == BOX_CONFIDENCE:
@@ -229,7 +231,8 @@ def _sureness(tags: str) -> float | None:
     return None
 
 
-def _moment(row: Row, column: str) -> dt.datetime | None:
+def _time(row: Row, column: str) -> dt.datetime | None:
+    """The time in a column, None if it is missing. Raises BadRecord."""
     text = row.get(column)
     if text is None:
         return None
@@ -244,7 +247,7 @@ def _zone(deployments: Mapping[str, Deployment], id_: str) -> dt.tzinfo | None:
 
 
 def _on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """The moment as the deployment's clock showed it. Raises BadRecord."""
+    """The moment as the clock of the deployment shows it. Raises BadRecord."""
     try:
         return on_clock(moment, zone)
     except ValueError as exc:
@@ -252,7 +255,7 @@ def _on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
 
 
 def _in_utc(moment: dt.datetime | None) -> dt.datetime | None:
-    """The moment in UTC; None where it came without a zone. Raises BadRecord."""
+    """The moment in UTC; None if it has no zone. Raises BadRecord."""
     if moment is None or moment.tzinfo is None:
         return None
     return _on_clock(moment, dt.UTC).replace(tzinfo=dt.UTC)

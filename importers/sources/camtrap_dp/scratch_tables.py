@@ -1,7 +1,4 @@
-"""The tables of a package joined outside memory: media with their events, observations and files.
-
-A scratch database of SQLite that no file name leads to, gone with the process that holds it.
-"""
+"""Joins the tables of a package in a scratch database: media with their events, observations and files."""
 
 from __future__ import annotations
 
@@ -28,13 +25,13 @@ CREATE TABLE medium (
 CREATE TABLE observation (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, place TEXT, deployment TEXT, medium TEXT, event TEXT,
     start TEXT, end TEXT, kind TEXT, category TEXT, count INTEGER, x1 REAL, y1 REAL, x2 REAL, y2 REAL,
-    is_machine INTEGER, person TEXT, at TEXT, probability REAL, sureness REAL, details TEXT
+    is_machine INTEGER, annotator TEXT, at TEXT, probability REAL, box_confidence REAL, details TEXT
 );
 CREATE TABLE member (medium INTEGER, observation INTEGER, PRIMARY KEY (medium, observation)) WITHOUT ROWID;
 CREATE TABLE file (path TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
 """
 
-# Which media an observation of an event is of: those that the event's id leads to, else by time.
+# The media of an event: those with its id, else those of its deployment and period.
 _EVENTS = """
 CREATE INDEX observation_medium ON observation (medium);
 UPDATE medium SET event = (
@@ -72,11 +69,11 @@ CREATE INDEX file_name ON file (name);
 
 @dataclass(frozen=True, kw_only=True)
 class JoinedMedium:
-    """A medium with its sequence and all that was observed on it or its event."""
+    """A medium with its place in its sequence, and the observations of it and of its event."""
 
-    medium: Medium  # its event is the sequence's id
+    medium: Medium  # its event is the id of the sequence
     frame: int | None  # from 0
-    frames: int | None
+    frames: int | None  # in the sequence
     observations: tuple[Observation, ...]
 
 
@@ -86,85 +83,89 @@ class ScratchTables:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         connection.executescript(_TABLES)
-        connection.execute("BEGIN")  # until join, so that no row pays for a transaction of its own
+        connection.execute("BEGIN")  # until `join`: one transaction for all rows
 
     def add_media(self, media: Iterable[tuple[str, Medium]]) -> Iterator[tuple[str, Medium]]:
-        """Keep the media, each with where it stands; yields those whose id is taken."""
+        """Add media with their places; yields those whose id another medium has."""
         statement = (
             "INSERT OR IGNORE INTO medium (id, deployment, time, path, name, event, is_video) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
-        for where, one in media:
-            values = (one.id, one.deployment, _text(one.time), one.path, one.name, one.event, one.is_video)
+        for where, medium in media:
+            values = (
+                *(medium.id, medium.deployment, _text(medium.time)),
+                *(medium.path, medium.name, medium.event, medium.is_video),
+            )
             if not self._connection.execute(statement, values).rowcount:
-                yield where, one
+                yield where, medium
 
     def add_observations(
         self, observations: Iterable[tuple[str, Observation]]
     ) -> Iterator[tuple[str, Observation]]:
-        """Keep the observations, each with where it stands; yields those whose id is taken."""
+        """Add observations with their places; yields those whose id another observation has."""
         statement = f"INSERT OR IGNORE INTO observation VALUES (NULL{', ?' * 20})"
-        for where, one in observations:
-            box = (one.box.x1, one.box.y1, one.box.x2, one.box.y2) if one.box else (None,) * 4
+        for where, row in observations:
+            box = (row.box.x1, row.box.y1, row.box.x2, row.box.y2) if row.box else (None,) * 4
             values = (
-                *(one.id, where, one.deployment, one.medium, one.event, _text(one.start), _text(one.end)),
-                *(one.kind, one.category, one.count, *box, one.is_machine, one.by, _text(one.at)),
-                *(one.probability, one.sureness, json.dumps(one.details) if one.details else None),
+                *(row.id, where, row.deployment, row.medium, row.event, _text(row.start), _text(row.end)),
+                *(row.kind, row.category, row.count, *box, row.is_machine),
+                *(row.annotator, _text(row.annotated_at), row.probability, row.box_confidence),
+                json.dumps(row.details) if row.details else None,
             )
             if not self._connection.execute(statement, values).rowcount:
-                yield where, one
+                yield where, row
 
     def add_files(self, names: Iterable[str]) -> None:
-        """Keep the names of files that may be photographs, each below its root with forward slashes."""
+        """Add the names of files, which may be photographs, with forward slashes."""
         rows = ((name, name.rpartition("/")[2]) for name in names)
         for batch in chunks(rows, BATCH):
             self._connection.executemany("INSERT OR IGNORE INTO file VALUES (?, ?)", batch)
 
     def join(self) -> None:
-        """Find the events of the media. Nothing but files is added after this."""
+        """Find the events of the media, after the last row is added; files can still be added."""
         self._connection.executescript(_EVENTS)
 
-    def strays(self) -> Iterator[tuple[str, str]]:
-        """Where the observations stand whose medium is not there, and its id."""
+    def of_unknown_media(self) -> Iterator[tuple[str, str]]:
+        """The places of observations of unknown media, with the id of the medium."""
         yield from self._connection.execute(
             "SELECT place, medium FROM observation WHERE medium IS NOT NULL "
             "AND medium NOT IN (SELECT id FROM medium) ORDER BY number"
         )
 
-    def empty_events(self) -> int:
-        """How many observations of events are there to which no photograph belongs."""
+    def events_without_media(self) -> int:
+        """The number of observations of events without media."""
         return self._count(
             "SELECT count(*) FROM observation WHERE medium IS NULL "
             "AND number NOT IN (SELECT observation FROM member)"
         )
 
-    def homeless(self, deployments: Container[str]) -> int:
-        """How many media name a deployment that is none of these."""
+    def without_deployment(self, deployments: Container[str]) -> int:
+        """The number of media whose deployment is not one of these."""
         counts = self._connection.execute("SELECT deployment, count(*) FROM medium GROUP BY deployment")
         return sum(number for deployment, number in counts if deployment not in deployments)
 
     def media(self) -> int:
-        """How many media there are."""
+        """The number of media."""
         return self._count("SELECT count(*) FROM medium")
 
     def has_urls(self) -> bool:
-        """Whether any medium lies elsewhere."""
+        """Whether any medium has a URL."""
         return bool(self._count("SELECT EXISTS (SELECT 1 FROM medium WHERE path LIKE '%://%')"))
 
-    def named(self, name: str) -> int:
-        """How many media have this file name."""
+    def media_named(self, name: str) -> int:
+        """The number of media with this file name."""
         return self._count("SELECT count(*) FROM medium WHERE name = ?", name)
 
     def has_file(self, path: str) -> bool:
-        """Whether this file was seen."""
+        """Whether this file was added."""
         return bool(self._count("SELECT count(*) FROM file WHERE path = ?", path))
 
     def files(self, name: str, most: int = 1_000) -> list[str]:
-        """The first files of this name, in whatever folder."""
-        found = self._connection.execute(
+        """The first files with this name, in any folder."""
+        rows = self._connection.execute(
             "SELECT path FROM file WHERE name = ? ORDER BY path LIMIT ?", (name, most)
         )
-        return [row[0] for row in found]
+        return [row[0] for row in rows]
 
     def __iter__(self) -> Iterator[JoinedMedium]:
         """Every medium, in the order of its table."""
@@ -186,7 +187,7 @@ class ScratchTables:
             yield JoinedMedium(medium=medium, frame=row[7], frames=row[8], observations=observations)
 
     def _observations(self, medium: str, number: int) -> Iterator[Observation]:
-        """Those of a medium, then those of its events."""
+        """The observations of a medium, then those of its event."""
         yield from map(
             _observation,
             self._connection.execute(f"{_OBSERVED} WHERE medium = ? ORDER BY number", (medium,)),
@@ -203,14 +204,14 @@ class ScratchTables:
 
 
 _OBSERVED = (
-    "SELECT id, deployment, medium, event, kind, category, count, x1, y1, x2, y2, is_machine, person, at, "
-    "probability, sureness, details FROM observation"
+    "SELECT id, deployment, medium, event, kind, category, count, x1, y1, x2, y2, is_machine, annotator, "
+    "at, probability, box_confidence, details FROM observation"
 )
 
 
 @contextmanager
 def opened() -> Iterator[ScratchTables]:
-    """Scratch tables for as long as the block lasts. Raises StoreError if the disk is full."""
+    """Scratch tables for the duration of the block. Raises StoreError if the disk is full."""
     with scratch_database() as connection:
         yield ScratchTables(connection)
 
@@ -232,14 +233,14 @@ def _observation(row: tuple[Any, ...]) -> Observation:
         count=None if row[6] is None else int(row[6]),
         box=box,
         is_machine=bool(row[11]),
-        by=row[12],
-        at=None if row[13] is None else dt.datetime.fromisoformat(row[13]),
+        annotator=row[12],
+        annotated_at=None if row[13] is None else dt.datetime.fromisoformat(row[13]),
         probability=None if row[14] is None else float(row[14]),
-        sureness=None if row[15] is None else float(row[15]),
+        box_confidence=None if row[15] is None else float(row[15]),
         details=None if row[16] is None else json.loads(row[16]),
     )
 
 
 def _text(moment: dt.datetime | None) -> str | None:
-    """A moment as text that sorts like it."""
+    """A moment as text that sorts by time."""
     return None if moment is None else moment.isoformat(timespec="microseconds")

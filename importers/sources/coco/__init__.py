@@ -1,6 +1,7 @@
-"""COCO Camera Traps: photographs, boxes and labels of one file, or of several taken together.
+"""COCO Camera Traps: photographs, boxes and labels of one file, or of several files together.
 
-Read as a stream, thrice: outline, then images and annotations are checked before anything is written.
+Files are read as streams three times: top-level fields, then images and annotations are checked before
+anything is written, then the photographs are imported.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from importers.detectors import DetectedBox, Detector
 from importers.detectors.categories import to_categories
 from importers.ingest.ingestor import Ingestor
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
 from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import parse_clock_time
@@ -51,10 +52,10 @@ def import_coco(
 ) -> ImportReport:
     """Import the photographs that COCO Camera Traps files list, from below `images`, a folder or a URL.
 
-    Boxes become detections of `coco:NAME`, categories labels of that source. `detector` looks at the
-    photographs without boxes; where it is None these are recorded with their labels alone. Of several
-    files the ids, sequences and locations get a prefix. Raises SourceError, before anything is written,
-    where a file cannot be taken; what is wrong with one record costs that record.
+    Boxes become detections of `coco:NAME`, and categories become labels of that source. `detector` finds
+    boxes on photographs without; if it is None, only their labels are recorded. If there are several files,
+    their ids, sequences and locations get a prefix. Bad records are refused one by one. Raises
+    SourceError, before anything is written, if a file cannot be used.
     """
     options = options or ImportOptions()
     root = ImageRoot(images)
@@ -63,17 +64,17 @@ def import_coco(
     sources = check(files, report)
     total = sum(source.images for source in sources)
     return Ingestor(workspace, detector, locate, options, report).run(
-        entries(sources, root, report), total, progress=progress
+        source_images(sources, root, report), total, progress=progress
     )
 
 
 def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
-    """Read the whole of each file; records that are not taken are counted in `report`.
+    """Read each file whole; bad records are counted in `report`.
 
-    Raises SourceError, naming file and image: whatever spoils a whole file.
+    Raises SourceError, naming the file and the image, for problems that make a file unusable.
     """
     if not files:
-        raise SourceError("no file is named", remedy="name at least one")
+        raise SourceError("no file is given", remedy="name at least one")
     outlines = read_outlines(files, report)
     with scratch_database() as connection:
         ids = Ids(connection)
@@ -84,45 +85,45 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
         ]
 
 
-def entries(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
-    """An entry for each image record that was not refused; values of it that are wrong are, in `report`."""
+def source_images(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
+    """The photograph of every good image record; bad values of it are refused in `report`."""
     for source in sources:
-        reading = _Reading(source.file, root, report)
+        reader = _Reader(source.file, root, report)
         for place, image in enumerate(islice(source.file.images(), source.images)):
             try:
                 check_image(image)
             except BadRecord:
-                continue  # refused by `check`
-            yield reading.entry(image, source.annotations.of(place))
+                continue  # `check` has counted it
+            yield reader.source_image(image, source.annotations.of(place))
 
 
-class _Reading:
-    """One file's records made into entries."""
+class _Reader:
+    """Turns the image records of one file into source images."""
 
     def __init__(self, file: CocoFile, root: ImageRoot, report: ImportReport) -> None:
         self._file = file
         self._source = file.source
         self._root = root
         self._report = report
-        self._labels: dict[tuple[str, Level, int | None], SourceLabel | None] = {}  # people's, each made once
+        self._labels: dict[tuple[str, Level, int | None], SourceLabel | None] = {}  # by people
         names = sorted(set(file.categories.values()))
         kinds = to_categories(names)
         self._kinds = {name: kind or ANIMAL for name, kind in zip(names, kinds, strict=True)}
 
-    def entry(self, image: Mapping[str, Any], annotations: Sequence[Annotation]) -> SourceImage:
-        given = image["file_name"]
-        name = self._root.name_of(given)
+    def source_image(self, image: Mapping[str, Any], annotations: Sequence[Annotation]) -> SourceImage:
+        name = self._root.name_of(image["file_name"])
         prefix = self._file.prefix
         width, height = self._size(image)
-        failure = _ruled_out(image, name)
-        findings, labels = (
-            self._boxes_and_labels(image, annotations, width, height) if failure is None else ((), ())
-        )
+        failure = _failure(image, name)
+        boxes: tuple[DetectedBox, ...] = ()
+        labels: tuple[SourceLabel, ...] = ()
+        if failure is None:
+            boxes, labels = self._boxes_and_labels(image, annotations, width, height)
         location, seq_id = id_text(image.get("location")), id_text(image.get("seq_id"))
         return SourceImage(
-            file_name=name if failure is not OUTSIDE else given,
+            file_name=name if failure is not OUTSIDE else image["file_name"],
             path=self._root.path_of(name),
-            ready=SourceDetections(detector=self._source, findings=findings) if findings else None,
+            detections=SourceDetections(detector=self._source, boxes=boxes) if boxes else None,
             labels=labels,
             source_id=prefix + (id_text(image["id"]) or ""),
             width=width,
@@ -142,13 +143,13 @@ class _Reading:
         width: int | None,
         height: int | None,
     ) -> tuple[tuple[DetectedBox, ...], tuple[SourceLabel, ...]]:
-        """The boxes of a photograph, and the labels of the whole of it."""
+        """The boxes of a photograph, and the labels of the whole photograph or its sequence."""
         boxes: list[DetectedBox] = []
         labels: dict[tuple[str | None, Level], SourceLabel] = {}
         for annotation in annotations:
             if annotation.bbox is None or meaning_of(annotation.category) is Meaning.BLANK:
                 if annotation.bbox is not None:
-                    self._report.notes["boxes of `empty`, taken as labels of the photograph"] += 1
+                    self._report.notes[Note.BOXES_OF_EMPTY] += 1
                 level = Level.IMAGE if annotation.level is Level.BOX else annotation.level
                 label = self._label(annotation, level)
                 if label is not None:
@@ -167,17 +168,19 @@ class _Reading:
                 )
         for key in _contradicted(labels, has_boxes=bool(boxes)) if labels else ():
             del labels[key]
-            self._report.notes["labels `empty` left out, where the same source sees something"] += 1
+            self._report.notes[Note.EMPTY_CONTRADICTED] += 1
         return tuple(boxes), tuple(labels.values())
 
     def _box(
         self, image: Mapping[str, Any], annotation: Annotation, width: int | None, height: int | None
     ) -> Box | None:
-        """The box in fractions of the frame; None, refused, if that cannot be told or has no area."""
+        """The box in fractions of the frame; None, and refused, if it is unknown or has no area."""
         x, y, w, h = annotation.bbox or (0.0, 0.0, 0.0, 0.0)
         if not annotation.relative:
             if width is None or height is None:
-                self._refuse(image, "box in pixels of unknown number", "it has a `bbox`, no width and height")
+                self._refuse(
+                    image, "box in pixels of unknown number", "it has a `bbox`, but no width and height"
+                )
                 return None
             x, y, w, h = x / width, y / height, w / width, h / height
         box = Box.from_xywh((x, y, w, h))
@@ -209,22 +212,23 @@ class _Reading:
         return (width, height) if width and height else (None, None)
 
     def _number(self, image: Mapping[str, Any], field: str, least: int) -> int | None:
+        """The whole number in a field; None, and refused, if it is anything else."""
         value = image.get(field)
         if value is None or (type(value) is int and least <= value <= LARGEST):
             return value
         if isinstance(value, float) and value.is_integer() and least <= value <= LARGEST:
             return int(value)
-        self._refuse(image, field, f"{field} {_short(value)} is no number from {least} up")
+        self._refuse(image, field, f"{field} {_short(value)} is not a number of at least {least}")
         return None
 
     def _time(self, image: Mapping[str, Any]) -> dt.datetime | None:
-        """The camera's clock as the file gives it; None, refused, where it is no time or before 1900."""
+        """The camera's clock without its zone; None, and refused, if `datetime` cannot be read."""
         value = image.get("datetime")
         if value is None or value == "":
             return None
         try:
             if not isinstance(value, str):
-                raise ValueError(f"{_short(value)} is not a text")
+                raise ValueError(f"{_short(value)} is not text")
             return parse_clock_time(value).replace(tzinfo=None)
         except ValueError as exc:
             self._refuse(image, "datetime", f"datetime {as_text(str(exc))}")
@@ -237,19 +241,19 @@ class _Reading:
 def _contradicted(
     labels: Mapping[tuple[str | None, Level], SourceLabel], *, has_boxes: bool
 ) -> list[tuple[str | None, Level]]:
-    """Which labels say `empty` where there is a box, or another label of at least the same nearness."""
-    found: list[tuple[str | None, Level]] = []
+    """The keys of labels `empty` that a box contradicts, or another label of the same level or nearer."""
+    keys: list[tuple[str | None, Level]] = []
     for level in (Level.IMAGE, Level.SEQUENCE):
-        others = any(
-            category != EMPTY and (own is level or level is Level.SEQUENCE) for category, own in labels
+        is_seen = any(
+            category != EMPTY and (other is level or level is Level.SEQUENCE) for category, other in labels
         )
-        if (EMPTY, level) in labels and (has_boxes or others):
-            found.append((EMPTY, level))
-    return found
+        if (EMPTY, level) in labels and (has_boxes or is_seen):
+            keys.append((EMPTY, level))
+    return keys
 
 
-def _ruled_out(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-    """Kind and detail of what keeps an image record from being a photograph with labels."""
+def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """The kind and detail of why an image record is not a usable photograph; None if it is."""
     if is_outside(name):
         return OUTSIDE
     if suffix_of(name) in VIDEO_SUFFIXES:

@@ -1,4 +1,4 @@
-"""The annotations of a COCO Camera Traps file, a million in some sixty megabytes, by photograph."""
+"""The annotations of a COCO Camera Traps file by photograph; a million take about 60 MB."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from importers.sources.coco.file import CocoFile, id_text
 from importers.sources.coco.ids import Ids
 from pipeline.records import Level
 
-LARGEST = 2**31 - 1  # of a whole number that every database takes
-MACHINE = ("model", "weak")  # of `basis`, which our own exports write beside a machine's answer
+LARGEST = 2**31 - 1  # the largest whole number that every database stores
+MACHINE = ("model", "weak")  # values of `basis`, which Wildloop's exports add to predictions
 
-_NUMBERS = frozenset({int, float})  # JSON has no infinite ones, and `true` is none
+_NUMBERS = frozenset({int, float})  # of JSON; excludes bool
 _LEVELS = (Level.IMAGE, Level.SEQUENCE, Level.BOX)
-_RELATIVE, _WEAK = 4, 8  # beside the place in _LEVELS
+_RELATIVE, _WEAK = 4, 8  # flags beside the index of _LEVELS
 _NO_BOX = (0.0, 0.0, 0.0, 0.0)
 _ROW = Struct("=iiiBd4d")
 _FIELDS = np.dtype(
@@ -31,63 +31,63 @@ _FIELDS = np.dtype(
 
 
 class Annotation(NamedTuple):
-    """What one annotation says."""
+    """One annotation."""
 
     category: str  # lower case
     level: Level
     bbox: tuple[float, ...] | None  # x, y, width, height, with Level.BOX only
     relative: bool  # the box is in fractions of the frame, not in pixels
     individuals: int | None
-    weak: bool  # a machine's
+    weak: bool  # by a machine
     confidence: float | None  # of a machine, 0 to 1
 
 
 class Annotations:
-    """A file's annotations by the place of their photograph in its list."""
+    """The annotations of a file, by the place of their photograph in its list of images."""
 
     def __init__(self, categories: Sequence[str], photographs: int) -> None:
-        """`categories` are the names that `add` numbers."""
+        """`add` takes indices of `categories`."""
         self._names = categories
         self._photographs = photographs
-        self._starts: array[int] = array("q")  # the sorted row of each photograph's first
-        self._rows = bytearray()  # as they are added
+        self._starts: array[int] = array("q")  # the first sorted row of each photograph
+        self._rows = bytearray()  # in the order of the file
         self._sorted = memoryview(b"")
 
     def add(self, photograph: int, category: int, record: Mapping[str, Any]) -> None:
-        """Take in a record that `identified` found nothing wrong with."""
+        """Add a record that `identified` accepts."""
         relative = record.get("bbox_relative")
         bbox = record.get("bbox") or relative
         flags = (2 | _RELATIVE if relative else 2) if bbox else 0
         if not bbox and record.get("sequence_level_annotation") is True:
             flags = 1
-        count, sure = record.get("count"), -1.0
+        count, confidence = record.get("count"), -1.0
         if record.get("basis") in MACHINE:
             flags |= _WEAK
-            given = record.get("probability")
-            sure = given if is_number(given) and 0.0 <= given <= 1.0 else -1.0
+            probability = record.get("probability")
+            confidence = probability if is_number(probability) and 0.0 <= probability <= 1.0 else -1.0
         number = -1 if count is None or not is_count(count) else count
-        self._rows += _ROW.pack(photograph, category, number, flags, sure, *(bbox or _NO_BOX))
+        self._rows += _ROW.pack(photograph, category, number, flags, confidence, *(bbox or _NO_BOX))
 
     def sort(self) -> None:
-        """Bring them into the order of the photographs. Nothing is added after this."""
+        """Sort the annotations by photograph, after the last `add`."""
         rows = np.frombuffer(self._rows, dtype=_FIELDS)
         order = np.argsort(rows["photograph"], kind="stable")
         rows = rows[order]
-        counted = np.bincount(rows["photograph"], minlength=self._photographs)
-        self._starts = array("q", np.concatenate([[0], np.cumsum(counted)]).astype(np.int64).tobytes())
+        counts = np.bincount(rows["photograph"], minlength=self._photographs)
+        self._starts = array("q", np.concatenate([[0], np.cumsum(counts)]).astype(np.int64).tobytes())
         self._sorted = rows.view(np.uint8).data
         self._rows = bytearray()
 
     def of(self, photograph: int) -> list[Annotation]:
-        """Those of a photograph, in the order of the file, once they are sorted."""
+        """The annotations of a photograph in the order of the file, after `sort`."""
         start, stop = self._starts[photograph], self._starts[photograph + 1]
         if start == stop:
             return []
         rows = self._sorted[start * _ROW.size : stop * _ROW.size]
-        return [self._one(*row) for row in _ROW.iter_unpack(rows)]
+        return [self._annotation(*row) for row in _ROW.iter_unpack(rows)]
 
-    def _one(
-        self, photograph: int, category: int, count: int, flags: int, sure: float, *bbox: float
+    def _annotation(
+        self, photograph: int, category: int, count: int, flags: int, confidence: float, *bbox: float
     ) -> Annotation:
         level = _LEVELS[flags & 3]
         return Annotation(
@@ -97,14 +97,14 @@ class Annotations:
             bool(flags & _RELATIVE),
             None if count < 0 else count,
             bool(flags & _WEAK),
-            None if sure < 0 else sure,
+            None if confidence < 0 else confidence,
         )
 
 
 def read_annotations(file: CocoFile, images: int, ids: Ids, report: ImportReport) -> Annotations:
     """Every annotation of a file with `images` image records, whose ids are in `ids`.
 
-    Bad records, and those whose id stood before, are refused in `report`.
+    Bad records, and records with the id of an earlier one, are refused in `report`.
     """
     numbers = {id_: number for number, id_ in enumerate(file.categories)}
     annotations = Annotations(list(file.categories.values()), images)
@@ -115,13 +115,15 @@ def read_annotations(file: CocoFile, images: int, ids: Ids, report: ImportReport
             if photograph is None:
                 raise BadRecord("annotation", f"there is no image {as_text(str(record.get('image_id')))}")
             if not ids.add_annotation(file.number, id_):
-                raise BadRecord("annotation", "its `id` stands a second time")
+                raise BadRecord("annotation", "an earlier annotation has its `id`")
         except BadRecord as exc:
             report.refuse(_where(file, place, record), exc.kind, exc.what)
             continue
         count = record.get("count")
         if count is not None and not is_count(count):
-            report.refuse(_where(file, place, record), "count", f"{str(count)[:40]} is no number of animals")
+            report.refuse(
+                _where(file, place, record), "count", f"{str(count)[:40]} is not a number of animals"
+            )
         annotations.add(photograph, category, record)
     annotations.sort()
     return annotations
@@ -133,7 +135,7 @@ def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, str, in
     Raises BadRecord if the record or its box is not as the format says.
     """
     if not isinstance(record, dict):
-        raise BadRecord("annotation", "it is no object")
+        raise BadRecord("annotation", "it is not an object")
     id_ = id_text(record.get("id"))
     if id_ is None:
         raise BadRecord("annotation", "it has no `id`")
@@ -153,7 +155,7 @@ def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, str, in
 
 
 def is_count(value: Any) -> bool:
-    """Whether a JSON value is a number of individuals that every database takes."""
+    """Whether a JSON value is a number of individuals that every database stores."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 

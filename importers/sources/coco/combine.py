@@ -1,4 +1,4 @@
-"""Several COCO Camera Traps files made one, by the rule that an import of several follows."""
+"""Combines several COCO Camera Traps files into one, as an import of several files reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.sources.coco import check
 from importers.sources.coco.file import CocoFile, id_text
 from pipeline.errors import SourceError
@@ -20,21 +20,21 @@ from pipeline.records import EMPTY
 
 @dataclass(frozen=True, kw_only=True)
 class Combined:
-    """What was written."""
+    """The counts of a combined file."""
 
     images: int
     annotations: int
     categories: int
-    notes: Mapping[str, int]  # what else there is to tell of the files, counted
+    notes: Mapping[Note, int]
 
 
 def combine(out: Path, files: Sequence[Path]) -> Combined:
-    """Write one file of `files`, which is there whole or not at all.
+    """Combine `files` into `out`, which is written whole or not at all.
 
-    Ids, sequences and locations get a prefix (ds000_) where there are several files, categories merge
-    by name in lower case, `empty` is 0, each file's own `info` stands in `info.original_info`; the other
-    fields of images and annotations are kept. Raises SourceError where a file, or one record of it, cannot
-    be taken; ExportError where the disk refuses.
+    If there are several files, ids, sequences and locations get a prefix (ds000_). Categories merge by name
+    in lower case, `empty` is 0, and `info.original_info` lists the `info` of each file. All other fields of
+    images and annotations are kept. Raises SourceError if a file or any of its records is bad, ExportError
+    if `out` cannot be written.
     """
     if out.resolve() in {path.resolve() for path in files}:
         raise SourceError(f"{out} is one of the files to combine", remedy="write to another file")
@@ -51,17 +51,17 @@ def combine(out: Path, files: Sequence[Path]) -> Combined:
     with atomic_file(out) as draft, draft.open("w", encoding="utf-8") as file:
         file.write(f'{{"info": {json.dumps(_info(outlines))},\n"images": [')
         images = JsonList(file)
-        for one in outlines:
-            for image in one.images():
-                images.add(_image(image, one))
+        for source_file in outlines:
+            for image in source_file.images():
+                images.add(_image(image, source_file))
         file.write('],\n"annotations": [')
         annotations = JsonList(file)
-        for one in outlines:
-            for annotation in one.annotations():
-                annotations.add(_annotation(annotation, one, numbers))
+        for source_file in outlines:
+            for annotation in source_file.annotations():
+                annotations.add(_annotation(annotation, source_file, numbers))
                 written += 1
-        named = [{"id": number, "name": name} for name, number in numbers.items()]
-        file.write(f'],\n"categories": {json.dumps(named)}}}\n')
+        categories = [{"id": number, "name": name} for name, number in numbers.items()]
+        file.write(f'],\n"categories": {json.dumps(categories)}}}\n')
     return Combined(
         images=sum(source.images for source in sources),
         annotations=written,

@@ -1,4 +1,4 @@
-"""COCO Camera Traps files: read as streams, the whole of each checked before anything is made of it."""
+"""COCO Camera Traps files, read as streams and checked whole before they are used."""
 
 from __future__ import annotations
 
@@ -10,53 +10,54 @@ from typing import Any
 import ijson
 from ijson.common import ObjectBuilder
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import items, opened
 from importers.reading.paths import as_text
 from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
-from pipeline.records import EMPTY, category_name
+from pipeline.records import category_name
+from pipeline.vocabulary import Meaning, meaning_of
 
-FIELDS = ("info", "images", "annotations", "categories", "licenses")  # the last is COCO's own, never used
+FIELDS = ("info", "images", "annotations", "categories", "licenses")  # the last is of COCO, and not used
 _LISTS = ("images", "annotations", "categories")
-_BULK = ("images", "annotations")  # too long to be kept
+_BULK = ("images", "annotations")  # too long to be kept in memory
 _DEPTH = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1, "null": 0}
 _REMEDY = "a COCO Camera Traps file has info, images, categories and annotations"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CocoFile:
-    """A file whose outline is in order."""
+    """A file whose top-level fields are valid."""
 
     path: Path
     number: int  # its place among the files of the import
-    prefix: str  # of its ids, sequences and locations; empty where it is the only file
+    prefix: str  # of its ids, sequences and locations; empty if it is the only file
     info: Mapping[str, Any] | None
-    categories: Mapping[str, str]  # by id as text; names in lower case, as the store keeps them
+    categories: Mapping[str, str]  # by id as text; names in lower case, as in the store
 
     @property
     def source(self) -> str:
-        """The provenance of its labels and boxes: `coco:` and the file's name without ending."""
+        """The provenance of its labels and boxes: `coco:` and the file's name without its ending."""
         return f"coco:{as_text(self.path.stem)}"
 
     def images(self) -> Iterator[Any]:
-        """The records of `images`, whatever they are."""
+        """The records of `images`, unchecked."""
         return items(self.path, "images")
 
     def annotations(self) -> Iterator[Any]:
-        """The records of `annotations`, whatever they are."""
+        """The records of `annotations`, unchecked."""
         return items(self.path, "annotations")
 
 
 def read_outlines(paths: Sequence[Path], report: ImportReport) -> list[CocoFile]:
-    """Each file's outline; several files get the prefixes ds000_, ds001_, ... in the order given.
+    """The top-level fields of each file; several files get the prefixes ds000_, ds001_, ... in order.
 
-    Reads the whole of each file. Raises SourceError: unreadable, no JSON, unknown or missing fields,
-    broken categories.
+    Reads each file whole. Raises SourceError if it is unreadable or not JSON, has unknown, missing or
+    repeated fields, or bad categories.
     """
     if len({path.resolve() for path in paths}) != len(paths):
-        raise SourceError("a file is named twice", remedy="name each file once")
+        raise SourceError("a file is given twice", remedy="name each file once")
     several = len(paths) > 1
     return [_outline(path, n, f"ds{n:03d}_" if several else "", report) for n, path in enumerate(paths)]
 
@@ -93,14 +94,14 @@ def check_images(files: Sequence[CocoFile], ids: Ids, report: ImportReport) -> l
             raise SourceError(f"{file.path} lists no image", remedy=_REMEDY)
         lengths.append(place + 1)
     if numbers:
-        report.notes["images whose id is a number, taken as text"] += numbers
+        report.notes[Note.NUMERIC_IDS] += numbers
     return lengths
 
 
 def check_image(record: Any) -> None:
     """Raise BadRecord if a record of `images` is not an image."""
     if not isinstance(record, dict):
-        raise BadRecord("image", "it is no object")
+        raise BadRecord("image", "it is not an object")
     if id_text(record.get("id")) is None:
         raise BadRecord("image", "it has no `id`")
     if not isinstance(record.get("file_name"), str) or not record["file_name"]:
@@ -108,7 +109,7 @@ def check_image(record: Any) -> None:
 
 
 def id_text(value: Any) -> str | None:
-    """An id as text that every database takes; files in the wild have numbers. None where it is none."""
+    """An id as text that every database stores; many files have numbers. None if it is neither."""
     if type(value) is str:
         return (value if value.isascii() and "\x00" not in value else as_text(value)) or None
     return str(value) if type(value) is int else None
@@ -123,24 +124,24 @@ def _outline(path: Path, number: int, prefix: str, report: ImportReport) -> Coco
         raise SourceError(f"{path} has no `images`", remedy=_REMEDY)
     for name in _LISTS:
         if name in fields and not isinstance(fields[name], list):
-            raise SourceError(f"{path}: `{name}` is no list", remedy=_REMEDY)
+            raise SourceError(f"{path}: `{name}` is not a list", remedy=_REMEDY)
     info = fields.get("info")
     if info is not None and not isinstance(info, Mapping):
-        raise SourceError(f"{path}: `info` is no object", remedy=_REMEDY)
+        raise SourceError(f"{path}: `info` is not an object", remedy=_REMEDY)
     if info is None:
-        report.notes["files without `info`"] += 1
+        report.notes[Note.NO_INFO] += 1
     elif any(not isinstance(info.get(name), str) for name in ("version", "description")):
-        report.notes["files whose `info` lacks version or description"] += 1
+        report.notes[Note.INCOMPLETE_INFO] += 1
     if "licenses" in fields:
-        report.notes["files with `licenses`, not used"] += 1
+        report.notes[Note.LICENSES] += 1
     categories = _categories(path, fields.get("categories", []), report)
     return CocoFile(path=path, number=number, prefix=prefix, info=info, categories=categories)
 
 
 def _fields(path: Path) -> dict[str, Any]:
-    """The top-level fields of the file with their values, but for the records of its two long lists.
+    """The top-level fields of the file with their values, without the records of its two long lists.
 
-    One pass over the whole file: whatever is wrong with its JSON is found here.
+    One pass over the whole file, which finds every error of its JSON. Raises SourceError.
     """
     builders: dict[str, ObjectBuilder] = {}
     name, depth = "", 1
@@ -148,7 +149,7 @@ def _fields(path: Path) -> dict[str, Any]:
     with opened(path) as file:
         events = ijson.basic_parse(file, use_float=True)
         if next(events)[0] != "start_map":
-            raise SourceError(f"{path} is no JSON object", remedy=_REMEDY)
+            raise SourceError(f"{path} is not a JSON object", remedy=_REMEDY)
         for event, value in events:
             if value is None:
                 depth += _DEPTH[event]
@@ -164,24 +165,25 @@ def _fields(path: Path) -> dict[str, Any]:
     return {name: builder.value for name, builder in builders.items()}
 
 
-def _categories(path: Path, given: Any, report: ImportReport) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for place, one in enumerate(given):
-        number = id_text(one.get("id")) if isinstance(one, Mapping) else None
-        name = one.get("name") if isinstance(one, Mapping) else None
+def _categories(path: Path, records: Any, report: ImportReport) -> dict[str, str]:
+    """The names of the categories by id as text. Raises SourceError if one is bad or repeated."""
+    names: dict[str, str] = {}
+    for place, record in enumerate(records):
+        number = id_text(record.get("id")) if isinstance(record, Mapping) else None
+        name = record.get("name") if isinstance(record, Mapping) else None
         if number is None or not isinstance(name, str) or not category_name(name):
             raise SourceError(f"{path}: category {place} lacks `id` or `name`", remedy="give it both")
-        if number in found:
+        if number in names:
             raise SourceError(f"{path} has two categories {number}", remedy="every category needs its own id")
-        found[number] = category_name(as_text(name))
-        if number == "0" and found[number] != EMPTY:
-            report.notes["files whose category 0 is not `empty`, kept under its name"] += 1
-    return found
+        names[number] = category_name(as_text(name))
+        if number == "0" and meaning_of(names[number]) is not Meaning.BLANK:
+            report.notes[Note.CATEGORY_ZERO] += 1
+    return names
 
 
 def _repeated(file: CocoFile, field: str, value: str, first: CocoFile | None = None) -> SourceError:
-    """The error of a value that two images have, the first of them in the file `first`."""
-    where = "" if first is None or first is file else f", in {first.path} before"
+    """The error of two images with the same value in a field, the first of them in the file `first`."""
+    where = "" if first is None or first is file else f", the first in {first.path}"
     return SourceError(
         f"{file.path}: two images have the {field} {value!r}{where}",
         remedy="every image needs its own id, and each photograph is listed once",

@@ -1,7 +1,7 @@
-"""Detections as CSV, in the ancestor's layouts; see `importers.sources.detections_csv.rows` for these.
+"""Detections CSV files, in the layouts of `importers.sources.detections_csv.rows`.
 
-Read twice: the first time checks the whole file and keeps its boxes as numbers, the second names the
-photographs. So boxes of one photograph may stand anywhere in the file, and no name is kept.
+A file is read twice: first it is checked and its boxes are kept as numbers, then the photographs are
+named. So the boxes of a photograph can be anywhere in the file, and no name is kept in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
@@ -31,14 +31,14 @@ _SIDES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Boxes:
-    """The boxes of a checked file, those of a photograph together."""
+    """The boxes of a checked file, sorted by photograph."""
 
-    first: NDArray[np.bool_]  # of each row: whether it is taken, and the first that names its photograph
-    photograph: NDArray[np.int64]  # of each row: a number; -1 where the row is refused
-    start: NDArray[np.int64]  # by that number: where its boxes begin; they end where the next begin
-    corners: NDArray[np.float64]  # (N, 4): x1, y1, x2, y2
-    confidence: NDArray[np.float64]
-    kind: NDArray[np.int8]  # an index of KINDS
+    first: NDArray[np.bool_]  # of each row: whether it is good, and the first of its photograph
+    photograph: NDArray[np.int64]  # of each row: its number; -1 if the row is refused
+    start: NDArray[np.int64]  # (photographs + 1,): the first box of each photograph, and the end
+    corners: NDArray[np.float64]  # (N, 4): x1, y1, x2, y2 in fractions of the frame
+    confidence: NDArray[np.float64]  # (N,)
+    kind: NDArray[np.int8]  # (N,): indices of KINDS
 
 
 def import_detections(
@@ -46,64 +46,69 @@ def import_detections(
     detections_csv: Path,
     images: str | Path,
     *,
-    axis_order: AxisOrder = "yxyx",
+    axis_order: AxisOrder | None = None,
     options: ImportOptions | None = None,
     progress: bool = False,
 ) -> ImportReport:
     """Import the photographs that the file names, with its boxes, from below `images`.
 
-    `axis_order` is that of columns whose names do not tell it. A broken row is refused and counted.
-    Raises SourceError, before anything is written, where the file is none of the layouts.
+    `axis_order` applies unless the column names fix the order. If you do not give one, it is yxyx. Bad rows
+    are refused one by one. Raises SourceError, before anything is written, if the layout is unknown, or if
+    you give no axis order and the boxes look as if their axes were swapped.
     """
     options = options or ImportOptions()
     root = ImageRoot(images)
     report = ImportReport(source=as_text(str(detections_csv)))
-    layout = read_layout(detections_csv, axis_order)
-    known = layout.kinds
-    if options.keep.isdisjoint(known):
+    layout = read_layout(detections_csv, axis_order or "yxyx")
+    if options.keep.isdisjoint(layout.kinds):
         raise SourceError(
-            f"{report.source} has boxes of {', '.join(known)}; "
-            f"nothing of it is kept by {', '.join(sorted(options.keep))}",
+            f"{report.source} has boxes of {', '.join(layout.kinds)}, "
+            f"but only {', '.join(sorted(options.keep))} is kept",
             remedy="keep one of its categories",
         )
     boxes = check(layout, report)
+    if axis_order is None and Note.MAYBE_XYXY in report.notes:
+        raise SourceError(
+            f"{report.source}: boxes spread more from top to bottom than across; the axes may be swapped",
+            remedy="look at some boxes and give the order of their numbers with --axis-order yxyx or xyxy",
+        )
     locate = root.locator(options.location_pattern)
     return Ingestor(workspace, None, locate, options, report).run(
-        entries(layout, boxes, root), len(boxes.start) - 1, progress=progress
+        source_images(layout, boxes, root), len(boxes.start) - 1, progress=progress
     )
 
 
 def check(layout: Layout, report: ImportReport) -> Boxes:
-    """Read the whole file; what is wrong with its rows is counted in `report`. Raises SourceError."""
-    hashes, taken = array("q"), bytearray()
+    """Read the whole file; bad rows are counted in `report`. Raises SourceError."""
+    hashes, good = array("q"), bytearray()
     rows, numbers, kinds = array("q"), array("d"), array("b")
     shapes = Shapes()
     for row, (line, fields) in enumerate(layout.rows()):
         try:
-            found = layout.boxes(fields, shapes)
+            row_boxes = layout.boxes(fields, shapes)
         except BadRecord as exc:
             report.refuse(_where(line, layout.name(fields)), exc.kind, exc.what)
             hashes.append(0)
-            taken.append(0)
+            good.append(0)
             continue
         hashes.append(hash(layout.name(fields).replace("\\", "/")))
-        taken.append(1)
-        for *values, kind_ in found:
+        good.append(1)
+        for *values, kind_ in row_boxes:
             rows.append(row)
             numbers.extend(values)
             kinds.append(kind_)
-    if not taken:
+    if not good:
         raise SourceError(f"{layout.path} has no row", remedy="is it the right file?")
-    for hint, count in shapes.hints(layout):
-        report.notes[hint] += count
-    used = np.frombuffer(taken, dtype=np.bool_)
+    for note, count in shapes.hints(layout):
+        report.notes[note] += count
+    is_good = np.frombuffer(good, dtype=np.bool_)
     _, first, of_row = np.unique(
-        np.frombuffer(hashes, np.int64)[used], return_index=True, return_inverse=True
+        np.frombuffer(hashes, np.int64)[is_good], return_index=True, return_inverse=True
     )
-    photograph = np.full(len(used), -1, dtype=np.int64)
-    photograph[used] = of_row
-    is_first = np.zeros(len(used), dtype=np.bool_)
-    is_first[np.flatnonzero(used)[first]] = True
+    photograph = np.full(len(is_good), -1, dtype=np.int64)
+    photograph[is_good] = of_row
+    is_first = np.zeros(len(is_good), dtype=np.bool_)
+    is_first[np.flatnonzero(is_good)[first]] = True
     of_box = photograph[np.frombuffer(rows, np.int64)]
     order = np.argsort(of_box, kind="stable")
     table = np.frombuffer(numbers, np.float64).reshape(-1, _SIDES + 1)[order]
@@ -117,8 +122,8 @@ def check(layout: Layout, report: ImportReport) -> Boxes:
     )
 
 
-def entries(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[SourceImage]:
-    """An entry for each photograph of a checked file, where it is named first."""
+def source_images(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[SourceImage]:
+    """Every photograph of a checked file with its boxes, in the order of their first rows."""
     detector = as_text(f"detections-csv:{layout.path.stem}")
     for (_, fields), is_first, number in zip(layout.rows(), boxes.first, boxes.photograph, strict=False):
         if not is_first:
@@ -128,15 +133,15 @@ def entries(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[SourceIma
         if is_outside(name):
             yield SourceImage(file_name=layout.name(fields), path=path, failure=OUTSIDE)
             continue
-        own = slice(boxes.start[number], boxes.start[number + 1])
-        found = tuple(
+        rows = slice(boxes.start[number], boxes.start[number + 1])
+        detected = tuple(
             DetectedBox(box=Box(x1=x1, y1=y1, x2=x2, y2=y2), confidence=confidence, category=KINDS[kind])
             for (x1, y1, x2, y2), confidence, kind in zip(
-                boxes.corners[own].tolist(), boxes.confidence[own].tolist(), boxes.kind[own], strict=True
+                boxes.corners[rows].tolist(), boxes.confidence[rows].tolist(), boxes.kind[rows], strict=True
             )
         )
         yield SourceImage(
-            file_name=name, path=path, ready=SourceDetections(detector=detector, findings=found)
+            file_name=name, path=path, detections=SourceDetections(detector=detector, boxes=detected)
         )
 
 

@@ -1,7 +1,7 @@
 """Deployments of eMammal: zips or unpacked folders of photographs, each with a deployment_manifest.xml.
 
-What is wrong with one zip or one deployment costs that one alone. Every manifest is read twice: the
-whole of it is checked before any photograph of its deployment is taken in.
+A bad zip or a bad deployment is refused, and the others are imported. Every manifest is read twice: first
+it is checked whole, before any photograph of its deployment is imported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage, understood
 from importers.reading.image_root import is_outside
 from importers.reading.locations import no_location
@@ -24,7 +24,7 @@ from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, nat
 from importers.reading.walk import HIDDEN
 from importers.sources.emammal import archives
 from importers.sources.emammal import manifest as manifests
-from importers.sources.emammal.manifest import Burst, Header
+from importers.sources.emammal.manifest import Header, ManifestSequence
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord, Level, SourceLabel
 from pipeline.store import deployments
@@ -36,16 +36,16 @@ _VIDEO = ("video", "only photographs are imported")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """A folder that may hold deployments, and where the names of its photographs begin."""
+class DeploymentFolder:
+    """A folder with one or more deployments, and the folder that the names of photographs start from."""
 
-    folder: Path
+    path: Path
     root: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A deployment whose manifest was read to its end."""
+    """A deployment whose manifest has been checked."""
 
     folder: Path
     root: Path
@@ -58,10 +58,12 @@ class Deployment:
 
     @property
     def id(self) -> str:
+        """Its id in the store."""
         return f"project{self.project}.deployment{self.number}"
 
     @property
     def record(self) -> DeploymentRecord:
+        """Its row in the store."""
         return DeploymentRecord(id=self.id, location=self.site, started_at=self.first, ended_at=self.last)
 
 
@@ -76,148 +78,156 @@ def import_emammal(
 ) -> ImportReport:
     """Import every deployment in these folders and zips, with the species of its sequences.
 
-    A zip is unpacked beside itself, or at the same place below `unpack_to`; an unpacked folder that is
-    whole is not unpacked again. Raises SourceError where a source is not there or none holds a deployment.
+    A zip is unpacked beside itself, or at the same place below `unpack_to`, unless its folder is complete.
+    Raises SourceError if a source does not exist or no source has a deployment.
     """
     options = options or ImportOptions()
     if options.location_pattern is not None:
-        raise SourceError("every deployment names its site", remedy="leave --location-pattern away")
+        raise SourceError("every deployment has a site", remedy="omit --location-pattern")
     report = ImportReport(source=", ".join(as_text(str(source)) for source in sources))
-    places = unpacked(sources, report, unpack_to=unpack_to, progress=progress)
-    found = checked(places, report)
-    if not found:
-        why = "; ".join(f"{name}: {what}" for name, what in report.examples)
+    folders = unpacked(sources, report, unpack_to=unpack_to, progress=progress)
+    checked_deployments = checked(folders, report)
+    if not checked_deployments:
+        problems = "; ".join(f"{name}: {what}" for name, what in report.examples)
         raise SourceError(
-            f"there is no deployment to import in {report.source}{f' ({why})' if why else ''}",
-            remedy=f"every deployment has its {manifests.NAME}",
+            f"there is no deployment to import in {report.source}{f' ({problems})' if problems else ''}",
+            remedy=f"the folder of a deployment must have its {manifests.NAME}",
         )
     with workspace.database.write() as conn:
-        deployments.add(conn, [one.record for one in found])
-    total = sum(one.photographs for one in found)
-    taken = (entry for one in found for entry in entries(one, report))
-    return Ingestor(workspace, detector, no_location, options, report).run(taken, total, progress=progress)
+        deployments.add(conn, [deployment.record for deployment in checked_deployments])
+    total = sum(deployment.photographs for deployment in checked_deployments)
+    photographs = (
+        source_image
+        for deployment in checked_deployments
+        for source_image in source_images(deployment, report)
+    )
+    return Ingestor(workspace, detector, no_location, options, report).run(
+        photographs, total, progress=progress
+    )
 
 
 def unpacked(
     sources: Iterable[Path], report: ImportReport, *, unpack_to: Path | None = None, progress: bool = False
-) -> list[Place]:
-    """The folders of deployments below the sources, zips among them unpacked first; each folder once.
+) -> list[DeploymentFolder]:
+    """The folders of deployments in the sources, after unpacking their zips; each folder once.
 
-    A zip that cannot be unpacked whole is refused, and its folder is not looked into. Raises
-    SourceError where a source is neither a folder nor a zip.
+    A zip that cannot be unpacked whole is refused, and its folder is not searched. Raises SourceError if
+    a source is neither a folder nor a zip.
     """
     aside = unpack_to.expanduser().resolve() if unpack_to is not None else None
-    tops: list[Place] = []
-    zips: dict[Path, Place] = {}
-    for given in sources:
-        source = given.expanduser().resolve()
+    tops: list[DeploymentFolder] = []
+    zips: dict[Path, DeploymentFolder] = {}
+    for path in sources:
+        source = path.expanduser().resolve()
         if source.is_dir():
-            tops.append(Place(folder=source, root=source))
+            tops.append(DeploymentFolder(path=source, root=source))
             for zipped in _zips(source, aside):
                 root = aside or source
                 target = root / zipped.relative_to(source).with_suffix("")
-                zips.setdefault(zipped, Place(folder=target, root=root))
+                zips.setdefault(zipped, DeploymentFolder(path=target, root=root))
         elif source.is_file() and source.suffix.lower() == ZIP:
             root = aside or source.parent
-            zips.setdefault(source, Place(folder=root / source.stem, root=root))
+            zips.setdefault(source, DeploymentFolder(path=root / source.stem, root=root))
         else:
             raise SourceError(
-                f"{as_text(str(given))} is neither a folder nor a zip", remedy="name where deployments lie"
+                f"{as_text(str(path))} is neither a folder nor a zip", remedy="name a folder of deployments"
             )
-    whole: dict[Path, Place] = {}
-    passed_over: set[Path] = set()  # what was unpacked of a zip in part only
-    for zipped, place in tqdm(
-        zips.items(), desc="unpack", unit="zip", disable=None if progress and zips else True
+    complete: dict[Path, DeploymentFolder] = {}
+    incomplete: set[Path] = set()  # folders of zips that could not be unpacked whole
+    for zipped, target_folder in tqdm(
+        zips.items(), desc="unpack", unit="zip", disable=None if progress else True
     ):
         try:
-            if place.folder in whole or place.folder in passed_over:
+            folder = target_folder.path
+            if folder in complete or folder in incomplete:
                 raise SourceError(
-                    f"another zip unpacks to {as_text(str(place.folder))}", remedy="rename one of the two"
+                    f"another zip unpacks to {as_text(str(folder))}", remedy="rename one of the two"
                 )
-            report.notes["files unpacked from zips"] += archives.unpack(zipped, place.folder)
-            whole[place.folder] = place
+            report.notes[Note.UNPACKED_FILES] += archives.unpack(zipped, folder)
+            complete[folder] = target_folder
         except SourceError as exc:
-            if place.folder not in whole:
-                passed_over.add(place.folder)
+            if folder not in complete:
+                incomplete.add(folder)
             report.refuse(as_text(zipped.name), "zips", str(exc))
-    found: list[Place] = []
-    seen = set(passed_over)
-    for place in (*tops, *whole.values()):
-        found += _deployments(place, seen, report)
-    return sorted(found, key=lambda one: natural(str(one.folder)))
+    folders: list[DeploymentFolder] = []
+    seen = set(incomplete)
+    for top in (*tops, *complete.values()):
+        folders += _deployments(top, seen, report)
+    return sorted(folders, key=lambda found: natural(str(found.path)))
 
 
-def checked(places: Iterable[Place], report: ImportReport) -> list[Deployment]:
-    """The deployments whose manifests are sound; of two with the same ids the first."""
-    found: dict[str, Deployment] = {}
-    for place in places:
-        name = as_text(place.folder.name)
+def checked(folders: Iterable[DeploymentFolder], report: ImportReport) -> list[Deployment]:
+    """The deployments with a good manifest; of two with the same id the first."""
+    by_id: dict[str, Deployment] = {}
+    for folder in folders:
+        name = as_text(folder.path.name)
         try:
-            one = _check(place)
+            deployment = _check(folder)
         except SourceError as exc:
             report.refuse(name, "deployments", str(exc))
             continue
-        if one.id in found:
-            same = as_text(str(found[one.id].folder))
-            report.refuse(name, "deployments", f"{one.id} was read from {same} already")
+        if deployment.id in by_id:
+            first = as_text(str(by_id[deployment.id].folder))
+            report.refuse(name, "deployments", f"{deployment.id} was read from {first} already")
         else:
-            found[one.id] = one
-    return list(found.values())
+            by_id[deployment.id] = deployment
+    return list(by_id.values())
 
 
-def entries(deployment: Deployment, report: ImportReport) -> Iterator[SourceImage]:
-    """An entry for each image of a checked deployment, sequence by sequence, frames in their order."""
+def source_images(deployment: Deployment, report: ImportReport) -> Iterator[SourceImage]:
+    """Every photograph of a checked deployment, sequence by sequence, in the order of frames."""
     listed = _listing(deployment.folder)
     below = deployment.folder.relative_to(deployment.root).as_posix()
     prefix = "" if below == "." else f"{below}/"
     seen: set[str] = set()
     sequences: set[str] = set()
     manifest = deployment.folder / manifests.NAME
-    for burst in manifests.bursts(manifest, Header()):
-        if not burst.id:
-            report.refuse(deployment.id, "sequences", "a sequence without ImageSequenceId")
+    for sequence in manifests.sequences(manifest, Header()):
+        if not sequence.id:
+            report.refuse(deployment.id, "sequences", "a sequence has no ImageSequenceId")
             continue
-        if burst.id in sequences:
-            report.refuse(deployment.id, "sequences", f"sequence {as_text(burst.id)} stands there twice")
+        if sequence.id in sequences:
+            report.refuse(deployment.id, "sequences", f"sequence {as_text(sequence.id)} is listed twice")
             continue
-        sequences.add(burst.id)
-        yield from _frames(deployment, burst, report, listed, prefix, seen)
-    strangers = sum(suffix_of(name) in PHOTO_SUFFIXES and name not in seen for name in set(listed.values()))
-    if strangers:
-        report.notes["photographs that no manifest names, not imported"] += strangers
+        sequences.add(sequence.id)
+        yield from _frames(deployment, sequence, report, listed, prefix, seen)
+    unlisted = sum(suffix_of(name) in PHOTO_SUFFIXES and name not in seen for name in set(listed.values()))
+    if unlisted:
+        report.notes[Note.UNLISTED_PHOTOGRAPHS] += unlisted
 
 
 def _frames(
     deployment: Deployment,
-    burst: Burst,
+    sequence: ManifestSequence,
     report: ImportReport,
     listed: dict[str, str],
     prefix: str,
     seen: set[str],
 ) -> Iterator[SourceImage]:
+    """The photographs of a sequence. `listed` are the files of the folder, `seen` the names used so far."""
     source = f"emammal:project{deployment.project}"
-    words = (SourceLabel(category=name, source=source, level=Level.SEQUENCE) for name in burst.species)
+    words = (SourceLabel(category=name, source=source, level=Level.SEQUENCE) for name in sequence.species)
     labels = tuple(dict.fromkeys(label for label in map(understood, words) if label is not None))
     named = []
-    for frame in manifests.in_order(burst.frames):
-        given = frame.file_name.replace("\\", "/")
-        name = listed.get(given) or listed.get(given.casefold(), given)
+    for frame in manifests.in_order(sequence.frames):
+        source_name = frame.file_name.replace("\\", "/")
+        name = listed.get(source_name) or listed.get(source_name.casefold(), source_name)
         if not name:
-            report.refuse(deployment.id, "images", f"sequence {as_text(burst.id)}: no ImageFileName")
+            report.refuse(deployment.id, "images", f"sequence {as_text(sequence.id)}: no ImageFileName")
         elif name in seen:
             report.duplicates += 1
-            report.complain(as_text(f"{prefix}{name}"), "named a second time; the first entry is used")
+            report.complain(as_text(f"{prefix}{name}"), "listed a second time; the first record is used")
         else:
             seen.add(name)
             named.append((name, frame))
-    seq_id = f"{deployment.id}.seq{burst.id}"
+    seq_id = f"{deployment.id}.seq{sequence.id}"
     for number, (name, frame) in enumerate(named):
-        time = manifests.moment(frame.time)
+        time = manifests.parse_time(frame.time)
         if frame.time and time is None:
-            report.notes["times that cannot be read"] += 1
+            report.notes[Note.UNREADABLE_TIMES] += 1
         yield SourceImage(
             file_name=f"{prefix}{name}",
-            path=os.path.join(deployment.folder, name),  # noqa: PTH118 - a tenth of Path's cost
+            path=os.path.join(deployment.folder, name),  # noqa: PTH118 - Path is ten times slower
             failure=_failure(name),
             labels=labels,
             source_id=f"datasetemammal.{seq_id}.img{frame.id}" if frame.id else None,
@@ -230,25 +240,25 @@ def _frames(
         )
 
 
-def _check(place: Place) -> Deployment:
-    """Read a manifest to its end. Raises SourceError where it is absent, broken or names no deployment."""
-    manifest = place.folder / manifests.NAME
+def _check(folder: DeploymentFolder) -> Deployment:
+    """Read a manifest whole. Raises SourceError if it is absent, broken or has no deployment id."""
+    manifest = folder.path / manifests.NAME
     header, photographs = Header(), 0
     first: dt.datetime | None = None
     last: dt.datetime | None = None
-    for burst in manifests.bursts(manifest, header):
-        photographs += len(burst.frames)
-        for frame in burst.frames:
-            time = manifests.moment(frame.time)
+    for sequence in manifests.sequences(manifest, header):
+        photographs += len(sequence.frames)
+        for frame in sequence.frames:
+            time = manifests.parse_time(frame.time)
             if time is not None:
                 first, last = min(first or time, time), max(last or time, time)
     if not header.project or not header.deployment:
         raise SourceError(
-            f"{as_text(str(manifest))} lacks ProjectId or CameraDeploymentID", remedy="fetch it again"
+            f"{as_text(str(manifest))} lacks ProjectId or CameraDeploymentID", remedy="download it again"
         )
     return Deployment(
-        folder=place.folder,
-        root=place.root,
+        folder=folder.path,
+        root=folder.root,
         project=header.project,
         number=header.deployment,
         site=header.site or header.deployment,
@@ -259,7 +269,7 @@ def _check(place: Place) -> Deployment:
 
 
 def _zips(source: Path, aside: Path | None) -> Iterator[Path]:
-    """The zips below a folder in natural order; not those that lie in what a zip was unpacked to."""
+    """The zips below a folder in natural order, without those in folders that a zip was unpacked to."""
     for folder, folders, names in _walk(source, set(), ImportReport(source="")):
         zips = sorted((name for name in names if suffix_of(name) == ZIP), key=natural)
         stems = {name[: -len(ZIP)] for name in zips}
@@ -267,19 +277,19 @@ def _zips(source: Path, aside: Path | None) -> Iterator[Path]:
         yield from (folder / name for name in zips)
 
 
-def _deployments(place: Place, seen: set[Path], report: ImportReport) -> Iterator[Place]:
-    """The folders with a manifest at and below `place`; those of photographs without one are refused."""
-    for folder, folders, names in _walk(place.folder, seen, report):
+def _deployments(top: DeploymentFolder, seen: set[Path], report: ImportReport) -> Iterator[DeploymentFolder]:
+    """The folders with a manifest at and below `top`; folders of photographs without one are refused."""
+    for folder, folders, names in _walk(top.path, seen, report):
         if manifests.NAME in names:
-            folders.clear()  # what lies below belongs to this deployment
-            yield Place(folder=folder, root=place.root)
+            folders.clear()  # the folders below belong to this deployment
+            yield DeploymentFolder(path=folder, root=top.root)
         elif any(suffix_of(name) in PHOTO_SUFFIXES for name in names):
-            what = f"it has photographs, but no {manifests.NAME}"
-            report.refuse(as_text(str(folder.relative_to(place.root))), "deployments", what)
+            what = f"it has photographs but no {manifests.NAME}"
+            report.refuse(as_text(str(folder.relative_to(top.root))), "deployments", what)
 
 
 def _walk(top: Path, seen: set[Path], report: ImportReport) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Folders with the names in them, hidden ones passed over; none twice, whatever links say."""
+    """Folders with the names in them, except hidden ones. Symlinks are followed, each folder once."""
 
     def unreadable(error: OSError) -> None:
         report.unreadable_folders += 1
@@ -299,7 +309,7 @@ def _walk(top: Path, seen: set[Path], report: ImportReport) -> Iterator[tuple[Pa
 
 
 def _listing(folder: Path) -> dict[str, str]:
-    """The names in a folder by themselves and without capitals: manifests say .JPG where disks say .jpg."""
+    """The names in a folder by name and in lower case: manifests have .JPG for files that end in .jpg."""
     names = sorted(path.name for path in folder.iterdir())
     return {name.casefold(): name for name in names} | {name: name for name in names}
 

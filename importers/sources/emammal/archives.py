@@ -1,8 +1,8 @@
-"""Zips, unpacked so that a kill costs one file: hostile ones are refused, half-unpacked folders finished.
+"""Unpacks zips: suspicious ones are refused, and incomplete folders are completed.
 
-Each member is written to a temporary name and moved. A folder counts as unpacked when it holds every
-member of the zip's listing, of the listed size and checksum; a marker in it says that the checksums of
-this very listing were compared, so that a later run compares names and sizes alone.
+Each member is written under a temporary name and moved, so an interruption costs one file. A folder is
+complete when it has every member of the zip with its size and checksum. A marker file shows that the
+checksums have been compared, so that later runs compare only names and sizes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pipeline.identity import digest
 
 MOST_MEMBERS = 200_000
 MOST_BYTES = 64 * 1024**3  # unpacked, of one zip
-MOST_RATIO = 100  # unpacked over packed; photographs hardly shrink at all
-RATIO_FROM = 64 * 1024**2  # bytes unpacked below which no ratio is suspicious
-MOST_LISTING = 256 * MOST_MEMBERS  # bytes of a zip's own table of contents
+MOST_RATIO = 100  # unpacked over packed; photographs hardly compress
+RATIO_FROM = 64 * 1024**2  # bytes unpacked; below, no ratio is suspicious
+MOST_LISTING = 256 * MOST_MEMBERS  # bytes of a zip's table of contents
 MARKER = ".unpacked-by-wildloop"
 _DRAFT = ".wildloop-draft"
 _BLOCK = 1024 * 1024
@@ -44,57 +44,61 @@ _DAMAGE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One file of a zip whose name has been found harmless."""
+    """One file of a zip, whose name has been checked."""
 
     name: str  # with forward slashes, below the folder
     info: zipfile.ZipInfo
 
 
 def unpack(archive: Path, folder: Path) -> int:
-    """Bring `folder` to hold every file of the zip; returns how many had to be written.
+    """Write every file of the zip that `folder` lacks; returns the number of files written.
 
-    Raises SourceError where the zip is damaged, encrypted, too large or leads out of the folder: the
-    names and the declared sizes before anything is written, the real ones as they come.
+    Raises SourceError if the zip is damaged, encrypted, too large or leads out of the folder. Names and
+    declared sizes are checked before anything is written, real sizes while it is written.
     """
     try:
         _check_listing(archive)
         with zipfile.ZipFile(archive) as opened:
             members = _members(archive, opened)
-            listing = digest(*(f"{one.name} {one.info.file_size} {one.info.CRC}" for one in members))
+            listing = digest(
+                *(f"{member.name} {member.info.file_size} {member.info.CRC}" for member in members)
+            )
             compared = _marked(folder) == listing
-            missing = [one for one in members if not _is_there(folder / one.name, one.info, compared)]
+            missing = [
+                member for member in members if not _is_unpacked(folder / member.name, member.info, compared)
+            ]
             if missing:
-                _check_room(archive, folder, sum(one.info.file_size for one in missing))
-            for one in missing:
-                _write(archive, opened, one, folder)
+                _check_room(archive, folder, sum(member.info.file_size for member in missing))
+            for member in missing:
+                _write(archive, opened, member, folder)
             if missing or not compared:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / MARKER).write_text(listing)
             return len(missing)
     except _DAMAGE as exc:
         reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{_named(archive)} is damaged: {reason}", remedy="fetch it again") from exc
+        raise SourceError(f"{_named(archive)} is damaged: {reason}", remedy="download it again") from exc
     except OSError as exc:
         raise SourceError(
             f"{_named(archive)} cannot be unpacked to {_named(folder)}: {exc.strerror or exc}",
-            remedy="is there room, and may we read and write there? --unpack-to names another place",
+            remedy="check the free space and the permissions, or name another folder with --unpack-to",
         ) from exc
 
 
 def _members(archive: Path, opened: zipfile.ZipFile) -> list[Member]:
-    """The files of the zip. Raises SourceError where any of them makes the whole zip suspicious."""
+    """The files of the zip. Raises SourceError if any of them makes the zip suspicious."""
     infos = opened.infolist()
     if len(infos) > MOST_MEMBERS:
-        raise _refusal(archive, f"it has {len(infos)} members; at most {MOST_MEMBERS} are unpacked")
+        raise _refusal(archive, f"it has {len(infos)} members; the limit is {MOST_MEMBERS}")
     total = sum(info.file_size for info in infos)
     if total > MOST_BYTES:
-        raise _refusal(archive, f"it unpacks to {total} bytes; at most {MOST_BYTES} are")
+        raise _refusal(archive, f"it unpacks to {total} bytes; the limit is {MOST_BYTES}")
     packed = max(1, archive.stat().st_size)
     if total > RATIO_FROM and total > MOST_RATIO * packed:
-        raise _refusal(archive, f"it unpacks to {total // packed} times its size; at most {MOST_RATIO}")
+        raise _refusal(archive, f"it unpacks to {total // packed} times its size; the limit is {MOST_RATIO}")
     members: dict[str, Member] = {}
     for info in infos:
-        name = _harmless(archive, info)
+        name = _checked_name(archive, info)
         if info.is_dir() or info.orig_filename.endswith("\\"):
             continue
         if name in members:
@@ -103,9 +107,9 @@ def _members(archive: Path, opened: zipfile.ZipFile) -> list[Member]:
     return list(members.values())
 
 
-def _harmless(archive: Path, info: zipfile.ZipInfo) -> str:
-    """The member's name below the folder. Raises SourceError where it leads out, or is no plain file."""
-    given = info.orig_filename.replace("\\", "/")  # as zips made on Windows may have it
+def _checked_name(archive: Path, info: zipfile.ZipInfo) -> str:
+    """The member's name below the folder. Raises SourceError if it leads out, or is not a plain file."""
+    given = info.orig_filename.replace("\\", "/")  # zips made on Windows can have backslashes
     shown = as_text(info.orig_filename)
     if "\x00" in given or given.startswith("/") or re.match(r"[A-Za-z]:", given) or ".." in given.split("/"):
         raise _refusal(archive, f"its member {shown} leads out of the folder")
@@ -116,15 +120,15 @@ def _harmless(archive: Path, info: zipfile.ZipInfo) -> str:
         raise _refusal(archive, f"its member {shown} is encrypted")
     name = str(PurePosixPath(given))
     if name in (".", MARKER):
-        raise _refusal(archive, f"its member {shown} has no name of its own")
+        raise _refusal(archive, f"its member {shown} has no usable name")
     return name
 
 
-def _is_there(path: Path, info: zipfile.ZipInfo, compared: bool) -> bool:
-    """Whether the file is whole: by its size, and by its checksum where that was never compared."""
+def _is_unpacked(path: Path, info: zipfile.ZipInfo, compared: bool) -> bool:
+    """Whether the file is complete: by its size, and by its checksum unless that was compared before."""
     try:
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size != info.file_size:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size != info.file_size:
             return False
         return compared or _checksum(path) == info.CRC
     except OSError:
@@ -139,23 +143,23 @@ def _checksum(path: Path) -> int:
     return value
 
 
-def _write(archive: Path, opened: zipfile.ZipFile, one: Member, folder: Path) -> None:
-    """One member to its place, by a temporary name. Raises SourceError where it is more than it says."""
-    target = folder / one.name
+def _write(archive: Path, opened: zipfile.ZipFile, member: Member, folder: Path) -> None:
+    """Write one member, under a temporary name first. Raises SourceError if it is larger than declared."""
+    target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise _refusal(archive, f"a link in {_named(folder)} leads {as_text(one.name)} out of it")
+        raise _refusal(archive, f"a link in {_named(folder)} leads {as_text(member.name)} out of it")
     draft = target.parent / f"{_DRAFT}.{os.getpid()}"
     written = 0
     try:
-        with opened.open(one.info) as source, draft.open("wb") as file:
+        with opened.open(member.info) as source, draft.open("wb") as file:
             while block := source.read(_BLOCK):
                 written += len(block)
-                if written > one.info.file_size:
-                    raise _refusal(archive, f"its member {as_text(one.name)} is larger than it says")
+                if written > member.info.file_size:
+                    raise _refusal(archive, f"its member {as_text(member.name)} is larger than declared")
                 file.write(block)
-        if written != one.info.file_size:
-            raise zipfile.BadZipFile(f"{as_text(one.name)} is cut short")
+        if written != member.info.file_size:
+            raise zipfile.BadZipFile(f"{as_text(member.name)} is cut short")
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
@@ -169,35 +173,36 @@ def _marked(folder: Path) -> str | None:
 
 
 def _check_room(archive: Path, folder: Path, needed: int) -> None:
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(there).free
+    """Raise SourceError if the disk has less than `needed` free bytes."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise SourceError(
             f"{_named(archive)} needs {needed} bytes in {_named(folder)}, where {free} are free",
-            remedy="make room, or name another place with --unpack-to",
+            remedy="make room, or name another folder with --unpack-to",
         )
 
 
 def _check_listing(archive: Path) -> None:
-    """Refuse a zip whose table of contents alone would fill the memory, before it is read."""
+    """Refuse a zip whose table of contents would fill the memory, before that is read."""
     with archive.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 66_000))  # the end record, its comment and what stands before them
+        file.seek(max(0, size - 66_000))  # the end record with its comment, and the ZIP64 record
         tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise zipfile.BadZipFile("it has no end: cut short, or no zip at all")
+        raise zipfile.BadZipFile("it has no end record: it is cut short, or not a zip")
     listing = struct.unpack_from("<L", tail, at + 12)[0]
     wide = tail.rfind(b"PK\x06\x06", 0, at)
     if listing == 0xFFFFFFFF and 0 <= wide <= at - 56:
         listing = struct.unpack_from("<Q", tail, wide + 40)[0]
     if listing > MOST_LISTING:
-        raise _refusal(archive, f"its table of contents has {listing} bytes; at most {MOST_LISTING} are read")
+        raise _refusal(archive, f"its table of contents has {listing} bytes; the limit is {MOST_LISTING}")
 
 
 def _refusal(archive: Path, what: str) -> SourceError:
     return SourceError(
-        f"{_named(archive)} is refused: {what}", remedy="look at it; unpack it by hand if sound"
+        f"{_named(archive)} is refused: {what}", remedy="inspect it, and unpack it by hand if it is harmless"
     )
 
 

@@ -1,7 +1,7 @@
-"""`deployment_manifest.xml` of eMammal, read as a stream.
+"""The `deployment_manifest.xml` of eMammal, read as a stream.
 
-Such files come from anywhere. They are read by expat itself, and one that declares a document type is
-refused: without it there are no entities, so none that expand or that name other files.
+Manifests are untrusted. They are parsed by expat, and a document type is refused: it could define entities
+that expand to huge texts or read other files.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SPECIES = (*_SEQUENCE, "ResearcherIdentifications", "Identification", "SpeciesC
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One `Image`: the texts as they stand, empty where absent."""
+    """One `Image`: the texts of its elements, empty if absent."""
 
     id: str = ""
     file_name: str = ""
@@ -58,17 +58,17 @@ class Frame:
 
 
 @dataclass(kw_only=True)
-class Burst:
+class ManifestSequence:
     """One `ImageSequence`."""
 
     id: str = ""
-    species: list[str] = field(default_factory=list)  # categories, each once, in the manifest's order
+    species: list[str] = field(default_factory=list)  # categories, each once, in the order of the manifest
     frames: list[Frame] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
 class Header:
-    """What a manifest says of its whole deployment."""
+    """The elements of a manifest that describe the whole deployment."""
 
     project: str = ""
     deployment: str = ""
@@ -83,7 +83,7 @@ def category(tag: str) -> str:
     return EMPTY if plain == _BLANK or meaning_of(plain) is Meaning.BLANK else category_name(tag)
 
 
-def moment(text: str) -> dt.datetime | None:
+def parse_time(text: str) -> dt.datetime | None:
     """The camera's clock, also as month/day/year; None if the text is not a plausible time."""
     try:
         return parse_clock_time(text, month_first=True).replace(tzinfo=None)
@@ -92,46 +92,47 @@ def moment(text: str) -> dt.datetime | None:
 
 
 def in_order(frames: list[Frame]) -> list[Frame]:
-    """By ImageOrder, else by the number after `i` in the name; those without either come last."""
-    return [frame for _, _, frame in sorted((_order(one), at, one) for at, one in enumerate(frames))]
+    """Frames by ImageOrder, else by the number after `i` in the name; frames without either come last."""
+    return sorted(frames, key=_order)
 
 
-def bursts(path: Path, header: Header) -> Iterator[Burst]:
-    """Every sequence of the manifest; `header` is filled by the time the last has come.
+def sequences(path: Path, header: Header) -> Iterator[ManifestSequence]:
+    """Every sequence of the manifest; `header` is complete after the last.
 
-    Raises SourceError, naming the line, where the file is no XML, cut short, or not to be trusted.
+    Raises SourceError, naming the line, if the file is not XML, cut short, or suspicious.
     """
-    reading = _Reading(header)
+    parser = _Parser(header)
     shown = as_text(str(path))
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
-                yield from reading.feed(block)
-            yield from reading.end()
+                yield from parser.feed(block)
+            yield from parser.end()
     except OSError as exc:
         raise SourceError(f"{shown} cannot be read: {exc.strerror}", remedy="check the path") from exc
     except (expat.ExpatError, ValueError, LookupError) as exc:
-        where = f", line {reading.line}" if isinstance(exc, _Refused) else ""
+        where = f", line {parser.line}" if isinstance(exc, _Refused) else ""
         raise SourceError(
-            f"{shown} is no manifest, or cut short: {exc}{where}", remedy="fetch the deployment again"
+            f"{shown} is not a manifest, or is cut short: {exc}{where}",
+            remedy="download the deployment again",
         ) from exc
 
 
 class _Refused(ValueError):
-    """The document is not what a manifest may be."""
+    """The document has something that no manifest has."""
 
 
-class _Reading:
-    """Turns expat's calls into bursts. The path of an element is counted from below the root."""
+class _Parser:
+    """Turns the calls of expat into sequences. Paths of elements start below the root element."""
 
     def __init__(self, header: Header) -> None:
         self._header = header
         self._path: list[str] = []
         self._text: list[str] = []
         self._length = 0
-        self._burst = Burst()
+        self._sequence = ManifestSequence()
         self._image: dict[str, str] = {}
-        self._done: list[Burst] = []
+        self._complete: list[ManifestSequence] = []
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._doctype
@@ -142,31 +143,34 @@ class _Reading:
 
     @property
     def line(self) -> int:
+        """The line that was parsed last."""
         return self._parser.CurrentLineNumber
 
-    def feed(self, block: bytes) -> list[Burst]:
+    def feed(self, block: bytes) -> list[ManifestSequence]:
+        """The sequences that this block completes."""
         self._parser.Parse(block, False)
-        return self._taken()
+        return self._completed()
 
-    def end(self) -> list[Burst]:
+    def end(self) -> list[ManifestSequence]:
+        """The sequences that the end of the document completes."""
         self._parser.Parse(b"", True)
-        return self._taken()
+        return self._completed()
 
-    def _taken(self) -> list[Burst]:
-        done, self._done = self._done, []
-        return done
+    def _completed(self) -> list[ManifestSequence]:
+        complete, self._complete = self._complete, []
+        return complete
 
     def _doctype(self, *_: object) -> None:
-        raise _Refused("it declares a document type, which manifests do not")
+        raise _Refused("it declares a document type, which no manifest does")
 
     def _start(self, name: str, _: dict[str, str]) -> None:
         self._path.append(name.rpartition(":")[2])
         self._text, self._length = [], 0
         if len(self._path) > MOST_DEPTH:
-            raise _Refused(f"its elements lie more than {MOST_DEPTH} deep")
+            raise _Refused(f"its elements are more than {MOST_DEPTH} deep")
         below = tuple(self._path[1:])
         if below == _SEQUENCE:
-            self._burst = Burst()
+            self._sequence = ManifestSequence()
         elif below == _IMAGE:
             self._image = {}
 
@@ -182,17 +186,17 @@ class _Reading:
         self._path.pop()
         self._text, self._length = [], 0
         if below == _SEQUENCE:
-            self._done.append(self._burst)
+            self._complete.append(self._sequence)
         elif below == _IMAGE:
-            self._take_image()
+            self._add_image()
         elif below[:-1] == _IMAGE:
             self._image.setdefault(below[-1], text)
         elif below == _SPECIES:
             named = category(text)
-            if named and named not in self._burst.species:
-                self._burst.species.append(named)
+            if named and named not in self._sequence.species:
+                self._sequence.species.append(named)
         elif below == (*_SEQUENCE, "ImageSequenceId"):
-            self._burst.id = self._burst.id or text
+            self._sequence.id = self._sequence.id or text
         elif below == ("ProjectId",):
             self._header.project = self._header.project or text
         elif below == ("CameraDeploymentID",):
@@ -200,10 +204,10 @@ class _Reading:
         elif below == ("CameraSiteName",):
             self._header.site = self._header.site or text
 
-    def _take_image(self) -> None:
-        if len(self._burst.frames) >= MOST_FRAMES:
+    def _add_image(self) -> None:
+        if len(self._sequence.frames) >= MOST_FRAMES:
             raise _Refused(f"a sequence has more than {MOST_FRAMES} images")
-        self._burst.frames.append(
+        self._sequence.frames.append(
             Frame(
                 id=self._image.get("ImageId", ""),
                 file_name=self._image.get("ImageFileName", ""),
@@ -215,5 +219,5 @@ class _Reading:
 
 def _order(frame: Frame) -> float:
     name = frame.file_name.replace("\\", "/").rpartition("/")[2]
-    found = _ORDER.fullmatch(frame.order) or _ORDER_IN_NAME.search(name)
-    return int(found[0]) if found else float("inf")
+    match = _ORDER.fullmatch(frame.order) or _ORDER_IN_NAME.search(name)
+    return int(match[0]) if match else float("inf")

@@ -1,6 +1,6 @@
-"""Results of MegaDetector: its JSON format, versions 1.1 to 1.6.
+"""MegaDetector results files: JSON in the format versions 1.1 to 1.6.
 
-Read as a stream, twice: that the whole file is one is known before anything is written.
+A file is read as a stream twice: first it is checked, before anything is written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
@@ -39,22 +39,23 @@ def import_results(
 ) -> ImportReport:
     """Import the photographs that a results file lists, with its boxes, from below `images`.
 
-    `classifications` adopts the best classification of each box, of at least `classification_threshold`,
-    as a weak label. `drop_repeats` leaves out boxes that stand still across a camera's photographs;
-    `repeats_report` is a CSV file that names them, dropped or not. Recorded as failures: photographs that
-    are not there, that MegaDetector failed on, that lie outside `images`, and videos. A broken record is
-    refused and counted. Raises SourceError, before anything is written, where the file is no results file.
+    `classifications` makes the best classification of each box, if its confidence is at least
+    `classification_threshold`, a weak label. `drop_repeats` leaves out boxes that stand still across the
+    photographs of a camera; `repeats_report` is a CSV file that lists them, dropped or not. Photographs
+    that are missing or outside `images`, or that MegaDetector failed on, and videos are recorded as
+    failures. Bad records are refused one by one. Raises SourceError, before anything is written, if the
+    file is not a results file.
     """
     options = options or ImportOptions()
     root = ImageRoot(images)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=as_text(str(results_json)))
     results = check(results_json, classification_threshold if classifications else None)
-    known = {category for category in results.categories.values() if category}
-    if not options.keep & known:
+    categories = {category for category in results.categories.values() if category}
+    if not options.keep & categories:
         raise SourceError(
-            f"{report.source} has the categories {', '.join(sorted(known))}; "
-            f"nothing of it is kept by {', '.join(sorted(options.keep))}",
+            f"{report.source} has the categories {', '.join(sorted(categories))}, "
+            f"but only {', '.join(sorted(options.keep))} is kept",
             remedy="keep one of its categories",
         )
     dropped: Sequence[int] = ()
@@ -65,64 +66,66 @@ def import_results(
         if drop_repeats:
             dropped = repeats.codes
             options = replace(options, variant="without repeats")
-        repeats.tell(report, dropped=drop_repeats)
+        repeats.count(report, is_dropped=drop_repeats)
     return Ingestor(workspace, None, locate, options, report).run(
-        entries(results, root, report, dropped=dropped, image_time=options.exif_time),
+        source_images(results, root, report, dropped=dropped, has_image_time=options.exif_time),
         results.images,
         progress=progress,
     )
 
 
-def entries(
+def source_images(
     results: Results,
     root: ImageRoot,
     report: ImportReport,
     *,
     dropped: Sequence[int] = (),
-    image_time: bool = True,
+    has_image_time: bool = True,
 ) -> Iterator[SourceImage]:
-    """An entry for each record. `dropped` are findings, in order, that are left out (see PLACES).
+    """The photograph of every good record.
 
-    `image_time` takes the time that the file gives for an image.
+    `dropped` are the codes of boxes to leave out, in rising order (see `repeats.PLACES`).
+    `has_image_time` uses the time that the file has for an image.
     """
     for record in records(results, root, report):
         path, image = root.path_of(record.name), record.image
         if record.failure is not None:
-            name = record.given if record.failure[0] == OUTSIDE[0] else record.name
+            name = record.source_name if record.failure[0] == OUTSIDE[0] else record.name
             yield SourceImage(file_name=name, path=path, failure=record.failure)
             continue
-        found = record.findings
+        boxes = record.boxes
         if dropped:
-            found = _without(found, record.number, dropped)
+            boxes = _without(boxes, record.number, dropped)
         yield SourceImage(
             file_name=record.name,
             path=path,
-            ready=SourceDetections(detector=results.detector, findings=found),
+            detections=SourceDetections(detector=results.detector, boxes=boxes),
             width=_pixels(image.get("width")),
             height=_pixels(image.get("height")),
-            datetime=_moment(image["datetime"], report) if image_time and image.get("datetime") else None,
+            datetime=_time(image["datetime"], report) if has_image_time and image.get("datetime") else None,
         )
 
 
-def _without(found: tuple[DetectedBox, ...], number: int, dropped: Sequence[int]) -> tuple[DetectedBox, ...]:
+def _without(boxes: tuple[DetectedBox, ...], number: int, dropped: Sequence[int]) -> tuple[DetectedBox, ...]:
+    """The boxes of the image `number` that are not dropped."""
     at = bisect_left(dropped, number << PLACES)
     end = bisect_left(dropped, (number + 1) << PLACES, lo=at)
     if at == end:
-        return found
-    out = {dropped[index] & ((1 << PLACES) - 1) for index in range(at, end)}
-    return tuple(finding for place, finding in enumerate(found) if place not in out)
+        return boxes
+    places = {dropped[index] & ((1 << PLACES) - 1) for index in range(at, end)}
+    return tuple(box for place, box in enumerate(boxes) if place not in places)
 
 
-def _pixels(given: Any) -> int | None:
-    return given if isinstance(given, int) and not isinstance(given, bool) and 0 < given < 1 << 20 else None
+def _pixels(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 20 else None
 
 
-def _moment(given: Any, report: ImportReport) -> dt.datetime | None:
-    """The camera's clock out of "2024:05:01 12:00:00", as EXIF has it, or ISO; None where it is no time."""
+def _time(value: Any, report: ImportReport) -> dt.datetime | None:
+    """The camera's clock without its zone; None, and counted, if the value cannot be read."""
     try:
-        if isinstance(given, str):
-            return parse_clock_time(given).replace(tzinfo=None)
+        if isinstance(value, str):
+            return parse_clock_time(value).replace(tzinfo=None)
     except ValueError:
         pass
-    report.notes["times of images that are none, not used"] += 1
+    report.notes[Note.UNREADABLE_TIMES] += 1
     return None

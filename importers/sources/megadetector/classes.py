@@ -16,29 +16,32 @@ from pipeline.vocabulary import category_of
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """How a file's classifications become weak labels."""
+    """Turns the classifications of a file into weak labels."""
 
-    names: Mapping[str, str | None]  # class id to category; None for a class that says nothing
+    names: Mapping[str, str | None]  # class id to category; None for a class that names no species
     source: str  # provenance of the labels
     annotator: str | None  # the classifier
     threshold: float  # least confidence
 
-    def labels(self, given: Any) -> tuple[SourceLabel, ...]:
-        """The surest classification, where it is sure enough and says something. Raises BadRecord."""
-        if not given:
+    def labels(self, classifications: Any) -> tuple[SourceLabel, ...]:
+        """The most confident classification, if it reaches the threshold and names something.
+
+        Raises BadRecord if any classification is not as the format says.
+        """
+        if not classifications:
             return ()
         kind = "with a broken classification"
-        if not isinstance(given, list):
-            raise BadRecord(kind, f"classifications {shown(given)} is no list")
+        if not isinstance(classifications, list):
+            raise BadRecord(kind, f"classifications {shown(classifications)} is not a list")
         best: tuple[float, str] | None = None
-        for each in given:
-            if not isinstance(each, list) or len(each) != 2:
-                raise BadRecord(kind, f"classification {shown(each)} is not [class, confidence]")
-            id_, conf = each
+        for pair in classifications:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise BadRecord(kind, f"classification {shown(pair)} is not [class, confidence]")
+            id_, conf = pair
             if not isinstance(id_, str) or id_ not in self.names:
                 raise BadRecord(kind, f"class {shown(id_)} is not in classification_categories")
             if not is_number(conf) or not 0.0 <= conf <= 1.0:
-                raise BadRecord(kind, f"confidence {shown(conf)} of class {id_} is no number from 0 to 1")
+                raise BadRecord(kind, f"confidence {shown(conf)} of class {id_} is not a number from 0 to 1")
             if best is None or conf > best[0]:
                 best = float(conf), id_
         if best is None or best[0] < self.threshold:
@@ -59,13 +62,13 @@ class Classes:
 
 
 def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Classes:
-    """What a file's `info` and `classification_categories` say. Raises SourceError without these."""
-    named = mapping(
-        path, "classification_categories", "nobody classified these boxes: import without --classifications"
+    """The classes of a file, by its `info` and `classification_categories`. Raises SourceError."""
+    names = mapping(
+        path, "classification_categories", "these boxes are not classified: import without --classifications"
     )
     classifier = info.get("classifier") if isinstance(info.get("classifier"), str) else None
     return Classes(
-        names={str(id_): category_of(as_text(str(name))) for id_, name in named.items()},
+        names={str(id_): category_of(as_text(str(name))) for id_, name in names.items()},
         source=f"megadetector:{as_text(classifier or path.stem)}",
         annotator=as_text(classifier) if classifier else None,
         threshold=threshold,
@@ -73,5 +76,5 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
 
 
 def shown(value: Any) -> str:
-    """A value of the file, short and as text, for a message."""
+    """A value of the file as short text for a message."""
     return as_text(repr(value))[:80]

@@ -1,4 +1,4 @@
-"""A results file of MegaDetector, read as a stream: what it is, and its records one by one."""
+"""A MegaDetector results file, read as a stream: its header, and its records one by one."""
 
 from __future__ import annotations
 
@@ -22,54 +22,54 @@ from pipeline.errors import SourceError
 from pipeline.records import Box
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
-_REMEDY = "is it a results file of MegaDetector?"
-_NUMBERS = frozenset({float, int})  # as JSON has them: True is none
+_REMEDY = "use a results file of MegaDetector"
+_NUMBERS = frozenset({float, int})  # of JSON; excludes bool
 _VIDEO_FIELDS = frozenset({"frame_rate", "frames_processed"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A results file that is one; its records are checked as they are read."""
+    """A valid results file; its records are checked while they are read."""
 
     path: Path
     detector: str
-    categories: Mapping[str, str | None]  # category id to animal, person, vehicle; None: never reported
+    categories: Mapping[str, str | None]  # category id to animal, person or vehicle; None: ignored
     images: int
-    repeated: frozenset[int]  # hashes of the names that may be listed more than once
-    classes: Classes | None = None  # None: classifications are not adopted
+    repeated: frozenset[int]  # hashes of names that may be listed more than once
+    classes: Classes | None = None  # None: classifications are not used
 
 
 class Record(NamedTuple):
-    """One image of a results file, whole and listed for the first time."""
+    """One good image record, the first of its photograph."""
 
     number: int  # from 0, in the file
-    given: str  # its name as it stands there
+    source_name: str  # in the file
     name: str  # with forward slashes
     failure: tuple[str, str] | None
-    findings: tuple[DetectedBox, ...]
+    boxes: tuple[DetectedBox, ...]
     image: Mapping[str, Any]
 
 
 def check(path: Path, classification_threshold: float | None = None) -> Results:
-    """Read the whole file once. Raises SourceError where it is no results file.
+    """Read the file whole. Raises SourceError if it is not a results file.
 
-    With a threshold, classifications are adopted.
+    Classifications are used if there is a threshold.
     """
     info = mapping(path, "info", _REMEDY)
     version = str(info.get("format_version"))
     if version not in VERSIONS:
         raise SourceError(
             f"{path}: format_version is {version}",
-            remedy=f"versions {VERSIONS[0]} to {VERSIONS[-1]} are read; use MegaDetector 5 or later",
+            remedy=f"supported are versions {VERSIONS[0]} to {VERSIONS[-1]}; use MegaDetector 5 or later",
         )
     categories = {str(id_): str(name) for id_, name in mapping(path, "detection_categories", _REMEDY).items()}
     classes = None if classification_threshold is None else read_classes(path, info, classification_threshold)
     hashes = array("q")
     number = 0
     for number, image in enumerate(items(path, "images"), start=1):  # noqa: B007 - counted
-        given = image.get("file") if isinstance(image, dict) else None
-        if isinstance(given, str):
-            hashes.append(hash(given.replace("\\", "/")))
+        name = image.get("file") if isinstance(image, dict) else None
+        if isinstance(name, str):
+            hashes.append(hash(name.replace("\\", "/")))
     if not number:
         raise SourceError(f"{path} lists no image", remedy=_REMEDY)
     values, counts = np.unique(np.frombuffer(hashes, dtype=np.int64), return_counts=True)
@@ -84,34 +84,36 @@ def check(path: Path, classification_threshold: float | None = None) -> Results:
 
 
 def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator[Record]:
-    """The images of the file that are as the format says, the first where one is listed twice.
-
-    The others are counted in `report`.
-    """
+    """The good image records of the file, the first for each photograph; the others go to `report`."""
     seen: set[str] = set()
     for number, image in enumerate(items(results.path, "images")):
-        given = image.get("file") if isinstance(image, dict) else None
-        if not isinstance(given, str) or not given:
+        source_name = image.get("file") if isinstance(image, dict) else None
+        if not isinstance(source_name, str) or not source_name:
             report.refuse(f"image {number}", "without a file name", "it needs `file`, the photograph's name")
             continue
         try:
-            name = root.name_of(given)
-            failure = _ruled_out(image, name)
-            found = () if failure is not None else _findings(image, results)
+            name = root.name_of(source_name)
+            failure = _failure(image, name)
+            boxes = () if failure is not None else _boxes(image, results)
         except BadRecord as exc:
-            report.refuse(f"image {number} ({as_text(given)})", exc.kind, exc.what)
+            report.refuse(f"image {number} ({as_text(source_name)})", exc.kind, exc.what)
             continue
-        if results.repeated and hash(given.replace("\\", "/")) in results.repeated:
+        if results.repeated and hash(source_name.replace("\\", "/")) in results.repeated:
             if name in seen:
                 report.duplicates += 1
-                report.complain(as_text(given), "listed a second time; the first entry is used")
+                report.complain(as_text(source_name), "listed a second time; the first record is used")
                 continue
             seen.add(name)
-        yield Record(number=number, given=given, name=name, failure=failure, findings=found, image=image)
+        yield Record(
+            number=number, source_name=source_name, name=name, failure=failure, boxes=boxes, image=image
+        )
 
 
-def _ruled_out(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-    """Kind and detail of what keeps a record from being a photograph with boxes."""
+def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """The kind and detail of why a record is not a photograph with boxes; None if it is one.
+
+    Raises BadRecord if its `failure` is not as the format says.
+    """
     if is_outside(name):
         return OUTSIDE[0], f"{OUTSIDE[1]}; run MegaDetector with --output_relative_filenames"
     if suffix_of(name) in VIDEO_SUFFIXES or not _VIDEO_FIELDS.isdisjoint(image):
@@ -120,43 +122,46 @@ def _ruled_out(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     if failure is None:
         return None
     if not isinstance(failure, str):
-        raise BadRecord("with a broken `failure`", "`failure` is no text")
+        raise BadRecord("with a broken `failure`", "`failure` is not text")
     return ("detector", failure) if failure else None
 
 
-def _findings(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...]:
+def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...]:
+    """The boxes of an image record. Raises BadRecord."""
     detections = image.get("detections")
     if not isinstance(detections, list):
-        raise BadRecord("without detections", "neither `detections` nor `failure`; [] says nothing was found")
-    found = []
+        raise BadRecord(
+            "without detections", "neither `detections` nor `failure`; [] means that nothing was found"
+        )
+    boxes = []
     for place, detection in enumerate(detections):
         try:
-            finding = _finding(detection, results)
+            box = _box(detection, results)
         except BadRecord as exc:
             raise BadRecord(exc.kind, f"detection {place}: {exc.what}") from None
-        if finding is not None:
-            found.append(finding)
-    return tuple(found)
+        if box is not None:
+            boxes.append(box)
+    return tuple(boxes)
 
 
-def _finding(detection: Any, results: Results) -> DetectedBox | None:
-    """The finding; None for a box without area, and for what is background. Raises BadRecord."""
+def _box(detection: Any, results: Results) -> DetectedBox | None:
+    """The box of a detection; None if it has no area or is of a background class. Raises BadRecord."""
     kind = "with a broken detection"
     if not isinstance(detection, dict):
-        raise BadRecord(kind, "it is no object")
-    given = detection.get("category")
-    if not isinstance(given, str) or given not in results.categories:
-        raise BadRecord(kind, f"category {shown(given)} is not in detection_categories")
+        raise BadRecord(kind, "it is not an object")
+    id_ = detection.get("category")
+    if not isinstance(id_, str) or id_ not in results.categories:
+        raise BadRecord(kind, f"category {shown(id_)} is not in detection_categories")
     conf = detection.get("conf")
     if not is_number(conf) or not 0.0 <= conf <= 1.0:
-        raise BadRecord(kind, f"conf {shown(conf)} is no number from 0 to 1")
+        raise BadRecord(kind, f"conf {shown(conf)} is not a number from 0 to 1")
     bbox = detection.get("bbox")
     if not isinstance(bbox, list) or len(bbox) != 4 or not _NUMBERS.issuperset(map(type, bbox)):
         raise BadRecord(kind, f"bbox {shown(bbox)} is not [x, y, width, height]")
     x, y, width, height = bbox
     if not (-0.1 <= x <= 1.1 and -0.1 <= y <= 1.1 and -0.1 <= width <= 1.1 and -0.1 <= height <= 1.1):
         raise BadRecord(kind, f"bbox {shown(bbox)} is not in fractions of the image")
-    box, category = Box.from_xywh(bbox), results.categories[given]
+    box, category = Box.from_xywh(bbox), results.categories[id_]
     if box is None or category is None:
         return None
     labels = results.classes.labels(detection.get("classifications")) if results.classes else ()

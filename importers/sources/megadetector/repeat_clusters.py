@@ -1,4 +1,7 @@
-"""Repeat detections: boxes that stand still across a camera's photographs, such as a stump or a sign."""
+"""Repeat detections: boxes that stand still across the photographs of a camera, such as a stump.
+
+The rule and its constants are those of MegaDetector's postprocessing (repeat detection elimination).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-OVERLAP = 0.9  # intersection over union from which two boxes are the same
-OTHERS = 20  # as many boxes of other photographs make a box a repeat
-LEAST_CONFIDENCE = 0.1  # only what is surer counts, ...
-MOST_AREA = 0.2  # ... and takes no more of the frame
+OVERLAP = 0.9  # intersection over union from which two boxes match
+OTHERS = 20  # matching boxes on other photographs that make a box a repeat
+LEAST_CONFIDENCE = 0.1  # boxes with a higher confidence count, ...
+MOST_AREA = 0.2  # ... if they cover at most this share of the frame
 _PAIRS = 1_000_000  # compared at once
 _ROWS = 1024
 
@@ -21,10 +24,10 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatCluster:
-    """One box that stands still: which row of the arrays it is, and how many rows it stands for."""
+    """Boxes of one camera that match the box in `row` of the arrays."""
 
     row: int
-    boxes: int
+    boxes: int  # how many, with that one
 
 
 def is_repeat(
@@ -35,43 +38,44 @@ def is_repeat(
     overlap: float = OVERLAP,
     others: int = OTHERS,
 ) -> NDArray[np.bool_]:
-    """For each box (N,), whether at least `others` boxes of its camera's other photographs match it.
+    """For each box (N,), whether at least `others` boxes on other photographs of its camera match it.
 
-    `corners` (N, 4) with x2 > x1 and y2 > y1; `cameras` (N,) and `photographs` (N,) say by number where
-    each was taken. Two boxes match whose intersection over union is at least `overlap`. Memory stays
-    within a small multiple of the arguments; boxes in one spot are told without comparing all pairs.
+    `corners` is (N, 4) with x2 > x1 and y2 > y1; `cameras` (N,) and `photographs` (N,) are their numbers.
+    Two boxes match if their intersection over union is at least `overlap`. Memory stays within a small
+    multiple of the arguments, and boxes in one spot are found without comparing all pairs.
     """
-    found = _crowded(corners, cameras, photographs, overlap, others)
-    middles = corners[:, :2] / 2 + corners[:, 2:] / 2
-    order = np.lexsort((middles[:, 0], cameras))
+    repeats = _crowded(corners, cameras, photographs, overlap, others)
+    centres = corners[:, :2] / 2 + corners[:, 2:] / 2
+    order = np.lexsort((centres[:, 0], cameras))
     for rows in _runs(order, cameras[order]):
-        open_ = np.flatnonzero(~found[rows])
-        if len(rows) > others and len(open_):
-            counts = _matches(corners[rows], middles[rows], photographs[rows], open_, overlap)
-            found[rows[open_]] = counts >= others
-    return found
+        undecided = np.flatnonzero(~repeats[rows])
+        if len(rows) > others and len(undecided):
+            counts = _matches(corners[rows], centres[rows], photographs[rows], undecided, overlap)
+            repeats[rows[undecided]] = counts >= others
+    return repeats
 
 
 def cluster_repeats(corners: Corners, cameras: Numbers, *, overlap: float = OVERLAP) -> list[RepeatCluster]:
-    """Repeated boxes brought together: each camera's first box, all that match it, the next, and so on."""
-    result = []
+    """The clusters of repeated boxes: a camera's first box with all that match it, the next, and so on."""
+    clusters = []
     order = np.argsort(cameras, kind="stable")
     for rows in _runs(order, cameras[order]):
         rest = rows
         while len(rest):
             same = _iou(corners[rest[:1]], corners[rest]) >= overlap
             same[0] = True
-            result.append(RepeatCluster(row=int(rest[0]), boxes=int(same.sum())))
+            clusters.append(RepeatCluster(row=int(rest[0]), boxes=int(same.sum())))
             rest = rest[~same]
-    return result
+    return clusters
 
 
 def _crowded(
     corners: Corners, cameras: Numbers, photographs: Numbers, overlap: float, others: int
 ) -> NDArray[np.bool_]:
-    """Boxes that share a small cell with enough others: there all match, and no pair need be compared.
+    """Boxes that share a small cell with enough others: within a cell all match without comparison.
 
-    Sides within `step` of each other, in boxes at least 1 long, overlap by (1 - 2 step) squared or more.
+    If the sides of two boxes at least 1 long differ by at most `step`, they overlap by at least
+    (1 - 2 step) squared.
     """
     if not len(corners):
         return np.zeros(0, dtype=np.bool_)
@@ -85,14 +89,15 @@ def _crowded(
 
 
 def _matches(
-    corners: Corners, middles: Corners, photographs: Numbers, rows: Numbers, overlap: float
+    corners: Corners, centres: Corners, photographs: Numbers, rows: Numbers, overlap: float
 ) -> Numbers:
-    """How many boxes of other photographs match each of `rows`; one camera's, sorted by `middles[:, 0]`.
+    """The number of boxes on other photographs that match each of `rows`.
 
-    Boxes that match differ in each side by at most (1 - overlap) of the longer one, so their middles do.
+    All boxes are of one camera, sorted by `centres[:, 0]`. The sides of two matching boxes differ by at
+    most (1 - overlap) of the longer one, and so do their centres.
     """
     reach = (1 / overlap - 1) * (corners[:, 2:] - corners[:, :2]) + 1e-9
-    across, down = middles[:, 0], middles[:, 1].astype(np.float32)
+    across, down = centres[:, 0], centres[:, 1].astype(np.float32)
     reach_down = (reach[:, 1] + 1e-6).astype(np.float32)
     first = np.searchsorted(across, across[rows] - reach[rows, 0])
     last = np.searchsorted(across, across[rows] + reach[rows, 0], side="right")
@@ -103,31 +108,31 @@ def _matches(
         left = int(first[start:stop].min())
         stop = min(stop, start + max(1, _PAIRS // (int(last[start:stop].max()) - left)))
         right = int(last[start:stop].max())
-        some = rows[start:stop]
-        apart = down[left:right] - down[some, None]
-        ours, theirs = np.divmod(
-            np.flatnonzero(np.abs(apart, out=apart) <= reach_down[some, None]), right - left
+        block = rows[start:stop]
+        distance = down[left:right] - down[block, None]
+        index, offset = np.divmod(
+            np.flatnonzero(np.abs(distance, out=distance) <= reach_down[block, None]), right - left
         )
-        one, other = some[ours], theirs + left
-        near = np.abs(across[one] - across[other]) <= reach[one, 0]
-        ours, one, other = ours[near], one[near], other[near]
-        match = (_iou(corners[one], corners[other]) >= overlap) & (photographs[one] != photographs[other])
-        counts[start:stop] = np.bincount(ours[match], minlength=stop - start)
+        box, other = block[index], offset + left
+        near = np.abs(across[box] - across[other]) <= reach[box, 0]
+        index, box, other = index[near], box[near], other[near]
+        match = (_iou(corners[box], corners[other]) >= overlap) & (photographs[box] != photographs[other])
+        counts[start:stop] = np.bincount(index[match], minlength=stop - start)
         start = stop
     return counts
 
 
-def _iou(one: Corners, other: Corners) -> Corners:
-    """Intersection over union, (N,), of boxes row by row."""
-    shared = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
-    inner = np.maximum(shared, 0).prod(axis=1)
-    areas = (one[:, 2:] - one[:, :2]).prod(axis=1) + (other[:, 2:] - other[:, :2]).prod(axis=1)
-    ratio: Corners = inner / np.maximum(areas - inner, np.finfo(np.float64).tiny)
+def _iou(first: Corners, second: Corners) -> Corners:
+    """The intersection over union (N,) of boxes row by row."""
+    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    intersection = np.maximum(sides, 0).prod(axis=1)
+    areas = (first[:, 2:] - first[:, :2]).prod(axis=1) + (second[:, 2:] - second[:, :2]).prod(axis=1)
+    ratio: Corners = intersection / np.maximum(areas - intersection, np.finfo(np.float64).tiny)
     return ratio
 
 
 def _numbered(*keys: NDArray[np.generic]) -> Numbers:
-    """A number from 0 for each row (N,), the same for rows whose keys are all the same."""
+    """A number from 0 for each row (N,), equal for rows with equal keys."""
     order = np.lexsort(keys)
     new = np.zeros(len(order), dtype=np.bool_)
     for key in keys:
@@ -138,5 +143,5 @@ def _numbered(*keys: NDArray[np.generic]) -> Numbers:
 
 
 def _runs(order: NDArray[np.intp], cameras: Numbers) -> Iterator[NDArray[np.intp]]:
-    """`order` cut where the sorted `cameras` change."""
+    """`order`, split where the sorted `cameras` change."""
     yield from np.split(order, np.flatnonzero(np.diff(cameras)) + 1) if len(order) else ()

@@ -1,4 +1,4 @@
-"""The repeat detections of a results file, by location, and a table of them."""
+"""The repeat detections of a results file by location, and a table of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.reading.image_root import ImageRoot
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
@@ -25,75 +25,76 @@ from importers.sources.megadetector.repeat_clusters import (
 )
 from pipeline.files.atomic import atomic_file
 
-PLACES = 20  # bits: the finding `place` of the image `number` is known as number << PLACES | place
+PLACES = 20  # bits: the box `place` of the image `number` has the code number << PLACES | place
 COLUMNS = ("location", "x", "y", "width", "height", "boxes", "example")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """What stands still in the photographs of a results file."""
+    """The boxes of a results file that stand still."""
 
-    codes: Sequence[int]  # its findings that are repeats, rising: number << PLACES | place
-    standing: Sequence[RepeatCluster]  # rows are places in `codes`
+    codes: Sequence[int]  # of repeated boxes, rising: number << PLACES | place
     corners: Corners  # of each code
-    locations: Sequence[str]  # of each of `cluster_repeats`
+    clusters: Sequence[RepeatCluster]  # rows are indices of `codes`
+    locations: Sequence[str]  # of each cluster
 
-    def tell(self, report: ImportReport, *, dropped: bool) -> None:
-        """Count them in the report."""
+    def count(self, report: ImportReport, *, is_dropped: bool) -> None:
+        """Count the boxes, their clusters and locations in the report."""
         if self.codes:
-            where = f"{len(self.standing)} places at {len(set(self.locations))} locations"
-            what = (
-                f"repeat detections, boxes that stand still in {where}, {'left out' if dropped else 'kept'}"
-            )
-            report.notes[what] += len(self.codes)
+            report.notes[Note.REPEATS_LEFT_OUT if is_dropped else Note.REPEATS_KEPT] += len(self.codes)
+            report.notes[Note.REPEAT_CLUSTERS] += len(self.clusters)
+            report.notes[Note.REPEAT_LOCATIONS] += len(set(self.locations))
 
     def write(self, path: Path, results: Results, root: ImageRoot) -> None:
-        """A CSV table with a row for each box that stands still: how many boxes it is, and an example.
+        """Write a CSV table with a row for each cluster: its box, the number of boxes, and an example.
 
-        x, y, width and height are fractions of the frame. Raises ExportError where the disk refuses.
+        x, y, width and height are fractions of the frame. Raises ExportError if the file cannot be written.
         """
-        wanted = {self.codes[one.row] >> PLACES for one in self.standing}
-        silent = ImportReport(source="")
-        names = {one.number: one.name for one in records(results, root, silent) if one.number in wanted}
+        numbers = {self.codes[cluster.row] >> PLACES for cluster in self.clusters}
+        ignored = ImportReport(source="")  # the records were counted before
+        names = {
+            record.number: record.name
+            for record in records(results, root, ignored)
+            if record.number in numbers
+        }
         with atomic_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
-            for one, location in zip(self.standing, self.locations, strict=True):
-                x1, y1, x2, y2 = self.corners[one.row]
+            for cluster, location in zip(self.clusters, self.locations, strict=True):
+                x1, y1, x2, y2 = self.corners[cluster.row]
                 box = [f"{value:.4f}" for value in (x1, y1, x2 - x1, y2 - y1)]
-                example = as_text(names[self.codes[one.row] >> PLACES])
-                table.writerow([as_text(location), *box, one.boxes, example])
+                example = as_text(names[self.codes[cluster.row] >> PLACES])
+                table.writerow([as_text(location), *box, cluster.boxes, example])
 
 
 def find_repeats(results: Results, root: ImageRoot, locate: Locator, threshold: float) -> Repeats:
-    """Read the file once for its repeats. Photographs without a location have none.
+    """Read the file for its repeat detections; photographs without a location have none.
 
-    Boxes below `threshold` are not imported, but count as others where they are surer than
-    LEAST_CONFIDENCE.
+    Boxes below `threshold` are not imported, but they count as matches above LEAST_CONFIDENCE.
     """
     cameras: dict[str, int] = {}
     codes, numbers, corners, confidences = array("q"), array("q"), array("d"), array("d")
     for record in records(results, root, ImportReport(source="")):
-        location = locate(as_text(record.name)) if record.findings else None
+        location = locate(as_text(record.name)) if record.boxes else None
         if location is None:
             continue
         camera = cameras.setdefault(location, len(cameras))
-        for place, finding in enumerate(record.findings):
-            box = finding.box
-            if finding.confidence > LEAST_CONFIDENCE and box.width * box.height <= MOST_AREA:
+        for place, detected in enumerate(record.boxes):
+            box = detected.box
+            if detected.confidence > LEAST_CONFIDENCE and box.width * box.height <= MOST_AREA:
                 codes.append(record.number << PLACES | place)
                 numbers.append(camera)
                 corners.extend((box.x1, box.y1, box.x2, box.y2))
-                confidences.append(finding.confidence)
+                confidences.append(detected.confidence)
     code, camera_of = np.frombuffer(codes, np.int64), np.frombuffer(numbers, np.int64)
     boxes = np.frombuffer(corners, np.float64).reshape(-1, 4)
-    out = is_repeat(boxes, camera_of, code >> PLACES)
-    out &= np.frombuffer(confidences, np.float64) >= threshold
-    groups = cluster_repeats(boxes[out], camera_of[out])
+    repeated = is_repeat(boxes, camera_of, code >> PLACES)
+    repeated &= np.frombuffer(confidences, np.float64) >= threshold
+    clusters = cluster_repeats(boxes[repeated], camera_of[repeated])
     names = list(cameras)
     return Repeats(
-        codes=array("q", code[out].tobytes()),
-        standing=groups,
-        corners=boxes[out],
-        locations=[names[camera_of[out][one.row]] for one in groups],
+        codes=array("q", code[repeated].tobytes()),
+        corners=boxes[repeated],
+        clusters=clusters,
+        locations=[names[camera_of[repeated][cluster.row]] for cluster in clusters],
     )

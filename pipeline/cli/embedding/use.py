@@ -14,7 +14,7 @@ from pipeline.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
-    from pipeline.steps.embedding.use import Change
+    from pipeline.steps.embedding.use import EmbedderChange
 
 
 @click.command()
@@ -34,7 +34,9 @@ def use(spec: str, project: int | None, as_json: bool) -> None:
         emit(change, "", as_json=True)
 
 
-def switch(workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: bool) -> Change | None:
+def switch(
+    workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: bool
+) -> EmbedderChange | None:
     """Make the project use the embedder that `spec` names, push its queue, and print what happened.
 
     Returns the change; None if the project uses that embedder already.

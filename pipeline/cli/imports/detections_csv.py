@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @click.option(
     "--axis-order",
     type=click.Choice(["yxyx", "xyxy"]),
-    default="yxyx",
-    show_default=True,
     help="Order of the four numbers of a box: ymin, xmin, ymax, xmax or xmin, ymin, xmax, ymax. Columns "
-    "named ymin, xmin, ymax and xmax are read by name.",
+    "named ymin, xmin, ymax and xmax are read by name. [default: yxyx; required if the boxes look swapped]",
 )
 @import_options
-def detections_csv_command(detections: Path, images: str, axis_order: AxisOrder, **options: Any) -> None:
+def detections_csv_command(
+    detections: Path, images: str, axis_order: AxisOrder | None, **options: Any
+) -> None:
     """Import the photographs of a CSV of detections, with its boxes in fractions of the frame.
 
     A row is a box (name, score and four numbers, with or without a header), or a photograph (image_path,

@@ -1,1 +1,1 @@
-"""Labels and crops out of the workspace: exports and classification datasets."""
+"""Labelled crops as data for other tools: exports and classification datasets."""

@@ -1,1 +1,1 @@
-"""Crops to vectors: embed, train, compare and switch embedders."""
+"""Embedders: embed crops; train, finetune, evaluate, export and change embedders."""

@@ -1,4 +1,4 @@
-"""Crop files -> vectors: decoded and prepared by threads while others before them are embedded."""
+"""Crop files -> vectors: threads read and prepare crops while others are embedded."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pipeline.images import Photo, read_file
 from pipeline.store.database import chunks
 
 BATCH = 64  # crops embedded at once
-DECODERS = 4  # threads at least; Pillow decodes without holding the interpreter
-LOOKAHEAD = 2  # batches decoded while another is embedded
+DECODERS = 4  # threads at least: Pillow decodes without holding the interpreter lock
+LOOKAHEAD = 2  # batches read while another is embedded
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -34,13 +34,13 @@ Pixels = NDArray[np.uint8]
 class CropVectors(Generic[Key]):
     """A batch of crops."""
 
-    keys: list[Key]  # of those that could be read
+    keys: list[Key]  # of the N crops that could be read
     vectors: NDArray[np.float32]  # (N, D), a row for each key
     broken: list[tuple[Key, PhotoError]]
 
     @property
     def crops(self) -> int:
-        """How many crops it is of."""
+        """The number of crops in the batch, broken ones included."""
         return len(self.keys) + len(self.broken)
 
 
@@ -49,8 +49,8 @@ def crop_vectors(
 ) -> Iterator[CropVectors[Key]]:
     """The vectors of crop files, in order, in batches of `batch_size` files.
 
-    While the caller deals with one batch, the next is embedded and those after it are read. `crops` is
-    read in the caller's thread.
+    While the caller works on one batch, the next is embedded and those after it are read. `crops` is
+    iterated in the caller's thread.
     """
     decoders = max(DECODERS, cpu_count())
     with (
@@ -59,13 +59,13 @@ def crop_vectors(
     ):
         ahead = max(LOOKAHEAD * batch_size, decoders)
         read = _in_order(decoding, partial(_read, embedder), crops, ahead=ahead)
-        yield from _in_order(embedding, partial(_embedded, embedder), chunks(read, batch_size), ahead=1)
+        yield from _in_order(embedding, partial(_embed, embedder), chunks(read, batch_size), ahead=1)
 
 
 def prepared_crop(embedder: Embedder, path: Path) -> Pixels:
-    """What the embedder prepares of a crop file, decoded no larger than it takes. Raises PhotoError.
+    """A crop file as the embedder prepares it, decoded no larger than needed. Raises PhotoError.
 
-    Vectors in the store are all of crops that were read this way.
+    All vectors in the store are of crops that were read in this way.
     """
     photo = Photo(read_file(path))
     scale = SPARE * embedder.side / min(photo.width, photo.height)
@@ -80,19 +80,19 @@ def _read(embedder: Embedder, crop: tuple[Key, Path]) -> tuple[Key, Pixels | Pho
         return key, exc
 
 
-def _embedded(embedder: Embedder, read: Sequence[tuple[Key, Pixels | PhotoError]]) -> CropVectors[Key]:
-    good = [(key, found) for key, found in read if not isinstance(found, PhotoError)]
+def _embed(embedder: Embedder, read: Sequence[tuple[Key, Pixels | PhotoError]]) -> CropVectors[Key]:
+    good = [(key, result) for key, result in read if not isinstance(result, PhotoError)]
     return CropVectors(
         keys=[key for key, _ in good],
         vectors=embedder.embed_prepared([pixels for _, pixels in good]),
-        broken=[(key, found) for key, found in read if isinstance(found, PhotoError)],
+        broken=[(key, result) for key, result in read if isinstance(result, PhotoError)],
     )
 
 
 def _in_order(
     threads: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
 ) -> Iterator[Result]:
-    """`work` of each item, in order, done by `threads` up to `ahead` of who takes the results."""
+    """`work` of each item, in order; `threads` work on up to `ahead` items before their turn."""
     queue: deque[Future[Result]] = deque()
     try:
         for item in items:
@@ -102,5 +102,5 @@ def _in_order(
         while queue:
             yield queue.popleft().result()
     finally:
-        for future in queue:  # nobody takes them any more
+        for future in queue:  # the caller has stopped iterating
             future.cancel()

@@ -1,4 +1,4 @@
-"""Embed: crop -> embedding, for every detection whose crop has no vector of this embedder yet."""
+"""Crops -> embeddings, for every detection whose crop has no vector of an embedder yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors
 from pipeline.store import embeddings
 from pipeline.workspace import Workspace
 
-PAGE = 1024  # detections asked for at once; two processes that meet repeat at most one page
+PAGE = 1024  # detections read at once; two processes that meet embed at most one page twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,9 @@ class BrokenCrop:
 class EmbedReport:
     """What one run of the step did."""
 
-    embedder: str
+    embedder: str  # id
     dimension: int
-    embedded: int  # rows that this run added
+    embedded: int  # embeddings that this run added
     broken: tuple[BrokenCrop, ...]
     seconds: float
 
@@ -42,26 +42,26 @@ class EmbedReport:
 def embed(
     workspace: Workspace, embedder: Embedder, *, batch_size: int = BATCH, progress: bool = False
 ) -> EmbedReport:
-    """Embed every crop that lacks this embedder's vector; each batch is committed by itself.
+    """Embed every crop that lacks this embedder's vector; each batch is committed separately.
 
-    A killed run is taken up where it ended, and several processes may run at once. A crop that is
-    missing or broken is reported, and tried again by the next run.
+    A killed run continues where it was, and several processes may run at once. A crop that is missing or
+    broken is reported, and the next run tries it again.
     """
     started = time.monotonic()
     with workspace.database.write() as conn:
         embeddings.register(conn, embedder)
-        waiting = embeddings.missing_count(conn, embedder.id)
+        missing = embeddings.missing_count(conn, embedder.id)
     embedded = 0
     broken: list[BrokenCrop] = []
-    work = ((crop, workspace.data_dir / crop[1]) for crop in _missing(workspace, embedder.id))
-    shown = None if progress and waiting else True  # None: on a terminal alone
-    with tqdm(total=waiting, desc="embed", unit="crop", disable=shown) as bar:
-        for batch in crop_vectors(embedder, work, batch_size=batch_size):
+    crops = ((crop, workspace.data_dir / crop[1]) for crop in _missing(workspace, embedder.id))
+    hidden = None if progress and missing else True  # None: shown on a terminal alone
+    with tqdm(total=missing, desc="embed", unit="crop", disable=hidden) as bar:
+        for batch in crop_vectors(embedder, crops, batch_size=batch_size):
             broken += [_broken(*crop, error) for crop, error in batch.broken]
             if batch.keys:
-                names = [name for name, _ in batch.keys]
+                ids = [detection_id for detection_id, _ in batch.keys]
                 with workspace.database.write() as conn:
-                    embedded += embeddings.append(conn, embedder.id, names, batch.vectors)
+                    embedded += embeddings.append(conn, embedder.id, ids, batch.vectors)
             bar.update(batch.crops)
     return EmbedReport(
         embedder=embedder.id,
@@ -73,9 +73,10 @@ def embed(
 
 
 def _missing(workspace: Workspace, embedder_id: str) -> Iterator[tuple[str, str]]:
-    """Every detection without its vector, as (id, crop_path), from a random id on, and round to it.
+    """Every detection without its vector, as (id, crop_path), from a random id to the end and around.
 
-    Ids are hexadecimal digests, so processes that begin at random share the work nearly without overlap.
+    Ids are hexadecimal digests, so processes that start at random ids share the work almost without
+    overlap.
     """
     begin = secrets.token_hex(12)
     for after, until in ((begin, None), ("", begin)):

@@ -1,4 +1,4 @@
-"""Trained embedders of the data folder, with who uses them."""
+"""The trained embedders of the data folder, and which projects use them."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from pipeline.records import ProjectRecord
 from pipeline.store import embeddings, projects
 from pipeline.workspace import Workspace
 
-TOLD = {"data", "start", "metrics", "licence", "created"}  # what a manifest says of a training
+REQUIRED = {"data", "start", "metrics", "licence", "created"}  # keys of a manifest's `training`
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedEmbedder:
-    """One that can be loaded."""
+    """An embedder that can be loaded."""
 
     name: str
     id: str
     manifest: Mapping[str, Any]
     crops: int  # that have its vector
-    projects: tuple[ProjectRecord, ...]  # that work with it
+    projects: tuple[ProjectRecord, ...]  # that use it
 
 
 @dataclass(frozen=True, kw_only=True)
 class DamagedEmbedder:
-    """One that cannot, or says too little of itself."""
+    """An embedder that cannot be loaded, or whose manifest is incomplete."""
 
     name: str
     problem: str
 
 
 def trained_embedders(workspace: Workspace) -> list[TrainedEmbedder | DamagedEmbedder]:
-    """Each by its name. They are loaded: an id follows from the weights that lie there now."""
+    """All trained embedders, by name. They are loaded, since an id depends on the current weights."""
     with workspace.database.read() as conn:
-        known = projects.all(conn)
-    found: list[TrainedEmbedder | DamagedEmbedder] = []
+        every_project = projects.all(conn)
+    embedders: list[TrainedEmbedder | DamagedEmbedder] = []
     for name in trained.names(workspace.data_dir):
         try:
             embedder = load(name, data_dir=workspace.data_dir)
         except EmbedderError as exc:
-            found.append(DamagedEmbedder(name=name, problem=str(exc)))
+            embedders.append(DamagedEmbedder(name=name, problem=str(exc)))
             continue
-        untold = TOLD - embedder.manifest.get("training", {}).keys()
-        if untold:
-            problem = f"its manifest does not say of its training: {', '.join(sorted(untold))}"
-            found.append(DamagedEmbedder(name=name, problem=problem))
+        missing = REQUIRED - embedder.manifest.get("training", {}).keys()
+        if missing:
+            problem = f"its manifest lacks, of its training: {', '.join(sorted(missing))}"
+            embedders.append(DamagedEmbedder(name=name, problem=problem))
             continue
         with workspace.database.read() as conn:
             crops = embeddings.count(conn, embedder.id)
-        found.append(
+        embedders.append(
             TrainedEmbedder(
                 name=name,
                 id=embedder.id,
                 manifest=embedder.manifest,
                 crops=crops,
-                projects=tuple(one for one in known if one.embedder == embedder.id),
+                projects=tuple(project for project in every_project if project.embedder == embedder.id),
             )
         )
-    return found
+    return embedders

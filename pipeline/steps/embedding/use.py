@@ -1,4 +1,4 @@
-"""A project -> another embedder: every crop embedded, a version made with it, then all changes at once."""
+"""A project -> another embedder: embed every crop, make a version with it, then change all at once."""
 
 from __future__ import annotations
 
@@ -14,36 +14,32 @@ from pipeline.steps.learning.train import prepare_version
 from pipeline.store import embeddings, models, projects, tasks
 from pipeline.workspace import Workspace
 
-ROUNDS = 5  # of embedding and learning: crops may come in while a version is made
+ROUNDS = 5  # of embedding and training: new crops may come in while a version is made
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """A change of embedder that was made."""
+class EmbedderChange:
+    """A change of a project's embedder."""
 
-    former: str  # id of the embedder that the project has left
-    embedder: str  # id of the one that it works with now
-    record: ModelRecord | None  # the version current now; None where nothing is published yet
-    left: ModelRecord | None  # the version current before, if there was one
-    embedded: int  # crops that had lacked the vector
-    broken: tuple[BrokenCrop, ...]  # cannot be read, so the project does without them
+    former: str  # id of the embedder before
+    embedder: str  # id of the embedder now
+    record: ModelRecord | None  # the current version now; None if nothing is published yet
+    former_record: ModelRecord | None  # the current version before, if there was one
+    embedded: int  # crops that lacked the vector
+    broken: tuple[BrokenCrop, ...]  # crops that cannot be read, which the project does without
 
 
 def use_embedder(
-    workspace: Workspace,
-    embedder: Embedder,
-    project_id: int,
-    *,
-    progress: bool = False,
-) -> Change | None:
-    """Make the project work with `embedder`; None where it does already, and nothing changes.
+    workspace: Workspace, embedder: Embedder, project_id: int, *, progress: bool = False
+) -> EmbedderChange | None:
+    """Make the project use `embedder`; returns None, and changes nothing, if it does already.
 
-    Every crop that lacks its vector is embedded, and a version of the current labels is made, or before
-    any label a covering order. Until then the former embedder and version answer; embedder, version and
-    queue change in one transaction, once no crop that can be read is missing. A killed run is taken up
-    where it ended. The former vectors and versions stay. Raises EmbedderChangedError where somebody
-    else changed the embedder meanwhile, EmbedderError where new crops kept coming in, and ModelError
-    where a project with tasks has no crop to learn from or to order.
+    Embeds every crop that lacks its vector and makes a version of the current labels, or a cold start
+    before any label. Until then, the former embedder and version stay in use; embedder, version and queue
+    change in one transaction, once every readable crop is embedded. A killed run continues where it was.
+    The former vectors and versions are kept. The queue waits to be pushed (`refresh.push_queue`). Raises
+    EmbedderChangedError if the embedder is changed by others meanwhile, EmbedderError if new crops keep
+    coming in, and ModelError if a project with tasks has no crop to learn from or to order.
     """
     with workspace.database.read() as conn:
         former = projects.get(conn, project_id)
@@ -54,50 +50,50 @@ def use_embedder(
     for _ in range(ROUNDS):
         report = embed(workspace, embedder, progress=progress)
         embedded += report.embedded
-        ready = _ready(workspace, project)
+        prepared = prepare(workspace, project)
         with workspace.database.read() as conn:
-            left = models.current(conn, project_id)
-        if _changed(workspace, former, embedder.id, ready, report.broken):
-            return Change(
+            former_record = models.current(conn, project_id)
+        if _change(workspace, former, embedder.id, prepared, report.broken):
+            return EmbedderChange(
                 former=former.embedder,
                 embedder=embedder.id,
-                record=None if ready is None else ready.record,
-                left=left,
+                record=None if prepared is None else prepared.record,
+                former_record=former_record,
                 embedded=embedded,
                 broken=report.broken,
             )
     raise EmbedderError(
         f"new crops kept coming in, so project {project_id} stays with {former.embedder}",
-        remedy="run it again once the import is over: it goes on where it ended",
+        remedy="run it again once the import is over: it continues where it was",
     )
 
 
-def _ready(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
-    """What the project will work with; None where it has neither a version nor a task yet."""
-    ready = prepare_version(workspace, project)
-    if ready is not None:
-        return ready
+def prepare(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
+    """The version that the project will use; None if it has neither a version nor a task yet."""
+    prepared = prepare_version(workspace, project)
+    if prepared is not None:
+        return prepared
     with workspace.database.read() as conn:
         if models.current(conn, project.id) is None and tasks.count(conn, project.id) == 0:
             return None
     return prepare_cold_start(workspace, project)
 
 
-def _changed(
+def _change(
     workspace: Workspace,
     former: ProjectRecord,
     embedder_id: str,
-    ready: PreparedVersion | None,
+    prepared: PreparedVersion | None,
     broken: tuple[BrokenCrop, ...],
 ) -> bool:
-    """Make the change; False, and nothing happens, where crops or a first version came in meanwhile."""
+    """Make the change; False, and nothing changes, if crops or a first version came in meanwhile."""
     with workspace.database.write() as conn:
         unreadable = {crop.detection_id for crop in broken}
         if not embeddings.is_complete(conn, embedder_id, unreadable=unreadable):
             return False
-        if ready is None and models.current(conn, former.id) is not None:
+        if prepared is None and models.current(conn, former.id) is not None:
             return False
         projects.change_embedder(conn, former.id, former=former.embedder, new=embedder_id)
-        if ready is not None:
-            models.activate(conn, ready.record, ready.queue)
+        if prepared is not None:
+            models.activate(conn, prepared.record, prepared.queue)
     return True

@@ -1,1 +1,1 @@
-"""To and from Label Studio: publish, push, sync, review and refresh the queue."""
+"""Exchange with Label Studio: publish, push, sync, review and refresh."""

@@ -1,4 +1,4 @@
-"""A species list -> a Label Studio project, its categories and its record."""
+"""A species list -> a Label Studio project, with its categories and its record in the store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipeline.workspace import Workspace
 def known_project(
     workspace: Workspace, client: SetUpClient, title: str, project_id: int | None
 ) -> ProjectRecord | None:
-    """The store's record of the project that `create_project` would take; None where it is new."""
-    numbers = [project_id] if project_id is not None else [each["id"] for each in client.projects(title)]
+    """The stored record of the project that `create_project` would update; None if it would create one."""
+    ids = [project_id] if project_id is not None else [project["id"] for project in client.projects(title)]
     with workspace.database.read() as conn:
-        return next((record for record in projects.all(conn) if record.id in numbers), None)
+        return next((record for record in projects.all(conn) if record.id in ids), None)
 
 
 def project_embedder(
@@ -49,18 +49,18 @@ def create_project(
     project_id: int | None = None,
     connect_backend: bool = True,
 ) -> tuple[ProjectRecord, list[str]]:
-    """Create the project or make the existing one right; returns its record and what was changed.
+    """Create the project or update the existing one; returns its record and what was changed.
 
-    A new project's queue is ordered by the embeddings of registered `embedder_id`. A second run changes
-    nothing. Raises ModelError, before anything is changed, where the project works with another
-    embedder, and LabelStudioError and SettingsError, each with the remedy.
+    `embedder_id` is a registered embedder, whose vectors order the queue. A second call with the same
+    arguments changes nothing. Raises ModelError if the existing project has another embedder; nothing is
+    changed then. Raises LabelStudioError and SettingsError, each with the remedy.
     """
-    before = known_project(workspace, client, title, project_id)
-    if before is not None and before.embedder != embedder_id:
+    existing = known_project(workspace, client, title, project_id)
+    if existing is not None and existing.embedder != embedder_id:
         with workspace.database.read() as conn:
-            remedy = f"`{embeddings.use_command(conn, embedder_id, before.id)}` changes that"
+            remedy = f"`{embeddings.use_command(conn, embedder_id, existing.id)}` changes that"
         raise ModelError(
-            f"project {before.id} works with {before.embedder}, not with {embedder_id}", remedy=remedy
+            f"project {existing.id} works with {existing.embedder}, not with {embedder_id}", remedy=remedy
         )
     number, changes = ensure_project(
         client,
@@ -68,7 +68,7 @@ def create_project(
         title=title,
         species=species,
         project_id=project_id,
-        model_version=before.current_model if before else None,
+        model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
     )
     with workspace.database.write() as conn:

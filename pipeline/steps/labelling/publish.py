@@ -16,7 +16,7 @@ from pipeline.store import detections, projects, reviews, tasks
 from pipeline.store.tasks import TaskContent
 from pipeline.workspace import Workspace
 
-CALL_TASKS = 5_000  # about a second and a half of Label Studio's time
+CALL_TASKS = 5_000  # tasks in one call, which takes Label Studio about a second and a half
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,9 @@ class PublishReport:
     """What a publication did."""
 
     published: int  # new tasks
-    recovered: int  # tasks that Label Studio had and the store did not: an earlier run was killed
-    vanished: int  # tasks deleted in Label Studio since; their crops are published again
-    total: int  # tasks of the project now, as far as they show detections of the store
+    recovered: int  # tasks that were in Label Studio but not in the store: an earlier run was killed
+    vanished: int  # tasks deleted in Label Studio; their crops are published again
+    total: int  # tasks of the project that show detections of the store
 
 
 def publish(
@@ -37,18 +37,19 @@ def publish(
     call_tasks: int = CALL_TASKS,
     progress: bool = False,
 ) -> PublishReport:
-    """Make a task of every detection that has a crop and none yet. Rerunning publishes nothing twice.
+    """Create a task for every detection that has a crop but no task. A second run publishes nothing twice.
 
-    Tasks are imported `call_tasks` a call, and each call is noted in the store before the next; what a
-    kill between the two left behind is found by the detection that each task names. Raises
-    LabelStudioError; tasks imported until then stay and are known.
+    Tasks are created `call_tasks` at a time, and stored before the next call. If the process is killed
+    between a call and its storing, the next run recovers the tasks by the detection that each names.
+    Raises LabelStudioError; tasks created until then stay.
     """
     served = ServedFiles.of(workspace.settings)
     recovered, vanished = _reconcile(workspace, client, project_id)
     with workspace.database.read() as conn:
-        todo = tasks.unpublished_count(conn, project_id)
+        unpublished = tasks.unpublished_count(conn, project_id)
     published, after = 0, ""
-    with tqdm(total=todo, unit="task", desc="publish", disable=None if progress and todo else True) as bar:
+    hidden = None if progress and unpublished else True  # None: shown on a terminal alone
+    with tqdm(total=unpublished, unit="task", desc="publish", disable=hidden) as bar:
         while True:
             with workspace.database.read() as conn:
                 batch = tasks.unpublished(conn, project_id, after, call_tasks)
@@ -62,17 +63,17 @@ def publish(
     return PublishReport(published=published, recovered=recovered, vanished=vanished, total=total)
 
 
-def task_data(served: ServedFiles, each: TaskContent) -> dict[str, Any]:
-    """What a task shows. Texts are never null: the label config puts each on the screen."""
+def task_data(served: ServedFiles, content: TaskContent) -> dict[str, Any]:
+    """The `data` of a task. Texts are never null, since the label config displays each of them."""
     return {
-        "detection_id": each.detection_id,
-        "crop": served.address(each.crop_path),
-        "frame": served.address(each.frame_path or each.crop_path),
-        "location": each.location or "",
-        "datetime": each.datetime.isoformat(" ", "seconds") if each.datetime else "",
-        "file_name": each.file_name,
-        "sequence": each.sequence or "",
-        "bbox_confidence": each.bbox_confidence,
+        "detection_id": content.detection_id,
+        "crop": served.address(content.crop_path),
+        "frame": served.address(content.frame_path or content.crop_path),
+        "location": content.location or "",
+        "datetime": content.datetime.isoformat(" ", "seconds") if content.datetime else "",
+        "file_name": content.file_name,
+        "sequence": content.sequence or "",
+        "bbox_confidence": content.bbox_confidence,
     }
 
 
@@ -83,42 +84,45 @@ def _publish_batch(
     served: ServedFiles,
     batch: Sequence[TaskContent],
 ) -> None:
-    numbers = client.import_tasks(project_id, [task_data(served, each) for each in batch])
+    task_ids = client.import_tasks(project_id, [task_data(served, content) for content in batch])
     with workspace.database.write() as conn:
         tasks.add(
             conn,
             (
-                TaskRecord(project_id=project_id, detection_id=each.detection_id, task_id=number)
-                for each, number in zip(batch, numbers, strict=True)
+                TaskRecord(project_id=project_id, detection_id=content.detection_id, task_id=task_id)
+                for content, task_id in zip(batch, task_ids, strict=True)
             ),
         )
 
 
 def _reconcile(workspace: Workspace, client: TaskClient, project_id: int) -> tuple[int, int]:
-    """Make the store's tasks Label Studio's where their numbers differ: how many came and went."""
+    """Make the stored tasks equal to Label Studio's if their counts differ.
+
+    Returns how many tasks were recovered and how many had vanished.
+    """
     with workspace.database.read() as conn:
-        projects.get(conn, project_id)
-        known = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
-    if client.task_count(project_id) == len(known):
+        projects.get(conn, project_id)  # raises StoreError for an unknown project
+        stored = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
+    if client.task_count(project_id) == len(stored):
         return 0, 0
     claims: dict[int, str] = {}
     present: set[int] = set()
     for task in client.tasks(project_id):
-        number, claim = int(task["id"]), task["data"].get("detection_id")
-        present.add(number)
-        if number not in known and isinstance(claim, str) and not task["data"].get(reviews.MARK):
-            claims[number] = claim
-    vanished = known - present
+        task_id, claim = int(task["id"]), task["data"].get("detection_id")
+        present.add(task_id)
+        if task_id not in stored and isinstance(claim, str) and not task["data"].get(reviews.MARK):
+            claims[task_id] = claim
+    vanished = stored - present
     if vanished:
         forget_tasks(workspace, project_id, vanished)
     with workspace.database.write() as conn:
-        ours = detections.get(conn, sorted(set(claims.values())))
+        existing = detections.get(conn, sorted(set(claims.values())))
         recovered = tasks.add(
             conn,
             (
-                TaskRecord(project_id=project_id, detection_id=claim, task_id=number)
-                for number, claim in claims.items()
-                if claim in ours
+                TaskRecord(project_id=project_id, detection_id=claim, task_id=task_id)
+                for task_id, claim in claims.items()
+                if claim in existing
             ),
         )
     return recovered, len(vanished)

@@ -18,8 +18,9 @@ from pipeline.store.reviews import Review
 from pipeline.workspace import Workspace
 
 CALL_PREDICTIONS = 1_000
-# Label Studio refuses an annotation whose prediction is gone, so those of a version that was replaced
-# stay for whoever still has such a task open. Nobody else sees them: the queue follows one version.
+# Label Studio refuses an annotation whose prediction was deleted, so the predictions of a replaced
+# version stay for annotators who still have such a task open. Nobody else sees them: the queue follows
+# one version.
 OPEN_TASK = dt.timedelta(hours=1)
 
 
@@ -28,19 +29,20 @@ class PushReport:
     """What a push did."""
 
     version: str
-    pushed: int  # predictions of the version sent now
-    missing: int  # of detections whose task was deleted in Label Studio
-    removed: int  # predictions of replaced versions taken out
+    pushed: int  # predictions of the version that were sent
+    missing: int  # predictions for detections whose task was deleted in Label Studio
+    removed: int  # predictions of replaced versions that were deleted
 
 
 def push(
     workspace: Workspace, client: QueueClient, project_id: int, *, open_task: dt.timedelta = OPEN_TASK
 ) -> PushReport:
-    """Make Label Studio's queue that of the project's current version. Rerunning changes nothing more.
+    """Make the queue in Label Studio that of the project's current version; a second run changes nothing.
 
-    Sends what of the queue is not there yet, and the reviews that wait before it, points the project at
-    the version, and removes the predictions of versions replaced at least `open_task` ago. Versions that
-    are not Wildloop's are left alone. Raises LabelStudioError; the next push begins where this one ended.
+    Sends the predictions that are not there yet, and those of waiting reviews; sets the project's
+    version; and deletes the predictions of versions that were replaced at least `open_task` ago. Versions
+    of other tools are left alone. Raises StoreError if the project has no version, and LabelStudioError;
+    the next push continues where this one failed.
     """
     with workspace.database.read() as conn:
         version = projects.get(conn, project_id).current_model
@@ -49,27 +51,32 @@ def push(
                 f"project {project_id} has no model version yet", remedy="run `wildloop publish`"
             )
         waiting = predictions.unpushed(conn, version)
-        asked_again = reviews.unanswered(conn, project_id)
-        ours = {record.version for record in models.all(conn, project_id)}
+        waiting_reviews = reviews.unanswered(conn, project_id)
+        own_versions = {record.version for record in models.all(conn, project_id)}
     pushed = missing = 0
-    stored = client.prediction_versions(project_id)
-    if waiting or (asked_again and version not in stored):
-        if version in stored:
-            # A push was cut short, or the version was current before: its order is made anew.
+    pushed_at = client.prediction_versions(project_id)
+    if waiting or (waiting_reviews and version not in pushed_at):
+        if version in pushed_at:
+            # A push was interrupted, or the version was current before: send the whole queue again.
             client.delete_version(project_id, version)
             with workspace.database.read() as conn:
                 waiting = predictions.queue(conn, version)
-        pushed = _send(workspace, client, project_id, version, waiting, asked_again)
+        pushed = _send(workspace, client, project_id, version, waiting, waiting_reviews)
         missing = len(waiting) - pushed
-        stored = client.prediction_versions(project_id)
-    wanted = version if version in stored else ""
+        pushed_at = client.prediction_versions(project_id)
+    wanted = version if version in pushed_at else ""
     if (client.project(project_id)["model_version"] or "") != wanted:
         client.update_project(project_id, model_version=wanted)
     with workspace.database.write() as conn:
         predictions.mark_pushed(conn, version, (record.detection_id for record in waiting))
-    former = {name: moment for name, moment in stored.items() if name in ours}
-    removed = sum(client.delete_version(project_id, name) for name in _outlived(former, version, open_task))
+    own = {name: moment for name, moment in pushed_at.items() if name in own_versions}
+    removed = sum(client.delete_version(project_id, name) for name in _expired(own, version, open_task))
     return PushReport(version=version, pushed=pushed, missing=missing, removed=removed)
+
+
+def review_row(review: Review, version: str) -> dict[str, Any]:
+    """The prediction that puts a review before the queue, without a suggestion that would bias people."""
+    return {"task": review.task_id, "model_version": version, "score": review.score, "result": []}
 
 
 def _send(
@@ -78,45 +85,42 @@ def _send(
     project_id: int,
     version: str,
     queue: Sequence[PredictionRecord],
-    asked_again: Sequence[Review],
+    waiting_reviews: Sequence[Review],
 ) -> int:
-    """Import the predictions of tasks that Label Studio still has; returns how many of the queue."""
+    """Send the predictions of tasks that still exist in Label Studio; returns how many of the queue."""
     with workspace.database.read() as conn:
         task_of = tasks.by_detection(conn, project_id, (record.detection_id for record in queue))
         names = categories.names(conn)
-    present = client.existing_tasks(project_id, [*task_of.values(), *(one.task_id for one in asked_again)])
-    first = [review_row(one, version) for one in asked_again if one.task_id in present]
+    existing = client.existing_tasks(
+        project_id, [*task_of.values(), *(review.task_id for review in waiting_reviews)]
+    )
+    first = [review_row(review, version) for review in waiting_reviews if review.task_id in existing]
     rows = [
         _row(task_of[record.detection_id], version, record, names)
         for record in queue
-        if task_of.get(record.detection_id) in present
+        if task_of.get(record.detection_id) in existing
     ]
     for batch in chunks(first + rows, CALL_PREDICTIONS):
         client.import_predictions(project_id, batch)
     return len(rows)
 
 
-def review_row(review: Review, version: str) -> dict[str, Any]:
-    """The prediction that puts a review before the queue; without an answer, so that the look is fresh."""
-    return {"task": review.task_id, "model_version": version, "score": review.score, "result": []}
-
-
 def _row(task_id: int, version: str, record: PredictionRecord, names: Mapping[int, str]) -> dict[str, Any]:
-    """A prediction in Label Studio's words: its `score` is the order, the probability is in the result."""
+    """A prediction as Label Studio takes it: `score` is the order, the probability is in the result."""
     result = (
         [] if record.category_id is None else choice_result(names[record.category_id], record.probability)
     )
     return {"task": task_id, "model_version": version, "score": record.score, "result": result}
 
 
-def _outlived(stored: Mapping[str, dt.datetime], version: str, open_task: dt.timedelta) -> list[str]:
-    """Versions replaced at least `open_task` ago: so old are the predictions of the next one."""
-    if version not in stored:
+def _expired(pushed_at: Mapping[str, dt.datetime], version: str, open_task: dt.timedelta) -> list[str]:
+    """The versions that were replaced at least `open_task` ago: when the next version was pushed."""
+    if version not in pushed_at:
         return []
-    order = sorted(stored, key=lambda name: stored[name])
-    now = max(utc_now(), *stored.values())  # Label Studio's clock may be ahead of ours
+    order = sorted(pushed_at, key=lambda name: pushed_at[name])
+    now = max(utc_now(), *pushed_at.values())  # Label Studio's clock may be ahead of ours
     return [
         name
         for name, successor in pairwise(order)
-        if name != version and now - stored[successor] >= open_task
+        if name != version and now - pushed_at[successor] >= open_task
     ]

@@ -1,4 +1,4 @@
-"""What people said -> oracle, with the current label of each detection refreshed in the same breath."""
+"""Label Studio's annotations -> oracle, and in the same transaction, the detections' current labels."""
 
 from __future__ import annotations
 
@@ -18,49 +18,50 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """What became of some annotations."""
+    """What was recorded of some annotations."""
 
-    new: int = 0  # states that the oracle did not have
-    foreign: int = 0  # annotations of tasks that show no detection of ours
+    new: int = 0  # revisions that the oracle did not have
+    foreign: int = 0  # annotations of tasks that show no detection of the store
 
 
-def record_heard(
+def record_annotations(
     workspace: Workspace,
     project_id: int,
-    heard: Sequence[Annotation],
+    annotations: Sequence[Annotation],
     *,
     shows: Mapping[int, str] | None = None,
-    retracted: Iterable[LatestRevision] = (),
+    deleted: Iterable[LatestRevision] = (),
     fetched_at: dt.datetime | None = None,
 ) -> Recorded:
-    """Append what Label Studio told of the project, deletions among it, in one transaction.
+    """Append annotations of the project to the oracle, and mark others as deleted, in one transaction.
 
-    `shows` says which detection a task claims to show (`data.detection_id`), for tasks that publishing
-    did not get round to store. A choice that is no category yet becomes one: somebody added a species
-    in Label Studio. `retracted` are states whose annotations were taken back. `fetched_at` as in
-    `store.oracle.append`.
+    `shows` is the detection that each task names in its own data (`data.detection_id`), for tasks that
+    are not stored because a publication was interrupted. A choice that is not a category yet becomes one:
+    somebody has added a species in Label Studio. `deleted` are the last stored states of deleted
+    annotations. `fetched_at` is as in `store.oracle.append`. Raises LabelStudioError for an annotation
+    without a unique id.
     """
     with workspace.database.write() as conn:
-        detection_of = _detections(conn, project_id, heard, shows or {})
+        detection_of = _detections(conn, project_id, annotations, shows or {})
         category = {name: number for number, name in categories.names(conn).items()}
-        unheard = {one.choice for one in heard if one.choice} - category.keys()
-        if unheard:
-            category |= categories.ensure(conn, sorted(unheard))
+        unknown = {annotation.choice for annotation in annotations if annotation.choice} - category.keys()
+        if unknown:
+            category |= categories.ensure(conn, sorted(unknown))
         states = [
-            _state(project_id, detection_of[one.task_id], one, category)
-            for one in heard
-            if one.task_id in detection_of
+            _state(project_id, detection_of[annotation.task_id], annotation, category)
+            for annotation in annotations
+            if annotation.task_id in detection_of
         ]
-        states += [_retraction(state) for state in retracted]
-        new = _append(conn, states, fetched_at)
-        return Recorded(new=new, foreign=sum(one.task_id not in detection_of for one in heard))
+        foreign = len(annotations) - len(states)
+        states += [_deletion(state) for state in deleted]
+        return Recorded(new=_append(conn, states, fetched_at), foreign=foreign)
 
 
-def retract(workspace: Workspace, project_id: int, annotation_ids: Iterable[int]) -> int:
-    """Take back the annotations that have these ids now; returns how many stood."""
+def delete_annotations(workspace: Workspace, project_id: int, annotation_ids: Iterable[int]) -> int:
+    """Mark the annotations that have these ids now as deleted; returns how many were active."""
     with workspace.database.write() as conn:
-        gone = oracle.active_annotations(conn, project_id, annotation_ids=annotation_ids)
-        return _append(conn, [_retraction(state) for state in gone], None)
+        active = oracle.active_annotations(conn, project_id, annotation_ids=annotation_ids)
+        return _append(conn, [_deletion(state) for state in active], None)
 
 
 def forget_tasks(
@@ -70,17 +71,17 @@ def forget_tasks(
     *,
     fetched_at: dt.datetime | None = None,
 ) -> int:
-    """Tasks deleted in Label Studio: take their annotations back and let them be published again.
+    """Mark the annotations of tasks deleted in Label Studio as deleted, and forget the tasks.
 
-    Returns how many annotations stood.
+    Their detections can then be published again. Returns how many annotations were active.
     """
     ids = sorted(set(task_ids))
     with workspace.database.write() as conn:
-        gone = oracle.active_annotations(conn, project_id, task_ids=ids)
-        retracted = _append(conn, [_retraction(state) for state in gone], fetched_at)
+        active = oracle.active_annotations(conn, project_id, task_ids=ids)
+        deleted = _append(conn, [_deletion(state) for state in active], fetched_at)
         tasks.remove(conn, project_id, ids)
         reviews.remove(conn, project_id, ids)
-        return retracted
+        return deleted
 
 
 def _append(conn: sa.Connection, states: list[AnnotationRecord], fetched_at: dt.datetime | None) -> int:
@@ -91,38 +92,38 @@ def _append(conn: sa.Connection, states: list[AnnotationRecord], fetched_at: dt.
 
 
 def _detections(
-    conn: sa.Connection, project_id: int, heard: Sequence[Annotation], shows: Mapping[int, str]
+    conn: sa.Connection, project_id: int, annotations: Sequence[Annotation], shows: Mapping[int, str]
 ) -> dict[int, str]:
-    """The detection that each task shows; tasks that show none of ours are absent."""
-    ids = {one.task_id for one in heard}
-    known = dict(tasks.by_task(conn, project_id, sorted(ids)))
-    claimed = {task: shows[task] for task in ids - known.keys() if task in shows}
-    ours = detections.get(conn, sorted(set(claimed.values()))) if claimed else {}
-    return known | {task: detection for task, detection in claimed.items() if detection in ours}
+    """The detection that each annotated task shows; tasks that show none of the store have no entry."""
+    task_ids = {annotation.task_id for annotation in annotations}
+    stored = dict(tasks.by_task(conn, project_id, sorted(task_ids)))
+    claims = {task: shows[task] for task in task_ids - stored.keys() if task in shows}
+    existing = detections.get(conn, sorted(set(claims.values()))) if claims else {}
+    return stored | {task: detection for task, detection in claims.items() if detection in existing}
 
 
 def _state(
-    project_id: int, detection_id: str, one: Annotation, category: Mapping[str, int]
+    project_id: int, detection_id: str, annotation: Annotation, category: Mapping[str, int]
 ) -> AnnotationRecord:
-    if one.uid is None:
-        raise LabelStudioError(f"annotation {one.id} came without its unique_id")
+    if annotation.uid is None:
+        raise LabelStudioError(f"annotation {annotation.id} came without its unique_id")
     return AnnotationRecord(
         project_id=project_id,
         detection_id=detection_id,
-        annotation_uid=one.uid,
-        annotation_id=one.id,
-        task_id=one.task_id,
-        verdict=one.verdict,
-        label=category[one.choice] if one.choice else None,
-        annotator=one.annotator,
-        annotated_at=one.updated_at,
-        lead_time=one.lead_time,
-        ground_truth=one.ground_truth,
-        model_version=one.model_version,
-        shown=category.get(one.shown) if one.shown else None,
-        result=one.result,
+        annotation_uid=annotation.uid,
+        annotation_id=annotation.id,
+        task_id=annotation.task_id,
+        verdict=annotation.verdict,
+        label=category[annotation.choice] if annotation.choice else None,
+        annotator=annotation.annotator,
+        annotated_at=annotation.updated_at,
+        lead_time=annotation.lead_time,
+        ground_truth=annotation.ground_truth,
+        model_version=annotation.model_version,
+        shown=category.get(annotation.shown) if annotation.shown else None,
+        result=annotation.result,
     )
 
 
-def _retraction(state: LatestRevision) -> AnnotationRecord:
+def _deletion(state: LatestRevision) -> AnnotationRecord:
     return replace(state.annotation, verdict=Verdict.DELETED, label=None, annotated_at=utc_now())

@@ -1,8 +1,8 @@
-"""Label Studio annotations -> oracle: reconciliation, which repairs whatever webhooks missed.
+"""Label Studio's annotations -> oracle: a sync, which repairs whatever webhooks missed.
 
-Label Studio tells each event once, with a one-second limit and no retry, so a webhook is only a hint.
-Every create, update and delete of an annotation moves `task.updated_at`: what changed since the
-watermark is compared with the oracle, and the difference is appended.
+Label Studio sends each webhook once, with a timeout of one second and no retry, so a webhook may be
+lost. Every creation, update and deletion of an annotation changes `task.updated_at`: a sync compares the
+tasks that changed since the watermark with the oracle, and appends the difference.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Any, Protocol
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import utc_now
-from pipeline.steps.labelling.record import forget_tasks, record_heard
+from pipeline.steps.labelling.record import forget_tasks, record_annotations
 from pipeline.store import categories, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
 
-# Label Studio stamps a task before it commits, and commits in another order than it stamps.
+# Label Studio sets `updated_at` before it commits, and commits in another order than it sets it.
 OVERLAP = dt.timedelta(seconds=60)
 PAGE = 200  # tasks compared in one transaction
 
 log = logging.getLogger(__name__)
 
-Task = Mapping[str, Any]  # as Label Studio tells it
+Task = Mapping[str, Any]  # Label Studio's JSON
 
 
 class Source(Protocol):
-    """What reconciliation asks of Label Studio."""
+    """What a sync needs of Label Studio."""
 
     def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterable[Task]:
-        """Tasks that somebody touched after the moment (None: ever), each with its annotations."""
+        """The tasks changed after `moment` (None: at any time), each with its annotations."""
 
     def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterable[Task]:
         """These tasks with their annotations' unique ids, which the list of tasks leaves out."""
@@ -50,47 +50,47 @@ class Source(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SyncReport:
-    """What a reconciliation found."""
+    """What a sync found."""
 
-    tasks: int = 0  # looked at
-    new: int = 0  # states that the oracle lacked, retractions among them
-    tasks_deleted: int = 0  # tasks of ours that Label Studio has no more
-    foreign: int = 0  # annotations of tasks that show no detection of ours
-    unreadable: int = 0  # tasks left as they are, for an annotation of an unknown form
-    disputed: int = 0  # detections whose labels tie, in all
+    tasks: int = 0  # tasks compared
+    new: int = 0  # revisions that the oracle lacked, deletions included
+    tasks_deleted: int = 0  # stored tasks that Label Studio no longer has
+    foreign: int = 0  # annotations of tasks that show no detection of the store
+    unreadable: int = 0  # tasks left unchanged because an annotation has an unknown format
+    disputed: int = 0  # disputed detections, in all
 
 
 def reset_watermark(workspace: Workspace, project_id: int) -> None:
-    """Let the project's next sync look at every annotation and task, as its first one does."""
+    """Make the project's next sync compare every annotation and task, as its first sync does."""
     with workspace.database.write() as conn:
         projects.reset_watermark(conn, project_id)
 
 
 def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
-    """Make the oracle equal to Label Studio for the project; rerunning changes nothing more.
+    """Make the oracle equal to Label Studio's annotations; a second sync changes nothing more.
 
-    Looks at what changed since the watermark; without one, at every annotation and task. Raises
-    LabelStudioError and StoreError; what was recorded until then stays, and is not asked for again.
+    Compares what changed since the watermark, or without one, every annotation and task. Raises
+    LabelStudioError and StoreError; what was recorded until then stays.
     """
-    began = utc_now()
+    started_at = utc_now()
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-        ours = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
+        stored = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
     since = None if project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()
     watermark = project.watermark
     listed: set[int] = set()
     for page in chunks(client.tasks_updated_since(project_id, since), PAGE):
-        report = _reconcile(workspace, client, project_id, page, began, report)
+        report = _compare(workspace, client, project_id, page, started_at, report)
         listed.update(int(task["id"]) for task in page)
         newest = max(moment(task["updated_at"]) for task in page)
         watermark = newest if watermark is None else max(watermark, newest)
     if since is None:
-        report = _retract_unlisted(workspace, project_id, listed, began, report)
-    if since is None or client.task_count(project_id) < len(ours):
-        gone = ours.difference(client.task_ids(project_id))
-        retracted = forget_tasks(workspace, project_id, gone, fetched_at=began)
-        report = replace(report, new=report.new + retracted, tasks_deleted=len(gone))
+        report = _delete_unlisted(workspace, project_id, listed, started_at, report)
+    if since is None or client.task_count(project_id) < len(stored):
+        gone = stored.difference(client.task_ids(project_id))
+        deleted = forget_tasks(workspace, project_id, gone, fetched_at=started_at)
+        report = replace(report, new=report.new + deleted, tasks_deleted=len(gone))
     with workspace.database.write() as conn:
         projects.move_watermark(
             conn, project_id, former=project.watermark, new=watermark, synced_at=utc_now()
@@ -98,46 +98,45 @@ def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
         return replace(report, disputed=len(oracle.disputed_ids(conn, project_id)))
 
 
-def _reconcile(
+def _compare(
     workspace: Workspace,
     client: Source,
     project_id: int,
     page: Sequence[Task],
-    began: dt.datetime,
+    started_at: dt.datetime,
     report: SyncReport,
 ) -> SyncReport:
     """Record the difference between a page of tasks and the oracle."""
+    task_ids = [int(task["id"]) for task in page]
     with workspace.database.read() as conn:
-        stored = _by_task(
-            oracle.active_annotations(conn, project_id, task_ids=[int(task["id"]) for task in page])
-        )
+        stored = _by_task(oracle.active_annotations(conn, project_id, task_ids=task_ids))
         names = categories.names(conn)
-    unknown: list[int] = []
-    gone: list[LatestRevision] = []
+    changed: list[int] = []  # tasks with an annotation that the oracle lacks
+    deleted: list[LatestRevision] = []
     unreadable = 0
     for task in page:
         annotations = _annotations(task)
         if annotations is None:
             unreadable += 1
             continue
-        alive = {_told(one) for one in annotations}
-        known = {_stored(state, names): state for state in stored.get(int(task["id"]), [])}
-        if alive - known.keys():
-            unknown.append(int(task["id"]))
+        present = {_listed_key(annotation) for annotation in annotations}
+        states = {_stored_key(state, names): state for state in stored.get(int(task["id"]), [])}
+        if present - states.keys():
+            changed.append(int(task["id"]))
         else:
-            gone.extend(state for told, state in known.items() if told not in alive)
-    heard: list[Annotation] = []
-    for task in client.exported_tasks(project_id, unknown) if unknown else []:
+            deleted.extend(state for key, state in states.items() if key not in present)
+    exported: list[Annotation] = []
+    for task in client.exported_tasks(project_id, changed) if changed else []:
         annotations = _annotations(task)
         if annotations is None:
             unreadable += 1
             continue
-        heard.extend(annotations)
-        uids = {one.uid for one in annotations}
-        states = stored.get(int(task["id"]), [])
-        gone.extend(state for state in states if state.annotation.annotation_uid not in uids)
-    recorded = record_heard(
-        workspace, project_id, heard, shows=_shows(page), retracted=gone, fetched_at=began
+        exported.extend(annotations)
+        uids = {annotation.uid for annotation in annotations}
+        states_of_task = stored.get(int(task["id"]), [])
+        deleted.extend(state for state in states_of_task if state.annotation.annotation_uid not in uids)
+    recorded = record_annotations(
+        workspace, project_id, exported, shows=_shows(page), deleted=deleted, fetched_at=started_at
     )
     return replace(
         report,
@@ -148,48 +147,63 @@ def _reconcile(
     )
 
 
-def _retract_unlisted(
-    workspace: Workspace, project_id: int, listed: set[int], began: dt.datetime, report: SyncReport
+def _delete_unlisted(
+    workspace: Workspace, project_id: int, listed: set[int], started_at: dt.datetime, report: SyncReport
 ) -> SyncReport:
-    """After a look at every annotation: a task that was not listed has none."""
+    """After every annotation was compared: mark those of tasks that were not listed as deleted."""
     with workspace.database.read() as conn:
-        gone = [
-            one for one in oracle.active_annotations(conn, project_id) if one.annotation.task_id not in listed
+        deleted = [
+            state
+            for state in oracle.active_annotations(conn, project_id)
+            if state.annotation.task_id not in listed
         ]
-    recorded = record_heard(workspace, project_id, [], retracted=gone, fetched_at=began)
+    recorded = record_annotations(workspace, project_id, [], deleted=deleted, fetched_at=started_at)
     return replace(report, new=report.new + recorded.new)
 
 
 def _annotations(task: Task) -> list[Annotation] | None:
-    """The task's annotations; None where one of them cannot be read."""
-    number = int(task["id"])
+    """The task's annotations; None if one of them cannot be read."""
+    task_id = int(task["id"])
     try:
-        return [read({"task": number, **one}) for one in task.get("annotations") or []]
+        return [read({"task": task_id, **annotation}) for annotation in task.get("annotations") or []]
     except LabelStudioError as exc:
-        log.warning("task %d is left as it is: %s", number, exc)
+        log.warning("task %d is left unchanged: %s", task_id, exc)
         return None
 
 
 def _shows(page: Iterable[Task]) -> dict[int, str]:
     """The detection that each task's own data names."""
     claims = ((int(task["id"]), (task.get("data") or {}).get("detection_id")) for task in page)
-    return {number: claim for number, claim in claims if isinstance(claim, str)}
+    return {task_id: claim for task_id, claim in claims if isinstance(claim, str)}
 
 
 def _by_task(states: Iterable[LatestRevision]) -> dict[int, list[LatestRevision]]:
-    found: dict[int, list[LatestRevision]] = defaultdict(list)
+    by_task: dict[int, list[LatestRevision]] = defaultdict(list)
     for state in states:
         if state.annotation.task_id is not None:
-            found[state.annotation.task_id].append(state)
-    return found
+            by_task[state.annotation.task_id].append(state)
+    return by_task
 
 
-def _told(one: Annotation) -> tuple[object, ...]:
-    """What tells one state from another where no unique id is told."""
-    return one.id, one.updated_at, one.verdict, one.choice, one.ground_truth
+def _listed_key(annotation: Annotation) -> tuple[object, ...]:
+    """What identifies a revision in the list of tasks, which leaves out unique ids."""
+    return (
+        annotation.id,
+        annotation.updated_at,
+        annotation.verdict,
+        annotation.choice,
+        annotation.ground_truth,
+    )
 
 
-def _stored(state: LatestRevision, names: Mapping[int, str]) -> tuple[object, ...]:
-    one = state.annotation
-    choice = None if one.label is None else names[one.label]
-    return one.annotation_id, one.annotated_at, one.verdict, choice, one.ground_truth
+def _stored_key(state: LatestRevision, names: Mapping[int, str]) -> tuple[object, ...]:
+    """The `_listed_key` of a stored state."""
+    annotation = state.annotation
+    choice = None if annotation.label is None else names[annotation.label]
+    return (
+        annotation.annotation_id,
+        annotation.annotated_at,
+        annotation.verdict,
+        choice,
+        annotation.ground_truth,
+    )

@@ -1,1 +1,1 @@
-"""Labels to model versions and queues: train, predict, audit, accept."""
+"""From labels to versions and queues: train, predict, activate, audit and accept."""

@@ -1,1 +1,1 @@
-"""Reports for whoever runs a project: status, doctor, simulation."""
+"""For operators and project managers: status, doctor and simulation."""

@@ -40,7 +40,10 @@ class _Stored:
 
 
 def examine(settings: Settings) -> Iterator[CheckResult]:
-    """Yield each result as it comes. `settings` carry every secret (`Settings.with_secrets`)."""
+    """The results, one after another. `settings` must hold every secret (`Settings.with_secrets`).
+
+    Takes settings rather than a workspace: the store may be what is broken.
+    """
     yield package_names(packages_distributions(), shadowed_packages())
     yield _packages()
     yield from variables(unknown_variables())

@@ -1,4 +1,4 @@
-"""Everything that is known of how far the work is, read at one moment."""
+"""The state of a workspace, read at one moment."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from pipeline.store import (
 )
 from pipeline.workspace import Workspace
 
-ERRORS = 5  # of each kind that are told
+ERRORS = 5  # newest errors of each kind that are reported
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """The version that a project works with."""
+    """The current version of a project."""
 
     version: str
-    labels: int  # that it learned from; 0 for the covering order before any label
+    labels: int  # that it learned from; 0 for a cold start
     created_at: dt.datetime | None
-    metrics: Mapping[str, Any]  # on what was held out from it; heads.evaluation names them
+    metrics: Mapping[str, Any]  # held-out and audit metrics, as `heads.evaluation` names them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class AcceptedStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectStatus:
-    """One project of Label Studio."""
+    """The state of a Label Studio project."""
 
     id: int
     title: str
@@ -59,22 +59,22 @@ class ProjectStatus:
     published: int  # tasks
     labelled: int
     unsure: int  # people looked and cannot tell
-    skipped: int  # everybody who saw them passed
-    disputed: int  # labels tie: somebody has to settle them
-    audit_labels: int  # of crops drawn at random, that no version learns from
-    audit_waiting: int  # audit crops that nobody has labelled
+    skipped: int  # everybody who looked skipped them
+    disputed: int  # annotators disagree, and none of their annotations is marked as ground truth
+    audit_labels: int  # labelled audit crops
+    audit_waiting: int  # audit crops that wait for a label
     accepted: AcceptedStatus | None  # for the current version
     versions: int  # trained so far
-    model: ModelStatus | None  # None before the first order
+    model: ModelStatus | None  # None before the cold start
     labels_until_training: int
-    queued: int  # runs
-    running: int
+    queued: int  # runs that wait
+    running: int  # runs under way
     synced_at: dt.datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailure:
-    """A run that ended with an error."""
+    """A failed run."""
 
     run: int
     project: int
@@ -85,31 +85,31 @@ class RunFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far everything is. The names of its fields are the keys of `wildloop status --json`."""
+    """The state of a workspace. The names of its fields are the keys of `wildloop status --json`."""
 
     photographs: int  # that could be read
-    failed: Mapping[str, int]  # photographs that could not, by kind of failure
+    failed: Mapping[str, int]  # photographs that could not be read, by kind of failure
     detections: int
     crops: int
     embedded: Mapping[str, int]  # crops, by embedder
     projects: tuple[ProjectStatus, ...]
-    failed_runs: tuple[RunFailure, ...]  # the newest first, a few
-    failed_photographs: tuple[overview.FailedPhoto, ...]  # the newest first, a few
+    failed_runs: tuple[RunFailure, ...]  # the newest, newest first
+    failed_photographs: tuple[overview.FailedPhoto, ...]  # the newest, newest first
 
 
 def status(workspace: Workspace) -> Status:
-    """Read the whole state in one transaction."""
+    """Read the state in one transaction."""
     retrain_every = workspace.settings.retrain_every
     with workspace.database.read() as conn:
         photographs = images.counts(conn)
-        found = detections.counts(conn)
+        boxes = detections.counts(conn)
         return Status(
             photographs=photographs["photographs"],
             failed=photographs["failed"],
-            detections=found["detections"],
-            crops=found["crops"],
+            detections=boxes["detections"],
+            crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
-            projects=tuple(_project(conn, each, retrain_every) for each in projects.all(conn)),
+            projects=tuple(_project(conn, project, retrain_every) for project in projects.all(conn)),
             failed_runs=tuple(
                 RunFailure(
                     run=row.id,

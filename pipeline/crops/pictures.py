@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from pipeline.crops.square import CROP_SIDE, FRAME_SIDE, Square
 from pipeline.files.atomic import atomic_file
-from pipeline.images.photo import PADDING, Photo
-from pipeline.images.squares import CROP_SIDE, FRAME_SIDE, Square
+from pipeline.images.photo import PADDING, REDUCING_GAP, SHRINK, Photo
 from pipeline.records import Box
 
 CROP_QUALITY = 90  # of JPEG
@@ -18,9 +18,6 @@ FRAME_QUALITY = 75
 AMBER = (255, 176, 0)
 # From the box outwards: visible on snow, on leaves and in infrared.
 LINES: tuple[str | tuple[int, int, int], ...] = ("black", AMBER, AMBER, AMBER, "black")
-# A box filter to 1.5 times the size, then Hamming: a third of the time of plain bicubic, and as sharp.
-REDUCING_GAP = 1.5
-SHRINK = Image.Resampling.HAMMING
 
 
 def crop(photo: Photo, area: Square, max_side: int = CROP_SIDE) -> Image.Image:

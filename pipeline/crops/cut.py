@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import images
-from pipeline.images import CONTEXT, CROP_SIDE, Photo
+from pipeline.crops import pictures
+from pipeline.crops.square import CONTEXT, CROP_SIDE, scale_needed, square
+from pipeline.images import Photo
 from pipeline.records import DetectionRecord
 
 
@@ -32,20 +33,19 @@ def cut_crops(
     PhotoError if the pixels are damaged, StoreError if a file cannot be written.
     """
     squares = [
-        (detection, images.square(detection.box, photo.width, photo.height, context))
-        for detection in detections
+        (detection, square(detection.box, photo.width, photo.height, context)) for detection in detections
     ]
     if not squares:
         return []
     areas = [area for _, area in squares]
-    photo.pixels(images.scale_needed(areas, photo.width, photo.height, crop_side=crop_side))
-    thumbnail = images.thumbnail(photo)
+    photo.pixels(scale_needed(areas, photo.width, photo.height, crop_side=crop_side))
+    thumbnail = pictures.thumbnail(photo)
     records = []
     for detection, area in squares:
         crop_path, frame_path = _path("crops", detection.id), _path("frames", detection.id)
-        crop, frame = images.crop(photo, area, crop_side), images.framed(thumbnail, detection.box)
-        images.write_jpeg(crop, data_dir / crop_path, images.CROP_QUALITY)
-        images.write_jpeg(frame, data_dir / frame_path, images.FRAME_QUALITY)
+        crop, frame = pictures.crop(photo, area, crop_side), pictures.framed(thumbnail, detection.box)
+        pictures.write_jpeg(crop, data_dir / crop_path, pictures.CROP_QUALITY)
+        pictures.write_jpeg(frame, data_dir / frame_path, pictures.FRAME_QUALITY)
         records.append(replace(detection, crop_path=crop_path, frame_path=frame_path))
     return records
 
