@@ -8,6 +8,8 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
 from pipeline.render.labelling import queue_state
 from pipeline.render.learning import accept_report
+from pipeline.steps.labelling.refresh import refill
+from pipeline.steps.learning import accept as step
 from pipeline.workspace import open_workspace
 
 _share = click.FloatRange(0.5, 1.0, min_open=True, max_open=True)
@@ -33,9 +35,6 @@ def accept(project: int | None, precision: float, confidence: float, as_json: bo
     target precision, judged by the audit labels. Predictions above it count as labels in exports and leave
     the queue; everything else stays with people.
     """
-    from pipeline.steps.labelling.refresh import refill
-    from pipeline.steps.learning import accept as step
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     report = step.accept(workspace, chosen.id, precision=precision, confidence=confidence)

@@ -9,6 +9,8 @@ from pipeline.cli.output import emit, json_option, note, plain
 from pipeline.render.labelling import queue_state
 from pipeline.render.learning import audit_report
 from pipeline.render.text import count
+from pipeline.steps.labelling.refresh import refill
+from pipeline.steps.learning.audit import draw, judge
 from pipeline.workspace import open_workspace
 
 
@@ -34,9 +36,6 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
     Judged by the audit: crops drawn at random, shown without a suggestion, that no version learns from.
     Every tenth crop of the queue is an audit crop.
     """
-    from pipeline.steps.labelling.refresh import refill
-    from pipeline.steps.learning.audit import draw, judge
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if size is not None:

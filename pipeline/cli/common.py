@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline import jobs
 from pipeline.records import RunKind, RunState
 from pipeline.store import projects
 
@@ -37,8 +38,6 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
 
 def run_now(workspace: Workspace, project_id: int, kind: RunKind, error: type[WildloopError]) -> RunRecord:
     """Carry out a run of `kind` here and wait for it. Raises `error` if it fails."""
-    from pipeline import jobs
-
     logger = logging.getLogger("pipeline.jobs")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # a failure is the error below, and printed once

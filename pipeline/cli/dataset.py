@@ -10,6 +10,7 @@ from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.records import Role
 from pipeline.render.datasets import dataset_report
+from pipeline.steps.datasets import dataset as step
 from pipeline.workspace import open_workspace
 
 COMMANDS = {
@@ -60,8 +61,6 @@ def make(
     Both files are COCO Camera Traps files, and no location is in both. Crops are those labelled by people
     or by the source of their photographs. A second run copies only new crops.
     """
-    from pipeline.steps.datasets import dataset as step
-
     selection = step.Selection(
         roles=tuple(Role) if role == "both" else (Role(role),),
         confidence=confidence,

@@ -9,6 +9,7 @@ import click
 from pipeline.cli.output import emit, json_option
 from pipeline.render.operations import check_result
 from pipeline.settings import Settings
+from pipeline.steps.operations.doctor import examine
 
 
 @click.command()
@@ -18,8 +19,6 @@ def doctor(as_json: bool) -> None:
 
     Exits with status 1 if a check fails; warnings alone exit with 0. Changes nothing.
     """
-    from pipeline.steps.operations.doctor import examine
-
     results = []
     for result in examine(Settings.from_environ().with_secrets()):
         results.append(result)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.output import emit, json_option, note
+from pipeline.embedders import Embedder, load, reload
 from pipeline.render.embedding import embed_report
+from pipeline.steps.embedding import embed as step
 from pipeline.store import embeddings, projects
 from pipeline.workspace import Workspace, open_workspace
-
-if TYPE_CHECKING:
-    from pipeline.embedders import Embedder
 
 
 @click.command()
@@ -35,12 +33,10 @@ def embed(spec: str | None, as_json: bool) -> None:
     \b
       onnx:model.onnx?channels=bgr&mean=103.9,116.8,123.7&std=1&output=embed
     """
-    from pipeline.steps.embedding.embed import embed as embed_crops
-
     workspace = open_workspace()
     reports = []
     for embedder in _embedders(workspace, spec):
-        reports.append(embed_crops(workspace, embedder, progress=True))
+        reports.append(step.embed(workspace, embedder, progress=True))
         note(embed_report(reports[-1]), as_json=as_json)
     if as_json:
         emit(reports, "", as_json=True)
@@ -48,8 +44,6 @@ def embed(spec: str | None, as_json: bool) -> None:
 
 def _embedders(workspace: Workspace, spec: str | None) -> Iterator[Embedder]:
     """The embedder that `spec` names; without it those of the projects, else that of the settings."""
-    from pipeline.embedders import load, reload
-
     data_dir = workspace.data_dir
     with workspace.database.read() as conn:
         used = sorted({project.embedder for project in projects.all(conn)}) if spec is None else []

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, megadetector
 from pipeline.records import Role
 from pipeline.render.datasets import export_basis, export_report
+from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import projects
 from pipeline.workspace import open_workspace
-
-if TYPE_CHECKING:
-    from pipeline.steps.datasets.export import StoreExport
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,8 +88,6 @@ def export() -> None:
 @_export_options
 def csv_command(out: Path, *, as_json: bool, **options: Any) -> None:
     """Write a table: one row for each detection, and one for each photograph without any."""
-    from pipeline.exporters import labels_csv
-
     report = labels_csv.write(out, _source(**options))
     emit(report, export_report(report), as_json=as_json)
 
@@ -100,8 +97,6 @@ def csv_command(out: Path, *, as_json: bool, **options: Any) -> None:
 @_export_options
 def coco_command(out: Path, *, as_json: bool, **options: Any) -> None:
     """Write COCO Camera Traps JSON."""
-    from pipeline.exporters import coco
-
     report = coco.write(out, _source(**options))
     emit(report, export_report(report), as_json=as_json)
 
@@ -111,8 +106,6 @@ def coco_command(out: Path, *, as_json: bool, **options: Any) -> None:
 @_export_options
 def megadetector_command(out: Path, *, as_json: bool, **options: Any) -> None:
     """Write MegaDetector results, format 1.6, with classifications. Opens in Timelapse and AddaxAI."""
-    from pipeline.exporters import megadetector
-
     report = megadetector.write(out, _source(**options))
     emit(report, export_report(report), as_json=as_json)
 
@@ -132,8 +125,6 @@ def detections_csv_command(
     out: Path, axis_order: str, header: bool, *, as_json: bool, **options: Any
 ) -> None:
     """Write boxes without labels, one per row: name, score and four numbers from 0 to 1."""
-    from pipeline.exporters import detections_csv
-
     source = _source(**options)
     report = detections_csv.write(out, source, axis_order=axis_order, header=header)
     emit(report, export_report(report), as_json=as_json)
@@ -169,8 +160,6 @@ def camtrap_dp_command(
 
     The standard requires coordinates and a time zone for every deployment: see `wildloop import deployments`.
     """
-    from pipeline.exporters import camtrap_dp
-
     names = camtrap_dp.read_taxa(taxa) if taxa is not None else None
     source = _source(**options)
     report = camtrap_dp.write(
@@ -181,8 +170,6 @@ def camtrap_dp_command(
 
 def _source(*, project: int | None, role: str, **options: Any) -> StoreExport:
     """The labels to export. Prints to standard error which predictions count."""
-    from pipeline.steps.datasets.export import StoreExport
-
     workspace = open_workspace()
     with workspace.database.read() as conn:
         has_project = bool(projects.all(conn))

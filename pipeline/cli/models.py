@@ -9,6 +9,7 @@ from pipeline.cli.output import emit, json_option, plain
 from pipeline.render.labelling import queue_state
 from pipeline.render.learning import versions
 from pipeline.render.text import lines
+from pipeline.steps.labelling import refresh as step
 from pipeline.store import models as model_store
 from pipeline.workspace import open_workspace
 
@@ -38,12 +39,10 @@ def activate(version: str, as_json: bool) -> None:
     The beginning of a version's name is enough, as in `wildloop activate v3`. If the version belongs to
     another embedder, the project switches to that embedder.
     """
-    from pipeline.steps.labelling.refresh import activate as activate_version
-
     workspace = open_workspace()
     with workspace.database.read() as conn:
         record = model_store.find(conn, version)
-    pushed = activate_version(workspace, record.project_id, record.version)
+    pushed = step.activate(workspace, record.project_id, record.version)
     emit(
         {**plain(record), "push": pushed},
         lines(f"{record.version} is current in project {record.project_id}", queue_state(pushed)),

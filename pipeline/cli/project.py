@@ -8,7 +8,9 @@ import click
 
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.label_studio.species import read_species
 from pipeline.render.text import lines
+from pipeline.steps.labelling.project import create_project, project_embedder
 from pipeline.workspace import open_workspace
 
 COMMANDS = {
@@ -63,9 +65,6 @@ def create(
     Start the backend first (`wildloop serve`): Label Studio calls it before it connects. A second run with
     the same options changes nothing; a longer species list adds the new species.
     """
-    from pipeline.label_studio.species import read_species
-    from pipeline.steps.labelling.project import create_project, project_embedder
-
     listed = read_species(species)
     for remark in listed.notes:
         click.echo(remark, err=True)

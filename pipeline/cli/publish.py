@@ -8,6 +8,9 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option
 from pipeline.render.labelling import publish_report, push_report
 from pipeline.render.text import lines
+from pipeline.steps.labelling import publish as publish_step
+from pipeline.steps.labelling import push as push_step
+from pipeline.steps.labelling.refresh import refresh_published
 from pipeline.workspace import open_workspace
 
 
@@ -19,13 +22,10 @@ def publish(project: int | None, as_json: bool) -> None:
 
     Until a version is trained on labels, the queue covers the whole pool. Run `wildloop embed` first.
     """
-    from pipeline.steps.labelling.publish import publish as publish_crops
-    from pipeline.steps.labelling.refresh import refresh_published
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     client = workspace.label_studio()
-    published = publish_crops(workspace, client, chosen.id, progress=True)
+    published = publish_step.publish(workspace, client, chosen.id, progress=True)
     pushed = refresh_published(workspace, client, chosen.id, published)
     emit(
         {"publish": published, "push": pushed},
@@ -39,9 +39,7 @@ def publish(project: int | None, as_json: bool) -> None:
 @json_option
 def push(project: int | None, as_json: bool) -> None:
     """Send the queue of the current version to Label Studio, unless it is there already."""
-    from pipeline.steps.labelling.push import push as push_queue
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = push_queue(workspace, workspace.label_studio(), chosen.id)
+    report = push_step.push(workspace, workspace.label_studio(), chosen.id)
     emit(report, push_report(report), as_json=as_json)

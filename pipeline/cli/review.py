@@ -8,6 +8,7 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.render.labelling import review_request, suspects
 from pipeline.render.text import count, lines, paragraphs
+from pipeline.steps.labelling import review as step
 from pipeline.workspace import open_workspace
 
 
@@ -33,8 +34,6 @@ def review(project: int | None, limit: int, push: bool, as_json: bool) -> None:
     Each label is compared with the prediction of a head trained on other locations. Quality is the
     probability of the given label, from 0 to 1. Nothing changes without --push.
     """
-    from pipeline.steps.labelling import review as step
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     report = step.review(workspace, chosen.id)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.render.operations import simulation_result
+from pipeline.simulation import npz_file
+from pipeline.steps.operations import simulate as step
+from pipeline.steps.operations.simulate import SimulationResult
 from pipeline.workspace import open_workspace
-
-if TYPE_CHECKING:
-    from pipeline.steps.operations.simulate import SimulationResult
 
 
 @click.command()
@@ -72,9 +72,6 @@ def simulate(
     labelled crops of the project are replayed. A third of the crops, by whole locations, tests each head;
     the strategies choose from the rest.
     """
-    from pipeline.simulation import npz_file
-    from pipeline.steps.operations import simulate as step
-
     if pool is not None and project is not None:
         raise click.UsageError("give POOL.npz or --project, not both")
     compared = step.chosen([name for name in map(str.strip, strategies.split(",")) if name])

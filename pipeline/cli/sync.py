@@ -10,6 +10,7 @@ from pipeline.errors import LabelStudioError
 from pipeline.records import RunKind
 from pipeline.render.labelling import sync_report
 from pipeline.render.text import lines
+from pipeline.steps.labelling.sync import SyncReport, reset_watermark
 from pipeline.workspace import open_workspace
 
 
@@ -19,8 +20,6 @@ from pipeline.workspace import open_workspace
 @json_option
 def sync(project: int | None, full: bool, as_json: bool) -> None:
     """Fetch annotations from Label Studio that its webhooks missed."""
-    from pipeline.steps.labelling.sync import SyncReport, reset_watermark
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if full:

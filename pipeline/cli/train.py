@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from pipeline import jobs
 from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
 from pipeline.errors import ModelError
-from pipeline.records import RunKind
+from pipeline.records import ModelRecord, RunKind
 from pipeline.render.learning import version_metrics
 from pipeline.render.text import count, indented, lines
 from pipeline.store import models
 from pipeline.workspace import open_workspace
-
-if TYPE_CHECKING:
-    from pipeline.records import ModelRecord
 
 
 @click.command()
@@ -32,8 +28,6 @@ def train(project: int | None, now: bool, as_json: bool) -> None:
 
     Before the first label, the queue covers the whole pool. The same labels make no second version.
     """
-    from pipeline import jobs
-
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
     if not now:

@@ -6,6 +6,7 @@ import logging
 
 import click
 
+from pipeline import jobs
 from pipeline.workspace import open_workspace
 
 
@@ -17,7 +18,5 @@ def worker(burst: bool) -> None:
     Takes runs from Redis if REDIS_URL is set, else from the database. You can start several workers; if one
     is killed, another takes over its run.
     """
-    from pipeline import jobs
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     jobs.work(open_workspace(), burst=burst)

@@ -42,11 +42,11 @@ def finetune(
     the project switches to it, as with `wildloop embedding use`. To revert, run `wildloop embedding use` with
     the previous embedder, or `wildloop activate` with a previous version.
     """
-    from pipeline.steps.embedding.finetune import finetune as finetune_embedder
+    from pipeline.steps.embedding import finetune as step  # imports torch
 
     workspace = open_workspace()
     chosen = chosen_project(workspace, project)
-    report = finetune_embedder(
+    report = step.finetune(
         workspace,
         chosen.id,
         name,

@@ -7,6 +7,7 @@ import click
 from pipeline.cli.output import emit, json_option
 from pipeline.render.embedding import trained_embedder
 from pipeline.render.text import paragraphs
+from pipeline.steps.embedding.list import trained_embedders
 from pipeline.workspace import open_workspace
 
 
@@ -14,8 +15,6 @@ from pipeline.workspace import open_workspace
 @json_option
 def list_(as_json: bool) -> None:
     """List the trained embedders: training data, quality, licence and users of each."""
-    from pipeline.steps.embedding.list import trained_embedders
-
     found = trained_embedders(open_workspace())
     text = paragraphs(*map(trained_embedder, found))
     emit(found, text or "No trained embedder yet: `wildloop embedding train` makes one.", as_json=as_json)

@@ -13,6 +13,8 @@ from pipeline.records import Role
 from pipeline.render.embedding import training_report
 from pipeline.render.text import lines
 from pipeline.settings import Settings
+from pipeline.steps.datasets import labelled_crops
+from pipeline.steps.datasets.dataset import Selection
 from pipeline.workspace import open_workspace
 
 
@@ -110,9 +112,7 @@ def train(
     their species best are kept. If training is killed, the same command continues it. Beside the weights
     are log.csv, curves.png and a manifest of the training data.
     """
-    from pipeline.steps.datasets import labelled_crops
-    from pipeline.steps.datasets.dataset import Selection
-    from pipeline.steps.embedding.train import TrainingRequest, train_embedder
+    from pipeline.steps.embedding.train import TrainingRequest, train_embedder  # imports torch
     from pipeline.training.recipe import Recipe
 
     settings = Settings.from_environ()

@@ -8,13 +8,15 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
+from pipeline.embedders import load
 from pipeline.render import embedding as render
 from pipeline.render.labelling import queue_state
+from pipeline.steps.embedding.use import EmbedderChange, use_embedder
+from pipeline.steps.labelling.refresh import push_queue
 from pipeline.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
-    from pipeline.steps.embedding.use import EmbedderChange
 
 
 @click.command()
@@ -41,10 +43,6 @@ def switch(
 
     Returns the change; None if the project uses that embedder already.
     """
-    from pipeline.embedders import load
-    from pipeline.steps.embedding.use import use_embedder
-    from pipeline.steps.labelling.refresh import push_queue
-
     title = f"project {project.id} ({project.title})"
     embedder = load(spec, data_dir=workspace.data_dir)
     change = use_embedder(workspace, embedder, project.id, progress=True)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from importers.detectors import Detector, load_detector
+from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
 from pipeline.cli.output import emit, json_option
 from pipeline.records import Role
 from pipeline.render.importing import import_report
 from pipeline.workspace import Workspace, open_workspace
-
-if TYPE_CHECKING:
-    from importers.detectors import Detector
-    from importers.ingest.report import ImportReport
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -123,11 +121,7 @@ def detector_option(command: Command) -> Command:
 
 def optional_detector(spec: str | None) -> Detector | None:
     """The detector that `--detector` names, if it is given."""
-    if spec is None:
-        return None
-    from importers.detectors import load_detector
-
-    return load_detector(spec)
+    return None if spec is None else load_detector(spec)
 
 
 def run_import(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from importers.sources.detections_csv import import_detections
+from importers.sources.detections_csv.rows import AxisOrder
 from pipeline.cli.imports.common import images_option, import_options, run_import
-
-if TYPE_CHECKING:
-    from importers.sources.detections_csv.rows import AxisOrder
 
 
 @click.command("detections-csv")
