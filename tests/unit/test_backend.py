@@ -26,7 +26,7 @@ from PIL import Image
 
 from backend import external_tasks, trainings
 from backend.app import create_app
-from pipeline import jobs, registry
+from pipeline import jobs, version_files
 from pipeline.embedders import load
 from pipeline.errors import StoreError
 from pipeline.heads import LinearHead
@@ -115,7 +115,7 @@ def activate(workspace: Workspace, version: str = "v1", queue: tuple[PredictionR
         path=f"models/{version}",
         created_at=utc_now(),
     )
-    registry.save(workspace.data_dir, record, head, names={})
+    version_files.save(workspace.data_dir, record, head, names={})
     with workspace.database.write() as conn:
         models.activate(conn, record, queue)
 

@@ -110,10 +110,10 @@ def train(
     their species best are kept. If training is killed, the same command continues it. Beside the weights
     are log.csv, curves.png and a manifest of the training data.
     """
+    from pipeline.embedder_training.recipe import Recipe
     from pipeline.steps.datasets import labelled_crops
     from pipeline.steps.datasets.dataset import Selection
     from pipeline.steps.embedding.train import TrainingRequest, train_embedder
-    from pipeline.training.recipe import Recipe
 
     settings = Settings.from_environ()
     data_dir = settings.data_dir

@@ -10,10 +10,10 @@ import numpy as np
 
 from pipeline import heads
 from pipeline.arrays import Floats, Ints
+from pipeline.current_label import OracleEntry, current_label
 from pipeline.errors import StoreError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import ReviewClient
-from pipeline.oracle import OracleEntry, current_label
 from pipeline.records import Verdict
 from pipeline.steps.labelling.publish import CALL_TASKS, task_data
 from pipeline.steps.labelling.push import push, review_row
