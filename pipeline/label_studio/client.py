@@ -104,7 +104,7 @@ class LabelStudio:
                 f"importing {len(data)} tasks into project {project_id}: Label Studio named {len(ids)} ids",
                 status=201,
                 detail=str(answer),
-                remedy="only the Community edition's answer is understood; run the step again",
+                remedy="only the Community edition's answer is interpreted; run the step again",
             )
         return ids
 
