@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -436,7 +437,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     def say(*words: str) -> str:
         result = CliRunner().invoke(wildloop, words, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        return result.output
+        return result.stdout if "--json" in words else result.output
 
     descriptor = load("descriptor", data_dir=tmp_path).id
     told = say("embedding", "use", "descriptor", "--project", str(PROJECT))
@@ -446,9 +447,13 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     assert "its queue is pushed" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
     assert f"already uses {descriptor}; nothing changed" in say("embedding", "use", "descriptor")
+    assert json.loads(say("embedding", "use", "descriptor", "--json")) is None
     arrive(sqlite_database, tmp_path, 30, 33)
     assert "3 crops embedded" in say("embed")
     assert count(sqlite_database, descriptor) == 33
     assert f"{first.version} is current in project 4" in say("activate", first.version)
     assert server.model_version == first.version
     assert project(sqlite_database).embedder == OLD
+    change = json.loads(say("embedding", "use", "descriptor", "--json"))
+    assert change.keys() == {"former", "embedder", "record", "left", "embedded", "broken"}
+    assert (change["former"], change["embedder"], change["broken"]) == (OLD, descriptor, [])

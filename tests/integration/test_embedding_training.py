@@ -181,6 +181,9 @@ def test_the_same_command_again_trains_nothing(workspace: Workspace) -> None:
     done = invoke(workspace.data_dir, *command(workspace.dataset, "mine"))
     assert done.exit_code == 0, done.exception
     assert "mine was trained before on the same crops" in done.output
+    report = json.loads(invoke(workspace.data_dir, *command(workspace.dataset, "mine"), "--json").stdout)
+    assert report.keys() == {"name", "folder", "existed", "description", "broken"}
+    assert (report["folder"], report["existed"]) == (str(workspace.mine), True)
     assert (workspace.mine / "weights.safetensors").stat().st_mtime_ns == before
 
 

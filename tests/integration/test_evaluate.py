@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,13 +86,27 @@ def test_a_dataset_is_evaluated_to_a_table_a_csv_and_maps(dataset: Path, tmp_pat
         assert str(out / name) in result.output
 
 
+def test_an_evaluation_as_json_has_the_figures_of_each_row(dataset: Path) -> None:
+    result = invoke("embedding", "evaluate", "--dataset", dataset, "--embedder", "descriptor", "--json")
+    assert result.exit_code == 0, result.output
+    outline = json.loads(result.stdout)
+    described = {"dataset", "crops", "species", "held_out_species", "test_crops", "split_by", "left_out"}
+    assert outline.keys() == described | {"rows", "unavailable", "unfair", "broken", "files"}
+    assert (outline["crops"], outline["test_crops"], outline["split_by"]) == (60, 12, "test.json")
+    assert [row["held_out"] for row in outline["rows"]] == ["locations", "species"]
+    for row in outline["rows"]:
+        assert row["recall_at_1"]["low"] <= row["recall_at_1"]["value"] <= row["recall_at_1"]["high"]
+        assert row["probes"].keys() == {"10", "100", "1000"}
+        assert {"embedder", "spec", "dimension", "queries", "judged", "map_at_r", "knn_5"} <= row.keys()
+
+
 def test_a_broken_crop_costs_itself_alone(dataset: Path) -> None:
     (dataset / "fox" / "fox" / "CAM0_0.jpg").write_bytes(b"no photograph")
     (dataset / "jay" / "jay" / "CAM1_1.jpg").unlink()
     result = invoke("embedding", "evaluate", "--dataset", dataset, "--embedder", "descriptor")
     assert result.exit_code == 0, result.output
     assert "58 crops of 4 species" in result.output
-    assert "2 crops could not be read" in result.output
+    assert "2 crops cannot be read, left out:" in result.output
     assert "fox/fox/CAM0_0.jpg: not_an_image" in result.output
     assert "jay/jay/CAM1_1.jpg: missing" in result.output
 
@@ -183,7 +198,7 @@ def test_held_out_species_that_an_embedder_has_learned_are_marked(dataset: Path,
     # Between them they know all four, so that two are held out as ever: fox and jay.
     assert [row["species_learned"] for row in rows.values()] == ["1", "1", "", ""]
     assert f"{rows['most']['embedder']} *" in result.output
-    assert f"* {rows['most']['embedder']} has learned 1 of the 2 held-out species" in result.output
+    assert f"* {rows['most']['embedder']} was trained on 1 of the 2 held-out species" in result.output
     assert all(row["species_learned"] == "" for row in table_of(out, "locations").values())
 
 

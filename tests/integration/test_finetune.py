@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -472,7 +473,7 @@ class Commands:
     def __call__(self, *words: str) -> str:
         result = CliRunner().invoke(wildloop, ["embedding", *words], catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        return result.output
+        return result.stdout if "--json" in words else result.output
 
 
 @pytest.fixture
@@ -528,4 +529,6 @@ def test_a_project_goes_over_to_an_embedder_that_learned_its_species_and_can_go_
     assert say.server.model_version == back.current_model != now.current_model
     again = say(*words)
     assert "new was trained before on " in again
+    report = json.loads(say(*words, "--json"))
+    assert report.keys() == {"training", "former", "judged", "is_better", "change"}
     assert project(project_database) == now

@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import wildloop
+from pipeline.steps.labelling import project
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
+from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import SPECIES, forest, label, populate
 from tests.helpers.photographs import encoded, put, scene
 
@@ -124,6 +126,7 @@ def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path)
     parts = [tmp_path / "set" / f"{split}.json" for split in ("train", "test")]
     combined = run("combine-json", tmp_path / "all.json", *parts)
     assert combined.keys() == {"images", "annotations", "categories", "notes"}
+    assert run("import", "coco", *parts, "--images", tmp_path / "set")["photographs"] == 6
     assert run("embedding", "list") == []
 
 
@@ -186,13 +189,31 @@ def test_label_studio(trained: Json) -> None:
     assert trained("sync").keys() == synced
 
 
+def test_a_project(run: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakeLabelStudio()
+    monkeypatch.setattr(server, "projects", lambda _: [], raising=False)
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
+    monkeypatch.setattr(project, "ensure_project", lambda *_, **__: (7, ["created project 7"]))
+    species = put(tmp_path / "species.txt", b"deer\nfox\n")
+    words = ("--title", "Park", "--species", species, "--embedder", "descriptor")
+    report = run("project", "create", *words)
+    assert report.keys() == {"project", "changes", "url"}
+    assert (report["project"]["id"], report["project"]["title"]) == (7, "Park")
+    assert report["changes"] == ["created project 7"]
+    assert report["url"].endswith("/projects/7/data")
+
+
 def test_simulations(run: Json, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(90) % 3
     np.savez(tmp_path / "pool.npz", E=rng.normal(size=(90, 4)) + 3 * labels[:, None], label=labels)
     words = ("--seeds", "1", "--budget", "30", "--strategies", "random", "--processes", "1")
     result = run("simulate", tmp_path / "pool.npz", "--out", tmp_path / "out", *words)
-    assert result
+    described = {"pool", "crops", "species", "tested_by", "seeds", "budget", "reference", "target"}
+    assert described | {"rows", "files"} <= result.keys()
+    assert [row["strategy"] for row in result["rows"]] == ["random"]
+    assert result["rows"][0]["area"].keys() == {"mean", "low", "high"}
+    assert [Path(file).name for file in result["files"]] == ["curves.csv", "curves.png", "report.html"]
 
 
 def test_the_doctor(run: Json, monkeypatch: pytest.MonkeyPatch) -> None:

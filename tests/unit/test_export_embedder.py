@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def say(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     def command(*words: str) -> str:
         result = CliRunner().invoke(wildloop, ["embedding", *words], catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        return result.output
+        return result.stdout if "--json" in words else result.output
 
     return command
 
@@ -168,6 +169,9 @@ def test_the_command_prints_the_parity_the_spec_and_how_crops_are_scaled(
     assert "on 6 images: cosine at least 1.0" in out or "on 6 images: cosine at least 0.9999" in out
     assert f"--embedder onnx:{tmp_path / 'fish.onnx'}" in out
     assert told in out
+    report = json.loads(say("export", "fish", str(tmp_path / "fish.onnx"), "--json"))
+    assert report["path"] == str(tmp_path / "fish.onnx")
+    assert report.keys() >= {"embedder", "dimension", "images", "cosine", "difference", "spec", "opset"}
 
 
 def test_the_list_tells_what_each_learned_from_and_who_uses_it(
@@ -196,3 +200,9 @@ def test_the_list_tells_what_each_learned_from_and_who_uses_it(
     ]
     assert other.split()[-2:] == ["no", "project"]
     assert torn.startswith("torn: damaged, ")
+    listed = json.loads(say("list", "--json"))
+    assert [sorted(one) for one in listed] == [
+        *[["crops", "id", "manifest", "name", "projects"]] * 2,
+        ["name", "problem"],
+    ]
+    assert listed[0]["projects"][0]["title"] == "Reef"
