@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from backend.external_tasks import ExternalTasks
 from backend.payloads import project_number
-from pipeline import registry
+from pipeline import version_files
 from pipeline.acquisition.measures import margin
 from pipeline.heads import LinearHead
 from pipeline.label_studio.results import choice_result
@@ -149,7 +149,7 @@ class Predictor:
     def _head(self, current: ModelRecord) -> LinearHead:
         head = self._heads.get(current.version)
         if head is None:
-            head = registry.load_head(self._workspace.data_dir, current)
+            head = version_files.load_head(self._workspace.data_dir, current)
             while len(self._heads) >= MAX_HEADS:
                 self._heads.pop(next(iter(self._heads)), None)
             self._heads[current.version] = head

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from joblib import cpu_count
 
+from pipeline.embedder_training.corpus import Corpus, corpus
+from pipeline.embedder_training.reader import Augmented, Batch, batches
+from pipeline.embedder_training.recipe import Recipe
+from pipeline.embedder_training.sampler import Balanced
+from pipeline.embedder_training.starting_weights import SCRATCH, begin
+from pipeline.embedder_training.trainer import Trainer
 from pipeline.embedders.hardware import torch_device
 from pipeline.steps.datasets.labelled_crops import of_folder
-from pipeline.training.corpus import Corpus, corpus
-from pipeline.training.reader import Augmented, Batch, batches
-from pipeline.training.recipe import Recipe
-from pipeline.training.sampler import Balanced
-from pipeline.training.start import SCRATCH, begin
-from pipeline.training.trainer import Trainer
 
 NETWORKS = ("mobilenet_v3_large", "resnet18", "resnet50")
 

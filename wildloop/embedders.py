@@ -14,7 +14,7 @@ from pipeline.steps.embedding.embed import EmbedReport
 from pipeline.steps.embedding.evaluate import EvaluationResult
 from pipeline.steps.embedding.use import EmbedderChange
 from pipeline.workspace import Workspace
-from wildloop._choose import chosen
+from wildloop._default_project import chosen
 
 __all__ = [
     "EmbedReport",

@@ -22,7 +22,7 @@ from pipeline.steps.labelling.refresh import Refresh
 from pipeline.steps.labelling.review import ReviewReport
 from pipeline.steps.labelling.sync import SyncReport
 from pipeline.workspace import Workspace
-from wildloop._choose import chosen
+from wildloop._default_project import chosen
 
 __all__ = [
     "PublishReport",

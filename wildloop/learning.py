@@ -5,7 +5,7 @@ Each function takes the project's id as `project`; without it, the only project 
 
 from __future__ import annotations
 
-from pipeline import registry
+from pipeline import version_files
 from pipeline.heads import LinearHead
 from pipeline.records import ModelRecord
 from pipeline.steps.learning import accept as accept_step
@@ -16,7 +16,7 @@ from pipeline.steps.learning.accept import AcceptReport
 from pipeline.steps.learning.audit import Judgement
 from pipeline.store import models
 from pipeline.workspace import Workspace
-from wildloop._choose import chosen
+from wildloop._default_project import chosen
 
 __all__ = [
     "AcceptReport",
@@ -93,4 +93,4 @@ def load_head(workspace: Workspace, version: str) -> LinearHead:
     """
     with workspace.database.read() as conn:
         record = models.find(conn, version)
-    return registry.load_head(workspace.data_dir, record)
+    return version_files.load_head(workspace.data_dir, record)

@@ -13,7 +13,7 @@ from pipeline.simulation.labelled_pool import labelled_pool as pool_of_arrays
 from pipeline.steps.operations import simulate as step
 from pipeline.steps.operations.simulate import SimulationResult
 from pipeline.workspace import Workspace
-from wildloop._choose import chosen
+from wildloop._default_project import chosen
 
 __all__ = ["LabelledPool", "SimulationResult", "labelled_arrays", "labelled_pool", "simulate"]
 

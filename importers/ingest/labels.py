@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.current_label import CurrentLabel, OracleEntry, current_label
 from pipeline.identity import digest
-from pipeline.oracle import CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     ANIMAL,
     AnnotationRecord,

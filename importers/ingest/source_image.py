@@ -42,7 +42,7 @@ class SourceImage:
     deployment_id: str | None = None
 
 
-def understood(label: SourceLabel) -> SourceLabel | None:
+def interpreted(label: SourceLabel) -> SourceLabel | None:
     """The label with the category that its word means: EMPTY for "blank", none for "unknown".
 
     None if the label says nothing: nobody classified, or it is of a box and names no species. Such a word

@@ -12,7 +12,7 @@ from pathlib import Path
 from importers.detectors import DetectedBox, WholeFrame
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
+from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, interpreted
 from importers.reading.image_root import ImageRoot
 from importers.reading.locations import locator, no_location
 from importers.reading.paths import PHOTO_SUFFIXES, as_text
@@ -104,7 +104,7 @@ def _boxes(source_image: SourceImage) -> tuple[DetectedBox, ...]:
 
 def _crop(source_image: SourceImage) -> SourceImage:
     """The photograph with the whole frame as its one box, which has the labels."""
-    of_box = (understood(replace(label, level=Level.BOX)) for label in source_image.labels)
+    of_box = (interpreted(replace(label, level=Level.BOX)) for label in source_image.labels)
     labels = tuple(label for label in of_box if label is not None and category_name(label.category or ""))
     box = DetectedBox(box=WHOLE_FRAME, confidence=1.0, category=WholeFrame.categories[0], labels=labels)
     return replace(source_image, labels=(), detections=SourceDetections(detector=WholeFrame.id, boxes=(box,)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline import registry
+from pipeline import version_files
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord
 from pipeline.render.learning import estimated, held_out_accuracy
@@ -42,7 +42,7 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
     known = [detection_id for detection_id, label in true.items() if label is not None]
     if not known:
         return Rest(right=0, compared=0)
-    head = registry.load_head(workspace.data_dir, model)
+    head = version_files.load_head(workspace.data_dir, model)
     predicted = head.predict(pool.rows(known))
     right = sum(
         names[int(category)] == true[detection_id]

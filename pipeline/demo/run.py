@@ -71,7 +71,7 @@ def run(options: DemoOptions, say: Say) -> None:
     """
     folder = options.folder.expanduser().resolve()
     with occupied(folder):
-        state = _state(folder, options)
+        state = prepare_state(folder, options)
         with Servers(folder / "logs") as servers:
             _run(folder, state, options, servers, say)
 
@@ -119,7 +119,7 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
         time.sleep(WATCH_SECONDS)
 
 
-def _state(folder: Path, options: DemoOptions) -> DemoState:
+def prepare_state(folder: Path, options: DemoOptions) -> DemoState:
     """The folder's state, changed by the options, with ports that are free now."""
     state = read_state(folder)
     if options.port is not None and not port_is_free(options.port):

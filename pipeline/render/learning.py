@@ -108,8 +108,8 @@ def audit_report(report: Judgement) -> str:
     if estimates.accuracy is None:
         return lines(
             heading,
-            "Nothing can be estimated before the first audit label. Label more of the queue: every tenth crop "
-            "of it is an audit crop.",
+            "Nothing can be estimated before the first audit label. Label more of the queue: every tenth "
+            "crop of it is an audit crop.",
         )
     pooled = report.pooled.accuracy
     by_sequence = pooled if pooled is not None and pooled.value > estimates.accuracy.value else None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.current_label import current_label
 from pipeline.identity import digest
-from pipeline.oracle import current_label
 from pipeline.records import LABEL_STUDIO_SOURCE, Verdict, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new

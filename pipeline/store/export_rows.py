@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from pipeline.oracle import OracleEntry
+from pipeline.current_label import OracleEntry
 from pipeline.records import DetectionRecord, ImageRecord, Role, SourceLabel
 from pipeline.store import detections, image_labels, images, oracle
 from pipeline.store.schema import image

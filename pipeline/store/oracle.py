@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.oracle import CurrentLabel, OracleEntry, current_label
+from pipeline.current_label import CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     LABEL_STUDIO_SOURCE,
     AnnotationRecord,

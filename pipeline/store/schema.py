@@ -180,7 +180,7 @@ task = sa.Table(
     sa.UniqueConstraint("project_id", "task_id"),
 )
 
-# Every state of every annotation. Rows are added, never changed; pipeline.oracle derives current labels.
+# Every state of every annotation. Rows are added, never changed; `pipeline.current_label` reads them.
 oracle = sa.Table(
     "oracle",
     metadata,

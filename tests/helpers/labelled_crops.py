@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.embedder_training.corpus import corpus
+from pipeline.embedder_training.recipe import Recipe
+from pipeline.embedder_training.starting_weights import SCRATCH, begin
+from pipeline.embedder_training.trainer import Trainer
 from pipeline.embedders.network import Projected
 from pipeline.evaluation.dataset_folder import Crop
-from pipeline.training.corpus import corpus
-from pipeline.training.recipe import Recipe
-from pipeline.training.start import SCRATCH, begin
-from pipeline.training.trainer import Trainer
 from tests.helpers.photographs import encoded, put
 
 COLOURS = {"deer": (40, 35, 30), "fox": (220, 80, 30), "frog": (60, 190, 60), "jay": (60, 80, 230)}

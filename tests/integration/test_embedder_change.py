@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline import heads, jobs, registry
+from pipeline import heads, jobs, version_files
 from pipeline.cli import wildloop
 from pipeline.embedders import load
 from pipeline.embedders.embedder import TwoStepEmbedder
@@ -159,7 +159,7 @@ def test_labels_are_learned_in_the_new_vectors_before_the_project_changes(
     assert made.former_record == learned
     assert made.record.parent == learned.version
     assert made.record.metrics["accuracy"] > 0.9
-    assert registry.load_head(tmp_path, made.record).embedder == "coloured"
+    assert version_files.load_head(tmp_path, made.record).embedder == "coloured"
     now = project(pool)
     assert (now.embedder, now.current_model) == ("coloured", made.record.version)
     with pool.read() as conn:
@@ -372,7 +372,7 @@ def test_versions_and_vectors_of_two_embedders_never_meet(
     new = change(pool, tmp_path).record
     assert new is not None
     with pytest.raises(EmbedderError, match="made-up, not of coloured"):
-        registry.load_head(tmp_path, learned).require("coloured", Coloured.dimension)
+        version_files.load_head(tmp_path, learned).require("coloured", Coloured.dimension)
     with pytest.raises(EmbedderChangedError), pool.write() as conn:
         models.activate(conn, learned, [])
     with pytest.raises(EmbedderChangedError):

@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import wildloop
+from pipeline.embedder_training.history import CSV, PICTURE
+from pipeline.embedder_training.state import FILE
 from pipeline.embedders import load
 from pipeline.errors import EmbedderError, WildloopError
-from pipeline.training.history import CSV, PICTURE
-from pipeline.training.state import FILE
 from tests.helpers.labelled_crops import COLOURS, changed, dataset, listed, written
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ OPTIONS = {  # 12 crops of each of 4 species: two batches an epoch
 # The real command line, which saves after every step and stops for ever after the third, in the second epoch.
 STOPPING = """
 import time
-from pipeline.training import state, trainer
+from pipeline.embedder_training import state, trainer
 trainer.SAVE_SECONDS = 0
 write = state.write
 def stopping(folder, saved):
@@ -211,7 +211,9 @@ def test_an_unfinished_training_goes_on_with_its_own_options_only(
     assert str(tmp_path / "trainings" / "mine") in str(error)
     assert "run it with the same ones" in str(error)
 
-    monkeypatch.setattr("pipeline.training.objectives.Objective.forward", fail)  # all steps were taken
+    monkeypatch.setattr(
+        "pipeline.embedder_training.objectives.Objective.forward", fail
+    )  # all steps were taken
     done = invoke(tmp_path, *command(workspace.dataset, "mine", epochs="1"))
     assert done.exit_code == 0, done.exception
     assert "mine is trained" in done.output

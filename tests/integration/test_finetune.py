@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pipeline.cli import wildloop
+from pipeline.embedder_training import state, trainer
 from pipeline.embedders import checkpoint, load, trained
 from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison
@@ -32,7 +33,6 @@ from pipeline.store.database import Database
 from pipeline.store.schema import audit as audit_table
 from pipeline.store.schema import detection as detection_table
 from pipeline.store.schema import image as image_table
-from pipeline.training import state, trainer
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_crops import COLOURS, SMALL, network
 from tests.helpers.labelled_workspace import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipeline import heads, registry
+from pipeline import heads, version_files
 from pipeline.errors import ModelError, StoreError
 from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.push import push
@@ -108,7 +108,7 @@ def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_
     assert [one.score for one in waiting] == sorted(one.score for one in waiting)
     assert all(0 <= one.score < 1 for one in waiting)
     assert not {one.detection_id for one in waiting} & {detection(one) for one in range(30)}
-    assert registry.load_head(tmp_path, record).embedder == record.embedder
+    assert version_files.load_head(tmp_path, record).embedder == record.embedder
 
 
 def test_the_top_of_the_queue_holds_one_crop_of_a_burst(pool: Database, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_training_again_makes_lost_files_again(pool: Database, tmp_path: Path) -
     record = trained(pool, tmp_path)
     (tmp_path / str(record.path) / "head.npz").unlink()
     assert trained(pool, tmp_path) == record
-    assert registry.load_head(tmp_path, record).classes == [1, 2, 3]
+    assert version_files.load_head(tmp_path, record).classes == [1, 2, 3]
 
 
 def test_a_training_that_is_cut_short_after_its_files_were_written_ends_as_one_version(

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from backend.webhook import receive
-from pipeline.oracle import current_label
+from pipeline.current_label import current_label
 from pipeline.records import (
     ProjectRecord,
     Verdict,

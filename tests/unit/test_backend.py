@@ -26,9 +26,9 @@ from PIL import Image
 
 from backend import external_tasks, trainings
 from backend.app import create_app
-from pipeline import jobs, registry
+from pipeline import jobs, version_files
 from pipeline.embedders import load
-from pipeline.errors import StoreError
+from pipeline.errors import LabelStudioError, StoreError
 from pipeline.heads import LinearHead
 from pipeline.records import (
     ModelRecord,
@@ -115,7 +115,7 @@ def activate(workspace: Workspace, version: str = "v1", queue: tuple[PredictionR
         path=f"models/{version}",
         created_at=utc_now(),
     )
-    registry.save(workspace.data_dir, record, head, names={})
+    version_files.save(workspace.data_dir, record, head, names={})
     with workspace.database.write() as conn:
         models.activate(conn, record, queue)
 
@@ -294,13 +294,30 @@ def test_an_unknown_photograph_is_embedded_once_and_gets_a_prediction(
     assert predict(client, unknown)[0] == answer
 
 
-def test_a_file_outside_the_data_folder_is_not_read_from_disk(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_file_outside_the_data_folder_is_not_read_from_disk(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outside = photograph(tmp_path / "secret.jpg")
     photograph(workspace.data_dir / "in.jpg")
-    below = external_tasks._below
-    assert below(workspace.data_dir, "/data/local-files/?d=in.jpg") is not None
-    for named in ["secret.jpg", "../secret.jpg", str(outside), "data/../secret.jpg", "", "%00"]:
-        assert below(workspace.data_dir, f"/data/local-files/?d={named}") is None
+    asked: list[str] = []
+
+    class Client:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def content(self, path: str, *, limit: int) -> bytes:
+            asked.append(path)
+            raise LabelStudioError(f"fetching {path}: 404")
+
+    monkeypatch.setattr(external_tasks, "LabelStudio", Client)
+    activate(workspace)
+    names = ["in.jpg", "secret.jpg", "../secret.jpg", str(outside), "data/../secret.jpg", "", "%00"]
+    urls = [f"/data/local-files/?d={name}" for name in names]
+    answers = predict(
+        create_app(workspace).test_client(), *[task(50 + at, crop=url) for at, url in enumerate(urls)]
+    )
+    assert [bool(answer["result"]) for answer in answers] == [True, *[False] * 6]
+    assert asked == urls[1:]  # Label Studio decides whether the rest is there
 
 
 def test_files_of_label_studio_are_fetched_with_the_token_and_others_without(

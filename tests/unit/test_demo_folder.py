@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pipeline.cli.demo import demo
 from pipeline.demo.folder import STATE, DemoError, fresh_state, occupied, read_state, write_state
-from pipeline.demo.run import DemoOptions, _state
+from pipeline.demo.run import DemoOptions, prepare_state
 
 
 def test_a_state_comes_back_as_it_was_written_and_is_private(tmp_path: Path) -> None:
@@ -41,16 +41,16 @@ def test_only_one_demo_at_a_time_runs_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_second_start_keeps_login_photographs_and_embedder(tmp_path: Path) -> None:
-    first = _state(tmp_path, DemoOptions(folder=tmp_path, photos=tmp_path, embedder="descriptor"))
-    second = _state(tmp_path, DemoOptions(folder=tmp_path))
+    first = prepare_state(tmp_path, DemoOptions(folder=tmp_path, photos=tmp_path, embedder="descriptor"))
+    second = prepare_state(tmp_path, DemoOptions(folder=tmp_path))
     assert second == first
     assert second.label_studio_port != second.backend_port
 
 
 def test_other_photographs_leave_behind_what_belonged_to_the_former(tmp_path: Path) -> None:
     options = DemoOptions(folder=tmp_path, photos=tmp_path, truth=tmp_path / "t.csv", embedder="descriptor")
-    first = _state(tmp_path, options)
-    second = _state(tmp_path, DemoOptions(folder=tmp_path, photos=tmp_path / "others"))
+    first = prepare_state(tmp_path, options)
+    second = prepare_state(tmp_path, DemoOptions(folder=tmp_path, photos=tmp_path / "others"))
     assert (second.token, second.truth, second.embedder) == (first.token, None, None)
 
 

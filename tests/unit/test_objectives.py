@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pipeline.embedder_training.objectives import Objective
+from pipeline.embedder_training.recipe import LOSSES, Recipe
+from pipeline.embedder_training.trainer import rate_at
 from pipeline.errors import EmbedderError
-from pipeline.training.objectives import Objective
-from pipeline.training.recipe import LOSSES, Recipe
-from pipeline.training.trainer import rate_at
 
 
 def objective(loss: str) -> tuple[Objective, torch.Tensor]:

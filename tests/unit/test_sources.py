@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importers.ingest import sequences
-from importers.ingest.report import ImportReport
+from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import ImageRoot
 from importers.reading.locations import by_folder, by_pattern
@@ -359,6 +359,19 @@ def test_the_version_may_be_a_number(tmp_path: Path) -> None:
     assert (
         len(read(results(tmp_path / "md.json", [{"file": "a.jpg", "detections": []}], 1.1), tmp_path)[0]) == 1
     )
+
+
+# Notes
+
+
+def test_every_note_has_a_stable_kind_and_a_sentence_of_its_own() -> None:
+    assert all(note.value == note.name.lower() for note in Note)
+    sentences = [note.sentence for note in Note]
+    assert all(sentences)
+    assert len(set(sentences)) == len(sentences)
+    report = ImportReport(source="set.json")
+    report.notes[Note.NO_INFO] += 2
+    assert "2 files without `info`" in str(report)
 
 
 # Options

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.embedder_training import forward, validation
+from pipeline.embedder_training.corpus import corpus
+from pipeline.embedder_training.trainer import Trainer
 from pipeline.embedders import load
 from pipeline.embedders.checkpoint import save
 from pipeline.embedders.network import Projected
@@ -18,9 +21,6 @@ from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.evaluation.retrieval import Retrieval, Rows, retrieval
 from pipeline.images import Photo, read_file
-from pipeline.training import forward, validation
-from pipeline.training.corpus import corpus
-from pipeline.training.trainer import Trainer
 from tests.helpers.labelled_crops import SMALL, listed, network, trainer, written
 
 ONE = replace(SMALL, epochs=1)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from pipeline.embedder_training.augmentation import Infrared, MotionBlur
+from pipeline.embedder_training.corpus import JUDGED, Corpus, corpus
+from pipeline.embedder_training.reader import Augmented, Read, batches
+from pipeline.embedder_training.sampler import Balanced
 from pipeline.errors import SourceError
-from pipeline.training.augmentation import Infrared, MotionBlur
-from pipeline.training.corpus import JUDGED, Corpus, corpus
-from pipeline.training.reader import Augmented, Read, batches
-from pipeline.training.sampler import Balanced
 from tests.helpers.labelled_crops import SMALL, changed, listed, written
 
 NOWHERE = Path("nowhere")

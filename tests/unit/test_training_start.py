@@ -10,12 +10,12 @@ import pytest
 import torch
 from torchvision import models
 
+from pipeline.embedder_training.recipe import Recipe
+from pipeline.embedder_training.starting_weights import begin
 from pipeline.embedders.checkpoint import save
 from pipeline.embedders.network import Projected, backbone
 from pipeline.embedders.torchvision import WeightsUnavailableError
 from pipeline.errors import EmbedderError
-from pipeline.training.recipe import Recipe
-from pipeline.training.start import begin
 from tests.helpers.labelled_crops import SMALL, network
 
 

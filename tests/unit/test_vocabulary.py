@@ -9,7 +9,7 @@ import pytest
 
 from importers.detectors.categories import to_categories
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import understood
+from importers.ingest.source_image import interpreted
 from importers.reading.image_root import ImageRoot
 from importers.sources import coco
 from importers.sources.emammal import manifest
@@ -64,17 +64,17 @@ def given(category: str | None, level: Level) -> SourceLabel:
 
 def test_a_box_of_no_species_needs_no_label_and_a_photograph_of_one_is_not_empty() -> None:
     for word in [*ANIMALS, *UNKNOWN, *UNCLASSIFIED]:
-        assert understood(given(word, Level.BOX)) is None
+        assert interpreted(given(word, Level.BOX)) is None
     for level in (Level.IMAGE, Level.SEQUENCE):
         for word in ANIMALS:
-            label = understood(given(word, level))
+            label = interpreted(given(word, level))
             assert label == SourceLabel(
                 category=None, source="s", level=level, details={"observationType": "animal"}
             )
-        assert [understood(given(word, level)) for word in UNKNOWN] == [given(None, level)] * len(UNKNOWN)
-        assert {understood(given(word, level)) for word in UNCLASSIFIED} == {None}
-    assert understood(given("NONE", Level.BOX)) == given("empty", Level.BOX)
-    assert understood(given("Red Fox", Level.BOX)) == given("Red Fox", Level.BOX)
+        assert [interpreted(given(word, level)) for word in UNKNOWN] == [given(None, level)] * len(UNKNOWN)
+        assert {interpreted(given(word, level)) for word in UNCLASSIFIED} == {None}
+    assert interpreted(given("NONE", Level.BOX)) == given("empty", Level.BOX)
+    assert interpreted(given("Red Fox", Level.BOX)) == given("Red Fox", Level.BOX)
 
 
 @pytest.mark.parametrize("word", BLANK)

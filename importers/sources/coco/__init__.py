@@ -17,7 +17,7 @@ from importers.detectors import DetectedBox, Detector
 from importers.detectors.categories import to_categories
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, understood
+from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, interpreted
 from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
@@ -193,7 +193,7 @@ class _Reader:
         key = (annotation.category, level, annotation.individuals)
         if key in self._labels and not annotation.weak:
             return self._labels[key]
-        label = understood(
+        label = interpreted(
             SourceLabel(
                 category=annotation.category,
                 source=self._source,

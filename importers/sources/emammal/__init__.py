@@ -17,7 +17,7 @@ from tqdm import tqdm
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceImage, understood
+from importers.ingest.source_image import ImportOptions, SourceImage, interpreted
 from importers.reading.image_root import is_outside
 from importers.reading.locations import no_location
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
@@ -207,7 +207,7 @@ def _frames(
     """The photographs of a sequence. `listed` are the files of the folder, `seen` the names used so far."""
     source = f"emammal:project{deployment.project}"
     words = (SourceLabel(category=name, source=source, level=Level.SEQUENCE) for name in sequence.species)
-    labels = tuple(dict.fromkeys(label for label in map(understood, words) if label is not None))
+    labels = tuple(dict.fromkeys(label for label in map(interpreted, words) if label is not None))
     named = []
     for frame in manifests.in_order(sequence.frames):
         source_name = frame.file_name.replace("\\", "/")

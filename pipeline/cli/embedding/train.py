@@ -112,8 +112,8 @@ def train(
     their species best are kept. If training is killed, the same command continues it. Beside the weights
     are log.csv, curves.png and a manifest of the training data.
     """
+    from pipeline.embedder_training.recipe import Recipe
     from pipeline.steps.embedding.train import TrainingRequest, train_embedder  # imports torch
-    from pipeline.training.recipe import Recipe
 
     settings = Settings.from_environ()
     data_dir = settings.data_dir

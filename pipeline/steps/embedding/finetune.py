@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from pipeline import heads
 from pipeline.arrays import numbered
+from pipeline.embedder_training import state
+from pipeline.embedder_training.recipe import Recipe
 from pipeline.embedders import Embedder, checkpoint, load, reload, trained
 from pipeline.errors import EmbedderError, SourceError
 from pipeline.evaluation.comparison import Comparison, compare
@@ -27,8 +29,6 @@ from pipeline.steps.embedding.crop_vectors import crop_vectors
 from pipeline.steps.embedding.target_labels import TargetLabels, target_labels
 from pipeline.steps.embedding.train import EmbedderTraining, TrainingRequest, train_embedder
 from pipeline.store import categories, embeddings, projects
-from pipeline.training import state
-from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace
 
 SURE = 0.9  # share of bootstrap draws in which the new embedder must be better

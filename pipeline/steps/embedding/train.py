@@ -15,17 +15,17 @@ import torchvision
 from joblib import cpu_count
 
 from pipeline import __version__
+from pipeline.embedder_training import history, state
+from pipeline.embedder_training.corpus import Corpus, corpus
+from pipeline.embedder_training.recipe import FRESH_RATE, TUNING_RATE, Recipe
+from pipeline.embedder_training.starting_weights import AUTO, PUBLISHED, SCRATCH, Start, begin
+from pipeline.embedder_training.trainer import Trained, Trainer
 from pipeline.embedders import checkpoint, trained
 from pipeline.errors import EmbedderError
 from pipeline.evaluation.dataset_folder import Crop
 from pipeline.files.atomic import atomic_folder
 from pipeline.identity import json_digest
 from pipeline.records import utc_now
-from pipeline.training import history, state
-from pipeline.training.corpus import Corpus, corpus
-from pipeline.training.recipe import FRESH_RATE, TUNING_RATE, Recipe
-from pipeline.training.start import AUTO, PUBLISHED, SCRATCH, Start, begin
-from pipeline.training.trainer import Trained, Trainer
 
 LICENCE = "not stated: that of the photographs and of the starting weights"
 

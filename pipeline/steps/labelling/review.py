@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from pipeline import heads
 from pipeline.arrays import Floats, Ints
+from pipeline.current_label import OracleEntry, current_label
 from pipeline.errors import StoreError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import ReviewClient
-from pipeline.oracle import OracleEntry, current_label
 from pipeline.records import Verdict
 from pipeline.steps.labelling.publish import CALL_TASKS, task_data
 from pipeline.steps.labelling.push import push, review_row
@@ -76,16 +76,7 @@ def review(workspace: Workspace, project_id: int) -> ReviewReport:
     suspects: list[Suspect] = []
     if crops.ids:
         fitted = heads.fit(crops.examples(), embedder=project.embedder)
-        if fitted.held_out is not None:
-            column = {category: place for place, category in enumerate(fitted.head.classes)}
-            labels = np.array([column[crops.labels[crop]] for crop in crops.ids], np.intp)
-            rows = [
-                row
-                for row in suspicious(fitted.held_out, labels)
-                if (crops.ids[row], crops.labels[crops.ids[row]]) not in requested
-            ]
-            predicted = [fitted.head.classes[int(fitted.held_out[row].argmax())] for row in rows]
-            suspects = _suspects(workspace, project_id, crops, rows, predicted, fitted.held_out, labels)
+        suspects = _suspects(workspace, project_id, crops, fitted, requested)
     return ReviewReport(suspects=tuple(suspects), labels=len(crops.ids), waiting=waiting)
 
 
@@ -156,33 +147,39 @@ def _suspects(
     workspace: Workspace,
     project_id: int,
     crops: TrainingSet,
-    rows: Sequence[int],
-    predicted: Sequence[int],
-    held_out: Floats,
-    labels: Ints,
+    fitted: heads.Fitted,
+    requested: Set[tuple[str, int]],
 ) -> list[Suspect]:
-    """The suspects of these rows, in their order, without labels that are marked as ground truth."""
-    ids = [crops.ids[row] for row in rows]
+    """The labels that look wrong, worst first, without those that `review` leaves out.
+
+    `requested` are the detections and labels whose review was requested before.
+    """
+    if fitted.held_out is None:
+        return []
+    column = {category: place for place, category in enumerate(fitted.head.classes)}
+    labels = np.array([column[crops.labels[crop]] for crop in crops.ids], np.intp)
+    rows = {crops.ids[row]: row for row in suspicious(fitted.held_out, labels)}
+    rows = {crop: row for crop, row in rows.items() if (crop, crops.labels[crop]) not in requested}
     with workspace.database.read() as conn:
-        histories = oracle.histories(conn, ids)
-        task_of = tasks.by_detection(conn, project_id, ids)
-        file_names = detections.file_names(conn, ids)
+        histories = oracle.histories(conn, rows)
+        task_of = tasks.by_detection(conn, project_id, rows)
+        file_names = detections.file_names(conn, rows)
     suspects = []
-    for row, detection_id, category in zip(rows, ids, predicted, strict=True):
-        if _is_ground_truth(histories[detection_id]):
+    for crop, row in rows.items():
+        if _is_ground_truth(histories[crop]):
             continue
-        label = current_label(histories[detection_id])
+        label, probabilities = current_label(histories[crop]), fitted.held_out[row]
         suspects.append(
             Suspect(
-                detection_id=detection_id,
-                file_name=file_names[detection_id],
-                task_id=task_of.get(detection_id),
-                label=crops.labels[detection_id],
-                label_name=crops.names[crops.labels[detection_id]],
+                detection_id=crop,
+                file_name=file_names[crop],
+                task_id=task_of.get(crop),
+                label=crops.labels[crop],
+                label_name=crops.names[crops.labels[crop]],
                 labelled_by=label.by or ((label.source,) if label.source else ()),
-                predicted=crops.names[category],
-                probability=float(held_out[row].max()),
-                quality=float(held_out[row, labels[row]]),
+                predicted=crops.names[fitted.head.classes[int(probabilities.argmax())]],
+                probability=float(probabilities.max()),
+                quality=float(probabilities[labels[row]]),
             )
         )
     return suspects

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline import registry
+from pipeline import version_files
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord
 from pipeline.steps.learning.pool_state import read_pool_state
@@ -54,8 +54,8 @@ def _prepare(workspace: Workspace, project_id: int, version: str) -> PreparedVer
     pool = workspace.pool(record.embedder)
     head, learned = None, []
     if record.path is not None:
-        head = registry.load_head(workspace.data_dir, record)
+        head = version_files.load_head(workspace.data_dir, record)
         head.require(record.embedder, pool.vectors.shape[1])
-        learned = registry.learned(workspace.data_dir, record)
+        learned = version_files.learned(workspace.data_dir, record)
     state = read_pool_state(workspace, pool, project_id)
     return PreparedVersion(record=record, queue=build_queue(workspace, state, version, head, learned))

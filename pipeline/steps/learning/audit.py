@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from pipeline import registry, stopping
+from pipeline import stopping, version_files
 from pipeline.acquisition.audit import EVERY
 from pipeline.arrays import Ints
 from pipeline.errors import ModelError
@@ -78,7 +78,7 @@ def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> J
         waiting = len(candidates.waiting_ids(conn, project_id))
         names = categories.names(conn)
         versions = models.all(conn, project_id)
-    head = registry.load_head(workspace.data_dir, current)
+    head = version_files.load_head(workspace.data_dir, current)
     alone, together = _predictions(head, pool, audit), _pooled_predictions(head, pool, audit, sequence_of)
     return Judgement(
         version=current.version,
@@ -165,5 +165,5 @@ def _heads(
     for record in versions:
         if record.path is not None and record.embedder == embedder:
             with suppress(ModelError):
-                heads.append((record.labels, registry.load_head(workspace.data_dir, record)))
+                heads.append((record.labels, version_files.load_head(workspace.data_dir, record)))
     return heads

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import registry
+from pipeline import version_files
 from pipeline.acquisition.novelty import NoveltyDetector
 from pipeline.arrays import BLOCK, Ints
 from pipeline.heads import LinearHead
@@ -62,8 +62,8 @@ def load_version(workspace: Workspace, record: ModelRecord) -> LoadedVersion:
     return LoadedVersion(
         record=record,
         pool=pool,
-        head=registry.load_head(workspace.data_dir, record),
-        novelty=novelty_detector(workspace, pool, registry.learned(workspace.data_dir, record)),
+        head=version_files.load_head(workspace.data_dir, record),
+        novelty=novelty_detector(workspace, pool, version_files.learned(workspace.data_dir, record)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline import heads, registry
+from pipeline import heads, version_files
 from pipeline.errors import ModelError
 from pipeline.identity import json_digest
 from pipeline.records import ModelRecord, ProjectRecord, Role, utc_now
@@ -113,7 +113,7 @@ def _stored_version(workspace: Workspace, inputs: _Inputs) -> tuple[ModelRecord,
     if inputs.stored is None:
         return None
     try:
-        return inputs.stored, registry.load_head(workspace.data_dir, inputs.stored)
+        return inputs.stored, version_files.load_head(workspace.data_dir, inputs.stored)
     except ModelError as exc:
         log.warning("%s is trained again: %s", inputs.stored.version, exc)
         return None
@@ -144,5 +144,5 @@ def _new_version(workspace: Workspace, inputs: _Inputs) -> tuple[ModelRecord, he
             },
             created_at=utc_now(),
         )
-    registry.save(workspace.data_dir, record, fitted.head, names=crops.names, learned=crops.ids)
+    version_files.save(workspace.data_dir, record, fitted.head, names=crops.names, learned=crops.ids)
     return record, fitted.head

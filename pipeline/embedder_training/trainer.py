@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pipeline.embedder_training import history, state
+from pipeline.embedder_training.corpus import Corpus
+from pipeline.embedder_training.forward import Forward
+from pipeline.embedder_training.history import Epoch
+from pipeline.embedder_training.objectives import Objective
+from pipeline.embedder_training.reader import Augmented, Batch, batches
+from pipeline.embedder_training.recipe import Recipe
+from pipeline.embedder_training.sampler import Balanced
+from pipeline.embedder_training.validation import validate
 from pipeline.embedders.network import Projected
 from pipeline.errors import EmbedderError
-from pipeline.training import history, state
-from pipeline.training.corpus import Corpus
-from pipeline.training.forward import Forward
-from pipeline.training.history import Epoch
-from pipeline.training.objectives import Objective
-from pipeline.training.reader import Augmented, Batch, batches
-from pipeline.training.recipe import Recipe
-from pipeline.training.sampler import Balanced
-from pipeline.training.validation import validate
 
 SAVE_SECONDS = 120.0  # between two saved states within an epoch
 LOSS_RATE = 10.0  # learning rate of the loss's own parameters, as a multiple of the network's

@@ -6,7 +6,7 @@ import torch
 from pytorch_metric_learning import losses, miners
 from torch import nn
 
-from pipeline.training.recipe import Recipe
+from pipeline.embedder_training.recipe import Recipe
 
 TEMPERATURE = 0.1  # of the two losses that have one
 TRIPLET_MARGIN = 0.2

@@ -8,8 +8,8 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from pipeline.arrays import Ints
-from pipeline.training.corpus import Corpus, by_species
-from pipeline.training.recipe import Recipe
+from pipeline.embedder_training.corpus import Corpus, by_species
+from pipeline.embedder_training.recipe import Recipe
 
 # Species are drawn in proportion to the square root of their crops (Mahajan et al., arXiv 1805.00932): often
 # enough to learn rare ones, and not so often that their few crops are memorised.

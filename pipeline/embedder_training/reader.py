@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.embedder_training.augmentation import LEAST_AREA, augmentation
+from pipeline.embedder_training.corpus import Corpus
+from pipeline.embedder_training.recipe import Recipe
+from pipeline.embedder_training.sampler import Draw
 from pipeline.embedders.preprocessing import SPARE
 from pipeline.errors import EmbedderError, PhotoError
 from pipeline.images import Photo, read_file
-from pipeline.training.augmentation import LEAST_AREA, augmentation
-from pipeline.training.corpus import Corpus
-from pipeline.training.recipe import Recipe
-from pipeline.training.sampler import Draw
 
 Read = tuple[int, torch.Tensor | str]  # a row, and its pixels or why they cannot be read
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pipeline.embedder_training.corpus import Corpus
+from pipeline.embedder_training.forward import Forward
+from pipeline.embedder_training.reader import Plain, batches
+from pipeline.embedder_training.recipe import Recipe
 from pipeline.errors import EmbedderError
 from pipeline.evaluation.retrieval import Rows, retrieval
-from pipeline.training.corpus import Corpus
-from pipeline.training.forward import Forward
-from pipeline.training.reader import Plain, batches
-from pipeline.training.recipe import Recipe
 
 BATCH = 64
 

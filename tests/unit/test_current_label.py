@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.oracle import CurrentLabel, OracleEntry, current_label
+from pipeline.current_label import CurrentLabel, OracleEntry, current_label
 from pipeline.records import Verdict
 
 DEER, FOX, HARE = 1, 2, 3

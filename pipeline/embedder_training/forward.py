@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from pipeline.embedder_training.reader import Batch
+from pipeline.embedder_training.recipe import MEAN, STD
 from pipeline.embedders.hardware import has_fast_bfloat16, limit_torch_threads, torch_device
 from pipeline.embedders.network import Projected
-from pipeline.training.reader import Batch
-from pipeline.training.recipe import MEAN, STD
 
 
 class Forward:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
+from pipeline.embedder_training.recipe import Recipe
 from pipeline.embedders import checkpoint, trained
 from pipeline.embedders.network import Projected, backbone, behead
 from pipeline.embedders.spec import TRAINED, parse
 from pipeline.embedders.torchvision import WeightsUnavailableError, published
 from pipeline.errors import EmbedderError
-from pipeline.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
