@@ -175,7 +175,7 @@ def test_ten_labels_made_while_the_backend_is_down_are_brought_in_by_sync(here: 
         said = here.wildloop("sync")
         assert here.oracle_says() == here.label_studio_says()
         assert "13 changes recorded" in said
-        assert "1 tasks were deleted" in said
+        assert "1  task deleted in Label Studio" in said
         assert "0 changes recorded" in here.wildloop("sync", "--full")
     finally:
         here.serve()

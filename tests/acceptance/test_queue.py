@@ -205,8 +205,8 @@ def test_audit_crops_that_are_asked_for_come_before_the_queue_and_no_version_lea
     assert tenth not in before
 
     said = installation.wildloop("audit", "--size", "3")
-    assert "3 audit crops drawn; they come before the queue" in said
-    assert "judged by 1 audit labels (4 audit crops still wait)" in said
+    assert "3 audit crops drawn; they are first in the queue" in said
+    assert "judged by 1 audit label (4 audit crops still to be labelled)" in said
     asked = park.audit().requested
     assert len(asked) == 3
 
@@ -226,8 +226,8 @@ def test_audit_crops_that_are_asked_for_come_before_the_queue_and_no_version_lea
     assert [read_verdict(each["result"], False)[1] for each in task["predictions"]] == [queue[fourth]]
 
     installation.wildloop("sync")
-    assert "knew these labels already" in installation.wildloop("train")
-    assert "judged by 4 audit labels (1 audit crops still wait)" in installation.wildloop("audit")
+    assert "is unchanged: no new labels" in installation.wildloop("train")
+    assert "judged by 4 audit labels (1 audit crop still to be labelled)" in installation.wildloop("audit")
 
 
 def test_an_audit_crop_has_no_species_chosen_and_the_next_of_the_queue_the_predicted_one(

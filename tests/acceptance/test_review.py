@@ -72,12 +72,12 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     assert forest.label(MISTAKEN) == truth(MISTAKEN + 1)
 
     said = installation.wildloop("review")
-    assert "1 of 30 labels look wrong" in said
+    assert "1 of 30 labels looks wrong" in said
     assert crop(MISTAKEN) in said
     assert forest.client.task_count(forest.id) == LABELLED + WAITING  # nothing was changed
 
     said = installation.wildloop("review", "--push")
-    assert "1 labels put before people again; 1 now wait for a second look" in said
+    assert "1 label queued for a second look; 1 waiting now" in said
     served = forest.next_task()
     assert served["data"]["detection_id"] == crop(MISTAKEN)
     assert served["id"] != forest.task_of[crop(MISTAKEN)]
@@ -89,12 +89,12 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     assert {one["model_version"] for one in again["predictions"]} == {"v2"}
 
     said = installation.wildloop("review", "--push")
-    assert "0 labels put before people again; 1 now wait" in said
+    assert "0 labels queued for a second look; 1 waiting now" in said
     assert "0 crops published" in installation.wildloop("publish")
     assert forest.client.task_count(forest.id) == LABELLED + WAITING + 1
 
     forest.annotate(served["id"], truth(MISTAKEN))
-    assert "1 changes recorded" in installation.wildloop("sync")
+    assert "1 change recorded" in installation.wildloop("sync")
     assert forest.label(MISTAKEN) == truth(MISTAKEN)
     with forest.database.read() as conn:
         assert reviews.unanswered(conn, forest.id) == []
