@@ -12,7 +12,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -53,8 +54,7 @@ GARBAGE = 500_000  # objects created between two garbage collections
 IN_FLIGHT = 4  # photographs queued for each thread
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Photograph:
+class _Photograph(NamedTuple):
     """One photograph of the source, with what the store has of the file at its path."""
 
     source: SourceImage
@@ -65,8 +65,7 @@ class _Photograph:
     failures: Sequence[str]  # ids of earlier failures
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Boxes:
+class _Boxes(NamedTuple):
     """The boxes of a photograph that reach the threshold, by whether their category is kept."""
 
     kept: Sequence[DetectedBox]
