@@ -1,6 +1,6 @@
-"""Ingests the photographs of a source: reads, detects, cuts and records them in batches, resumable.
+"""Ingests the photographs of a source in batches, resumable.
 
-Threads read, detect and cut; one more thread writes to the store, in the order of the source. Crop files
+Threads scan photographs; one more thread writes to the store, in the order of the source. Crop files
 are written before the rows that name them, so an interrupted import leaves nothing incomplete: what was
 not committed is repeated into the same files.
 """
@@ -9,38 +9,22 @@ from __future__ import annotations
 
 import gc
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 
 from joblib import cpu_count
 from tqdm import tqdm
 
-from importers.detectors import DetectedBox, Detector
+from importers.detectors import Detector
 from importers.ingest import sequences
 from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
-from importers.ingest.results import (
-    IngestResult,
-    failed,
-    has_all,
-    labels_left,
-    labels_of,
-    merged,
-    records_of,
-    unchanged_of,
-    without,
-)
+from importers.ingest.results import IngestResult
+from importers.ingest.scanner import Scanner
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
-from pipeline.crops import content_hash, cut_crops
-from pipeline.errors import PhotoError, SourceError
-from pipeline.files import reading
-from pipeline.identity import NO_DETECTOR, ROWS_ONLY, image_id
-from pipeline.images import Photo, read_file
-from pipeline.records import DetectionRecord, ImageRecord
 from pipeline.store import detections, images, schema
 from pipeline.store.database import chunks
 from pipeline.store.images import StoredImage
@@ -54,30 +38,6 @@ GARBAGE = 500_000  # objects created between two garbage collections
 IN_FLIGHT = 4  # photographs queued for each thread
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Photograph:
-    """One photograph of the source, with what the store has of the file at its path."""
-
-    source: SourceImage
-    record: ImageRecord  # as the source describes it
-    detector: str
-    scan: str
-    stored: Sequence[StoredImage]  # that could be read, in the order of their imports
-    failures: Sequence[str]  # ids of earlier failures
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Boxes:
-    """The boxes of a photograph that reach the threshold, by whether their category is kept."""
-
-    kept: Sequence[DetectedBox]
-    left: Sequence[DetectedBox]
-
-    def counted(self) -> Counter[str] | dict[str, int]:
-        """The boxes that are not kept, by category."""
-        return Counter(box.category for box in self.left) if self.left else {}
-
-
 class Ingestor:
     """One import: the photographs of a source into a workspace."""
 
@@ -89,17 +49,12 @@ class Ingestor:
         options: ImportOptions,
         report: ImportReport,
     ) -> None:
-        """`detector` finds boxes on photographs that come without; None if the source has all boxes."""
-        if detector is not None and not options.keep & set(detector.categories):
-            raise SourceError(
-                f"{detector.id} reports {', '.join(detector.categories)}, "
-                f"but only {', '.join(sorted(options.keep))} is kept",
-                remedy="keep one of its categories",
-            )
+        """`detector` finds boxes on photographs that come without; None if the source has all boxes.
+
+        Raises SourceError if no category of the detector is kept.
+        """
+        self._scanner = Scanner(workspace.data_dir, detector, locate, options)
         self._database = workspace.database
-        self._data_dir = workspace.data_dir
-        self._detector = detector
-        self._locate = locate
         self._options = options
         self._report = report
         self._locations: set[str] = set()
@@ -149,7 +104,7 @@ class Ingestor:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="import")
         try:
             for source_image, stored in self._with_stored(source_images, LOOKUP):
-                queue.append(pool.submit(self.process, source_image, stored))
+                queue.append(pool.submit(self._scanner.process, source_image, stored))
                 if len(queue) >= workers * IN_FLIGHT:
                     yield queue.popleft().result()
             while queue:
@@ -159,7 +114,7 @@ class Ingestor:
 
     def _row_batches(self, source_images: Iterable[SourceImage]) -> Iterator[list[IngestResult]]:
         for batch in chunks(self._with_stored(source_images, ROWS), ROWS):
-            yield [self.record_only(source_image, stored) for source_image, stored in batch]
+            yield [self._scanner.record_only(source_image, stored) for source_image, stored in batch]
 
     def _with_stored(
         self, source_images: Iterable[SourceImage], size: int
@@ -170,202 +125,6 @@ class Ingestor:
                 stored = images.at_paths(conn, [as_text(source_image.path) for source_image in batch])
             for source_image in batch:
                 yield source_image, stored.get(as_text(source_image.path), ())
-
-    def record_only(self, source_image: SourceImage, stored: Sequence[StoredImage] = ()) -> IngestResult:
-        """The result for a photograph whose file is not read."""
-        photograph = self._photograph(source_image, stored, None)
-        record = photograph.record
-        if source_image.failure is not None:
-            return failed(record, PhotoError(*source_image.failure), photograph.failures)
-        boxes = self._source_boxes(source_image)
-        same = photograph.stored[-1] if photograph.stored else None
-        if same is not None:
-            for scan in (photograph.scan, ROWS_ONLY + photograph.scan):
-                if scan in same.scans and has_all(same, photograph.detector, boxes.kept):
-                    return self._known(photograph, same, scan)
-            record = merged(same.record, record, has_location=self._has_location(source_image))
-        return self._scanned(
-            photograph,
-            record,
-            boxes,
-            records_of(record.id, photograph.detector, boxes.kept),
-            scan=ROWS_ONLY + photograph.scan,
-            is_stored=same is not None,
-            superseded=tuple(photograph.failures),
-        )
-
-    def process(self, source_image: SourceImage, stored: Sequence[StoredImage] = ()) -> IngestResult:
-        """The result for a photograph, whose file is read unless it is unchanged.
-
-        `stored` is what the store has of the file at its path. Writes crops, not rows. Raises StoreError
-        if a crop cannot be written.
-        """
-        photograph = self._photograph(source_image, stored, self._detector)
-        if source_image.failure is not None:
-            return failed(photograph.record, PhotoError(*source_image.failure), photograph.failures)
-        boxes = self._source_boxes(source_image)
-        scanned = [
-            known
-            for known in photograph.stored
-            if photograph.scan in known.scans and has_all(known, photograph.detector, boxes.kept)
-        ]
-        file = reading.stat(source_image.path)
-        unchanged = unchanged_of(file, scanned)
-        if unchanged is not None:
-            is_newest = unchanged is photograph.stored[-1]
-            return self._known(photograph, unchanged, photograph.scan, is_newest=is_newest)
-        return self._read(photograph, scanned, file.mtime if file is not None else None)
-
-    def _read(
-        self, photograph: _Photograph, scanned: Sequence[StoredImage], mtime: float | None
-    ) -> IngestResult:
-        """The result for a photograph whose file must be read; `mtime` is the file's, if that is known."""
-        record = photograph.record
-        name = record.file_name
-        try:
-            data = read_file(photograph.source.path)
-            content = content_hash(data)
-            same = next((k for k in photograph.stored if k.record.content_hash in (content, None)), None)
-            if same is not None and same in scanned:
-                touched = replace(same, record=replace(same.record, mtime=mtime))
-                return self._known(photograph, touched, photograph.scan, is_newest=False)
-            photo = Photo(data)
-            if same is not None:  # perhaps imported as part of another folder: it keeps its name and pool
-                record = merged(same.record, record, has_location=self._has_location(photograph.source))
-            else:
-                record = replace(record, id=image_id(name, content))
-            record = replace(
-                record,
-                content_hash=content,
-                size=len(data),
-                mtime=mtime,
-                width=photo.width,
-                height=photo.height,
-                datetime=record.datetime or (photo.taken_at if self._options.exif_time else None),
-            )
-            boxes = self._boxes(photograph.source, photo)
-            cut = cut_crops(
-                photo,
-                records_of(record.id, photograph.detector, boxes.kept),
-                self._data_dir,
-                context=self._options.context,
-                crop_side=self._options.crop_side,
-            )
-        except PhotoError as exc:
-            return failed(record, exc, photograph.failures)
-        return self._scanned(
-            photograph,
-            record,
-            boxes,
-            cut,
-            scan=photograph.scan,
-            is_stored=same is not None,
-            superseded=without([*photograph.failures, image_id(name, None)], record.id),
-            is_changed=same is None and any(k.record.file_name == name for k in photograph.stored),
-        )
-
-    def _photograph(
-        self, source_image: SourceImage, stored: Sequence[StoredImage], detector: Detector | None
-    ) -> _Photograph:
-        """The photograph with its record, identified by its path until the file is read."""
-        if source_image.detections is not None:
-            detector_id = source_image.detections.detector
-        else:
-            detector_id = NO_DETECTOR if detector is None else detector.id
-        name, path = as_text(source_image.file_name), as_text(source_image.path)
-        record = ImageRecord(
-            id=image_id(name, f"@{path}"),
-            file_name=name,
-            path=path,
-            width=source_image.width,
-            height=source_image.height,
-            location=source_image.location or self._locate(name),
-            datetime=source_image.datetime,
-            seq_id=source_image.seq_id,
-            frame_num=source_image.frame_num,
-            seq_num_frames=source_image.seq_num_frames,
-            deployment_id=source_image.deployment_id,
-            role=self._options.role,
-            source_id=source_image.source_id,
-        )
-        return _Photograph(
-            source=source_image,
-            record=record,
-            detector=detector_id,
-            scan=self._options.scan(detector_id),
-            stored=[known for known in stored if known.record.failure is None],
-            failures=[known.record.id for known in stored if known.record.failure is not None],
-        )
-
-    def _known(
-        self, photograph: _Photograph, known: StoredImage, scan: str, *, is_newest: bool = True
-    ) -> IngestResult:
-        """The result for a photograph that needs no scan; the source may have new facts and labels for it.
-
-        `is_newest`: no other content of the file was imported later. Otherwise the row is written again,
-        so that the store has the content that the file has now.
-        """
-        source = photograph.source
-        record = merged(known.record, photograph.record, has_location=self._has_location(source))
-        boxes = self._source_boxes(source)
-        labelled = [box for box in boxes.kept if box.labels]
-        return IngestResult(
-            record=record,
-            is_known=True,
-            needs_write=not is_newest or record != known.record,
-            scan=scan,
-            labels=source.labels + labels_left(boxes.left, photograph.detector),
-            box_labels=labels_of(records_of(record.id, photograph.detector, labelled), labelled),
-            is_stored=True,
-            is_moved=record.location != known.record.location,
-            former_location=known.record.location,
-        )
-
-    def _scanned(
-        self,
-        photograph: _Photograph,
-        record: ImageRecord,
-        boxes: _Boxes,
-        records: Sequence[DetectionRecord],
-        *,
-        scan: str,
-        is_stored: bool,
-        superseded: tuple[str, ...],
-        is_changed: bool = False,
-    ) -> IngestResult:
-        """The result for a photograph with a new scan, whose detections are `records`."""
-        return IngestResult(
-            record=record,
-            scan=scan,
-            detections=tuple(records),
-            labels=photograph.source.labels + labels_left(boxes.left, photograph.detector),
-            box_labels=labels_of(records, boxes.kept),
-            has_detector=photograph.detector != NO_DETECTOR,
-            is_stored=is_stored,
-            left_out=boxes.counted(),
-            superseded=superseded,
-            is_changed=is_changed,
-        )
-
-    def _has_location(self, source_image: SourceImage) -> bool:
-        """Whether the location of a photograph is more than a guess from the folder's name."""
-        return source_image.location is not None or self._options.location_pattern is not None
-
-    def _source_boxes(self, source_image: SourceImage) -> _Boxes:
-        return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())
-
-    def _boxes(self, source_image: SourceImage, photo: Photo) -> _Boxes:
-        """The boxes of the source, else of the detector. Raises PhotoError if the detector fails."""
-        if source_image.detections is not None or self._detector is None:
-            return self._source_boxes(source_image)
-        return self._sorted(self._detector.detect(photo))
-
-    def _sorted(self, boxes: Sequence[DetectedBox]) -> _Boxes:
-        keep = self._options.keep
-        confident = [box for box in boxes if box.confidence >= self._options.threshold]
-        kept = [box for box in confident if box.category in keep]
-        left = [box for box in confident if box.category not in keep] if len(kept) < len(confident) else []
-        return _Boxes(kept=kept, left=left)
 
     def _commit(self, batch: Sequence[IngestResult]) -> int:
         """One transaction for a batch, then the report; returns the number of photographs."""

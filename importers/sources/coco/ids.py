@@ -17,30 +17,30 @@ class Ids:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """`connection` is a connection to an empty scratch database."""
-        self._connection = connection
         connection.executescript(_TABLES)
+        self._cursor = connection.cursor()
 
     def add_image(self, file: int, id_: str, place: int) -> bool:
         """Add an image record by its place in the list of its file; False if the file has the id already."""
         statement = "INSERT OR IGNORE INTO image VALUES (?, ?, ?)"
-        return self._connection.execute(statement, (file, id_, place)).rowcount == 1
+        return self._cursor.execute(statement, (file, id_, place)).rowcount == 1
 
     def add_file_name(self, file: int, file_name: str) -> int | None:
         """Add the name of a photograph; returns the number of the file that has it already, else None."""
         statement = "INSERT OR IGNORE INTO photograph VALUES (?, ?)"
-        if self._connection.execute(statement, (file_name, file)).rowcount:
+        if self._cursor.execute(statement, (file_name, file)).rowcount:
             return None
         query = "SELECT file FROM photograph WHERE file_name = ?"
-        (first,) = self._connection.execute(query, (file_name,)).fetchone()
+        (first,) = self._cursor.execute(query, (file_name,)).fetchone()
         return int(first)
 
     def add_annotation(self, file: int, id_: str) -> bool:
         """Add the id of an annotation; False if the file has it already."""
         statement = "INSERT OR IGNORE INTO annotation VALUES (?, ?)"
-        return self._connection.execute(statement, (file, id_)).rowcount == 1
+        return self._cursor.execute(statement, (file, id_)).rowcount == 1
 
     def place_of_image(self, file: int, id_: str) -> int | None:
         """The place of an image record in the list of its file, None if the file has no such image."""
         query = "SELECT place FROM image WHERE file = ? AND id = ?"
-        row = self._connection.execute(query, (file, id_)).fetchone()
+        row = self._cursor.execute(query, (file, id_)).fetchone()
         return None if row is None else int(row[0])
