@@ -201,8 +201,8 @@ def test_boxes_that_stand_still_are_left_out_and_told_in_a_table(tmp_path: Path)
     output = run(tmp_path, camera(tmp_path), "--drop-repeats", "--repeats-report", str(table))
     assert "35 new photographs, 45 new detections" in output
     assert "25  repeat detections, boxes that stand still, left out" in output
-    assert "1 places where boxes stand still" in output
-    assert "1 locations with boxes that stand still" in output
+    assert "1  place where boxes stand still" in output
+    assert "1  location with boxes that stand still" in output
     with table.open() as file:
         (row,) = csv.DictReader(file)
     assert row == {
