@@ -455,5 +455,5 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     assert server.model_version == first.version
     assert project(sqlite_database).embedder == OLD
     change = json.loads(say("embedding", "use", "descriptor", "--json"))
-    assert change.keys() == {"former", "embedder", "record", "left", "embedded", "broken"}
+    assert change.keys() == {"former", "embedder", "record", "former_record", "embedded", "broken"}
     assert (change["former"], change["embedder"], change["broken"]) == (OLD, descriptor, [])
