@@ -33,12 +33,15 @@ MAX_PROCESSES = 4  # each loads torch, and Label Studio and the browsers of acce
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Processes for `-n auto`: one for each core to test a folder, this one alone to test files."""
+    """Processes for `-n auto`: one more than cores to test a folder, this one alone to test files.
+
+    One process has the acceptance tests, which mostly wait for Label Studio and browsers.
+    """
     if not any(Path(argument).is_dir() for argument in config.args):
         return 0  # a second process would only spend seconds on its start
     from joblib import cpu_count
 
-    return min(int(cpu_count()), MAX_PROCESSES)
+    return min(int(cpu_count()) + 1, MAX_PROCESSES)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

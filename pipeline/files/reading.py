@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import stat as modes
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from pipeline.errors import PhotoError, SourceError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[^:]+)*://")  # one letter and a colon are a Windows drive
+
+_opening = threading.Lock()  # of archives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,8 @@ def _filesystem(url: str) -> tuple[Any, str]:
     inner, chained, outer = url.partition("::")
     if chained:  # a file in an archive: the archive's table of contents is read once, not for each file
         protocol, _, path = inner.partition("://")
-        return _archive(protocol, outer, stat(outer)), path
+        with _opening:
+            return _archive(protocol, outer, stat(outer)), path
     system, path = url_to_fs(url)
     return system, path
 
@@ -99,7 +103,9 @@ def _archive(protocol: str, outer: str, _state: FileStat | None) -> Any:
     """The archive at `outer`, opened again if its size or time changes."""
     from fsspec.core import url_to_fs
 
-    return url_to_fs(f"{protocol}://::{outer}")[0]
+    system = url_to_fs(f"{protocol}://::{outer}")[0]
+    system.exists("")  # reads the table of contents: two threads that do so at once each see a part of it
+    return system
 
 
 def _limit(size: int, most: int) -> None:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import FileError, WildloopError
+from pipeline.files import reading
 from pipeline.files.atomic import atomic_file, atomic_folder
 from pipeline.files.lock import locked
 
@@ -234,3 +237,34 @@ def test_the_library_imports_without_what_windows_lacks() -> None:
     imported = done.stdout.split()
     for command in ("train", "embed", "export", "imports.folder", "embedding.train"):
         assert f"pipeline.cli.{command}" in imported
+
+
+def test_threads_that_open_one_archive_see_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "photographs.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("A/1.jpg", b"one")
+        file.writestr("A/2.jpg", b"two")
+    listed, going_on = threading.Event(), threading.Event()
+    whole = zipfile.ZipFile.infolist
+
+    def slow(self: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+        for entry in whole(self):
+            listed.set()
+            going_on.wait(20)
+            yield entry
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", slow)
+    found: dict[str, bool] = {}
+
+    def look(name: str) -> None:
+        found[name] = reading.stat(f"zip://A/{name}::{archive}") is not None
+
+    threads = [threading.Thread(target=look, args=(name,)) for name in ("1.jpg", "2.jpg")]
+    threads[0].start()
+    assert listed.wait(20)
+    threads[1].start()
+    threads[1].join(0.5)  # it would have ended by now if it looked into the half-read table of contents
+    going_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert found == {"1.jpg": True, "2.jpg": True}
