@@ -118,6 +118,12 @@ class ImageRecord:
     mtime: float | None = None  # seconds since the epoch
     failure: str | None = None
     failure_detail: str | None = None
+    defect: str | None = None  # what is wrong with a file that could be used nevertheless
+    video: str | None = None  # of a frame of a video: the video's path below the imported folder
+    video_frame: int | None = None  # from 0, in the video
+    video_frame_rate: float | None = None  # of the video, frames a second
+    source: str | None = None  # provenance of `details`, such as camtrap-dp:meetnetten
+    details: Mapping[str, Any] | None = field(default=None, hash=False)  # further columns of the source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +154,23 @@ class DeploymentRecord:
     timezone: str | None = None  # of the camera's clock: an IANA name, or an offset such as +02:00
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
+    source: str | None = None  # provenance; None: a table of deployments
+    details: Mapping[str, Any] | None = field(default=None, hash=False)  # further columns of the source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taxon:
+    """What is known of a category as a taxon, beyond its name."""
+
+    category: str  # its name, as in `category`
+    scientific_name: str | None = None
+    rank: str | None = None  # Darwin Core's taxonRank: species, genus, family, ...
+    parent: str | None = None  # name or scientific name of the next higher taxon
+    taxon_id: str | None = None  # in the catalogue that the source uses
+    vernacular_names: Mapping[str, str] = field(default_factory=dict, hash=False)  # by language, ISO 639-3
+    lineage: Mapping[str, str] = field(default_factory=dict, hash=False)  # scientific names by rank
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)  # further properties of the source
+    source: str | None = None  # provenance, such as speciesnet:predictions; None: the manager's species list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +263,9 @@ class ProjectRecord:
     current_model: str | None = None
     watermark: dt.datetime | None = None  # newest `updated_at` of a task that sync has read
     synced_at: dt.datetime | None = None
+    choices: Sequence[str] | None = field(default=None, hash=False)  # that its label config offers, last seen
+    served_from: str | None = None  # path below which its tasks show pictures, as last published
+    forgotten_at: dt.datetime | None = None  # when it was deleted in Label Studio
 
 
 @dataclass(frozen=True, kw_only=True)

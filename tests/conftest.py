@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +179,11 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         unavailable(f"{SHARED} is absent", "set WILDLOOP_SHARED_DATA to the folder of shared test data")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def field_cases(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files as users were seen to have them, with the photographs that belong to them; not to be changed."""
+    out = tmp_path_factory.mktemp("field") / "cases"
+    subprocess.run([sys.executable, shared_data / "field_cases" / "make.py", out], check=True)
+    return out

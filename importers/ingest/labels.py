@@ -79,7 +79,7 @@ class Labels:
         """
         labels = image_labels.by_image(conn, (photograph.image_id for photograph in stored))
         boxes = detections.of_images(conn, labels)
-        self._numbers |= {name: number for number, name in categories.names(conn).items()} if labels else {}
+        self._numbers |= categories.numbers(conn) if labels else {}
         votes: list[AnnotationRecord] = []
         for photograph in stored:
             id_ = photograph.image_id

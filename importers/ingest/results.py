@@ -52,6 +52,11 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
         seq_num_frames=sequence.seq_num_frames,
         deployment_id=new.deployment_id or old.deployment_id,
         source_id=new.source_id or old.source_id,
+        video=new.video or old.video,
+        video_frame=old.video_frame if new.video_frame is None else new.video_frame,
+        video_frame_rate=new.video_frame_rate or old.video_frame_rate,
+        source=old.source if new.details is None else new.source,
+        details=old.details if new.details is None else new.details,
     )
 
 

@@ -191,6 +191,11 @@ class Scanner:
             deployment_id=source_image.deployment_id,
             role=self._options.role,
             source_id=source_image.source_id,
+            video=source_image.video,
+            video_frame=source_image.video_frame,
+            video_frame_rate=source_image.video_frame_rate,
+            source=source_image.source,
+            details=source_image.details,
         )
         return _Photograph(
             source=source_image,

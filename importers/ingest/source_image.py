@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from importers.detectors.detector import DetectedBox
 from pipeline.crops import CONTEXT, CROP_SIDE
@@ -40,6 +42,11 @@ class SourceImage:
     frame_num: int | None = None
     seq_num_frames: int | None = None
     deployment_id: str | None = None
+    video: str | None = None  # of a frame of a video, see records.ImageRecord
+    video_frame: int | None = None
+    video_frame_rate: float | None = None
+    source: str | None = None  # provenance of `details`
+    details: Mapping[str, Any] | None = None  # further columns of the source
 
 
 def interpreted(label: SourceLabel) -> SourceLabel | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel
+from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel, Taxon
 
 
 class Basis(StrEnum):
@@ -68,6 +68,10 @@ class ExportSource(Protocol):
     @property
     def categories(self) -> Mapping[int, str]:
         """Every category by its number; 0 is EMPTY."""
+
+    @property
+    def taxa(self) -> Mapping[str, Taxon]:
+        """What is known of categories as taxa, by the name of the category."""
 
     @property
     def deployments(self) -> Mapping[str, DeploymentRecord]:

@@ -58,11 +58,16 @@ def remove_others(conn: sa.Connection, labels: Mapping[str, Iterable[SourceLabel
 
 
 def by_image(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[SourceLabel]]:
-    """The labels of each of these photographs in a fixed order; one without labels has no entry."""
+    """The labels of each of these photographs in a fixed order; one without labels has no entry.
+
+    A merged category has the name of the category that it was merged into.
+    """
     labels: dict[str, list[SourceLabel]] = {}
+    given, target = category.alias(), category.alias()
     query = (
-        sa.select(image_label, category.c.name)
-        .outerjoin(category, category.c.id == image_label.c.category_id)
+        sa.select(image_label, sa.func.coalesce(target.c.name, given.c.name).label("name"))
+        .outerjoin(given, given.c.id == image_label.c.category_id)
+        .outerjoin(target, target.c.id == given.c.merged_into)
         .order_by(
             image_label.c.image_id,
             image_label.c.source,

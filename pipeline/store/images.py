@@ -16,7 +16,10 @@ from pipeline.store.schema import detection, image, scan
 
 _FIELDS = tuple(field.name for field in fields(ImageRecord))
 # A later import can change these but not empty them.
-_KEPT = ("width", "height", "location", "datetime", "deployment_id", "source_id")
+_KEPT = (
+    *("width", "height", "location", "datetime", "deployment_id", "source_id"),
+    *("video", "video_frame", "video_frame_rate", "source", "details"),
+)
 _SEQUENCE = ("seq_id", "frame_num", "seq_num_frames")  # replaced together
 
 

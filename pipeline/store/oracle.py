@@ -21,7 +21,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
-from pipeline.store.schema import detection, image, oracle, task
+from pipeline.store.schema import category, detection, image, oracle, task
 
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)  # out of the queue: labelled or unsure
 
@@ -171,6 +171,12 @@ def label_count(conn: sa.Connection, project_id: int) -> int:
     return conn.execute(query).scalar_one()
 
 
+def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:
+    """The detections with any row of the oracle that has one of these category ids."""
+    query = sa.select(oracle.c.detection_id).where(oracle.c.label.in_(list(numbers))).distinct()
+    return set(conn.scalars(query))
+
+
 def undecided(conn: sa.Connection, project_id: int) -> dict[str, CurrentLabel]:
     """The current label of each detection that people annotated and that still waits, by detection id.
 
@@ -229,11 +235,25 @@ def _belongs(project_id: int) -> sa.ColumnElement[bool]:
 
 _ENTRY_FIELDS = tuple(field.name for field in fields(OracleEntry))
 _ANNOTATION_FIELDS = tuple(field.name for field in fields(AnnotationRecord))
-_ENTRY: sa.Select[Any] = sa.select(oracle.c.detection_id, *(oracle.c[name] for name in _ENTRY_FIELDS))
-_REVISION: sa.Select[Any] = sa.select(
-    oracle.c.revision,
-    oracle.c.recorded_at,
-    *(oracle.c[name] for name in _ANNOTATION_FIELDS if name != "result"),
+
+
+def _with_resolved_categories(*names: str) -> sa.Select[Any]:
+    """A query of these columns of the oracle; merged categories have the number of their target."""
+    label, shown = category.alias(), category.alias()
+    resolved = {
+        "label": sa.func.coalesce(label.c.merged_into, oracle.c.label).label("label"),
+        "shown": sa.func.coalesce(shown.c.merged_into, oracle.c.shown).label("shown"),
+    }
+    return (
+        sa.select(*(resolved.get(name, oracle.c[name]) for name in names))
+        .join(label, label.c.id == oracle.c.label, isouter=True)
+        .join(shown, shown.c.id == oracle.c.shown, isouter=True)
+    )
+
+
+_ENTRY = _with_resolved_categories("detection_id", *_ENTRY_FIELDS)
+_REVISION = _with_resolved_categories(
+    "recorded_at", "revision", *(name for name in _ANNOTATION_FIELDS if name != "result")
 )
 
 

@@ -45,6 +45,32 @@ category = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 0 is `empty`
     sa.Column("name", sa.Text, nullable=False, unique=True),  # lower case
     sa.Column("abbr", sa.String(2)),
+    # The category that this one is another name of; never itself merged. See store.categories.merge.
+    sa.Column("merged_into", sa.Integer, sa.ForeignKey("category.id"), index=True),
+)
+
+# What is known of a category as a taxon. See records.Taxon.
+taxon = sa.Table(
+    "taxon",
+    metadata,
+    sa.Column("category_id", sa.Integer, sa.ForeignKey("category.id"), primary_key=True, autoincrement=False),
+    sa.Column("scientific_name", sa.Text),
+    sa.Column("rank", sa.Text),
+    sa.Column("parent", sa.Text),
+    sa.Column("taxon_id", sa.Text),
+    sa.Column("vernacular_names", sa.JSON(none_as_null=True)),
+    sa.Column("lineage", sa.JSON(none_as_null=True)),
+    sa.Column("details", sa.JSON(none_as_null=True)),
+    sa.Column("source", sa.Text),
+)
+
+# What a source says of itself as a whole, such as the descriptor of a Camtrap DP package.
+package = sa.Table(
+    "package",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),  # provenance, such as camtrap-dp:meetnetten
+    sa.Column("descriptor", sa.JSON, nullable=False),
+    sa.Column("imported_at", UtcDateTime, nullable=False),
 )
 
 # One camera at one place for one period.
@@ -58,6 +84,8 @@ deployment = sa.Table(
     sa.Column("timezone", sa.Text),  # of the camera's clock: an IANA name, or an offset such as +02:00
     sa.Column("started_at", sa.DateTime),  # by the camera's clock
     sa.Column("ended_at", sa.DateTime),
+    sa.Column("source", sa.Text),  # provenance; NULL: a table of deployments
+    sa.Column("details", sa.JSON(none_as_null=True)),  # further columns of the source
 )
 
 # Photographs, including those that could not be used (`failure`). See records.ImageRecord.
@@ -82,6 +110,12 @@ image = sa.Table(
     sa.Column("mtime", sa.Double),
     sa.Column("failure", sa.Text, index=True),
     sa.Column("failure_detail", sa.Text),
+    sa.Column("defect", sa.Text),
+    sa.Column("video", sa.Text, index=True),
+    sa.Column("video_frame", sa.Integer),
+    sa.Column("video_frame_rate", sa.Float),
+    sa.Column("source", sa.Text),
+    sa.Column("details", sa.JSON(none_as_null=True)),
     sa.Column("imported_at", UtcDateTime, nullable=False),  # orders the rows of a changed file
     sa.Index("ix_image_location_datetime", "location", "datetime"),
 )
@@ -167,6 +201,9 @@ project = sa.Table(
     sa.Column("watermark", UtcDateTime),  # newest `updated_at` of a task that sync has read
     sa.Column("synced_at", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("choices", sa.JSON(none_as_null=True)),  # that its label config offers, as last seen
+    sa.Column("served_from", sa.Text),  # path below which its tasks show pictures, as last published
+    sa.Column("forgotten_at", UtcDateTime),  # when it was deleted in Label Studio
 )
 
 # The task of each published detection in each project.

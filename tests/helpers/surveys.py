@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
 from pipeline.identity import detection_id, digest
-from pipeline.records import Box, DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel
+from pipeline.records import Box, DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel, Taxon
 
 NOON = dt.datetime(2024, 5, 1, 12, 0, 0)
 BOX = Box(x1=0.25, y1=0.25, x2=0.5, y2=0.75)
@@ -24,6 +24,7 @@ class FixedSurvey:
     created: dt.datetime = dt.datetime(2024, 6, 1, 8, 30, tzinfo=dt.UTC)
     model_version: str | None = None
     categories: Mapping[int, str] = field(default_factory=lambda: {0: "empty", 1: "red fox", 2: "roe deer"})
+    taxa: Mapping[str, Taxon] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentRecord] = field(default_factory=dict)
 
     def photographs(self) -> Iterator[LabelledImage]:

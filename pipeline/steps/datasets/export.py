@@ -16,12 +16,13 @@ from pipeline.records import (
     DetectionRecord,
     ModelRecord,
     Role,
+    Taxon,
     Verdict,
     utc_now,
 )
 from pipeline.steps.learning.pool_state import sequences_of
 from pipeline.steps.learning.predict import load_version
-from pipeline.store import acceptances, categories, deployments, models, projects
+from pipeline.store import acceptances, categories, deployments, models, projects, taxa
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.export_rows import ExportRow, stream
 from pipeline.workspace import Workspace
@@ -59,6 +60,7 @@ class StoreExport:
         model = accepted = None
         with workspace.database.read() as conn:
             self._names = categories.names(conn)
+            self._taxa = {taxon.category: taxon for taxon in taxa.all(conn).values()}
             self._deployments = deployments.all(conn)
             if project_id is not None:
                 self.title = projects.get(conn, project_id).title
@@ -81,6 +83,11 @@ class StoreExport:
     def categories(self) -> Mapping[int, str]:
         """The name of every category, by its id."""
         return self._names
+
+    @property
+    def taxa(self) -> Mapping[str, Taxon]:
+        """The taxa in the store, by the name of their category."""
+        return self._taxa
 
     @property
     def deployments(self) -> Mapping[str, DeploymentRecord]:

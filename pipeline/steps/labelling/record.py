@@ -43,7 +43,7 @@ def record_annotations(
     """
     with workspace.database.write() as conn:
         detection_of = _detections(conn, project_id, annotations, shows or {})
-        category = {name: number for number, name in categories.names(conn).items()}
+        category = categories.numbers(conn)
         unknown = {annotation.choice for annotation in annotations if annotation.choice} - category.keys()
         if unknown:
             category |= categories.ensure(conn, sorted(unknown))
