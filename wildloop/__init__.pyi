@@ -55,6 +55,7 @@ from .labelling import (
     PushReport,
     Refresh,
     ReviewReport,
+    SpeciesList,
     SyncReport,
     create_project,
     publish,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.label_studio.species import read_species
+from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.records import ProjectRecord
 from pipeline.steps.labelling import project as project_step
 from pipeline.steps.labelling import publish as publish_step
@@ -29,6 +29,7 @@ __all__ = [
     "PushReport",
     "Refresh",
     "ReviewReport",
+    "SpeciesList",
     "SyncReport",
     "create_project",
     "publish",
@@ -43,7 +44,7 @@ __all__ = [
 def create_project(
     workspace: Workspace,
     title: str,
-    species: Sequence[str],
+    species: SpeciesList | Sequence[str],
     *,
     embedder: str | None = None,
     project: int | None = None,
@@ -51,10 +52,11 @@ def create_project(
 ) -> ProjectRecord:
     """Create a labelling project in Label Studio, or update the one of this title.
 
-    `embedder` is a specification as in `load_embedder`; by default an existing project keeps its own, and a
-    new one gets the embedder of the settings. `project` updates the project of this id instead.
-    `connect_backend` connects the ML backend, which must be running. Raises LabelStudioError, SettingsError
-    and ModelError.
+    `species` is a result of `read_species` or `propose_species`, or the names alone. `embedder` is a
+    specification as in `load_embedder`; by default an existing project keeps its own, and a new one gets
+    the embedder of the settings. `project` updates the project of this id instead. `connect_backend`
+    connects the ML backend, which must be running. Raises LabelStudioError, SettingsError, SourceError and
+    ModelError.
     """
     client = workspace.label_studio()
     record, _ = project_step.create_project(

@@ -74,7 +74,7 @@ def create(
         workspace,
         client,
         title=title,
-        species=listed.names,
+        species=listed,
         embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,

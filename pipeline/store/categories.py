@@ -47,6 +47,12 @@ def names(conn: sa.Connection) -> dict[int, str]:
     return {row.id: row.name for row in conn.execute(query)}
 
 
+def own_names(conn: sa.Connection) -> dict[int, str]:
+    """The name of every category that is not merged into another, by its number."""
+    query = sa.select(category.c.id, category.c.name).where(category.c.merged_into.is_(None))
+    return {row.id: row.name for row in conn.execute(query)}
+
+
 def numbers(conn: sa.Connection) -> dict[str, int]:
     """The number of every name, including those of merged categories, which have that of their target."""
     resolved = sa.func.coalesce(category.c.merged_into, category.c.id)
