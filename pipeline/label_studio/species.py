@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import SourceError
-from pipeline.label_studio.species_table import DELIMITERS, NO_DELIMITER, Row, delimiter_of, named, table
+from pipeline.label_studio.species_table import (
+    DELIMITERS,
+    NO_DELIMITER,
+    Row,
+    delimiter_of,
+    named,
+    table,
+    written_as,
+)
 from pipeline.records import EMPTY, UNSURE, Taxon, category_name
 from pipeline.taxonomy import HIGHER
 from pipeline.vocabulary import Meaning, meaning_of, names_no_species
@@ -97,6 +105,15 @@ def parse_species(text: str, source: str) -> SpeciesList:
         taxa=[row.taxon for row in listed if row.taxon != Taxon(category=row.taxon.category)],
         other_names={name: row.names[0] for row in listed for name in row.names[1:] if _is_species(name)},
     )
+
+
+def can_be_listed(name: str) -> bool:
+    """Whether a table can offer `name`, which is in lower case."""
+    try:
+        _check(name, "")
+    except SourceError:
+        return False
+    return bool(name) and name == written_as(name) and not name.startswith("#")
 
 
 def _rows(text: str, source: str, notes: list[str]) -> Iterator[Row]:

@@ -76,6 +76,11 @@ def named(text: str, line: int) -> Row | None:
     return _row(line, [known.category], known)
 
 
+def written_as(name: str) -> str:
+    """The name that is read from a cell of common names with this content alone; blank if none is."""
+    return "" if name.lower() in _NONE else _SEPARATORS.split(name)[0].strip()
+
+
 def table(text: str, source: str, delimiter: str, notes: list[str]) -> Iterator[Row]:
     """The rows of a table below its header; `source` is its name in errors and notes.
 

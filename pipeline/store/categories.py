@@ -48,9 +48,8 @@ def names(conn: sa.Connection) -> dict[int, str]:
 
 
 def own_names(conn: sa.Connection) -> dict[int, str]:
-    """The name of every category that is not merged into another, by its number."""
-    query = sa.select(category.c.id, category.c.name).where(category.c.merged_into.is_(None))
-    return {row.id: row.name for row in conn.execute(query)}
+    """The name that every category has itself, merged or not, by its number."""
+    return {row.id: row.name for row in conn.execute(sa.select(category.c.id, category.c.name))}
 
 
 def numbers(conn: sa.Connection) -> dict[str, int]:

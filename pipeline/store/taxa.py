@@ -25,7 +25,7 @@ def save(conn: sa.Connection, taxa: Iterable[Taxon]) -> dict[str, str]:
 
     What is missing in a taxon keeps its stored value. What the manager's species list said (`source` is
     None) is changed by another species list alone. A category of an import that has the scientific name of
-    a choice is merged into the choice. Returns the categories that have another name now, each with it.
+    a choice is merged into the choice. Returns the names that count as another category now, each with it.
     """
     before = categories.names(conn)
     _write(conn, taxa)
@@ -39,8 +39,8 @@ def save_list(
     """Store what a species list says: its choices as categories, their taxa, and their other names.
 
     `other_names` is the choice of each. A choice that was another name is a category of its own again. Labels
-    follow: those that came in under another name count as the choice. Returns the categories that have
-    another name now, each with it.
+    follow: those that came in under another name count as the choice. Returns the names that count as
+    another category now, each with it.
     """
     before = categories.names(conn)
     choices = [category_name(choice) for choice in choices]
@@ -104,8 +104,8 @@ def _unite(conn: sa.Connection, choices: Sequence[str] = ()) -> None:
     """
     projects_alive = [record for record in projects.all(conn) if record.forgotten_at is None]
     offered = {*choices, *(category_name(name) for record in projects_alive for name in record.choices or ())}
-    own = categories.own_names(conn)
-    rows = [(own[number], row) for number, row in _stored(conn).items() if number in own]
+    own, names = categories.own_names(conn), categories.names(conn)
+    rows = [(own[number], row) for number, row in _stored(conn).items() if own[number] == names[number]]
     rows.sort(key=lambda item: item[0] in offered)
     listed = {_key(row): name for name, row in rows if row["source"] is None}
     former: dict[str, set[str]] = {}
@@ -113,18 +113,19 @@ def _unite(conn: sa.Connection, choices: Sequence[str] = ()) -> None:
         choice = listed.get(_key(row)) if _key(row) else None
         if choice not in (None, name) and name not in offered and (choices or row["source"] is not None):
             former.setdefault(choice, set()).add(name)
-    for choice, names in former.items():
-        categories.merge(conn, names, choice)
+    for choice, others in former.items():
+        categories.merge(conn, others, choice)
 
 
 def _follow(conn: sa.Connection, before: Mapping[int, str]) -> dict[str, str]:
-    """Write the labels of categories that have another name than `before`; returns both names."""
+    """Write the labels of categories that count as another than `before`; returns what each counts as."""
     changed = {
         number: name for number, name in categories.names(conn).items() if before.get(number, name) != name
     }
     if changed:
         oracle.update_labels(conn, oracle.labelled_as(conn, changed))
-    return {before[number]: name for number, name in changed.items()}
+    own = categories.own_names(conn)
+    return {own[number]: name for number, name in changed.items()}
 
 
 def _key(row: Mapping[Any, Any]) -> str:

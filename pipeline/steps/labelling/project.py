@@ -81,7 +81,10 @@ def create_project(
     with workspace.database.write() as conn:
         projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
         renamed = taxa.save_list(conn, listed.names, listed.taxa, listed.other_names)
-        changes += [f"labels {former} count as {choice}" for former, choice in renamed.items()]
+        changes += [
+            f"labels {name} count as {choice}" if name != choice else f"{name} is a category of its own again"
+            for name, choice in renamed.items()
+        ]
         return projects.get(conn, number), changes
 
 
