@@ -88,7 +88,7 @@ def label(workspace: Workspace, folder: Path, *names: str, source: str = "set") 
         "categories": [{"id": number, "name": name} for number, name in enumerate(distinct, start=1)],
     }
     path.write_text(json.dumps(document))
-    import_coco(workspace, [path], folder / "photos", detector=None)
+    import_coco(workspace, [path], str(folder / "photos"), detector=None)
 
 
 def create(
@@ -98,7 +98,7 @@ def create(
     client = client or LabelStudio()
     listed = parse_species(text, "list.csv")
     options = {"title": "Park", "embedder_id": "e", "connect_backend": False}
-    return create_project(workspace, client, species=listed, **options)[1]  # type: ignore[arg-type]
+    return create_project(workspace, client, species=listed, **options)[1]
 
 
 def answers(workspace: Workspace) -> list[str | None]:
