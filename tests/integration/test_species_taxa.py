@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,33 @@ def test_labels_count_as_the_choice_whether_the_list_or_the_import_comes_first(
         assert "labels vulpes vulpes count as red fox" in changes
         assert "labels cervidae count as deer sp." in changes
     assert answers(workspace) == ["red fox", "red fox", "red fox", "deer sp.", "lynx"]
+
+
+def test_labels_of_whole_photographs_follow_as_those_of_boxes_do(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "whole.json"
+    document = {
+        "info": {"version": "1", "description": "whole"},
+        "images": [{"id": "0", "file_name": "A/0.jpg"}],
+        "annotations": [{"id": "a", "image_id": "0", "category_id": 1}],
+        "categories": [{"id": 1, "name": "Vulpes vulpes"}],
+    }
+    path.write_text(json.dumps(document))
+    for _ in range(2):
+        import_coco(workspace, [path], str(tmp_path / "photos"), detector=None)
+        create(workspace)
+        (one,) = StoreExport(workspace, None).photographs()
+        assert [label.category for label in one.labels] == ["red fox"]
+
+
+def test_the_screen_shows_what_is_known_of_a_choice(workspace: Workspace) -> None:
+    with workspace.database.write() as conn:
+        taxa.save(conn, [Taxon(category="lynx", scientific_name="Lynx lynx", source="camtrap-dp:x")])
+    client = LabelStudio()
+    create(workspace, LIST + "lynx,,,,\n", client)
+    hints = re.findall('hint="([^"]*)"', client.fields["label_config"])
+    assert hints == ["Vulpes vulpes", "Cervidae (family)", "Lynx lynx"]
 
 
 def test_the_same_list_again_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:

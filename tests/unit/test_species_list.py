@@ -219,10 +219,3 @@ def test_a_csv_file_without_a_header_is_a_list_of_names_or_an_error() -> None:
 def test_a_list_of_names_below_a_heading_keeps_their_commas() -> None:
     listed = parse_species("Species\ndeer, roe  # the small one\nfox\n", "s.txt")
     assert listed.names == ["deer, roe", "fox"]
-
-
-def test_hints_are_scientific_names_with_the_rank_of_higher_taxa() -> None:
-    listed = parse_species(
-        "common name,scientific name\nfox,Vulpes vulpes\ndeer sp.,Cervidae\n,Meles\n", "s.csv"
-    )
-    assert listed.hints == {"fox": "Vulpes vulpes", "deer sp.": "Cervidae (family)"}

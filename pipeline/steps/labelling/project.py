@@ -11,6 +11,7 @@ from pipeline.label_studio.roles import SetUpClient
 from pipeline.label_studio.species import SpeciesList
 from pipeline.records import ProjectRecord, category_name
 from pipeline.store import embeddings, projects, taxa
+from pipeline.taxonomy import hint
 from pipeline.workspace import Workspace
 
 
@@ -68,12 +69,15 @@ def create_project(
             f"project {existing.id} works with {existing.embedder}, not with {embedder_id}", remedy=remedy
         )
     _refuse_choices_elsewhere(workspace, listed, existing)
+    with workspace.database.read() as conn:
+        known = {taxon.category: taxon for taxon in taxa.all(conn).values()}
+    known |= {taxon.category: taxon for taxon in listed.taxa if taxon.scientific_name}
     number, changes = ensure_project(
         client,
         workspace.settings.with_secrets(),
         title=title,
         species=listed.names,
-        hints=listed.hints,
+        hints={name: shown for name, taxon in known.items() if (shown := hint(taxon)) is not None},
         project_id=project_id,
         model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
