@@ -21,6 +21,9 @@ def broken_rules(results: dict[str, Any]) -> list[str]:
     for name, table in tables.items():
         problems += [f"{name}: id {id_!r}" for id_ in table if not _ID.fullmatch(id_)]
         problems += [f"{name}: name {text!r}" for text in table.values() if not str(text).strip()]
+    descriptions = results.get("classification_category_descriptions")
+    if descriptions is not None and descriptions.keys() != tables["classification_categories"].keys():
+        problems.append("the descriptions are not those of the classes")
     names = [image.get("file") for image in results["images"]]
     if len(set(names)) != len(names):
         problems.append("a file is listed twice")
