@@ -107,7 +107,8 @@ def _unite(conn: sa.Connection, choices: Sequence[str] = ()) -> None:
     own, names = categories.own_names(conn), categories.names(conn)
     rows = [(own[number], row) for number, row in _stored(conn).items() if own[number] == names[number]]
     rows.sort(key=lambda item: item[0] in offered)
-    listed = {_key(row): name for name, row in rows if row["source"] is None}
+    listed = {name: name for name in offered}  # a choice may be the scientific name itself
+    listed |= {_key(row): name for name, row in rows if row["source"] is None}
     former: dict[str, set[str]] = {}
     for name, row in rows:
         choice = listed.get(_key(row)) if _key(row) else None

@@ -186,6 +186,14 @@ def test_a_category_with_the_scientific_name_of_a_choice_is_the_choice(
     assert answers(workspace) == ["red fox", "wolf", "red fox", "lynx"]
 
 
+def test_a_choice_that_is_a_scientific_name_is_that_taxon(workspace: Workspace, tmp_path: Path) -> None:
+    label(workspace, tmp_path, "red fox")
+    with workspace.database.write() as conn:
+        taxa.save(conn, [Taxon(category="red fox", scientific_name="Vulpes vulpes", source="speciesnet:p")])
+    assert create(workspace, "vulpes vulpes\nlynx\n")[-1] == "labels red fox count as vulpes vulpes"
+    assert answers(workspace) == ["vulpes vulpes"]
+
+
 def test_what_another_project_offers_is_not_taken_from_it(workspace: Workspace) -> None:
     with workspace.database.write() as conn:
         projects.save(conn, ProjectRecord(id=3, title="Forest", embedder="e", choices=["Fox", "empty"]))

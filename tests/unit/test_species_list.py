@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
-from pipeline.label_studio.species import SpeciesList, parse_species, read_species
-from pipeline.records import Taxon
+from pipeline.label_studio.species import SpeciesList, can_be_listed, parse_species, read_species
+from pipeline.records import Taxon, category_name
+from pipeline.steps.labelling.propose import Proposal, ProposedSpecies
+from pipeline.vocabulary import meaning_of
 
 
 def test_names_come_in_the_order_of_the_file_in_lower_case() -> None:
@@ -219,3 +223,23 @@ def test_a_csv_file_without_a_header_is_a_list_of_names_or_an_error() -> None:
 def test_a_list_of_names_below_a_heading_keeps_their_commas() -> None:
     listed = parse_species("Species\ndeer, roe  # the small one\nfox\n", "s.txt")
     assert listed.names == ["deer, roe", "fox"]
+
+
+@given(st.lists(st.text(max_size=90).map(category_name), unique=True, min_size=1))
+def test_every_name_that_a_table_can_offer_is_read_from_it_again(found: list[str]) -> None:
+    listable = [name for name in found if can_be_listed(name) and meaning_of(name) is None]
+    row = [ProposedSpecies(names=(name,), photographs=3, taxon=Taxon(category=name)) for name in listable]
+    proposal = Proposal(sources=("coco:x",), species=tuple(row), rare=tuple(row), left_out={})
+    if listable:
+        assert proposal.listed.names == listable
+
+
+@given(st.text("ab,;|\t\n#\"' .", max_size=60), st.sampled_from([",", ";", "\t"]))
+def test_no_table_breaks_the_reader(text: str, delimiter: str) -> None:
+    header = delimiter.join(("common name", "scientific name", "rank", "taxonomy"))
+    try:
+        listed = parse_species(f"{header}\n{text}", "s.csv")
+    except SourceError:
+        return
+    assert len(set(listed.names)) == len(listed.names) > 0
+    assert listed.other_names.keys().isdisjoint(listed.names)
