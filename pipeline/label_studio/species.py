@@ -107,6 +107,7 @@ def can_be_listed(name: str) -> bool:
 
 
 def _rows(text: str, source: str, notes: list[str]) -> Iterator[Row]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
     delimiter = delimiter_of(first)

@@ -91,6 +91,7 @@ TABLES = {
     "semicolons": "scientific name;common name;taxon id\r\nVulpes vulpes;red fox;7\r\n",
     "tabs": "Scientific_Name\tcommonName\twi_taxon_id\nVulpes_vulpes\tred fox\t7\n",
     "byte-order mark": "\ufeffspecies,common_name,taxonKey\nVulpes vulpes,red fox,7\n",
+    "carriage returns": "scientific name,common name,taxon id\rVulpes vulpes,red fox,7\r",
     "quotes": '"common name","scientific name","taxon id"\n"red fox","Vulpes vulpes (Linnaeus, 1758)","7"\n',
     "comments": "# ours\n\ncommon name,scientific name,taxon id\n\n# shy\nred fox,Vulpes vulpes,7\n",
 }
