@@ -1,6 +1,6 @@
 """The words of camera-trap data that name no species, as people and programs write them, and what they mean.
 
-Case, spaces and punctuation make no difference: "No Animal", "no-animal" and "NOANIMAL" are one. The words are
+Case, spaces and punctuation make no difference: "No Animal" and "noanimal" are one. The words are
 those of people's own lists, of MegaDetector, SpeciesNet and DeepFaune, and of the large public sets of LILA,
 eMammal, Wildlife Insights and Zooniverse.
 """

@@ -210,7 +210,8 @@ def results(
 
 def read(path: Path, images_dir: Path) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.source_images(check(path), ImageRoot(images_dir), report)), report
+    root = ImageRoot(images_dir)
+    return list(megadetector.source_images(check(path, root), root, report)), report
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ijson.common import ObjectBuilder
 from importers.ingest.report import ImportReport, Note
 from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import items, opened
+from importers.reading.names import normal
 from importers.reading.paths import as_text
 from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
@@ -87,7 +88,7 @@ def check_images(files: Sequence[CocoFile], ids: Ids, report: ImportReport) -> l
             id_, name = id_text(image["id"]) or "", id_text(image["file_name"]) or ""
             if not ids.add_image(file.number, id_, place):
                 raise _repeated(file, "id", id_)
-            first = ids.add_file_name(file.number, name)
+            first = ids.add_file_name(file.number, normal(name.replace("\\", "/")))
             if first is not None:
                 raise _repeated(file, "file_name", name, files[first])
         if place < 0:

@@ -47,10 +47,10 @@ def import_results(
     file is not a results file.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=as_text(str(results_json)))
-    results = check(results_json, classification_threshold if classifications else None)
+    results = check(results_json, root, classification_threshold if classifications else None)
     categories = {category for category in results.categories.values() if category}
     if not options.keep & categories:
         raise SourceError(
@@ -99,6 +99,7 @@ def source_images(
         yield SourceImage(
             file_name=record.name,
             path=path,
+            source_name=record.source_name,
             detections=SourceDetections(detector=results.detector, boxes=boxes),
             width=_pixels(image.get("width")),
             height=_pixels(image.get("height")),

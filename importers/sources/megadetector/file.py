@@ -50,10 +50,10 @@ class Record(NamedTuple):
     image: Mapping[str, Any]
 
 
-def check(path: Path, classification_threshold: float | None = None) -> Results:
+def check(path: Path, root: ImageRoot, classification_threshold: float | None = None) -> Results:
     """Read the file whole. Raises SourceError if it is not a results file.
 
-    Classifications are used if there is a threshold.
+    `root` tells which names are of one photograph. Classifications are used if there is a threshold.
     """
     info = mapping(path, "info", _REMEDY)
     version = str(info.get("format_version"))
@@ -69,7 +69,7 @@ def check(path: Path, classification_threshold: float | None = None) -> Results:
     for number, image in enumerate(items(path, "images"), start=1):  # noqa: B007 - counted
         name = image.get("file") if isinstance(image, dict) else None
         if isinstance(name, str):
-            hashes.append(hash(name.replace("\\", "/")))
+            hashes.append(hash(root.name_of(name)))
     if not number:
         raise SourceError(f"{path} lists no image", remedy=_REMEDY)
     values, counts = np.unique(np.frombuffer(hashes, dtype=np.int64), return_counts=True)
@@ -98,7 +98,7 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
         except BadRecord as exc:
             report.refuse(f"image {number} ({as_text(source_name)})", exc.kind, exc.what)
             continue
-        if results.repeated and hash(source_name.replace("\\", "/")) in results.repeated:
+        if results.repeated and hash(name) in results.repeated:
             if name in seen:
                 report.duplicates += 1
                 report.complain(as_text(source_name), "listed a second time; the first record is used")
