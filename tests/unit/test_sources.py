@@ -338,7 +338,6 @@ def test_a_broken_record_costs_itself_and_is_named_by_number_and_file(
             '{"info": {"format_version": "2.0"}, "detection_categories": {}, "images": []}',
             "format_version is 2.0",
         ),
-        ('{"info": {}, "detection_categories": {}, "images": []}', "format_version is None"),
         (
             '{"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": []}',
             "no image",

@@ -18,10 +18,12 @@ from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.json_file import is_number, items, mapping
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.sources.megadetector.classes import Classes, read_classes, shown
+from importers.sources.megadetector.threshold import typical_threshold
 from pipeline.errors import SourceError
 from pipeline.records import Box
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
+BEFORE = ("None", "1", "1.0")  # what files of 2019 to 2021 say; they have the records of 1.1
 _REMEDY = "use a results file of MegaDetector"
 _NUMBERS = frozenset({float, int})  # of JSON; excludes bool
 _VIDEO_FIELDS = frozenset({"frame_rate", "frames_processed"})
@@ -36,6 +38,8 @@ class Results:
     categories: Mapping[str, str | None]  # category id to animal, person or vehicle; None: ignored
     images: int
     repeated: frozenset[int]  # hashes of names that may be listed more than once
+    typical_threshold: float | None  # at which its detector is meant to be used; None: unknown
+    is_old: bool  # of a format before 1.1
     classes: Classes | None = None  # None: classifications are not used
 
 
@@ -57,7 +61,7 @@ def check(path: Path, root: ImageRoot, classification_threshold: float | None = 
     """
     info = mapping(path, "info", _REMEDY)
     version = str(info.get("format_version"))
-    if version not in VERSIONS:
+    if version not in (*BEFORE, *VERSIONS):
         raise SourceError(
             f"{path}: format_version is {version}",
             remedy=f"supported are versions {VERSIONS[0]} to {VERSIONS[-1]}; use MegaDetector 5 or later",
@@ -79,6 +83,8 @@ def check(path: Path, root: ImageRoot, classification_threshold: float | None = 
         categories=dict(zip(categories, to_categories(list(categories.values())), strict=True)),
         images=number,
         repeated=frozenset(values[counts > 1].tolist()),
+        typical_threshold=typical_threshold(info, is_old=version in BEFORE),
+        is_old=version in BEFORE,
         classes=classes,
     )
 
