@@ -67,8 +67,22 @@ def _counts(report: ImportReport) -> str:
                 report.left_out.total(),
                 f"detections of other categories left out ({by_kind(report.left_out)})",
             ),
+            (
+                report.damaged.total(),
+                f"damaged photographs, used as far as they go ({by_kind(report.damaged)})",
+            ),
+            (
+                report.doubtful_years.total(),
+                f"photographs whose year looks like a clock never set ({by_kind(report.doubtful_years)}), such "
+                f"as {printable(report.doubtful_example or '')}; the time is kept",
+            ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
+            (report.unused_values.total(), f"invalid values not used ({by_kind(report.unused_values)})"),
+            (
+                report.unused_fields.total(),
+                f"fields of the file that are not used ({', '.join(map(printable, report.unused_fields))})",
+            ),
             *((number, note.sentence) for note, number in report.notes.most_common()),
             (report.duplicates, "entries that list a photograph a second time, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
