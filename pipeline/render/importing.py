@@ -73,8 +73,8 @@ def _counts(report: ImportReport) -> str:
             ),
             (
                 report.doubtful_years.total(),
-                f"photographs whose year looks like a clock never set ({by_kind(report.doubtful_years)}), such "
-                f"as {printable(report.doubtful_example or '')}; the time is kept",
+                f"photographs whose year looks like a clock never set ({by_kind(report.doubtful_years)}), "
+                f"such as {printable(report.doubtful_example or '')}; the time is kept",
             ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),

@@ -260,7 +260,7 @@ def test_a_photograph_whose_end_is_missing_keeps_its_boxes_and_is_counted(
         ("site 0/DCIM/100EK113/IMG_0.JPG", None),
     ]
     assert all((data / path).is_file() for (path,) in table(database, "crop_path", source=schema.detection))
-    again = import_folder(workspace, root, Fixed(finding(), finding(x=0.6)))
+    again = import_folder(workspace, root, Fixed(finding(), name="another"))
     assert (again.looked_again, again.damaged) == (2, {"truncated": 1})
     assert status(workspace).damaged == {"truncated": 1}
     assert "1 of them damaged (truncated)" in operations.status(status(workspace))
