@@ -51,6 +51,24 @@ def read_file(path: str | Path) -> bytes:
     return reading.read(path, MAX_BYTES)
 
 
+def size_of(path: str | Path) -> tuple[int, int] | None:
+    """Width and height after EXIF rotation, from the photograph's header; None if it cannot be read.
+
+    A local file is not read beyond its header.
+    """
+    try:
+        if reading.is_url(str(path)):
+            photo = Photo(read_file(path))
+            return photo.width, photo.height
+        if not Path(path).is_file():  # a pipe would wait for its writer
+            return None
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            return (height, width) if read_exif(image).swaps_sides else (width, height)
+    except (PhotoError, Image.DecompressionBombError, *DECODE_ERRORS):
+        return None
+
+
 class Photo:
     """A photograph whose header has been read. Its pixels are decoded at the first request.
 

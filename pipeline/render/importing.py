@@ -41,7 +41,9 @@ def combined(report: Combined, out: str, files: int) -> str:
     return lines(
         f"{out}: {count(report.images, 'images')}, {count(report.annotations, 'annotations')} and "
         f"{count(report.categories, 'categories')} from {count(files, 'files')}",
-        indented(tally((number, note.sentence) for note, number in report.notes.items())),
+        indented(
+            tally([*_unused(report), *((number, note.sentence) for note, number in report.notes.items())])
+        ),
     )
 
 
@@ -78,11 +80,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
-            (report.unused_values.total(), f"invalid values not used ({by_kind(report.unused_values)})"),
-            (
-                report.unused_fields.total(),
-                f"fields of the file that are not used ({', '.join(map(printable, report.unused_fields))})",
-            ),
+            *_unused(report),
             *((number, note.sentence) for note, number in report.notes.most_common()),
             (report.duplicates, "entries that list a photograph a second time, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
@@ -91,6 +89,15 @@ def _counts(report: ImportReport) -> str:
             (report.unreadable_folders, "folders that cannot be read"),
         ]
     )
+
+
+def _unused(report: ImportReport | Combined) -> list[tuple[int, str]]:
+    """What of a file was read and left aside."""
+    values, names = report.unused_values, report.unused_fields
+    return [
+        (sum(values.values()), f"invalid values not used ({by_kind(values)})"),
+        (sum(names.values()), f"fields of the file not used ({', '.join(map(printable, names))})"),
+    ]
 
 
 def _problems(report: ImportReport) -> str:
