@@ -30,7 +30,17 @@ def deployments_report(report: DeploymentsReport) -> str:
         f"{report.rows.source}: {count(report.new, 'new deployments')}, "
         f"{count(report.updated, 'known deployments')} updated, at "
         f"{count(len(report.locations), 'locations')}",
-        indented(tally([(report.without_zone, "deployments without a time zone: exports will ask for it")])),
+        indented(
+            tally(
+                [
+                    (
+                        report.without_coordinates,
+                        "deployments without coordinates in this table: another can bring them",
+                    ),
+                    (report.without_zone, "deployments without a time zone: exports will ask for it"),
+                ]
+            )
+        ),
         indented(_counts(report.rows)),
         _problems(report.rows),
     )
