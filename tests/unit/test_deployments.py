@@ -94,7 +94,7 @@ def test_tables_as_spreadsheets_and_programs_write_them_are_read(
 def test_a_bad_value_costs_itself_alone(
     sqlite_database: Database, tmp_path: Path, column: str, value: str, said: str
 ) -> None:
-    good = dict(
+    dict(
         zip(
             HEADER.split(","),
             ["X", "52.1", "5.1", "Europe/Brussels", "2021-05-01", "2021-06-01"],
@@ -116,7 +116,7 @@ def test_a_bad_value_costs_itself_alone(
 def test_whatever_one_column_says_the_others_stay(
     sqlite_database: Database, tmp_path: Path, column: str, value: str
 ) -> None:
-    good = dict(
+    dict(
         zip(
             HEADER.split(","),
             ["X", "52.1", "5.1", "Europe/Brussels", "2021-05-01", "2021-06-01"],
