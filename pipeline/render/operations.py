@@ -52,9 +52,12 @@ def check_result(result: CheckResult) -> str:
 
 
 def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
-    failed = sum(report.failed.values())
-    more = f"{failed:,} more failed ({by_kind(report.failed)})" if failed else ""
-    yield "photographs", f"{report.photographs:,}", more
+    failed, damaged = sum(report.failed.values()), sum(report.damaged.values())
+    aside = [
+        f"{damaged:,} of them damaged ({by_kind(report.damaged)})" if damaged else "",
+        f"{failed:,} more failed ({by_kind(report.failed)})" if failed else "",
+    ]
+    yield "photographs", f"{report.photographs:,}", ", ".join(filter(None, aside))
     yield "detections", f"{report.detections:,}", ""
     yield "crops", f"{report.crops:,}", ""
     embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]
