@@ -9,8 +9,10 @@ import click
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
 from pipeline.label_studio.species import read_species
+from pipeline.render.labelling import proposal_report
 from pipeline.render.text import lines
 from pipeline.steps.labelling.project import create_project, project_embedder
+from pipeline.steps.labelling.propose import propose_species
 from pipeline.workspace import open_workspace
 
 COMMANDS = {
@@ -27,10 +29,16 @@ def project() -> None:
 @click.option("--title", required=True, help="Title of the project in Label Studio.")
 @click.option(
     "--species",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help='Text file with one species per line; # starts a comment. "empty" and "unsure" are always offered.',
+    help="Text file with one species per line; # starts a comment. Or CSV with the columns common_name, "
+    'scientific_name, rank, parent, taxon_id, or some of them. "empty" and "unsure" are always offered.',
+)
+@click.option(
+    "--species-from",
+    metavar="SOURCE",
+    help="Propose the species that an import named, such as speciesnet, coco:ena24, coco (every import from "
+    "such files) or all, and write them to the FILE of --species [default: species.csv], which you can edit.",
 )
 @click.option(
     "--project",
@@ -54,7 +62,8 @@ def project() -> None:
 @json_option
 def create(
     title: str,
-    species: Path,
+    species: Path | None,
+    species_from: str | None,
     project_id: int | None,
     embedder: str | None,
     no_backend: bool,
@@ -64,17 +73,26 @@ def create(
 
     Start the backend first (`wildloop serve`): Label Studio calls it before it connects. A second run with
     the same options changes nothing; a longer species list adds the new species.
+
+    Labels of imports under another name of a choice, such as its scientific name, count as the choice.
     """
-    listed = read_species(species)
+    if species is None and species_from is None:
+        raise click.UsageError("Missing option '--species FILE', or '--species-from SOURCE'.")
+    workspace = open_workspace()
+    path = species or Path("species.csv")
+    if species_from is not None:
+        proposal = propose_species(workspace, species_from)
+        proposal.write(path)
+        click.echo(proposal_report(proposal, path), err=True)
+    listed = read_species(path)
     for remark in listed.notes:
         click.echo(remark, err=True)
-    workspace = open_workspace()
     client = workspace.label_studio()
     record, changes = create_project(
         workspace,
         client,
         title=title,
-        species=listed.names,
+        species=listed,
         embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,

@@ -25,11 +25,14 @@ def template() -> str:
     raise SettingsError(f"{NAME} is missing from this installation", remedy="reinstall wildloop")
 
 
-def render(species: Sequence[str], keys: Mapping[str, str] | None = None) -> str:
+def render(
+    species: Sequence[str], keys: Mapping[str, str] | None = None, hints: Mapping[str, str] | None = None
+) -> str:
     """The label config with `species` in this order, followed by "empty" and "unsure".
 
     `keys` are the present hotkeys by name. A species keeps its hotkey; new species get the first free
-    ones. There are 33 hotkeys; further species have none.
+    ones. There are 33 hotkeys; further species have none. `hints`, by name, are shown while the pointer
+    is on a choice.
     """
     root = ET.fromstring(template())
     choices = _choices(root)
@@ -41,6 +44,8 @@ def render(species: Sequence[str], keys: Mapping[str, str] | None = None) -> str
         key = kept.get(name) or next(free, None)
         if key is not None:
             choice.set("hotkey", key)
+        if hints and name in hints:
+            choice.set("hint", hints[name])
         choices.insert(position, choice)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")

@@ -23,6 +23,7 @@ def ensure_project(
     *,
     title: str,
     species: Sequence[str],
+    hints: Mapping[str, str] | None = None,
     project_id: int | None = None,
     model_version: str | None = None,
     connect_backend: bool = True,
@@ -30,22 +31,22 @@ def ensure_project(
     """Create the project or update the existing one; returns its id and a line for each change.
 
     The existing project is the one with `title`, or the one with `project_id`, which then gets `title`.
-    Species are added and sorted as given; one that annotations use cannot be removed. `model_version` is
-    the current version, which the queue must follow. `settings` must contain all secrets
-    (`Settings.with_secrets`). Raises LabelStudioError, also if the backend is not running: Label Studio
-    calls it to connect it.
+    Species are added and sorted as given; one that annotations use cannot be removed. `hints` are those
+    of `config.render`. `model_version` is the current version, which the queue must follow. `settings`
+    must contain all secrets (`Settings.with_secrets`). Raises LabelStudioError, also if the backend is not
+    running: Label Studio calls it to connect it.
     """
     project = _find(client, title, project_id)
     if project is None:
         project = client.create_project(
             title=title,
-            label_config=config.render(species),
+            label_config=config.render(species, hints=hints),
             sampling=UNCERTAINTY,
             show_collab_predictions=True,
         )
         changes = [f"created project {project['id']} ({title}) with {len(species)} species"]
     else:
-        changes = _update(client, project, title, species)
+        changes = _update(client, project, title, species, hints)
     number, version_before = int(project["id"]), str(project["model_version"] or "")
     changes += _serve_files(client, settings, number)
     if connect_backend:
@@ -67,13 +68,19 @@ def _find(client: SetUpClient, title: str, project_id: int | None) -> dict[str, 
     return same_title[0] if same_title else None
 
 
-def _update(client: SetUpClient, project: dict[str, Any], title: str, species: Sequence[str]) -> list[str]:
+def _update(
+    client: SetUpClient,
+    project: dict[str, Any],
+    title: str,
+    species: Sequence[str],
+    hints: Mapping[str, str] | None,
+) -> list[str]:
     fields: dict[str, Any] = {}
     changes: list[str] = []
     if project["title"] != title:
         fields["title"] = title
         changes.append(f"renamed {project['title']!r} to {title!r}")
-    label_config, lines = _label_config(client, project, species)
+    label_config, lines = _label_config(client, project, species, hints)
     if label_config is not None:
         fields["label_config"] = label_config
         changes += lines
@@ -89,11 +96,14 @@ def _update(client: SetUpClient, project: dict[str, Any], title: str, species: S
 
 
 def _label_config(
-    client: SetUpClient, project: Mapping[str, Any], species: Sequence[str]
+    client: SetUpClient,
+    project: Mapping[str, Any],
+    species: Sequence[str],
+    hints: Mapping[str, str] | None,
 ) -> tuple[str | None, list[str]]:
     """The new label config and a line for each change; None if the project has it already."""
     present = config.offered(str(project["label_config"]))
-    wanted = config.render(species, present)
+    wanted = config.render(species, present, hints)
     if config.same(wanted, str(project["label_config"])):
         return None, []
     kept = {*species, EMPTY, UNSURE}

@@ -8,10 +8,30 @@ from typing import TYPE_CHECKING
 from pipeline.render.text import NOTHING, count, decimal, indented, lines, table, tally
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.steps.labelling.propose import Proposal
     from pipeline.steps.labelling.publish import PublishReport
     from pipeline.steps.labelling.push import PushReport
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.sync import SyncReport
+
+
+def proposal_report(proposal: Proposal, path: Path) -> str:
+    """The species of a proposed list with their photographs, and what it leaves out."""
+    rows = [
+        (each.names[0], f"{each.photographs:,}", each.taxon.scientific_name or NOTHING)
+        for each in proposal.species
+    ]
+    rare = ", ".join(f"{each.names[0]} ({each.photographs})" for each in proposal.rare)
+    left_out = ", ".join(f"{name} ({number:,})" for name, number in proposal.left_out.items())
+    return lines(
+        f"{count(len(rows), 'species')} named by {', '.join(proposal.sources)}, now in {path}: edit it, and "
+        "give it with --species",
+        table(("species", "photographs", "scientific name"), rows, "lrl"),
+        f"rare, as comments in the file: {rare}" if rare else None,
+        f"left out: {left_out}" if left_out else None,
+    )
 
 
 def publish_report(report: PublishReport) -> str:
