@@ -48,6 +48,7 @@ from .importing import (
     import_emammal,
     import_folder,
     import_megadetector,
+    import_speciesnet,
     load_detector,
 )
 from .labelling import (
@@ -158,6 +159,7 @@ __all__ = [
     "import_emammal",
     "import_folder",
     "import_megadetector",
+    "import_speciesnet",
     "labelled_arrays",
     "labelled_pool",
     "load_detector",

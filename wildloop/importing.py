@@ -22,6 +22,7 @@ from importers.sources import (
     emammal,
     folder,
     megadetector,
+    speciesnet,
 )
 from importers.sources.coco.combine import Combined, combine
 from importers.sources.deployments import DeploymentsReport
@@ -42,6 +43,7 @@ __all__ = [
     "import_emammal",
     "import_folder",
     "import_megadetector",
+    "import_speciesnet",
     "load_detector",
 ]
 
@@ -95,6 +97,23 @@ def import_megadetector(
         drop_repeats=drop_repeats,
         repeats_report=None if repeats_report is None else Path(repeats_report),
         progress=progress,
+    )
+
+
+def import_speciesnet(
+    workspace: Workspace,
+    predictions: str | Path,
+    images: str | Path,
+    *,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the boxes of a SpeciesNet results file.
+
+    Its answers become weak labels. Raises SourceError.
+    """
+    return speciesnet.import_speciesnet(
+        workspace, Path(predictions), images, options=options, progress=progress
     )
 
 

@@ -11,6 +11,7 @@ COMMANDS = {
     for name, module, summary in (
         ("folder", "folder", "A folder of photographs: a detector finds the animals."),
         ("megadetector", "megadetector", "A MegaDetector results file and its photographs."),
+        ("speciesnet", "speciesnet", "A SpeciesNet results file and its photographs."),
         ("coco", "coco", "COCO Camera Traps files and their photographs."),
         ("camtrap-dp", "camtrap_dp", "A Camtrap DP package."),
         ("emammal", "emammal", "Deployments from eMammal."),
