@@ -41,6 +41,7 @@ from .importing import (
     ImportReport,
     combine_coco,
     import_camtrap_dp,
+    import_camtrapr,
     import_coco,
     import_crops,
     import_deployments,
@@ -49,6 +50,8 @@ from .importing import (
     import_folder,
     import_megadetector,
     import_speciesnet,
+    import_timelapse,
+    import_wildlife_insights,
     load_detector,
 )
 from .labelling import (
@@ -152,6 +155,7 @@ __all__ = [
     "export_detections_csv",
     "export_megadetector",
     "import_camtrap_dp",
+    "import_camtrapr",
     "import_coco",
     "import_crops",
     "import_deployments",
@@ -160,6 +164,8 @@ __all__ = [
     "import_folder",
     "import_megadetector",
     "import_speciesnet",
+    "import_timelapse",
+    "import_wildlife_insights",
     "labelled_arrays",
     "labelled_pool",
     "load_detector",

@@ -39,6 +39,7 @@ class Note(StrEnum):
     BAD_VALUES = "bad_values"
     CLASSIFIER_FAILED = "classifier_failed"
     GEOLOCATION_FAILED = "geolocation_failed"
+    MARKED_FOR_DELETION = "marked_for_deletion"
 
     @property
     def sentence(self) -> str:
@@ -74,6 +75,7 @@ _SENTENCES = {
     Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
     Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
     Note.BAD_VALUES: "values that cannot be read, left out",
+    Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
     Note.CLASSIFIER_FAILED: "photographs whose classifier failed, imported without its answer",
     Note.GEOLOCATION_FAILED: "photographs that the source placed in no country: species from elsewhere",
 }
@@ -113,4 +115,9 @@ class ImportReport(WalkCounts):
     def refuse(self, where: str, kind: str, what: str) -> None:
         """Count a bad record by its kind, and keep the first few with their place in the source."""
         self.refused[kind] += 1
+        self.complain(where, what)
+
+    def leave_out(self, where: str, what: str) -> None:
+        """Count a bad value that is left out of a record, and keep the first few with their place."""
+        self.notes[Note.BAD_VALUES] += 1
         self.complain(where, what)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from importers.detectors.detector import DetectedBox
-from importers.ingest.report import ImportReport, Note
+from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
 from importers.reading.json_file import is_number
 from importers.reading.paths import as_text
@@ -86,7 +86,7 @@ class Reader:
             try:
                 box = _box(detection)
             except BadRecord as exc:
-                self._left_out(at, exc)
+                self._report.leave_out(at, exc.what)
                 is_known = False
                 continue
             own = self._label(answer, replace(label, level=Level.BOX), at) if is_classified else None
@@ -118,13 +118,9 @@ class Reader:
         try:
             confidence = _confidence(answer.score)
         except BadRecord as exc:
-            self._left_out(where, exc)
+            self._report.leave_out(where, exc.what)
             confidence = None
         return replace(label, category=category, confidence=confidence)
-
-    def _left_out(self, where: str, exc: BadRecord) -> None:
-        self._report.notes[Note.BAD_VALUES] += 1
-        self._report.complain(where, exc.what)
 
 
 def _box(detection: Any) -> DetectedBox:
