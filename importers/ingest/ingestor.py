@@ -22,7 +22,7 @@ from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
 from importers.ingest.results import IngestResult
 from importers.ingest.scanner import Scanner
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, former_paths
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
 from pipeline.store import detections, images, schema
@@ -123,6 +123,10 @@ class Ingestor:
         for batch in chunks(source_images, size):
             with self._database.read() as conn:
                 stored = images.at_paths(conn, [as_text(source_image.path) for source_image in batch])
+                unknown = [one for one in batch if as_text(one.path) not in stored]
+                former = {as_text(path): as_text(one.path) for one in unknown for path in former_paths(one)}
+                for path, found in images.at_paths(conn, former).items():
+                    stored.setdefault(former[path], []).extend(found)
             for source_image in batch:
                 yield source_image, stored.get(as_text(source_image.path), ())
 

@@ -28,6 +28,8 @@ class Note(StrEnum):
     UNPACKED_FILES = "unpacked_files"
     UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
     UNREADABLE_TIMES = "unreadable_times"
+    NOT_NUMBERS = "not_numbers"
+    OLD_FORMAT = "old_format"
     REPEATS_LEFT_OUT = "repeats_left_out"
     REPEATS_KEPT = "repeats_kept"
     REPEAT_CLUSTERS = "repeat_clusters"
@@ -66,6 +68,8 @@ _SENTENCES = {
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
+    Note.NOT_NUMBERS: "values NaN or Infinity, which JSON does not have, read as `null`",
+    Note.OLD_FORMAT: "files of a format before 1.1, read as 1.1",
     Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",
     Note.REPEATS_KEPT: "repeat detections, boxes that stand still, kept",
     Note.REPEAT_CLUSTERS: "places where boxes stand still",
@@ -105,6 +109,7 @@ class ImportReport(WalkCounts):
     duplicates: int = 0  # records that list a photograph a second time
     refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
     notes: Counter[Note] = field(default_factory=Counter)
+    hints: list[str] = field(default_factory=list)  # what the user may want to change: a sentence each
     seconds: float = 0.0
 
     @property

@@ -44,7 +44,7 @@ def import_crops(
     # The one box of a crop is kept, whatever is kept of detectors.
     options = replace(options, keep=frozenset(WholeFrame.categories), threshold=0.0)
     locate = locator(options.location_pattern, no_location)  # the folders are classes
-    folder = ImageRoot(root)
+    folder = ImageRoot(root, strip_prefix=options.strip_prefix)
     report = ImportReport(source=str(folder))
     files = list(files)
     if not files and not folder.is_url:

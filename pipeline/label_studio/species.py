@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.records import EMPTY, UNSURE, category_name
-from pipeline.vocabulary import Meaning, meaning_of
+from pipeline.vocabulary import Meaning, meaning_of, names_no_species
 
 MAX_NAME = 80  # characters: a longer name is probably a mistake, and does not fit on the screen
 
@@ -50,6 +50,8 @@ def parse_species(text: str, source: str) -> SpeciesList:
             notes.append(f"{source}, line {number}: {name!r} is always offered")
         elif meaning_of(name) is Meaning.BLANK:
             notes.append(f"{source}, line {number}: {name!r} means {EMPTY!r}, which is always offered")
+        elif names_no_species(name):
+            notes.append(f"{source}, line {number}: {name!r} names no species: {UNSURE!r} is always offered")
         elif name in first_line:
             notes.append(f"{source}, line {number}: {name!r} is already in line {first_line[name]}")
         else:

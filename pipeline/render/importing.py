@@ -20,6 +20,7 @@ def import_report(report: ImportReport) -> str:
         f"{report.source}: {count(report.photographs, 'new photographs')}, "
         f"{count(report.detections, 'new detections')} in {report.seconds:.1f} s ({rate:,.0f} photographs/s)",
         indented(_counts(report)),
+        _hints(report),
         _problems(report),
     )
 
@@ -77,6 +78,10 @@ def _counts(report: ImportReport) -> str:
             (report.unreadable_folders, "folders that cannot be read"),
         ]
     )
+
+
+def _hints(report: ImportReport) -> str:
+    return f"worth a look:\n{indented(lines(*report.hints))}" if report.hints else ""
 
 
 def _problems(report: ImportReport) -> str:

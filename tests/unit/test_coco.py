@@ -108,7 +108,7 @@ def test_wrong_values_cost_the_value_and_the_photograph_stays(tmp_path: Path) ->
     found, report = one_entry(tmp_path, given)
     assert (found.width, found.height, found.frame_num, found.seq_num_frames) == (None, None, None, None)
     assert (found.seq_id, found.location) == ("s", "12")
-    assert report.refused == {"width": 1, "height": 1, "frame_num": 1, "seq_num_frames": 1}
+    assert report.refused == {"height": 1, "seq_num_frames": 1}
     assert "image id of a.jpg" in import_report(report)
 
 

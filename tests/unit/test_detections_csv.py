@@ -39,7 +39,8 @@ XYXY = "0.1,0.2,0.3,0.6"
 def read(path: Path, axis_order: AxisOrder = "yxyx") -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
     layout = read_layout(path, axis_order)
-    return list(source_images(layout, check(layout, report), ImageRoot(path.parent))), report
+    root = ImageRoot(path.parent)
+    return list(source_images(layout, check(layout, root, report), root)), report
 
 
 def text(tmp_path: Path, *lines: str) -> Path:
@@ -332,7 +333,7 @@ def test_a_box_takes_little_memory_and_a_name_none(tmp_path: Path) -> None:
         file.writelines(f"site {row % 50}/IMG_{row % 7_000:07d}.jpg,0.9,{YXYX}\n" for row in range(number))
     layout = read_layout(path, "yxyx")
     tracemalloc.start()
-    boxes = check(layout, ImportReport(source="x"))
+    boxes = check(layout, ImageRoot(tmp_path), ImportReport(source="x"))
     count = sum(1 for _ in source_images(layout, boxes, ImageRoot(tmp_path)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

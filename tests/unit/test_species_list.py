@@ -67,3 +67,13 @@ def test_a_list_that_cannot_be_read_is_an_error_with_the_reason(tmp_path: Path) 
     latin.write_bytes("bärenmaki".encode("latin-1"))
     with pytest.raises(SourceError, match="not UTF-8"):
         read_species(latin)
+
+
+def test_words_that_name_no_species_are_noted_and_people_and_vehicles_can_be_chosen() -> None:
+    listed = parse_species("Animal\nred fox\nunidentifiable\nhuman\nvehicle\nNothing here\n", "s.txt")
+    assert listed.names == ["red fox", "human", "vehicle"]
+    assert listed.notes == [
+        "s.txt, line 1: 'animal' names no species: 'unsure' is always offered",
+        "s.txt, line 3: 'unidentifiable' names no species: 'unsure' is always offered",
+        "s.txt, line 6: 'nothing here' means 'empty', which is always offered",
+    ]

@@ -21,6 +21,7 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.locations import known_location
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
@@ -58,7 +59,7 @@ def import_coco(
     SourceError, before anything is written, if a file cannot be used.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=", ".join(as_text(str(path)) for path in files))
     sources = check(files, report)
@@ -119,10 +120,11 @@ class _Reader:
         labels: tuple[SourceLabel, ...] = ()
         if failure is None:
             boxes, labels = self._boxes_and_labels(image, annotations, width, height)
-        location, seq_id = id_text(image.get("location")), id_text(image.get("seq_id"))
+        location, seq_id = known_location(id_text(image.get("location"))), id_text(image.get("seq_id"))
         return SourceImage(
             file_name=name if failure is not OUTSIDE else image["file_name"],
             path=self._root.path_of(name),
+            source_name=image["file_name"],
             detections=SourceDetections(detector=self._source, boxes=boxes) if boxes else None,
             labels=labels,
             source_id=prefix + (id_text(image["id"]) or ""),
@@ -214,7 +216,9 @@ class _Reader:
     def _number(self, image: Mapping[str, Any], field: str, least: int) -> int | None:
         """The whole number in a field; None, and refused, if it is anything else."""
         value = image.get(field)
-        if value is None or (type(value) is int and least <= value <= LARGEST):
+        if value is None or value == -1:  # not known
+            return None
+        if type(value) is int and least <= value <= LARGEST:
             return value
         if isinstance(value, float) and value.is_integer() and least <= value <= LARGEST:
             return int(value)

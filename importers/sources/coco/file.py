@@ -12,7 +12,8 @@ from ijson.common import ObjectBuilder
 
 from importers.ingest.report import ImportReport, Note
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import items, opened
+from importers.reading.json_file import items, not_numbers, opened
+from importers.reading.names import normal
 from importers.reading.paths import as_text
 from importers.sources.coco.ids import Ids
 from pipeline.errors import SourceError
@@ -87,7 +88,7 @@ def check_images(files: Sequence[CocoFile], ids: Ids, report: ImportReport) -> l
             id_, name = id_text(image["id"]) or "", id_text(image["file_name"]) or ""
             if not ids.add_image(file.number, id_, place):
                 raise _repeated(file, "id", id_)
-            first = ids.add_file_name(file.number, name)
+            first = ids.add_file_name(file.number, normal(name.replace("\\", "/")))
             if first is not None:
                 raise _repeated(file, "file_name", name, files[first])
         if place < 0:
@@ -125,6 +126,9 @@ def _outline(path: Path, number: int, prefix: str, report: ImportReport) -> Coco
     for name in _LISTS:
         if name in fields and not isinstance(fields[name], list):
             raise SourceError(f"{path}: `{name}` is not a list", remedy=_REMEDY)
+    numbers = not_numbers(path)
+    if numbers:
+        report.notes[Note.NOT_NUMBERS] += numbers
     info = fields.get("info")
     if info is not None and not isinstance(info, Mapping):
         raise SourceError(f"{path}: `info` is not an object", remedy=_REMEDY)
