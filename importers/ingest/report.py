@@ -38,7 +38,6 @@ class Note(StrEnum):
     SIZE_BOXES = "size_boxes"
     MAYBE_XYXY = "maybe_xyxy"
     MAYBE_YXYX = "maybe_yxyx"
-    BAD_VALUES = "bad_values"
     CLASSIFIER_FAILED = "classifier_failed"
     GEOLOCATION_FAILED = "geolocation_failed"
     MARKED_FOR_DELETION = "marked_for_deletion"
@@ -78,7 +77,6 @@ _SENTENCES = {
     Note.SIZE_BOXES: "boxes that look like x, y, width, height: the format has two corners",
     Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
     Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
-    Note.BAD_VALUES: "values that cannot be read, left out",
     Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
     Note.CLASSIFIER_FAILED: "photographs whose classifier failed, imported without its answer",
     Note.GEOLOCATION_FAILED: "photographs that the source placed in no country: species from elsewhere",
@@ -108,6 +106,7 @@ class ImportReport(WalkCounts):
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
     duplicates: int = 0  # records that list a photograph a second time
     refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
+    unused_values: Counter[str] = field(default_factory=Counter)  # bad values of good records, by field
     notes: Counter[Note] = field(default_factory=Counter)
     hints: list[str] = field(default_factory=list)  # what the user may want to change: a sentence each
     seconds: float = 0.0
@@ -122,7 +121,7 @@ class ImportReport(WalkCounts):
         self.refused[kind] += 1
         self.complain(where, what)
 
-    def leave_out(self, where: str, what: str) -> None:
-        """Count a bad value that is left out of a record, and keep the first few with their place."""
-        self.notes[Note.BAD_VALUES] += 1
+    def leave_out(self, where: str, field_name: str, what: str) -> None:
+        """Count a bad value whose record is used without it, and keep the first few as `refuse` does."""
+        self.unused_values[field_name] += 1
         self.complain(where, what)

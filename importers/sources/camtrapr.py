@@ -46,7 +46,7 @@ def import_camtrapr(
     boxes. Raises SourceError, before anything is written, if the table or a column is missing.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     report = ImportReport(source=as_text(str(table)))
     with photograph_rows.opened() as rows:
         read(table, root, rows, report)
@@ -114,12 +114,12 @@ def _name(photograph: PhotographRow, rows: PhotographRows, report: ImportReport)
     return f"{row['Station']}/{row['FileName']}"
 
 
-def _time(row: Row, left_out: Callable[[str], None]) -> dt.datetime | None:
+def _time(row: Row, left_out: Callable[[str, str], None]) -> dt.datetime | None:
     text = row.get("DateTimeOriginal") or " ".join(row[name] for name in ("Date", "Time") if name in row)
     if not text:
         return None
     try:
         return parse_clock_time(text).replace(tzinfo=None)
     except ValueError as exc:
-        left_out(f"DateTimeOriginal {exc}")
+        left_out("DateTimeOriginal", f"DateTimeOriginal {exc}")
         return None

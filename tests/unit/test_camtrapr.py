@@ -85,7 +85,7 @@ def test_a_file_that_two_stations_have_is_found_in_the_folder_of_its_own(tmp_pat
 def test_a_bad_time_costs_itself_and_a_record_without_a_file_is_refused(tmp_path: Path) -> None:
     (entry,), report = entries(tmp_path, record(at="noon today"), record(name="NA"), record(station="NA"))
     assert (entry.datetime, len(entry.labels)) == (None, 1)
-    assert report.notes == {Note.BAD_VALUES: 1}
+    assert report.unused_values == {"DateTimeOriginal": 1}
     assert report.refused == {"incomplete": 2}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from importers.reading.image_root import ImageRoot
 from importers.reading.taxonomy import class_category, taxonomy_of
 from importers.sources.speciesnet import import_speciesnet, source_images
 from importers.sources.speciesnet.file import check
+from pipeline.cli import wildloop
 from pipeline.errors import SourceError
 from pipeline.records import DetectionKind, Level, Taxon
 from pipeline.store import categories, taxa
@@ -65,7 +67,8 @@ def results(path: Path, *predictions: Any, **sections: Any) -> Path:
 def read(folder: Path, *predictions: Any, threshold: float = 0.2) -> tuple[list[SourceImage], ImportReport]:
     path = results(folder / "predictions.json", *predictions)
     report = ImportReport(source=str(path))
-    return list(source_images(check(path), ImageRoot(folder), report, threshold=threshold)), report
+    root = ImageRoot(folder)
+    return list(source_images(check(path, root), root, report, threshold=threshold)), report
 
 
 def labels(entry: SourceImage) -> list[list[str | None]]:
@@ -145,6 +148,7 @@ def test_in_the_new_format_each_box_has_its_own_answer(tmp_path: Path) -> None:
     assert (label.level, label.weak, label.confidence) == (Level.BOX, True, 0.8)
     assert (label.source, label.annotator) == ("speciesnet:4.0.1a", "SpeciesNet 4.0.1a")
     assert not report.notes
+    assert not report.unused_values
 
 
 def test_in_the_old_format_the_answer_belongs_to_the_most_confident_box_of_its_kind(tmp_path: Path) -> None:
@@ -180,6 +184,7 @@ def test_the_box_of_the_classifier_of_whole_photographs_is_no_box_but_its_answer
     (entry,), report = read(tmp_path, predicted(None, whole, found(answer=DEER)))
     assert labels(entry) == [[], ["cervidae family"]]
     assert not report.notes
+    assert not report.unused_values
 
 
 # Failures
@@ -219,6 +224,7 @@ def test_confidences_and_boxes_that_are_out_by_a_rounding_are_clipped(tmp_path: 
     assert (second.box.x1, second.box.x2) == (0.0, 1.0)
     assert (third.box.x1, third.box.x2) == (0.0, 1.0)
     assert not report.notes
+    assert not report.unused_values
 
 
 @pytest.mark.parametrize(
@@ -239,7 +245,7 @@ def test_a_broken_box_costs_itself_and_its_photograph_is_not_called_empty(
     tmp_path: Path, broken: Any
 ) -> None:
     (alone,), report = read(tmp_path, predicted(None, broken))
-    assert (alone.detections, report.notes) == (None, {Note.BAD_VALUES: 1})
+    assert (alone.detections, report.unused_values.total()) == (None, 1)
     assert not report.refused
     (beside,), _ = read(tmp_path, predicted(DOG, broken, found()))
     assert labels(beside) == [[], ["domestic dog"]]
@@ -250,7 +256,7 @@ def test_a_broken_score_costs_the_probability_and_not_the_answer(tmp_path: Path)
     assert entry.detections is not None
     (label,) = entry.detections.boxes[0].labels
     assert (label.category, label.confidence) == ("domestic dog", None)
-    assert report.notes == {Note.BAD_VALUES: 1}
+    assert report.unused_values == {"confidence": 1}
 
 
 GOOD = predicted(None, found(answer=DOG), found("2", bbox=[0.6, 0, 0.2, 0.5], answer=HUMAN))
@@ -368,3 +374,14 @@ def test_no_category_of_its_detector_may_be_kept_by_mistake(
             tmp_path,
             options=ImportOptions(keep=frozenset({"birds"})),
         )
+
+
+def test_the_command_imports_the_file_of_a_field_run(field_cases: Path, tmp_path: Path) -> None:
+    environ = {"WILDLOOP_DATA_DIR": str(tmp_path / "data"), "WILDLOOP_DATABASE_URL": ""}
+    folder = field_cases / "speciesnet"
+    command = ["import", "speciesnet", str(folder / "predictions.json"), "--images", str(folder / "photos")]
+    done = CliRunner().invoke(wildloop, command, env=environ)
+    assert done.exit_code == 0, done.output
+    assert "2 new photographs, 1 new detection" in done.output
+    assert "1  new label from the source" in done.output
+    assert "photograph whose classifier failed" in done.output

@@ -159,7 +159,7 @@ def test_times_of_every_version_are_read(
 
 def test_a_time_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
     (entry,), report = entries(tmp_path, seen(DateTime="yesterday", UtcOffset="far"))
-    assert (entry.datetime, len(entry.labels), report.notes) == (None, 1, {Note.BAD_VALUES: 1})
+    assert (entry.datetime, len(entry.labels), report.unused_values) == (None, 1, {"DateTime": 1})
 
 
 def test_deleted_photographs_videos_and_second_rows_are_told_apart(tmp_path: Path) -> None:

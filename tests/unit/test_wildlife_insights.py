@@ -130,7 +130,8 @@ def test_several_rows_of_a_photograph_are_its_labels_with_counts_and_details(tmp
     assert first.details == {"sex": "female", "lifeStage": "adult", "behavior": "running"}
     assert second.details == {"individualID": "D7", "observationComments": "limps", "markings": "none"}
     assert (third.details, third.key) == ({"uncertainty": "Probable", "age": "Young"}, "2")
-    assert not report.notes - report.notes.__class__({Note.NO_TIME_ZONE: 1})
+    assert report.notes == {Note.NO_TIME_ZONE: 1}
+    assert not report.unused_values
 
 
 def test_how_sure_computer_vision_is_comes_as_a_share_or_in_percent(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_a_deployment_keeps_what_is_good_of_it(tmp_path: Path) -> None:
     record = tables.deployments["DEP1"]
     assert (record.location, record.latitude, record.longitude, record.started_at) == ("Hill", *[None] * 3)
     assert record.ended_at is not None
-    assert report.notes[Note.BAD_VALUES] == 2
+    assert report.unused_values == {"latitude": 1, "start_date": 1}
     assert report.notes[Note.NO_COORDINATES] == 1
 
 

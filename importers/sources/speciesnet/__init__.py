@@ -40,7 +40,7 @@ def import_speciesnet(
     results file.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=as_text(str(predictions_json)))
     if not options.keep & _KINDS:
@@ -49,7 +49,7 @@ def import_speciesnet(
             f"but only {', '.join(sorted(options.keep))} is kept",
             remedy="keep one of its categories",
         )
-    results = check(predictions_json)
+    results = check(predictions_json, root)
     with workspace.database.write() as conn:
         taxa.save(conn, results.taxa)
     return Ingestor(workspace, None, locate, options, report).run(
@@ -64,8 +64,7 @@ def source_images(
 ) -> Iterator[SourceImage]:
     """The photograph of every prediction; `threshold` is the least confidence of boxes that are kept."""
     reader = Reader(report, threshold)
-    for where, source_name, element in predictions(results, report):
-        name = root.name_of(source_name)
+    for where, source_name, name, element in predictions(results, root, report):
         path = root.path_of(name)
         if is_outside(name):
             yield SourceImage(file_name=source_name, path=path, failure=OUTSIDE)

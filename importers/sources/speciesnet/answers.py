@@ -86,7 +86,7 @@ class Reader:
             try:
                 box = _box(detection)
             except BadRecord as exc:
-                self._report.leave_out(at, exc.what)
+                self._report.leave_out(at, exc.kind, exc.what)
                 is_known = False
                 continue
             own = self._label(answer, replace(label, level=Level.BOX), at) if is_classified else None
@@ -118,7 +118,7 @@ class Reader:
         try:
             confidence = _confidence(answer.score)
         except BadRecord as exc:
-            self._report.leave_out(where, exc.what)
+            self._report.leave_out(where, exc.kind, exc.what)
             confidence = None
         return replace(label, category=category, confidence=confidence)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from importers.ingest.report import ImportReport
+from importers.reading.image_root import ImageRoot
 from importers.reading.json_file import items, section
 from importers.reading.paths import as_text
 from importers.reading.taxonomy import taxonomy_of
@@ -35,12 +36,16 @@ class Prediction(NamedTuple):
     """One element of `predictions`, the first of its photograph."""
 
     where: str  # its place, for messages
-    source_name: str
+    source_name: str  # in the file
+    name: str  # below --images
     element: Mapping[str, Any]
 
 
-def check(path: Path) -> Results:
-    """Read the file whole. Raises SourceError if it is not a results file."""
+def check(path: Path, root: ImageRoot) -> Results:
+    """Read the file whole. Raises SourceError if it is not a results file.
+
+    `root` tells which names are of one photograph.
+    """
     hashes = array("q")
     taxa: dict[str, Taxon] = {}
     classes: set[str] = set()
@@ -50,7 +55,7 @@ def check(path: Path) -> Results:
             continue
         name = element.get("filepath")
         if isinstance(name, str):
-            hashes.append(hash(name.replace("\\", "/")))
+            hashes.append(hash(root.name_of(name)))
         for given in answers_in(element):
             answer = answer_of(given)
             if answer is None or answer.text in classes:
@@ -71,7 +76,7 @@ def check(path: Path) -> Results:
     )
 
 
-def predictions(results: Results, report: ImportReport) -> Iterator[Prediction]:
+def predictions(results: Results, root: ImageRoot, report: ImportReport) -> Iterator[Prediction]:
     """The predictions that name a photograph, the first for each; the others go to `report`."""
     seen: set[str] = set()
     for number, element in enumerate(items(results.path, "predictions")):
@@ -81,14 +86,14 @@ def predictions(results: Results, report: ImportReport) -> Iterator[Prediction]:
                 f"prediction {number}", "without a file name", "it needs `filepath`, the photograph's name"
             )
             continue
-        name = source_name.replace("\\", "/")
+        name = root.name_of(source_name)
         if results.repeated and hash(name) in results.repeated:
             if name in seen:
                 report.duplicates += 1
                 report.complain(as_text(source_name), "listed a second time; the first record is used")
                 continue
             seen.add(name)
-        yield Prediction(f"prediction {number} ({as_text(source_name)})", source_name, element)
+        yield Prediction(f"prediction {number} ({as_text(source_name)})", source_name, name, element)
 
 
 def version_of(element: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def import_timelapse(
     finds boxes. Raises SourceError, before anything is written, if the table or a field is missing.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     report = ImportReport(source=as_text(str(table)))
     fields, further = fields_of(table, species_fields, count_field)
     with photograph_rows.opened() as rows:
@@ -110,7 +110,7 @@ def source_images(
         try:
             time = time_of(row)
         except ValueError as exc:
-            left_out(f"DateTime {exc}")
+            left_out("DateTime", f"DateTime {exc}")
             time = None
         details = {field: row[field] for field in sorted(further) if field in row}
         yield SourceImage(
@@ -124,7 +124,7 @@ def source_images(
 
 
 def _labels(
-    row: Row, fields: Sequence[SpeciesField], source: str, left_out: Callable[[str], None]
+    row: Row, fields: Sequence[SpeciesField], source: str, left_out: Callable[[str, str], None]
 ) -> tuple[SourceLabel, ...]:
     labels: dict[str | None, SourceLabel] = {}
     for field in fields:
@@ -147,12 +147,12 @@ def _labels(
     return tuple(labels.values())
 
 
-def _count(row: Row, column: str | None, left_out: Callable[[str], None]) -> int | None:
+def _count(row: Row, column: str | None, left_out: Callable[[str, str], None]) -> int | None:
     number = _number(row, column, 1e9, left_out)
     return int(number) if number else None
 
 
-def _number(row: Row, column: str | None, most: float, left_out: Callable[[str], None]) -> float | None:
+def _number(row: Row, column: str | None, most: float, left_out: Callable[[str, str], None]) -> float | None:
     """The number in a field; None if it is empty, or is none, which is counted."""
     text = row.get(column or "")
     if text is None:
@@ -163,7 +163,7 @@ def _number(row: Row, column: str | None, most: float, left_out: Callable[[str],
         value = math.nan
     if 0.0 <= value <= most:
         return value
-    left_out(f"{column} {text[:40]!r} is not a number from 0 to {most:g}")
+    left_out(column or "", f"{column} {text[:40]!r} is not a number from 0 to {most:g}")
     return None
 
 

@@ -13,7 +13,7 @@ from pipeline.records import ANIMAL, EMPTY, OBSERVATION_TYPE, DeploymentRecord, 
 from pipeline.vocabulary import Meaning, meaning_of
 
 Row = Mapping[str, str]
-LeftOut = Callable[[str], None]  # counts a value that cannot be used
+LeftOut = Callable[[str, str], None]  # counts a value that cannot be used
 
 MACHINE = frozenset({"computer vision", "cv"})  # in `identified_by`
 _YES = frozenset({"1", "1.0", "yes", "true", "t", "y"})
@@ -49,7 +49,7 @@ def deployment_of(row: Row, camera: Row, source: str, left_out: LeftOut) -> Depl
     if end is not None and end.time() == dt.time():  # they know the day alone, and it belongs to the period
         end = dt.datetime.combine(end.date(), _LAST)
     if start is not None and end is not None and end < start:
-        left_out(f"deployment {id_} ends before it starts")
+        left_out("period", f"deployment {id_} ends before it starts")
         start = end = None
     latitude = _number(row, "latitude", -90.0, 90.0, left_out)
     longitude = _number(row, "longitude", -180.0, 180.0, left_out)
@@ -141,7 +141,7 @@ def _number(row: Row, column: str, least: float, most: float, left_out: LeftOut)
         value = math.nan
     if least <= value <= most:
         return value
-    left_out(f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
+    left_out(column, f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
     return None
 
 
@@ -153,5 +153,5 @@ def _time(row: Row, column: str, left_out: LeftOut, date_alone: dt.time | None =
     try:
         return parse_clock_time(text.removesuffix(" UTC"), date_alone=date_alone).replace(tzinfo=None)
     except ValueError as exc:
-        left_out(f"{column} {exc}")
+        left_out(column, f"{column} {exc}")
         return None
