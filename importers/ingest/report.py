@@ -38,6 +38,9 @@ class Note(StrEnum):
     SIZE_BOXES = "size_boxes"
     MAYBE_XYXY = "maybe_xyxy"
     MAYBE_YXYX = "maybe_yxyx"
+    CLASSIFIER_FAILED = "classifier_failed"
+    GEOLOCATION_FAILED = "geolocation_failed"
+    MARKED_FOR_DELETION = "marked_for_deletion"
 
     @property
     def sentence(self) -> str:
@@ -74,6 +77,9 @@ _SENTENCES = {
     Note.SIZE_BOXES: "boxes that look like x, y, width, height: the format has two corners",
     Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
     Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
+    Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
+    Note.CLASSIFIER_FAILED: "photographs whose classifier failed, imported without its answer",
+    Note.GEOLOCATION_FAILED: "photographs that the source placed in no country: species from elsewhere",
 }
 
 
