@@ -96,6 +96,7 @@ class ImportReport(WalkCounts):
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
     duplicates: int = 0  # records that list a photograph a second time
     refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
+    unused_values: Counter[str] = field(default_factory=Counter)  # bad values of good records, by field
     notes: Counter[Note] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -107,4 +108,9 @@ class ImportReport(WalkCounts):
     def refuse(self, where: str, kind: str, what: str) -> None:
         """Count a bad record by its kind, and keep the first few with their place in the source."""
         self.refused[kind] += 1
+        self.complain(where, what)
+
+    def leave_out(self, where: str, field_name: str, what: str) -> None:
+        """Count a bad value whose record is used without it, and keep the first few as `refuse` does."""
+        self.unused_values[field_name] += 1
         self.complain(where, what)

@@ -69,6 +69,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
+            (report.unused_values.total(), f"invalid values not used ({by_kind(report.unused_values)})"),
             *((number, note.sentence) for note, number in report.notes.most_common()),
             (report.duplicates, "entries that list a photograph a second time, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
