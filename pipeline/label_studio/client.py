@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.label_studio import task_list
 from pipeline.label_studio.connection import ApiResponseError, Connection
 
 BASIC_AUTH = "BASIC_AUTH"
+LOGIN = "/user/login/"
 
 Json = dict[str, Any]
 
@@ -41,8 +43,22 @@ class LabelStudio:
         answer: Json = self._connection.get("reading the account of the token", "api/current-user/whoami")
         return answer
 
+    def browser_path(self) -> str:
+        """The path below which browsers reach Label Studio, such as `/label`; "" at the root of its host.
+
+        That of LABEL_STUDIO_HOST, as the redirect to its login page shows: the address that Wildloop uses
+        can be another one, behind the proxy that adds the path.
+        """
+        page = urlsplit(self._connection.redirect_of("") or "").path
+        if page.endswith(LOGIN):
+            return page.removesuffix(LOGIN)
+        return urlsplit(self.url).path
+
     def content(self, path: str, *, limit: int = 256 * 1024 * 1024) -> bytes:
-        """A file that Label Studio serves, such as the crop of a task, with at most `limit` bytes."""
+        """A file that Label Studio serves, such as the crop of a task, with at most `limit` bytes.
+
+        `path` is below Label Studio, see `files.within`.
+        """
         return self._connection.content(f"fetching {path}", path.lstrip("/"), limit)
 
     def projects(self, title: str) -> list[Json]:
@@ -130,6 +146,23 @@ class LabelStudio:
     def task_count(self, project_id: int) -> int:
         """The number of tasks of a project."""
         return int(self.project(project_id)["task_number"])
+
+    def replace_in_tasks(
+        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
+    ) -> None:
+        """In one field of the data of these tasks, replace `former` by `new`; annotations stay as they are."""
+        self._connection.send(
+            f"changing {field} of {len(task_ids)} tasks of project {project_id}",
+            "POST",
+            "api/dm/actions",
+            {
+                "selectedItems": {"all": False, "included": list(task_ids)},
+                "value_name": field,
+                "value_type": "Expression",
+                "value": f'replace("{former}", "{new}")',
+            },
+            {"id": "add_data_field", "project": project_id},
+        )
 
     def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
         """Add predictions (`task`, `result`, `score`, `model_version`), in one call; returns their number."""

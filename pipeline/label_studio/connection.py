@@ -122,7 +122,10 @@ class Connection:
 
         def ask() -> str | None:
             response = self._http.get(
-                self._address(path), auth=httpx.Auth(), follow_redirects=False, extensions={redirects.ASKED: True}
+                self._address(path),
+                auth=httpx.Auth(),
+                follow_redirects=False,
+                extensions={redirects.ASKED: True},
             )
             return response.headers.get("Location")
 

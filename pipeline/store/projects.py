@@ -84,6 +84,11 @@ def embedder_changed(conn: sa.Connection, project_id: int, former: str) -> Embed
     )
 
 
+def set_served_from(conn: sa.Connection, project_id: int, prefix: str) -> None:
+    """Record what the addresses of pictures in the project's tasks begin with."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(served_from=prefix))
+
+
 def move_watermark(
     conn: sa.Connection,
     project_id: int,

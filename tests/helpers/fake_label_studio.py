@@ -44,11 +44,13 @@ class FakeLabelStudio(LabelStudio):
             self.add_task(number, {"detection_id": detection, "crop": f"/data/{detection}.jpg"})
         self.predictions: list[Json] = []
         self.imports: list[int] = []  # number of tasks in each call
+        self.changes: list[int] = []  # number of tasks in each call that changed data
         self.exported: list[int] = []  # every task whose export was requested
         self.storages: list[Json] = []
         self.hooks: list[Json] = []
         self.connected: list[Json] = []
         self.served: dict[str, bytes] = {}
+        self.path = ""  # below which browsers reach it
         self.refusals: dict[str, str] = {}  # by address
         self.clock = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)  # of imports
         self.now = START  # of annotations
@@ -174,6 +176,16 @@ class FakeLabelStudio(LabelStudio):
 
     def whoami(self) -> Json:
         return {"email": "ann@example.org"}
+
+    def browser_path(self) -> str:
+        return self.path
+
+    def replace_in_tasks(
+        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
+    ) -> None:
+        self.changes.append(len(task_ids))
+        for number in task_ids:
+            self.rows[number]["data"][field] = self.rows[number]["data"][field].replace(former, new)
 
     def content(self, path: str, *, limit: int = 0) -> bytes:
         if path not in self.served:

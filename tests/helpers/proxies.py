@@ -47,9 +47,7 @@ def below_path(target: str, path: str, tls: Certificate | None = None) -> Iterat
                 self.send(404, [], b"not found")
                 return
             connection = http.client.HTTPConnection(host, timeout=60)
-            headers = {
-                name: text for name, text in self.headers.items() if name.lower() not in CONNECTION
-            }
+            headers = {name: text for name, text in self.headers.items() if name.lower() not in CONNECTION}
             with contextlib.closing(connection):
                 connection.request(self.command, self.path.removeprefix(path), body, headers)
                 response = connection.getresponse()
