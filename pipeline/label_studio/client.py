@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline.errors import LabelStudioError
 from pipeline.label_studio import task_list
 from pipeline.label_studio.connection import ApiResponseError, Connection
 
@@ -18,6 +19,16 @@ BASIC_AUTH = "BASIC_AUTH"
 LOGIN = "/user/login/"
 
 Json = dict[str, Any]
+
+
+class ProjectDeletedError(LabelStudioError):
+    """The project is not in Label Studio any more."""
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(
+            f"project {project_id} is not in Label Studio any more",
+            remedy=f"if it was deleted there, run `wildloop project forget {project_id}`: its labels stay",
+        )
 
 
 class LabelStudio:
@@ -77,8 +88,18 @@ class LabelStudio:
         return sorted(same_title, key=lambda project: int(project["id"]))
 
     def project(self, project_id: int) -> Json:
-        """One project, with `label_config`, `sampling`, `model_version` and `task_number`."""
-        answer: Json = self._connection.get(f"reading project {project_id}", f"api/projects/{project_id}/")
+        """One project, with `label_config`, `sampling`, `model_version` and `task_number`.
+
+        Raises ProjectDeletedError if there is none with this id.
+        """
+        try:
+            answer: Json = self._connection.get(
+                f"reading project {project_id}", f"api/projects/{project_id}/"
+            )
+        except ApiResponseError as error:
+            if error.status == 404:
+                raise ProjectDeletedError(project_id) from error
+            raise
         return answer
 
     def create_project(self, **fields: Any) -> Json:
@@ -150,7 +171,7 @@ class LabelStudio:
     def replace_in_tasks(
         self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
     ) -> None:
-        """In one field of the data of these tasks, replace `former` by `new`; annotations stay as they are."""
+        """Replace `former` by `new` in one field of the data of these tasks; annotations stay."""
         self._connection.send(
             f"changing {field} of {len(task_ids)} tasks of project {project_id}",
             "POST",

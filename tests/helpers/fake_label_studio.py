@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.client import LabelStudio, ProjectDeletedError
 from pipeline.label_studio.config import render
 from pipeline.label_studio.connection import ApiResponseError
 
@@ -194,7 +194,7 @@ class FakeLabelStudio(LabelStudio):
 
     def project(self, project_id: int) -> Json:
         if project_id != self.fields["id"]:
-            raise ApiResponseError(f"reading project {project_id}", status=404, detail="No Project matches")
+            raise ProjectDeletedError(project_id)
         return {**self.fields, "task_number": len(self.rows)}
 
     def update_project(self, project_id: int, **fields: Any) -> Json:

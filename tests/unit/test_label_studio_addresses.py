@@ -82,5 +82,5 @@ def test_an_unreadable_file_of_certificates_is_an_error_that_names_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
-    with pytest.raises(SettingsError, match="SSL_CERT_FILE=.*missing.pem"):
+    with pytest.raises(SettingsError, match=r"SSL_CERT_FILE=.*missing\.pem"):
         LabelStudio("https://labels.example.org", TOKEN)

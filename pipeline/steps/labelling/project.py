@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from pipeline.embedders import load
 from pipeline.errors import ModelError
+from pipeline.label_studio import config
 from pipeline.label_studio.project import ensure_project
 from pipeline.label_studio.roles import SetUpClient
 from pipeline.records import ProjectRecord
-from pipeline.store import categories, embeddings, projects
+from pipeline.store import categories, choices, embeddings, oracle, projects
 from pipeline.workspace import Workspace
 
 
@@ -56,6 +57,9 @@ def create_project(
     changed then. Raises LabelStudioError and SettingsError, each with the remedy.
     """
     existing = known_project(workspace, client, title, project_id)
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        known = {name: names[number] for name, number in categories.numbers(conn).items()}
     if existing is not None and existing.embedder != embedder_id:
         with workspace.database.read() as conn:
             remedy = f"`{embeddings.use_command(conn, embedder_id, existing.id)}` changes that"
@@ -70,8 +74,26 @@ def create_project(
         project_id=project_id,
         model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
+        known=known,
     )
+    words = list(config.offered(str(client.project(number)["label_config"])))
+    record = ProjectRecord(id=number, title=title, embedder=embedder_id)
     with workspace.database.write() as conn:
-        projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
+        if not projects.save(conn, record) and existing is None:
+            # Label Studio has given the id again, or the project was forgotten.
+            projects.renew(conn, record)
         categories.ensure(conn, species)
+        choices.see(conn, number, words)
         return projects.get(conn, number), changes
+
+
+def forget_project(workspace: Workspace, project_id: int) -> int:
+    """Forget a project that was deleted in Label Studio; returns how many labels it has, which stay.
+
+    Nothing asks Label Studio for it any more, and no command lists it. `create_project` with the same id
+    brings it back. Raises StoreError for an unknown project.
+    """
+    with workspace.database.write() as conn:
+        projects.get(conn, project_id)
+        projects.forget(conn, project_id)
+        return oracle.label_count(conn, project_id)
