@@ -78,7 +78,7 @@ def parsed(config: str) -> ET.Element:
 
 def word_of(choice: ET.Element) -> str:
     """What an annotation that chooses `choice` stores."""
-    return choice.get("alias") or choice.get("value", "")
+    return choice.get("alias") or choice.get("value") or ""
 
 
 def former_of(choices: ET.Element) -> list[ET.Element]:

@@ -52,6 +52,13 @@ class QueueClient(Protocol):
         """Delete all predictions of a version; returns their number."""
 
 
+class SpeciesClient(QueueClient, Protocol):
+    """Changes what can be chosen."""
+
+    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
+        """The number of annotations by choice of a control."""
+
+
 class ReviewClient(TaskClient, QueueClient, Protocol):
     """Creates review tasks and puts them into the queue."""
 

@@ -45,7 +45,7 @@ def parse_species(text: str, source: str) -> SpeciesList:
         name = category_name(_without_comment(line))
         if not name:
             continue
-        _check(name, f"{source}, line {number}")
+        check_name(name, f"{source}, line {number}")
         if name in (EMPTY, UNSURE):
             notes.append(f"{source}, line {number}: {name!r} is always offered")
         elif meaning_of(name) is Meaning.BLANK:
@@ -67,7 +67,8 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def _check(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
+    """Raise SourceError, which begins with `where`, if the name cannot be a choice."""
     if name.startswith("$"):
         raise SourceError(
             f"{where}: {name!r} begins with $, which Label Studio reserves for fields of the task",

@@ -52,6 +52,12 @@ def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
             raise StoreError(f"there are several projects: {listed}", remedy="choose one with --project ID")
         return next(iter(records.values()))
     if project_id not in records:
+        row = conn.execute(sa.select(project.c.forgotten_at).where(project.c.id == project_id)).one_or_none()
+        if row is not None:
+            raise StoreError(
+                f"project {project_id} was forgotten on {row.forgotten_at:%Y-%m-%d}",
+                remedy=f"`wildloop project create --project {project_id}` takes it up again",
+            )
         raise StoreError(f"there is no project {project_id}, only {listed}", remedy="see --project")
     return records[project_id]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -203,6 +204,9 @@ class FakeLabelStudio(LabelStudio):
             raise ApiResponseError("changing model_version", status=400, detail="Model version doesn't exist")
         self.fields.update(fields)
         return self.fields
+
+    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
+        return dict(Counter(choice for chosen in self.labels().values() for choice in chosen))
 
     def task_count(self, project_id: int) -> int:
         return len(self.rows)
