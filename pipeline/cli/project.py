@@ -9,14 +9,17 @@ import click
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
 from pipeline.label_studio.species import read_species
-from pipeline.render.labelling import proposal_report
-from pipeline.render.text import lines
-from pipeline.steps.labelling.project import create_project, project_embedder
+from pipeline.render.labelling import proposal_report, unoffered
+from pipeline.render.text import count, lines
+from pipeline.steps.labelling.project import create_project, forget_project, project_embedder
 from pipeline.steps.labelling.propose import propose_species
+from pipeline.store import choices
 from pipeline.workspace import open_workspace
 
 COMMANDS = {
-    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one.")
+    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one."),
+    "species": LazyCommand("pipeline.cli.species:species", "List or change what annotators can choose."),
+    "forget": LazyCommand("pipeline.cli.project:forget", "Forget a project deleted in Label Studio."),
 }
 
 
@@ -99,4 +102,27 @@ def create(
     )
     url = f"{client.url}/projects/{record.id}/data"
     done = lines(*changes) or f"project {record.id} ({record.title}) is up to date; nothing changed"
-    emit({"project": record, "changes": changes, "url": url}, lines(done, url), as_json=as_json)
+    with workspace.database.read() as conn:
+        missing = choices.unoffered(conn, record.id)
+    emit(
+        {"project": record, "changes": changes, "unoffered": missing, "url": url},
+        lines(done, unoffered(missing), url),
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.argument("project_id", type=int, metavar="ID")
+@json_option
+def forget(project_id: int, as_json: bool) -> None:
+    """Forget a project that was deleted in Label Studio.
+
+    No command and no worker asks for it any more. Nothing is lost: its labels stay, and are exported.
+    `wildloop project create --project ID` takes it up again.
+    """
+    labels = forget_project(open_workspace(), project_id)
+    emit(
+        {"project": project_id, "labels": labels},
+        f"project {project_id} is forgotten; its {count(labels, 'labels')} stay",
+        as_json=as_json,
+    )

@@ -70,7 +70,7 @@ def parse_species(text: str, source: str) -> SpeciesList:
     claimed: dict[str, Row] = {}
     for row in _rows(text, source, notes):
         for name in row.names:
-            _check(name, f"{source}, line {row.line}")
+            check_name(name, f"{source}, line {row.line}")
         offered = _always_offered(row.names[0])
         if offered is not None:
             notes.append(f"{source}, line {row.line}: {row.names[0]!r}{offered} is always offered")
@@ -107,7 +107,7 @@ def parse_species(text: str, source: str) -> SpeciesList:
 def can_be_listed(name: str) -> bool:
     """Whether a table can offer `name`, which is in lower case."""
     try:
-        _check(name, "")
+        check_name(name, "")
     except SourceError:
         return False
     return bool(name) and name == written_as(name) and not name.startswith("#")
@@ -159,7 +159,8 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def _check(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
+    """Raise SourceError, which begins with `where`, if the name cannot be a choice."""
     if name.startswith("$"):
         raise SourceError(
             f"{where}: {name!r} begins with $, which Label Studio reserves for fields of the task",

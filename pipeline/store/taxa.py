@@ -102,8 +102,8 @@ def _unite(conn: sa.Connection, choices: Sequence[str] = ()) -> None:
     These are categories of imports, and with `choices`, which are those of the newest list, also former
     choices. What a project offers stays a category of its own.
     """
-    projects_alive = [record for record in projects.all(conn) if record.forgotten_at is None]
-    offered = {*choices, *(category_name(name) for record in projects_alive for name in record.choices or ())}
+    elsewhere = (name for record in projects.all(conn) for name in record.choices or ())
+    offered = {*choices, *map(category_name, elsewhere)}
     own, names = categories.own_names(conn), categories.names(conn)
     rows = [(own[number], row) for number, row in _stored(conn).items() if own[number] == names[number]]
     rows.sort(key=lambda item: item[0] in offered)

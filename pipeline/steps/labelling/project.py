@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from pipeline.embedders import load
 from pipeline.errors import ModelError, SourceError
+from pipeline.label_studio import config
 from pipeline.label_studio.project import ensure_project
 from pipeline.label_studio.roles import SetUpClient
 from pipeline.label_studio.species import SpeciesList
 from pipeline.records import ProjectRecord, category_name
-from pipeline.store import embeddings, projects, taxa
+from pipeline.store import categories, choices, embeddings, oracle, projects, taxa
 from pipeline.workspace import Workspace
 
 
@@ -61,6 +62,9 @@ def create_project(
     """
     listed = species if isinstance(species, SpeciesList) else SpeciesList(names=list(species))
     existing = known_project(workspace, client, title, project_id)
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        known = {name: names[number] for name, number in categories.numbers(conn).items()}
     if existing is not None and existing.embedder != embedder_id:
         with workspace.database.read() as conn:
             remedy = f"`{embeddings.use_command(conn, embedder_id, existing.id)}` changes that"
@@ -77,14 +81,20 @@ def create_project(
         project_id=project_id,
         model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
+        known=known,
     )
+    words = list(config.offered(str(client.project(number)["label_config"])))
+    record = ProjectRecord(id=number, title=title, embedder=embedder_id)
     with workspace.database.write() as conn:
-        projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
+        if not projects.save(conn, record) and existing is None:
+            # Label Studio has given the id again, or the project was forgotten.
+            projects.renew(conn, record)
         renamed = taxa.save_list(conn, listed.names, listed.taxa, listed.other_names)
         changes += [
             f"labels {name} count as {choice}" if name != choice else f"{name} is a category of its own again"
             for name, choice in renamed.items()
         ]
+        choices.see(conn, number, words)
         return projects.get(conn, number), changes
 
 
@@ -96,7 +106,7 @@ def _refuse_choices_elsewhere(
         others = [record for record in projects.all(conn) if existing is None or record.id != existing.id]
     for record in others:
         offered = {category_name(choice) for choice in record.choices or ()}
-        taken = [] if record.forgotten_at else sorted(offered & listed.other_names.keys())
+        taken = sorted(offered & listed.other_names.keys())
         if taken:
             choice = listed.other_names[taken[0]]
             raise SourceError(
@@ -104,3 +114,15 @@ def _refuse_choices_elsewhere(
                 f"{record.id} ({record.title})",
                 remedy="give the species one name in both projects, or leave that name out of the list",
             )
+
+
+def forget_project(workspace: Workspace, project_id: int) -> int:
+    """Forget a project that was deleted in Label Studio; returns how many labels it has, which stay.
+
+    Nothing asks Label Studio for it any more, and no command lists it. `create_project` with the same id
+    brings it back. Raises StoreError for an unknown project.
+    """
+    with workspace.database.write() as conn:
+        projects.get(conn, project_id)
+        projects.forget(conn, project_id)
+        return oracle.label_count(conn, project_id)
