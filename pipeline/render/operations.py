@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.records import RunKind, RunRecord
+from pipeline.render.labelling import publish_report
 from pipeline.render.learning import audit_accuracy, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
@@ -21,7 +23,9 @@ from pipeline.render.text import (
     printable,
     share,
     table,
+    tally,
 )
+from pipeline.steps.labelling.publish import PublishReport
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
@@ -39,6 +43,22 @@ def status(report: Status) -> str:
         None if report.projects else "No project yet: create one with `wildloop project create`.",
         _errors(report),
     )
+
+
+def follow_up_run(run: RunRecord) -> str:
+    """What a run after an import did; empty if there was nothing to do, or if it failed."""
+    result = run.result or {}
+    if run.kind is RunKind.EMBED and (result.get("embedded") or result.get("broken")):
+        return lines(
+            f"{count(result['embedded'], 'crops')} embedded by {result['embedder']}",
+            indented(tally([(result["broken"], "crops cannot be read: `wildloop embed` names them")])),
+        )
+    if run.kind is RunKind.PUBLISH and result.get("publish"):
+        return publish_report(PublishReport(**result["publish"]))
+    if run.kind is RunKind.TRAIN and result.get("version"):
+        made = f"trained on {count(result['labels'], 'labels')}" if result["labels"] else "a cold start"
+        return f"the queue is that of {result['version']}, {made}"
+    return ""
 
 
 def check_result(result: CheckResult) -> str:

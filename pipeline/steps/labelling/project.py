@@ -11,6 +11,7 @@ from pipeline.label_studio.project import ensure_project
 from pipeline.label_studio.roles import SetUpClient
 from pipeline.label_studio.species import SpeciesList
 from pipeline.records import ProjectRecord, category_name
+from pipeline.steps.labelling.embedder import default_embedder
 from pipeline.store import categories, choices, embeddings, oracle, projects, taxa
 from pipeline.workspace import Workspace
 
@@ -29,13 +30,13 @@ def project_embedder(
 ) -> str:
     """The id of the embedder for `create_project`: the one that `spec` names, loaded and registered.
 
-    Without `spec`, an existing project keeps its embedder, and a new one gets that of the settings. Raises
+    Without `spec`, an existing project keeps its embedder, and a new one gets `default_embedder`. Raises
     EmbedderError and LabelStudioError.
     """
     existing = known_project(workspace, client, title, project_id)
     if existing is not None and spec is None:
         return existing.embedder
-    embedder = load(spec or workspace.settings.embedder, data_dir=workspace.data_dir)
+    embedder = load(spec, data_dir=workspace.data_dir) if spec else default_embedder(workspace)
     with workspace.database.write() as conn:
         embeddings.register(conn, embedder)
     return embedder.id
