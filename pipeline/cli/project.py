@@ -6,17 +6,21 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.follow_up import follow_option, follow_up
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened, opened_or_created
 from pipeline.label_studio.species import read_species
-from pipeline.render.labelling import proposal_report
-from pipeline.render.text import lines
-from pipeline.steps.labelling.project import create_project, project_embedder
+from pipeline.render.labelling import proposal_report, unoffered
+from pipeline.render.text import count, lines
+from pipeline.steps.labelling.project import create_project, forget_project, project_embedder
 from pipeline.steps.labelling.propose import propose_species
-from pipeline.workspace import open_workspace
+from pipeline.store import choices
 
 COMMANDS = {
-    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one.")
+    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one."),
+    "species": LazyCommand("pipeline.cli.species:species", "List or change what annotators can choose."),
+    "forget": LazyCommand("pipeline.cli.project:forget", "Forget a project deleted in Label Studio."),
 }
 
 
@@ -50,8 +54,9 @@ def project() -> None:
 @click.option(
     "--embedder",
     metavar="SPEC",
-    help="Embedder whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, "
-    "else auto. An existing project keeps its embedder, which `wildloop embedding use` changes.]",
+    help="Embedder whose vectors order the queue: see `wildloop embed --help`. [default: the one that has "
+    "embedded crops, WILDLOOP_EMBEDDER, else auto. An existing project keeps its embedder, which `wildloop "
+    "embedding use` changes.]",
 )
 @click.option(
     "--no-backend",
@@ -59,6 +64,7 @@ def project() -> None:
     help="Do not connect the ML backend. Labels then arrive through `wildloop sync`, and only queued tasks "
     "have predictions.",
 )
+@follow_option
 @json_option
 def create(
     title: str,
@@ -67,12 +73,14 @@ def create(
     project_id: int | None,
     embedder: str | None,
     no_backend: bool,
+    follow: bool,
     as_json: bool,
 ) -> None:
     """Create a labelling project in Label Studio, or update an existing one.
 
-    Start the backend first (`wildloop serve`): Label Studio calls it before it connects. A second run with
-    the same options changes nothing; a longer species list adds the new species.
+    The backend must be running (`wildloop label-studio` or `wildloop serve`): Label Studio calls it before
+    it connects. Crops that were imported before become the project's queue. A second run with the same
+    options changes nothing; a longer species list adds the new species.
 
     Labels of imports under another name of a choice, such as its scientific name, count as the choice.
     """
@@ -80,7 +88,7 @@ def create(
         raise click.UsageError("Missing option '--species FILE', or '--species-from SOURCE'.")
     path = species or Path("species.csv")
     listed = read_species(path) if species_from is None else None
-    workspace = open_workspace()
+    workspace = opened_or_created()
     if species_from is not None:
         proposal = propose_species(workspace, species_from)
         proposal.write(path)
@@ -100,4 +108,29 @@ def create(
     )
     url = f"{client.url}/projects/{record.id}/data"
     done = lines(*changes) or f"project {record.id} ({record.title}) is up to date; nothing changed"
-    emit({"project": record, "changes": changes, "url": url}, lines(done, url), as_json=as_json)
+    with workspace.database.read() as conn:
+        missing = choices.unoffered(conn, record.id)
+    emit(
+        {"project": record, "changes": changes, "unoffered": missing, "url": url},
+        lines(done, unoffered(missing), url),
+        as_json=as_json,
+    )
+    if follow:
+        follow_up(workspace, trigger="project", project=record.id, as_json=as_json)
+
+
+@click.command()
+@click.argument("project_id", type=int, metavar="ID")
+@json_option
+def forget(project_id: int, as_json: bool) -> None:
+    """Forget a project that was deleted in Label Studio.
+
+    No command and no worker asks for it any more. Nothing is lost: its labels stay, and are exported.
+    `wildloop project create --project ID` takes it up again.
+    """
+    labels = forget_project(opened(), project_id)
+    emit(
+        {"project": project_id, "labels": labels},
+        f"project {project_id} is forgotten; its {count(labels, 'labels')} stay",
+        as_json=as_json,
+    )

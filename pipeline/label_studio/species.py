@@ -23,8 +23,6 @@ from pipeline.vocabulary import Meaning, meaning_of, names_no_species
 
 MAX_NAME = 80  # characters: a longer name is probably a mistake, and does not fit on the screen
 _TABLES = (".csv", ".tsv")  # endings of a table
-_RESERVED = {EMPTY: EMPTY, UNSURE: UNSURE}
-_MEANS = {Meaning.BLANK: EMPTY, Meaning.UNKNOWN: UNSURE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +60,10 @@ def parse_species(text: str, source: str) -> SpeciesList:
     claimed: dict[str, Row] = {}
     for row in _rows(text, source, notes):
         for name in row.names:
-            _check(name, f"{source}, line {row.line}")
+            check_name(name, f"{source}, line {row.line}")
         offered = _always_offered(row.names[0])
         if offered is not None:
-            means = "" if row.names[0] == offered else f" means {offered!r}, which"
-            notes.append(f"{source}, line {row.line}: {row.names[0]!r}{means} is always offered")
+            notes.append(f"{source}, line {row.line}: {row.names[0]!r}{offered} is always offered")
             continue
         first = claimed.get(row.names[0])
         if first is not None and (first.names, first.taxon) == (row.names, row.taxon):
@@ -100,7 +97,7 @@ def parse_species(text: str, source: str) -> SpeciesList:
 def can_be_listed(name: str) -> bool:
     """Whether a table can offer `name`, which is in lower case."""
     try:
-        _check(name, "")
+        check_name(name, "")
     except SourceError:
         return False
     return bool(name) and name == written_as(name) and not name.startswith("#")
@@ -125,9 +122,12 @@ def _rows(text: str, source: str, notes: list[str]) -> Iterator[Row]:
 
 
 def _always_offered(name: str) -> str | None:
-    """EMPTY or UNSURE if the name means one of these; else None."""
-    meaning = meaning_of(name)
-    return _RESERVED.get(name) or (None if meaning is None else _MEANS.get(meaning))
+    """Why a name need not be listed, as a part of a sentence; None if it names something to list."""
+    if name in (EMPTY, UNSURE):
+        return ""
+    if meaning_of(name) is Meaning.BLANK:
+        return f" means {EMPTY!r}, which"
+    return f" names no species: {UNSURE!r}" if names_no_species(name) else None
 
 
 def _is_species(name: str) -> bool:
@@ -150,7 +150,8 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def _check(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
+    """Raise SourceError, which begins with `where`, if the name cannot be a choice."""
     if name.startswith("$"):
         raise SourceError(
             f"{where}: {name!r} begins with $, which Label Studio reserves for fields of the task",

@@ -60,6 +60,12 @@ def numbers(conn: sa.Connection) -> dict[str, int]:
     }
 
 
+def resolved(conn: sa.Connection) -> dict[int, int]:
+    """The number of every category: its own, or that of the one that it was merged into."""
+    query = sa.select(category.c.id, sa.func.coalesce(category.c.merged_into, category.c.id).label("number"))
+    return {row.id: row.number for row in conn.execute(query)}
+
+
 def merge(conn: sa.Connection, former: Iterable[str], into: str) -> set[int]:
     """Make the names `former` other names of the category `into`; returns the numbers merged into it.
 

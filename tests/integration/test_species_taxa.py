@@ -22,6 +22,7 @@ from pipeline.records import ProjectRecord, Taxon
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.labelling.propose import propose_species
+from pipeline.steps.labelling.species import add_species, rename_species
 from pipeline.store import categories, projects, taxa
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
@@ -159,15 +160,34 @@ def test_the_same_list_again_changes_nothing(workspace: Workspace, tmp_path: Pat
     assert answers(workspace) == ["red fox", "lynx"]
 
 
-def test_a_name_that_becomes_a_choice_is_a_category_of_its_own_again(
+def test_a_list_never_separates_what_is_one_category_and_says_how_to(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     label(workspace, tmp_path, "fox", "red fox")
     client = LabelStudio()
     create(workspace, client=client)
-    changes = create(workspace, "red fox\nfox\n", client)
-    assert "fox is a category of its own again" in changes
+    assert create(workspace, "red fox\nfox\n", client) == [
+        "species removed: deer sp.",
+        'fox stays another name of red fox: `wildloop project species add "fox"` parts them',
+    ]
+    assert answers(workspace) == ["red fox", "red fox"]
+    assert list(offered(client.fields["label_config"])) == ["red fox", "empty", "unsure"]
+
+    add_species(workspace, client, 7, ["fox"])
     assert answers(workspace) == ["fox", "red fox"]
+
+
+def test_an_old_list_changes_nothing_after_a_species_was_renamed(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    label(workspace, tmp_path, "vulpes vulpes", "fox")
+    client = LabelStudio()
+    create(workspace, client=client)
+    rename_species(workspace, client, 7, "red fox", "reynard")
+    assert answers(workspace) == ["reynard", "reynard"]
+    assert create(workspace, client=client) == []
+    assert answers(workspace) == ["reynard", "reynard"]
+    assert list(offered(client.fields["label_config"])) == ["reynard", "deer sp.", "empty", "unsure"]
 
 
 def test_a_category_with_the_scientific_name_of_a_choice_is_the_choice(

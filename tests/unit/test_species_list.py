@@ -50,15 +50,6 @@ def test_reserved_names_may_be_listed_and_are_offered_once() -> None:
     ]
 
 
-def test_words_for_nothing_and_for_not_knowing_are_what_is_always_offered() -> None:
-    listed = parse_species("no animal\nfox\nUnidentifiable\nhuman\n", "s.txt")
-    assert listed.names == ["fox", "human"]
-    assert listed.notes == [
-        "s.txt, line 1: 'no animal' means 'empty', which is always offered",
-        "s.txt, line 3: 'unidentifiable' means 'unsure', which is always offered",
-    ]
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -81,6 +72,16 @@ def test_a_list_that_cannot_be_read_is_an_error_with_the_reason(tmp_path: Path) 
     latin.write_bytes("bärenmaki".encode("latin-1"))
     with pytest.raises(SourceError, match="not UTF-8"):
         read_species(latin)
+
+
+def test_words_that_name_no_species_are_noted_and_people_and_vehicles_can_be_chosen() -> None:
+    listed = parse_species("Animal\nred fox\nunidentifiable\nhuman\nvehicle\nNothing here\n", "s.txt")
+    assert listed.names == ["red fox", "human", "vehicle"]
+    assert listed.notes == [
+        "s.txt, line 1: 'animal' names no species: 'unsure' is always offered",
+        "s.txt, line 3: 'unidentifiable' names no species: 'unsure' is always offered",
+        "s.txt, line 6: 'nothing here' means 'empty', which is always offered",
+    ]
 
 
 FOX = Taxon(category="red fox", scientific_name="Vulpes vulpes", rank="species", taxon_id="7")

@@ -95,4 +95,4 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
 
 def shown(value: Any) -> str:
     """A value of the file as short text for a message."""
-    return as_text(repr(value))[:80]
+    return "null" if value is None else as_text(repr(value))[:80]

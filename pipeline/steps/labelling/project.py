@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from pipeline.embedders import load
 from pipeline.errors import ModelError, SourceError
+from pipeline.label_studio import config
 from pipeline.label_studio.project import ensure_project
 from pipeline.label_studio.roles import SetUpClient
 from pipeline.label_studio.species import SpeciesList
 from pipeline.records import ProjectRecord, category_name
-from pipeline.store import embeddings, projects, taxa
+from pipeline.steps.labelling.embedder import default_embedder
+from pipeline.store import categories, choices, embeddings, oracle, projects, taxa
 from pipeline.taxonomy import hint
 from pipeline.workspace import Workspace
 
@@ -29,13 +31,13 @@ def project_embedder(
 ) -> str:
     """The id of the embedder for `create_project`: the one that `spec` names, loaded and registered.
 
-    Without `spec`, an existing project keeps its embedder, and a new one gets that of the settings. Raises
+    Without `spec`, an existing project keeps its embedder, and a new one gets `default_embedder`. Raises
     EmbedderError and LabelStudioError.
     """
     existing = known_project(workspace, client, title, project_id)
     if existing is not None and spec is None:
         return existing.embedder
-    embedder = load(spec or workspace.settings.embedder, data_dir=workspace.data_dir)
+    embedder = load(spec, data_dir=workspace.data_dir) if spec else default_embedder(workspace)
     with workspace.database.write() as conn:
         embeddings.register(conn, embedder)
     return embedder.id
@@ -62,6 +64,11 @@ def create_project(
     """
     listed = species if isinstance(species, SpeciesList) else SpeciesList(names=list(species))
     existing = known_project(workspace, client, title, project_id)
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        known = {name: names[number] for name, number in categories.numbers(conn).items()}
+        described = {taxon.category: taxon for taxon in taxa.all(conn).values()}
+    described |= {taxon.category: taxon for taxon in listed.taxa if taxon.scientific_name}
     if existing is not None and existing.embedder != embedder_id:
         with workspace.database.read() as conn:
             remedy = f"`{embeddings.use_command(conn, embedder_id, existing.id)}` changes that"
@@ -69,26 +76,31 @@ def create_project(
             f"project {existing.id} works with {existing.embedder}, not with {embedder_id}", remedy=remedy
         )
     _refuse_choices_elsewhere(workspace, listed, existing)
-    with workspace.database.read() as conn:
-        known = {taxon.category: taxon for taxon in taxa.all(conn).values()}
-    known |= {taxon.category: taxon for taxon in listed.taxa if taxon.scientific_name}
     number, changes = ensure_project(
         client,
         workspace.settings.with_secrets(),
         title=title,
         species=listed.names,
-        hints={name: shown for name, taxon in known.items() if (shown := hint(taxon)) is not None},
+        hints={name: shown for name, taxon in described.items() if (shown := hint(taxon)) is not None},
         project_id=project_id,
         model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
+        known=known,
     )
+    words = list(config.offered(str(client.project(number)["label_config"])))
+    record = ProjectRecord(id=number, title=title, embedder=embedder_id)
     with workspace.database.write() as conn:
-        projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
+        if not projects.save(conn, record) and existing is None:
+            # Label Studio has given the id again, or the project was forgotten.
+            projects.renew(conn, record)
         renamed = taxa.save_list(conn, listed.names, listed.taxa, listed.other_names)
+        changes += [f"labels {name} count as {choice}" for name, choice in renamed.items()]
         changes += [
-            f"labels {name} count as {choice}" if name != choice else f"{name} is a category of its own again"
-            for name, choice in renamed.items()
+            f'{name} stays another name of {known[name]}: `wildloop project species add "{name}"` parts them'
+            for name in listed.names
+            if known.get(name, name) != name and known[name] in listed.names
         ]
+        choices.see(conn, number, words)
         return projects.get(conn, number), changes
 
 
@@ -100,7 +112,7 @@ def _refuse_choices_elsewhere(
         others = [record for record in projects.all(conn) if existing is None or record.id != existing.id]
     for record in others:
         offered = {category_name(choice) for choice in record.choices or ()}
-        taken = [] if record.forgotten_at else sorted(offered & listed.other_names.keys())
+        taken = sorted(offered & listed.other_names.keys())
         if taken:
             choice = listed.other_names[taken[0]]
             raise SourceError(
@@ -108,3 +120,15 @@ def _refuse_choices_elsewhere(
                 f"{record.id} ({record.title})",
                 remedy="give the species one name in both projects, or leave that name out of the list",
             )
+
+
+def forget_project(workspace: Workspace, project_id: int) -> int:
+    """Forget a project that was deleted in Label Studio; returns how many labels it has, which stay.
+
+    Nothing asks Label Studio for it any more, and no command lists it. `create_project` with the same id
+    brings it back. Raises StoreError for an unknown project.
+    """
+    with workspace.database.write() as conn:
+        projects.get(conn, project_id)
+        projects.forget(conn, project_id)
+        return oracle.label_count(conn, project_id)
