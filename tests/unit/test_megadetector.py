@@ -112,6 +112,7 @@ def test_a_class_that_is_a_taxonomy_string_is_its_common_name_and_its_taxon(tmp_
         "3": "f2ef;;;;;;no cv result",
         "4": "990a;mammalia;primates;hominidae;homo;sapiens;human",
         "5": "fox",
+        "6": "d8e1;mammalia;primates;hominidae;homo;sapiens;hunter",
     }
     described = {"5": "5a;mammalia;carnivora;canidae;vulpes;vulpes;red fox", "0": 7}
     path = tmp_path / "results.json"
@@ -119,7 +120,7 @@ def test_a_class_that_is_a_taxonomy_string_is_its_common_name_and_its_taxon(tmp_
         json.dumps({"classification_categories": classes, "classification_category_descriptions": described})
     )
     found = read_classes(path, {"classifier": "net"}, 0.0)
-    names = {"0": "domestic dog", "1": "empty", "2": None, "3": None, "4": "human", "5": "fox"}
+    names = {"0": "domestic dog", "1": "empty", "2": None, "3": None, "4": "human", "5": "fox", "6": "human"}
     assert found.names == names
     assert [(taxon.category, taxon.scientific_name, taxon.source) for taxon in found.taxa] == [
         ("domestic dog", "Canis familiaris", "megadetector:net"),
