@@ -152,6 +152,18 @@ def test_a_classification_set_brings_classes_places_and_sequences(
     assert report.notes[Note.SEVERAL_CLASSES] == 1
 
 
+def test_the_class_of_a_crop_stays_whatever_its_box(tmp_path: Path, sqlite_database: Database) -> None:
+    root = crops(tmp_path / "set", *(f"{n}.jpg" for n in range(4)))
+    boxes: list[Any] = [{"bbox": [500, 500, 9, 9]}, {"bbox": [-9, -9, 5, 5]}, {"bbox": [1, 1, 9, 9]}, {}]
+    images = [{"id": str(n), "file_name": f"./{n}.jpg"} for n in range(4)]
+    annotations = [{"id": str(n), "image_id": str(n), "category_id": 1, **box} for n, box in enumerate(boxes)]
+    report = taken(sqlite_database, root, classification_set(tmp_path / "set.json", images, annotations))
+    assert {name: row[0] for name, row in stored(sqlite_database).items()} == {
+        f"{n}.jpg": "red fox" for n in range(4)
+    }
+    assert report.refused == {}
+
+
 def test_a_crop_that_two_files_list_is_taken_once(tmp_path: Path, sqlite_database: Database) -> None:
     root = crops(tmp_path / "set", "a.jpg")
     one = classification_set(tmp_path / "1.json", [{"id": "1", "file_name": "a.jpg"}], [])
