@@ -244,7 +244,7 @@ def test_a_number_that_is_none_costs_its_record_and_is_counted(tmp_path: Path) -
     assert report.examples == [("image 0 (a.jpg)", "detection 0: conf null is not a number from 0 to 1")]
 
 
-FIELD = {  # new photographs, refused records and failures
+FIELD: dict[str, tuple[int, int, dict[str, int]]] = {  # new photographs, refused records and failures
     "md_cats/empty4.json": (2, 0, {}),
     "md_cats/intkeys.json": (1, 1, {}),
     "md_cats/nan.json": (1, 1, {}),
