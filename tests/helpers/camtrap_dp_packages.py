@@ -10,6 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources.camtrap_dp import read, source_images
+from importers.sources.camtrap_dp import scratch_tables as scratch
+from importers.sources.camtrap_dp.media_paths import MediaPaths
+from importers.sources.camtrap_dp.package import opened
+from importers.sources.camtrap_dp.rows import Deployment
 from tests.helpers.camtrap_dp_standard import BASE, TABLES
 from tests.helpers.photographs import put
 
@@ -124,3 +132,19 @@ def _csv(name: str, rows: Iterable[Row]) -> bytes:
     writer.writeheader()
     writer.writerows(listed)
     return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def taken(
+    path: Path, images: Path | str | None = None
+) -> tuple[list[SourceImage], dict[str, Deployment], ImportReport]:
+    """The photographs and deployments of a package, and the report."""
+    report = ImportReport(source=str(path))
+    with opened(path) as source, scratch.opened() as stage:
+        deployments = read(source, stage, report)
+        paths = MediaPaths(source, stage, ImageRoot(images) if images else None, deployments, report)
+        return list(source_images(source, stage, paths, deployments)), deployments, report
+
+
+def said(one: SourceImage) -> list[tuple[str, str | None]]:
+    """The level and the category of each label of a photograph."""
+    return [(label.level.value, label.category) for label in one.labels]

@@ -21,6 +21,7 @@ from pipeline.errors import SourceError, WildloopError
 from pipeline.records import WHOLE_FRAME
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.helpers.coco_files import annotation, document, image
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
@@ -152,16 +153,17 @@ def test_a_classification_set_brings_classes_places_and_sequences(
     assert report.notes[Note.SEVERAL_CLASSES] == 1
 
 
-def test_the_class_of_a_crop_stays_whatever_its_box(tmp_path: Path, sqlite_database: Database) -> None:
-    root = crops(tmp_path / "set", *(f"{n}.jpg" for n in range(4)))
-    boxes: list[Any] = [{"bbox": [500, 500, 9, 9]}, {"bbox": [-9, -9, 5, 5]}, {"bbox": [1, 1, 9, 9]}, {}]
-    images = [{"id": str(n), "file_name": f"./{n}.jpg"} for n in range(4)]
-    annotations = [{"id": str(n), "image_id": str(n), "category_id": 1, **box} for n, box in enumerate(boxes)]
-    report = taken(sqlite_database, root, classification_set(tmp_path / "set.json", images, annotations))
-    assert {name: row[0] for name, row in stored(sqlite_database).items()} == {
-        f"{n}.jpg": "red fox" for n in range(4)
-    }
-    assert report.refused == {}
+def test_the_class_of_a_crop_stays_whatever_is_wrong_with_its_box(
+    tmp_path: Path, sqlite_database: Database
+) -> None:
+    boxes: list[Any] = [[500, 0, 5, 5], [0, 0, 0, 0], ["1"], [0, 0, 9, 9]]
+    for number in range(len(boxes)):
+        put(tmp_path / f"{number}.jpg", encoded(scene(seed=number)))
+    given = [image(f"{number}.jpg") for number in range(3)] + [{"id": "id of 3.jpg", "file_name": "3.jpg"}]
+    seen = [annotation(f"{number}.jpg", bbox=box) for number, box in enumerate(boxes)]
+    path = put(tmp_path / "list.json", json.dumps(document(*given, *seen)).encode())
+    report = import_crops(make_workspace(sqlite_database, tmp_path / "data"), tmp_path, [path])
+    assert (report.photographs, report.labels, dict(report.refused)) == (4, 4, {})
 
 
 def test_a_crop_that_two_files_list_is_taken_once(tmp_path: Path, sqlite_database: Database) -> None:
