@@ -27,6 +27,8 @@ class Note(StrEnum):
     AMBIGUOUS_NAMES = "ambiguous_names"
     UNPACKED_FILES = "unpacked_files"
     UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
+    VIDEOS = "videos"
+    CUT_VIDEOS = "cut_videos"
     UNREADABLE_TIMES = "unreadable_times"
     REPEATS_LEFT_OUT = "repeats_left_out"
     REPEATS_KEPT = "repeats_kept"
@@ -61,6 +63,8 @@ _SENTENCES = {
     "put the files into folders named after deployments",
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
+    Note.VIDEOS: "videos, imported as sequences of their frames",
+    Note.CUT_VIDEOS: "videos that cannot be decoded to their end; their frames so far are used",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
     Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",
     Note.REPEATS_KEPT: "repeat detections, boxes that stand still, kept",

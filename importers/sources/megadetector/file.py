@@ -19,6 +19,7 @@ from importers.reading.json_file import is_number, items, mapping
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.sources.megadetector.classes import Classes, read_classes, shown
 from pipeline.errors import SourceError
+from pipeline.images.video import VIDEO
 from pipeline.records import Box
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
@@ -117,7 +118,7 @@ def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     if is_outside(name):
         return OUTSIDE[0], f"{OUTSIDE[1]}; run MegaDetector with --output_relative_filenames"
     if suffix_of(name) in VIDEO_SUFFIXES or not _VIDEO_FIELDS.isdisjoint(image):
-        return "video", "only photographs are imported; run MegaDetector on extracted frames"
+        return VIDEO, "only its frames can be imported"
     failure = image.get("failure")
     if failure is None:
         return None
@@ -136,7 +137,7 @@ def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...
     boxes = []
     for place, detection in enumerate(detections):
         try:
-            box = _box(detection, results)
+            box = box_of(detection, results)
         except BadRecord as exc:
             raise BadRecord(exc.kind, f"detection {place}: {exc.what}") from None
         if box is not None:
@@ -144,7 +145,7 @@ def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...
     return tuple(boxes)
 
 
-def _box(detection: Any, results: Results) -> DetectedBox | None:
+def box_of(detection: Any, results: Results) -> DetectedBox | None:
     """The box of a detection; None if it has no area or is of a background class. Raises BadRecord."""
     kind = "with a broken detection"
     if not isinstance(detection, dict):
