@@ -21,6 +21,7 @@ from importers.ingest.results import (
     without,
 )
 from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.videos import as_frame
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
@@ -177,6 +178,7 @@ class Scanner:
             detector_id = source_image.detections.detector
         else:
             detector_id = NO_DETECTOR if detector is None else detector.id
+        source_image = as_frame(source_image)
         name, path = as_text(source_image.file_name), as_text(source_image.path)
         failures = [known.record.id for known in stored if known.record.failure is not None]
         if source_image.video is not None:  # the whole video may have failed before

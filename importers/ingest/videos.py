@@ -40,8 +40,8 @@ class VideoFrames:
 
 
 def as_frame(photograph: SourceImage) -> SourceImage:
-    """The photograph as a frame of the video that its folder is named after, if it is one."""
-    found = video_and_number(photograph.file_name)
+    """The photograph as a frame of the video that its folder is named after, if the source says nothing."""
+    found = video_and_number(photograph.file_name) if photograph.video is None else None
     if found is None:
         return photograph
     name, number = found

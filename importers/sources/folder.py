@@ -58,7 +58,7 @@ def _source_images(
     for name in walk(root, data_dir, WalkCounts(), suffixes=SUFFIXES):
         path = os.path.join(root, name)  # noqa: PTH118 - Path is ten times slower
         if suffix_of(name) in PHOTO_SUFFIXES:
-            yield videos.as_frame(SourceImage(file_name=name, path=path))
+            yield SourceImage(file_name=name, path=path)
             continue
         try:
             yield from videos.photographs(name, path, sampler.by_rate(path, frames_per_second))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import struct
 from pathlib import Path
+from typing import Any
 
 import av
 from PIL import Image
@@ -26,6 +27,7 @@ def video(
 
     `quarter_turns` to the right make it upright; the container says so, in an MP4 alone.
     """
+    from_image: Any = av.VideoFrame.from_image  # untyped
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         if started_at is not None:
@@ -34,8 +36,7 @@ def video(
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for number in range(frames):
-            picture = av.VideoFrame.from_image(shown(number, size))
-            container.mux(stream.encode(picture))
+            container.mux(stream.encode(from_image(shown(number, size))))
         container.mux(stream.encode(None))
     if quarter_turns:
         path.write_bytes(_turned(path.read_bytes(), quarter_turns))

@@ -245,6 +245,16 @@ def test_results_of_frames_are_sequences_too(workspace: Workspace, tmp_path: Pat
     assert len({row[0] for row in rows(workspace, "seq_id")}) == 1
 
 
+def test_a_video_without_anything_found_is_its_first_frame(workspace: Workspace, tmp_path: Path) -> None:
+    video(tmp_path / "videos" / "a.mp4")
+    put(tmp_path / "videos" / "b.mp4" / "frame000000.jpg", encoded(scene()))
+    (tmp_path / "videos" / "c.mp4").mkdir()
+    records = [{"file": f"{name}.mp4", "frame_rate": 10, "detections": []} for name in "abc"]
+    report = import_results(workspace, results(tmp_path / "md.json", *records), tmp_path / "videos")
+    assert (report.photographs, report.without_findings, report.failed) == (2, 2, {"video": 1})
+    assert "c.mp4: video: its folder lacks the frames that MegaDetector looked at (0" in import_report(report)
+
+
 def test_one_bad_value_of_a_video_costs_itself(workspace: Workspace, tmp_path: Path) -> None:
     for number in (0, 30):
         put(tmp_path / "frames" / "a.mp4" / f"frame{number:06d}.jpg", encoded(scene(seed=number)))

@@ -16,7 +16,7 @@ from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
-from importers.ingest.videos import VideoSampler, as_frame
+from importers.ingest.videos import VideoSampler
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
 from importers.reading.paths import as_text
@@ -109,15 +109,13 @@ def source_images(
         boxes = record.boxes
         if dropped:
             boxes = _without(boxes, record.number, dropped)
-        yield as_frame(
-            SourceImage(
-                file_name=record.name,
-                path=path,
-                detections=SourceDetections(detector=results.detector, boxes=boxes),
-                width=_pixels(image.get("width")),
-                height=_pixels(image.get("height")),
-                datetime=moment,
-            )
+        yield SourceImage(
+            file_name=record.name,
+            path=path,
+            detections=SourceDetections(detector=results.detector, boxes=boxes),
+            width=_pixels(image.get("width")),
+            height=_pixels(image.get("height")),
+            datetime=moment,
         )
 
 

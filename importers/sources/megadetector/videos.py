@@ -63,7 +63,7 @@ class VideoRecords:
         boxes = self._boxes(record.image, leave_out)
         rate = record.image.get("frame_rate")
         rate = float(rate) if is_number(rate) and rate > 0 else None
-        numbers = sorted({*_processed(record.image, leave_out), *boxes})
+        numbers = sorted({*_processed(record.image, leave_out), *boxes}) or [0]  # the first, if none is named
         if self._most is not None and rate is not None:
             numbers = _thinned(numbers, step(rate, self._most))
         try:
@@ -85,8 +85,6 @@ class VideoRecords:
         self, path: str, numbers: Sequence[int], boxes: Mapping[int, Sequence[DetectedBox]]
     ) -> VideoFrames:
         """The files of these frames; a missing one is expected only if it has a box. Raises PhotoError."""
-        if not numbers:
-            raise PhotoError(VIDEO, "MegaDetector's results name no frame of it")
         if self._root.is_url:
             if reading.stat(f"{path}/{frame_name(numbers[0])}") is None:
                 raise PhotoError(VIDEO, _NOWHERE)
@@ -96,13 +94,16 @@ class VideoRecords:
         if not Path(path).is_dir():
             raise PhotoError(VIDEO, _NOWHERE)
         names = {frame_number(file.name): file.name for file in Path(path).iterdir()}
-        return VideoFrames(
-            paths={
-                number: f"{path}/{names.get(number, frame_name(number))}"
-                for number in numbers
-                if number in names or number in boxes
-            }
-        )
+        paths = {
+            number: f"{path}/{names.get(number, frame_name(number))}"
+            for number in numbers
+            if number in names or number in boxes
+        }
+        if not paths:
+            raise PhotoError(
+                VIDEO, f"its folder lacks the frames that MegaDetector looked at ({numbers[0]}, ...)"
+            )
+        return VideoFrames(paths=paths)
 
     def _boxes(self, image: Mapping[str, Any], leave_out: LeaveOut) -> dict[int, list[DetectedBox]]:
         """The boxes by the number of their frame."""
