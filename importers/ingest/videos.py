@@ -82,8 +82,9 @@ class VideoSampler:
     """Writes frames of video files below the data folder; a second import finds them there."""
 
     def __init__(self, data_dir: Path, options: ImportOptions, report: ImportReport) -> None:
-        self._folder = data_dir / FOLDER
+        self._folder = data_dir.resolve() / FOLDER
         self._reads = not options.rows_only
+        self._has_time = options.exif_time
         self._report = report
 
     def by_rate(self, path: str, frames_per_second: float) -> VideoFrames:
@@ -116,7 +117,7 @@ class VideoSampler:
         return VideoFrames(
             paths={number: str(folder / frame_name(number)) for number in table["numbers"]},
             frame_rate=table["frame_rate"],
-            started_at=dt.datetime.fromisoformat(start) if start else None,
+            started_at=dt.datetime.fromisoformat(start) if start and self._has_time else None,
         )
 
     def _of(self, path: str) -> Path:

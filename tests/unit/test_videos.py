@@ -222,6 +222,17 @@ def test_a_video_file_is_sampled_where_megadetector_looked(workspace: Workspace,
     assert (again.photographs, again.known) == (0, 4)
 
 
+def test_boxes_of_frames_that_a_video_does_not_have_are_counted(workspace: Workspace, tmp_path: Path) -> None:
+    video(tmp_path / "videos" / "a.mp4", started_at=START)
+    record = {"file": "a.mp4", "frame_rate": 10, "detections": [seen(8), seen(99)]}
+    path = results(tmp_path / "video.json", record)
+    options = ImportOptions(exif_time=False)
+    report = import_results(workspace, path, tmp_path / "videos", options=options)
+    assert (report.photographs, report.detections, report.unused_values) == (1, 1, {"detections": 1})
+    assert "the video has no frame 99" in import_report(report)
+    assert rows(workspace, "datetime") == [(None,)]
+
+
 def test_fewer_frames_than_megadetector_looked_at_can_be_used(workspace: Workspace, tmp_path: Path) -> None:
     video(tmp_path / "videos" / "a.mp4")
     record = {"file": "a.mp4", "frame_rate": 10, "frames_processed": list(range(25)), "detections": []}

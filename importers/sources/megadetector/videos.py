@@ -72,6 +72,8 @@ class VideoRecords:
             yield videos.failed(name, path, exc.detail)
             return
         report.notes[Note.VIDEOS] += 1
+        for number in set(numbers) & boxes.keys() - frames.paths.keys():
+            leave_out("detections", f"the video has no frame {number}")
         frames = replace(
             frames, frame_rate=rate or frames.frame_rate, started_at=started_at or frames.started_at
         )
