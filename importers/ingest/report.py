@@ -63,7 +63,7 @@ _SENTENCES = {
     "put the files into folders named after deployments",
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
-    Note.VIDEOS: "videos, imported as sequences of their frames",
+    Note.VIDEOS: "videos imported frame by frame, each as one sequence",
     Note.CUT_VIDEOS: "videos that cannot be decoded to their end; their frames so far are used",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
     Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",

@@ -261,7 +261,7 @@ def test_a_photograph_whose_end_is_missing_keeps_its_boxes_and_is_counted(
     report = import_folder(workspace, root, Fixed(finding()))
     assert (report.photographs, report.detections, dict(report.failed)) == (2, 2, {})
     assert report.damaged == {"truncated": 1}
-    assert "damaged photograph, used as far as they go (truncated)" in import_report(report)
+    assert "damaged photograph, used to where their file ends (truncated)" in import_report(report)
     assert table(database, "file_name", "defect") == [
         ("cut.jpg", "truncated"),
         ("site 0/DCIM/100EK113/IMG_0.JPG", None),
