@@ -106,6 +106,9 @@ def content(
                 "name": name,
                 "path": f"{name}.csv",
                 "profile": "tabular-data-resource",
+                "format": "csv",
+                "mediatype": "text/csv",
+                "encoding": "utf-8",
                 "schema": f"{BASE}/{name}-table-schema.json",
             }
             for name in TABLES

@@ -160,12 +160,13 @@ class ExportedDeployments:
 
     def ids(self) -> dict[str, str]:
         """The id by which each deployment is written: that of its package, unless another has it."""
-        taken: dict[str, str] = {}  # record by written id
+        ids = {id_: id_ for id_ in self.used}
         for id_, deployment in self.used.items():
             came, _ = of_deployment(deployment.record)
-            named = (came.get("deploymentID"), id_)
-            taken[next(one for one in named if one is not None and one not in taken)] = id_
-        return {id_: written for written, id_ in taken.items()}
+            given = came.get("deploymentID", id_)
+            if given not in ids.values() and given not in self._stored:
+                ids[id_] = given
+        return ids
 
     def _chosen(self, image: ImageRecord) -> DeploymentRecord | None:
         """The photograph's own deployment, else that of its location; of several, the one at its time."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.camtrap_dp import HIGHER_RANKS, LEVELS, RANKS, SCOPES, STANDARD, TABLES
+from pipeline.camtrap_dp import HIGHER_RANKS, LEVELS, RANKS, STANDARD, TABLES
 from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
 from pipeline.exporters.camtrap_dp.metadata import Metadata
 from pipeline.exporters.camtrap_dp.observation import utc
@@ -46,18 +46,17 @@ def descriptor(source: ExportSource, metadata: Metadata, written: Written) -> di
         "profile": f"{STANDARD}/camtrap-dp-profile.json",
         "name": name if settings.title else base.get("name") or name,
         "created": utc(source.created),
-        "title": title,
+        "title": None if metadata.is_whole and not settings.title and not base.get("title") else title,
         "contributors": metadata.contributors,
-        "sources": _sources(base, metadata),
-        "licenses": metadata.licences,
+        "sources": _sources(base, metadata) or None,
+        "licenses": metadata.licences or None,
         "project": _project(metadata, written, title),
         "spatial": _spatial(base, metadata, written.deployments),
         "temporal": _temporal(base, metadata, written.deployments),
         "taxonomic": list(_taxonomic(base, source.taxa.values(), written.species)),
     }
-    if {licence["scope"] for licence in about["licenses"]} != {*SCOPES}:  # the standard wants both or none
-        del about["licenses"]
-    return about if about["sources"] else {key: value for key, value in about.items() if key != "sources"}
+    filled = ("title", "sources", "licenses")
+    return {name: value for name, value in about.items() if value is not None or name not in filled}
 
 
 def _resource(table: str) -> dict[str, str]:
@@ -84,12 +83,13 @@ def _sources(base: Mapping[str, Any], metadata: Metadata) -> list[Any]:
 def _project(metadata: Metadata, written: Written, title: str) -> dict[str, Any]:
     project = metadata.project
     levels = project.get("observationLevel")
-    is_same = isinstance(levels, list) and sorted(map(str, levels)) == sorted(written.levels)
+    found = sorted(written.levels or {"media"})
+    is_same = isinstance(levels, list) and (sorted(map(str, levels)) == found or not written.levels)
     return {
         **project,
         "title": project.get("title") or title,
         "individualAnimals": project["individualAnimals"] or written.has_individuals,
-        "observationLevel": levels if is_same else [each for each in LEVELS if each in written.levels],
+        "observationLevel": levels if is_same else [each for each in LEVELS if each in found],
     }
 
 
@@ -105,7 +105,7 @@ def _spatial(
     west, east = places[0][0], places[-1][0]
     south, north = min(place[1] for place in places), max(place[1] for place in places)
     given = base.get("spatial")
-    if isinstance(given, dict) and not metadata.others and len(metadata.packages) == 1:
+    if isinstance(given, dict) and metadata.is_whole:
         inside = list(_positions(given.get("coordinates")))
         if inside and all(
             min(each[axis] for each in inside) - _PRECISION <= least
@@ -137,7 +137,7 @@ def _temporal(
     start = min(deployment.started for deployment in deployments).date().isoformat()
     end = max(deployment.ended for deployment in deployments).date().isoformat()
     given = base.get("temporal")
-    if isinstance(given, dict) and not metadata.others and len(metadata.packages) == 1:
+    if isinstance(given, dict) and metadata.is_whole:
         first, last = given.get("start"), given.get("end")
         if isinstance(first, str) and isinstance(last, str) and first <= start and end <= last:
             return given

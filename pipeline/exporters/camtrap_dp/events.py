@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
@@ -12,6 +12,7 @@ from pipeline.exporters.camtrap_dp.observation import BLANK, Observation, Taxa, 
 from pipeline.exporters.camtrap_dp.observations import (
     OF_ANIMALS,
     OF_PACKAGES,
+    Found,
     shows_something,
 )
 from pipeline.exporters.camtrap_dp.source_rows import of_image
@@ -42,8 +43,8 @@ class Event:
     _is_known: bool = field(default=True, init=False)  # all that is known of it is what a package said
     _is_read: bool = field(default=False, init=False)  # a photograph could be used
 
-    def add(self, photograph: LabelledImage, time: dt.datetime, taxa: Taxa) -> None:
-        """Add the next photograph, taken at `time` by the camera's clock."""
+    def add(self, photograph: LabelledImage, time: dt.datetime, found: Iterable[Found], taxa: Taxa) -> None:
+        """Add the next photograph, taken at `time` by the camera's clock, and its own observations."""
         self.start, self.end = min(self.start, time), max(self.end, time)
         self._is_read |= photograph.image.failure is None
         came = of_image(photograph.image)
@@ -75,6 +76,9 @@ class Event:
         for observation in observations:
             count_of = individuals[observation.what] if observation.count else None
             join(self._answers, replace(observation, count=count_of))
+        for _, observation, box in found:
+            if not box and not observation.came and observation.kind != UNCLASSIFIED:
+                join(self._answers, replace(observation, key="", details={}))
 
     def rows(self, taxa: Taxa) -> Iterator[tuple[str, Observation]]:
         """The observations of the event, each with an id: those of a source, else one for each species.
@@ -87,7 +91,9 @@ class Event:
             yield from (("", taxa.of_row(row, zone)) for row in self._rows.values())
             return
         labelled_by = {
-            id_: taxa.of_row(self._rows[id_], zone, label) if id_ in self._rows else taxa.of_label(label)
+            id_: taxa.of_row(self._rows[id_], zone, label.category)
+            if id_ in self._rows
+            else taxa.of_label(label)
             for id_, label in self._labels.items()
         }
         given = [*labelled_by.values(), *self._joined.values()]

@@ -29,7 +29,12 @@ class Metadata:
     @property
     def base(self) -> dict[str, Any]:
         """The properties of the packages; where they differ, only lists, which are joined."""
-        return _agreed(self.packages, is_whole=len(self.packages) == 1 and not self.others)
+        return _agreed(self.packages, is_whole=self.is_whole)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the export is one package and nothing else."""
+        return len(self.packages) == 1 and not self.others
 
     @property
     def contributors(self) -> list[Any]:
@@ -46,26 +51,21 @@ class Metadata:
 
     @property
     def licences(self) -> list[Any]:
-        """The licences, the user's before those of packages."""
-        chosen = list(self.settings.licences())
-        scopes = [licence["scope"] for licence in chosen]
-        return chosen + [
-            each
-            for each in _mappings(self.base.get("licenses"))
-            if each.get("scope") in SCOPES and each["scope"] not in scopes
-        ]
+        """The licences, the user's before those of packages; none unless there is one for each scope."""
+        known = self._known_licences
+        return known if {each["scope"] for each in known} == {*SCOPES} else []
 
     @property
     def project(self) -> dict[str, Any]:
         """The project of the packages, as far as they agree, with sampling design and capture methods."""
         said = _agreed(self._projects)
         design = self.settings.sampling_design or said.get("samplingDesign")
-        methods = [*_texts(said.get("captureMethod")), *self.methods]
-        known = self.settings.capture_methods or [each for each in CAPTURE_METHODS if each in methods]
+        listed = [each for each in _texts(said.get("captureMethod")) if each in CAPTURE_METHODS]
+        known = self.settings.capture_methods or dict.fromkeys([*listed, *self.methods])
         return {
             **said,
             "samplingDesign": design if design in SAMPLING_DESIGNS else None,
-            "captureMethod": known,
+            "captureMethod": list(known),
             "individualAnimals": any(each.get("individualAnimals") is True for each in self._projects),
         }
 
@@ -93,10 +93,9 @@ class Metadata:
                 "the standard needs the capture method of the project",
                 f"give it with --capture-method: {', '.join(CAPTURE_METHODS)}, or both",
             )
-        scopes = {licence["scope"] for licence in self.licences}
-        given = [*self.settings.licences()]
-        if given and len(scopes) < len(SCOPES):
-            (absent,) = {*SCOPES} - scopes
+        scopes = {licence["scope"] for licence in self._known_licences}
+        is_asked = next(self.settings.licences(), None) is not None
+        for absent in [each for each in SCOPES if each not in scopes] if is_asked else ():
             yield (
                 f"the standard needs a licence of the {absent} too",
                 f"give it with --{absent}-licence, such as CC-BY-4.0",
@@ -104,13 +103,23 @@ class Metadata:
 
     def note(self, report: ExportReport) -> None:
         """Count what users should know."""
-        if {licence["scope"] for licence in self.licences} != {*SCOPES}:
+        if not self.licences:
             report.note(NO_LICENCES)
         if self.contributors == [{"title": "unknown"}]:
             report.note(NO_CONTRIBUTOR)
         for resource in self._further:
             if resource not in self.resources:
                 report.note(f"further resources of packages left out, such as {resource['name']}")
+
+    @property
+    def _known_licences(self) -> list[Any]:
+        chosen = list(self.settings.licences())
+        scopes = [licence["scope"] for licence in chosen]
+        return chosen + [
+            each
+            for each in _mappings(self.base.get("licenses"))
+            if each.get("scope") in SCOPES and each["scope"] not in scopes
+        ]
 
     @property
     def _projects(self) -> list[Mapping[str, Any]]:

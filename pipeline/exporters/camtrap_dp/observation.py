@@ -49,8 +49,8 @@ class Observation:
 
     @property
     def what(self) -> tuple[str, str]:
-        """The type and the species, which make observations equal whoever made them."""
-        return self.kind, self.species or ""
+        """The type, and of animals the species, which make observations equal whoever made them."""
+        return self.kind, (self.species or "") if self.kind == ANIMAL else ""
 
     def cells(self) -> dict[str, str]:
         """Its columns in the table of observations."""
@@ -90,16 +90,15 @@ class Taxa:
             self.unnamed.add(category)
         return name or category[:1].upper() + category[1:]
 
-    def of_row(self, row: Row, zone: dt.tzinfo, label: SourceLabel | None = None) -> Observation:
-        """The observation of a package's row as it came; `label` is what the store has of it.
+    def of_row(self, row: Row, zone: dt.tzinfo, now: str | None = None) -> Observation:
+        """The observation of a package's row as it came; times without a zone are on a clock in `zone`.
 
-        If its category was merged into another, it is of that one. A clock without a zone is in `zone`.
+        `now` is the category that the store has of it: another one if its own was merged into that.
         """
         kind, species = row.get("observationType", "").lower(), row.get("scientificName")
         given = named_by(row)
-        now = label.category if label is not None else given
-        if given is not None and now is not None:
-            if category_name(given) != category_name(now):
+        if given is not None:
+            if now is not None and category_name(given) != category_name(now):
                 kind, species = self._named(category_name(now))
             elif kind == ANIMAL:
                 species = self.name_of(category_name(given), species)

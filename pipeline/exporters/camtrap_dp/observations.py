@@ -21,6 +21,7 @@ from pipeline.identity import detection_id
 from pipeline.records import UNCLASSIFIED, ImageRecord, Level, SourceLabel, category_name
 
 Row = dict[str, str]
+Found = tuple[str, Observation, Row]  # the id of an observation, itself, and the columns of its box
 _LEAST_SIDE = 1e-15  # the standard's own minimum
 # Labels of these types are outdated once people have answered every box. There may be no boxes of people.
 _OF_SOURCES = (Basis.SOURCE, Basis.WEAK)
@@ -28,9 +29,7 @@ OF_PACKAGES = (*_OF_SOURCES, Basis.NONE)  # of answers that were given before th
 OF_ANIMALS = (ANIMAL, BLANK, UNKNOWN, UNCLASSIFIED)
 
 
-def of_medium(
-    photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo
-) -> Iterator[tuple[str, Observation, Row]]:
+def of_medium(photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo) -> Iterator[Found]:
     """The observations on a photograph: each one's id, itself, and the columns of its box.
 
     One for each box and one for each label of the source that no box covers; if there are none, one that
@@ -48,7 +47,7 @@ def of_medium(
     seen = shows_something(observation for _, observation, _ in boxes.rows)
     labelled = shows_something(observation for _, observation in labels)
     by_people = all_by_people(photograph.detections)
-    rows: list[tuple[str, Observation, Row]] = []
+    rows: list[Found] = []
     for position, (label, observation) in enumerate(labels, start=1):
         is_boxed = boxes.tell(label, observation)
         is_blank = observation.kind == BLANK and (seen or (labelled and not observation.key))
@@ -71,7 +70,7 @@ class _Boxes:
     ) -> None:
         self._came, self._taxa, self._zone = came, taxa, zone
         self._detections: list[LabelledDetection | None] = []  # of each row
-        self.rows: list[tuple[str, Observation, Row]] = []
+        self.rows: list[Found] = []
         boxed = _boxed_rows(photograph.image, came)
         for detection in photograph.detections:
             of_box = boxed.pop(detection.record.id, [])
@@ -117,13 +116,16 @@ class _Boxes:
             yield self._taxa.of_detection(detection)
             return
         answer = detection.answer
-        named = [row for row in rows if named_by(row) is not None]
-        voted = category_name(named_by(named[0]) or "") if named else None
-        if answer.basis in OF_PACKAGES and not answer.unsure and voted in (None, answer.category):
-            yield from (self._taxa.of_row(row, self._zone) for row in rows)
+        first = next((row for row in rows if named_by(row) is not None), rows[0])
+        voted = category_name(named_by(first) or "")
+        authors = {first.get("classifiedBy"), self._came.source if self._came is not None else None}
+        is_disputed = answer.basis is Basis.NONE and voted != ""
+        if answer.basis in OF_PACKAGES and not is_disputed and authors.issuperset(answer.by):
+            for row in rows:
+                is_voted = category_name(named_by(row) or "") == voted
+                yield self._taxa.of_row(row, self._zone, answer.category if is_voted else None)
             return
-        renewed = self._taxa.of_detection(detection)
-        yield self._taxa.renewed(renewed, (named or rows)[0], self._zone)
+        yield self._taxa.renewed(self._taxa.of_detection(detection), first, self._zone)
 
 
 def _boxed_rows(image: ImageRecord, came: SourceRows | None) -> dict[str, list[Mapping[str, str]]]:
@@ -138,16 +140,16 @@ def _boxed_rows(image: ImageRecord, came: SourceRows | None) -> dict[str, list[M
 
 def _of_label(label: SourceLabel, came: SourceRows | None, taxa: Taxa, zone: dt.tzinfo) -> Observation:
     row = came.own(label.key) if came is not None and came.source == label.source else None
-    return taxa.of_label(label) if row is None else taxa.of_row(row, zone, label)
+    return taxa.of_label(label) if row is None else taxa.of_row(row, zone, label.category)
 
 
 def _unlabelled_rows(
     photograph: LabelledImage,
     came: SourceRows,
-    rows: Sequence[tuple[str, Observation, Row]],
+    rows: Sequence[Found],
     taxa: Taxa,
     zone: dt.tzinfo,
-) -> list[tuple[str, Observation, Row]]:
+) -> list[Found]:
     """What a package says without a box and the store has no label of.
 
     That nobody classified the photograph, unless somebody has since; everything, if the file could not be

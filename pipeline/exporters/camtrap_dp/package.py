@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.camtrap_dp import CAPTURE_METHODS, MISSING, PROVENANCE, TABLES
+from pipeline.camtrap_dp import CAPTURE_METHODS, MISSING, TABLES
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, ExportedDeployment, ExportedDeployments
 from pipeline.exporters.camtrap_dp.descriptor import Written, descriptor
@@ -18,7 +19,7 @@ from pipeline.exporters.camtrap_dp.events import Event, event_of
 from pipeline.exporters.camtrap_dp.media import Row, free_id, id_of, medium_of, path_of
 from pipeline.exporters.camtrap_dp.metadata import Metadata
 from pipeline.exporters.camtrap_dp.observation import HUMAN, Observation, Taxa, without_period
-from pipeline.exporters.camtrap_dp.observations import of_medium
+from pipeline.exporters.camtrap_dp.observations import Found, of_medium
 from pipeline.exporters.camtrap_dp.settings import Settings
 from pipeline.exporters.camtrap_dp.source_rows import of_deployment, of_image, time_cell
 from pipeline.exporters.camtrap_dp.video import Video, started
@@ -50,9 +51,10 @@ class _Media:
     seen: set[int] = field(default_factory=set)  # hashes: a million names take too much memory
     repeated: set[int] = field(default_factory=set)
     own: set[int] = field(default_factory=set)  # of the photographs' ids here
-    packages: dict[str, None] = field(default_factory=dict)  # provenances, in the order of photographs
-    methods: dict[str, None] = field(default_factory=dict)
+    packages: set[str] = field(default_factory=set)  # provenances
+    methods: set[str] = field(default_factory=set)
     others: bool = False  # photographs that came from no package
+    further: set[str] = field(default_factory=set)  # columns of packages that the standard does not have
     answered: bool = False  # people or the current version answered something
 
     def add(self, photograph: LabelledImage) -> None:
@@ -62,17 +64,24 @@ class _Media:
         key = hash(image.source_id)
         (self.repeated if key in self.seen else self.seen).add(key)
         came = of_image(image)
+        if came is not None:
+            self._add_further("media", [came.medium])
+            self._add_further("observations", [*came.observations, *came.events])
         method = (
             TABLES["media"]["captureMethod"].takes(came.medium.get("captureMethod", "")) if came else None
         )
         if came is not None:
-            self.packages.setdefault(came.source)
+            self.packages.add(came.source)
         self.others |= came is None
         if method is not None:
-            self.methods.setdefault(method)
+            self.methods.add(method)
         self.answered |= any(
             detection.answer.basis in (Basis.PEOPLE, Basis.MODEL) for detection in photograph.detections
         )
+
+    def _add_further(self, table: str, rows: Iterable[Mapping[str, str]]) -> None:
+        for row in rows:
+            self.further |= row.keys() - TABLES[table].keys()
 
 
 def planned(source: ExportSource, settings: Settings, report: ExportReport) -> Plan:
@@ -87,12 +96,16 @@ def planned(source: ExportSource, settings: Settings, report: ExportReport) -> P
         media.add(photograph)
     empty_left_out = deployments.add_empty() if media.packages else 0
     problems = list(deployments.problems())
+    if media.further:
+        report.note(
+            f"columns that the standard does not have, left out, such as {min(media.further)}",
+            len(media.further),
+        )
     if empty_left_out:
         report.note(EMPTY_LEFT_OUT, empty_left_out)
-    used = (deployment.record.source or "" for deployment in deployments.used.values())
-    named = dict.fromkeys([*media.packages, *(name for name in used if name.startswith(PROVENANCE))])
+    named = media.packages | {deployment.record.source for deployment in deployments.used.values()}
     metadata = Metadata(
-        packages=[source.packages[name] for name in named if name in source.packages],
+        packages=[about for name, about in source.packages.items() if name in named],
         others=media.others,
         answered=media.answered,
         methods=[method for method in CAPTURE_METHODS if method in media.methods],
@@ -161,12 +174,13 @@ class Package:
                 self._write_event(event)
                 self._write_videos(videos)
                 event = event_of(photograph, deployment, time)
+            found = list(of_medium(photograph, self._taxa, deployment.clock))
             if event is not None:
-                event.add(photograph, time, self._taxa)
+                event.add(photograph, time, found, self._taxa)
             if not deployment.covers(time):
                 self._report.note(OUTSIDE_PERIOD)
             if image.video is None:
-                self._write_photograph(photograph, deployment)
+                self._write_photograph(image, time, deployment, found)
                 continue
             video = videos.setdefault(
                 image.video,
@@ -174,29 +188,28 @@ class Package:
                     name=image.video, deployment=deployment, seq_id=image.seq_id, start=started(image, time)
                 ),
             )
-            video.add(image, time, list(of_medium(photograph, self._taxa, deployment.clock)))
+            video.add(image, time, found)
         self._write_event(event)
         self._write_videos(videos)
 
-    def _write_photograph(self, photograph: LabelledImage, deployment: ExportedDeployment) -> None:
-        image = photograph.image
-        assert image.datetime is not None
+    def _write_photograph(
+        self, image: ImageRecord, time: dt.datetime, deployment: ExportedDeployment, found: Sequence[Found]
+    ) -> None:
         came = of_image(image)
-        medium = medium_of(image, image.datetime, deployment, came)
+        medium = medium_of(image, time, deployment, came)
         if came is None or not came.medium:
             medium["captureMethod"] = self._plan.metadata.method_of_others
         if medium["filePath"] != path_of(image, came):
             self._report.note(RENAMED)
-        if image.datetime.microsecond:
+        if time.microsecond:
             self._report.note(WHOLE_SECONDS)
         medium["mediaID"] = id_of(self._medium_id(image))
-        found = list(of_medium(photograph, self._taxa, deployment.clock))
         if any(observation.kind == HUMAN and not observation.came for _, observation, _ in found):
             medium["filePublic"] = "false"
         self._put_medium(medium, deployment)
         event = (came.event if came is not None else None) or image.seq_id
         said = came.medium.get("timestamp") if came is not None else None
-        has_moved = said is not None and time_cell(said, deployment.clock, image.datetime) is None
+        has_moved = said is not None and time_cell(said, deployment.clock, time) is None
         for id_, observation, box in found:
             row = {
                 "mediaID": medium["mediaID"],

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field, replace
 from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
 from pipeline.exporters.camtrap_dp.media import Row, allowed, media_type
 from pipeline.exporters.camtrap_dp.observation import BLANK, Observation, join
-from pipeline.exporters.camtrap_dp.observations import shows_something
+from pipeline.exporters.camtrap_dp.observations import Found, shows_something
 from pipeline.identity import digest
 from pipeline.records import UNCLASSIFIED, ImageRecord
-
-Found = tuple[str, Observation, Row]
 
 
 @dataclass(kw_only=True)
