@@ -22,9 +22,11 @@ from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
 from importers.ingest.results import IngestResult
 from importers.ingest.scanner import Scanner
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, former_paths
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
+from pipeline.clock import is_doubtful
+from pipeline.records import utc_now
 from pipeline.store import detections, images, schema
 from pipeline.store.database import chunks
 from pipeline.store.images import StoredImage
@@ -59,6 +61,7 @@ class Ingestor:
         self._report = report
         self._locations: set[str] = set()
         self._labels = Labels()
+        self._began = utc_now()
 
     def run(self, source_images: Iterable[SourceImage], total: int, *, progress: bool) -> ImportReport:
         """Ingest every photograph; returns the report. `progress` shows a bar on a terminal."""
@@ -123,6 +126,10 @@ class Ingestor:
         for batch in chunks(source_images, size):
             with self._database.read() as conn:
                 stored = images.at_paths(conn, [as_text(source_image.path) for source_image in batch])
+                unknown = [one for one in batch if as_text(one.path) not in stored]
+                former = {as_text(path): as_text(one.path) for one in unknown for path in former_paths(one)}
+                for path, found in images.at_paths(conn, former).items():
+                    stored.setdefault(former[path], []).extend(found)
             for source_image in batch:
                 yield source_image, stored.get(as_text(source_image.path), ())
 
@@ -186,6 +193,11 @@ class Ingestor:
         report.without_findings += result.has_detector and not result.detections
         report.without_time += record.datetime is None
         report.without_location += record.location is None
+        if record.defect is not None:
+            report.damaged[record.defect] += 1
+        if record.datetime is not None and is_doubtful(record.datetime, self._began):
+            report.doubtful_years[str(record.datetime.year)] += 1
+            report.doubtful_example = report.doubtful_example or record.file_name
 
 
 def _batches(results: Iterable[IngestResult]) -> Iterator[list[IngestResult]]:

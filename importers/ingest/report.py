@@ -28,6 +28,8 @@ class Note(StrEnum):
     UNPACKED_FILES = "unpacked_files"
     UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
     UNREADABLE_TIMES = "unreadable_times"
+    NOT_NUMBERS = "not_numbers"
+    OLD_FORMAT = "old_format"
     REPEATS_LEFT_OUT = "repeats_left_out"
     REPEATS_KEPT = "repeats_kept"
     REPEAT_CLUSTERS = "repeat_clusters"
@@ -36,6 +38,9 @@ class Note(StrEnum):
     SIZE_BOXES = "size_boxes"
     MAYBE_XYXY = "maybe_xyxy"
     MAYBE_YXYX = "maybe_yxyx"
+    CLASSIFIER_FAILED = "classifier_failed"
+    GEOLOCATION_FAILED = "geolocation_failed"
+    MARKED_FOR_DELETION = "marked_for_deletion"
 
     @property
     def sentence(self) -> str:
@@ -62,6 +67,8 @@ _SENTENCES = {
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
+    Note.NOT_NUMBERS: "values NaN or Infinity, which JSON does not have, read as `null`",
+    Note.OLD_FORMAT: "files of a format before 1.1, read as 1.1",
     Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",
     Note.REPEATS_KEPT: "repeat detections, boxes that stand still, kept",
     Note.REPEAT_CLUSTERS: "places where boxes stand still",
@@ -70,6 +77,9 @@ _SENTENCES = {
     Note.SIZE_BOXES: "boxes that look like x, y, width, height: the format has two corners",
     Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
     Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
+    Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
+    Note.CLASSIFIER_FAILED: "photographs whose classifier failed, imported without its answer",
+    Note.GEOLOCATION_FAILED: "photographs that the source placed in no country: species from elsewhere",
 }
 
 
@@ -93,11 +103,16 @@ class ImportReport(WalkCounts):
     not_looked_at: int = 0  # new ones without boxes that no detector scanned
     sequences: int = 0  # by time gap, at the locations of this import
     left_out: Counter[str] = field(default_factory=Counter)  # confident boxes of categories not kept
+    damaged: Counter[str] = field(default_factory=Counter)  # new ones with a defect, used nevertheless
+    doubtful_years: Counter[str] = field(default_factory=Counter)  # new ones of a clock never set, by year
+    doubtful_example: str | None = None  # the first of them
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
     duplicates: int = 0  # records that list a photograph a second time
     refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
     unused_values: Counter[str] = field(default_factory=Counter)  # bad values of good records, by field
+    unused_fields: Counter[str] = field(default_factory=Counter)  # further parts of a file, by name
     notes: Counter[Note] = field(default_factory=Counter)
+    hints: list[str] = field(default_factory=list)  # what the user may want to change: a sentence each
     seconds: float = 0.0
 
     @property

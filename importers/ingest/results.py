@@ -38,8 +38,12 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
     """A stored photograph, updated by what a source says now; what is None in `new` stays.
 
     `has_location`: the location of `new` comes from the source or a pattern of the user's. A location
-    guessed from a folder's name does not replace another.
+    guessed from a folder's name does not replace another. A photograph that an earlier version stored with a
+    name that begins with `./`, and with the location `.`, gets the name and location that it has now.
     """
+    if old.path != new.path:
+        old = replace(old, path=new.path, file_name=new.file_name)
+        old = replace(old, location=None) if old.location == "." else old
     sequence = new if new.seq_id is not None else old
     return replace(
         old,

@@ -21,7 +21,7 @@ from importers.ingest.results import (
     without,
 )
 from importers.ingest.source_image import ImportOptions, SourceImage
-from importers.reading.locations import Locator
+from importers.reading.locations import Locator, known_location
 from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, SourceError
@@ -155,6 +155,7 @@ class Scanner:
                 context=self._options.context,
                 crop_side=self._options.crop_side,
             )
+            record = replace(record, defect=photo.defect or record.defect)
         except PhotoError as exc:
             return failed(record, exc, photograph.failures)
         return self._scanned(
@@ -183,11 +184,11 @@ class Scanner:
             path=path,
             width=source_image.width,
             height=source_image.height,
-            location=source_image.location or self._locate(name),
+            location=known_location(source_image.location) or self._locate(name),
             datetime=source_image.datetime,
             seq_id=source_image.seq_id,
-            frame_num=source_image.frame_num,
-            seq_num_frames=source_image.seq_num_frames,
+            frame_num=_counted(source_image.frame_num, 0),
+            seq_num_frames=_counted(source_image.seq_num_frames, 1),
             deployment_id=source_image.deployment_id,
             role=self._options.role,
             source_id=source_image.source_id,
@@ -258,7 +259,7 @@ class Scanner:
 
     def _has_location(self, source_image: SourceImage) -> bool:
         """Whether the location of a photograph is more than a guess from the folder's name."""
-        return source_image.location is not None or self._options.location_pattern is not None
+        return known_location(source_image.location) is not None or self._options.location_pattern is not None
 
     def _source_boxes(self, source_image: SourceImage) -> _Boxes:
         return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())
@@ -275,3 +276,8 @@ class Scanner:
         kept = [box for box in confident if box.category in keep]
         left = [box for box in confident if box.category not in keep] if len(kept) < len(confident) else []
         return _Boxes(kept=kept, left=left)
+
+
+def _counted(number: int | None, least: int) -> int | None:
+    """A number of frames; None for -1, by which sources mean that they do not know it."""
+    return number if number is not None and number >= least else None

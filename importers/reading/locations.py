@@ -13,6 +13,8 @@ Locator = Callable[[str], str | None]  # file name below the imported folder -> 
 # Folders that cameras create (DCF, JEITA CP-3461): DCIM, and 100MEDIA, 101EK113, ...
 _CAMERA_MADE = re.compile(r"DCIM|[1-9][0-9]{2}[A-Za-z0-9_]{5}", re.IGNORECASE)
 
+_NOT_KNOWN = re.compile(r"(?:-1(?:\.0+)?|n/?a|nan|none|null|unknown)?", re.IGNORECASE)
+
 
 def locator(pattern: str | None, otherwise: Locator) -> Locator:
     """Locations by the user's `pattern` (see `by_pattern`), else by the rule of the source."""
@@ -21,6 +23,11 @@ def locator(pattern: str | None, otherwise: Locator) -> Locator:
 
 def no_location(_: str) -> None:
     """The rule of sources whose file names do not name a location."""
+
+
+def known_location(text: str | None) -> str | None:
+    """The location that a source names; None for its words for none."""
+    return None if text is None or _NOT_KNOWN.fullmatch(text.strip()) else text
 
 
 def by_folder(root: PurePath) -> Locator:

@@ -12,12 +12,12 @@ from pipeline.camtrap_dp import CAPTURE_METHODS, SAMPLING_DESIGNS
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened
 from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, megadetector
 from pipeline.records import Role
 from pipeline.render.datasets import export_basis, export_report
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import projects
-from pipeline.workspace import open_workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -210,7 +210,7 @@ def camtrap_dp_command(
 
 def _source(*, project: int | None, role: str, **options: Any) -> StoreExport:
     """The labels to export. Prints to standard error which predictions count."""
-    workspace = open_workspace()
+    workspace = opened()
     with workspace.database.read() as conn:
         has_project = bool(projects.all(conn))
     chosen = chosen_project(workspace, project).id if has_project or project is not None else None

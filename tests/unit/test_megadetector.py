@@ -51,7 +51,8 @@ def seen(name: str = "a.jpg", *classified: Any, **fields: Any) -> dict[str, Any]
 
 def read(path: Path, threshold: float | None = None) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.source_images(check(path, threshold), ImageRoot(path.parent), report)), report
+    root = ImageRoot(path.parent)
+    return list(megadetector.source_images(check(path, root, threshold), root, report)), report
 
 
 def labels(path: Path, threshold: float = 0.0) -> list[tuple[SourceLabel, ...]]:
@@ -165,9 +166,8 @@ def test_the_names_of_categories_are_brought_to_animal_person_and_vehicle(tmp_pa
 
 def test_photographs_may_lie_in_an_object_store(tmp_path: Path) -> None:
     path = results(tmp_path / "md.json", seen("site\\a.jpg"))
-    (entry,) = megadetector.source_images(
-        check(path), ImageRoot("s3://bucket/photos/"), ImportReport(source="")
-    )
+    root = ImageRoot("s3://bucket/photos/")
+    (entry,) = megadetector.source_images(check(path, root), root, ImportReport(source=""))
     assert (entry.file_name, entry.path) == ("site/a.jpg", "s3://bucket/photos/site/a.jpg")
 
 

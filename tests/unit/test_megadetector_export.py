@@ -35,7 +35,8 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> dict[str, Any]
 
 def read(path: Path, threshold: float | None = None) -> list[SourceImage]:
     report = ImportReport(source=str(path))
-    found = list(source.source_images(check(path, threshold), ImageRoot(path.parent), report))
+    root = ImageRoot(path.parent)
+    found = list(source.source_images(check(path, root, threshold), root, report))
     assert not report.refused
     return found
 
@@ -212,9 +213,8 @@ def test_real_results_come_out_as_they_went_in(shared_data: Path, tmp_path: Path
     path = shared_data / name
     given = json.loads(path.read_text())
     threshold = 0.0 if "classification_categories" in given else None
-    before = list(
-        source.source_images(check(path, threshold), ImageRoot(path.parent), ImportReport(source=str(path)))
-    )
+    root = ImageRoot(path.parent)
+    before = list(source.source_images(check(path, root, threshold), root, ImportReport(source=str(path))))
     names = sorted(given.get("classification_categories", {}).values())
     out = tmp_path / "md.json"
     results = written(

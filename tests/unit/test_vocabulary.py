@@ -21,11 +21,13 @@ from pipeline.vocabulary import Meaning, category_of, kind_of, meaning_of, names
 
 BLANK = ["empty", "Blank", "NONE", "nothing", "no animal", "No-Animal", "no_animals", "NOTHINGHERE"]
 BLANK += ["Nothing here", "__background__", "background", "false trigger", "Camera Misfire"]
+BLANK += ["no wildlife", "false-positives", "Malfunction", "Time Lapse", "vide", "Vacío", "Va\u0063i\u0301o"]
 PEOPLE = ["human", "Humans", "PERSON", "people", "Homo sapiens", "homo_sapiens", "HomoSapiens"]
-VEHICLES = ["vehicle", "Car", "truck", "bus", "train", "motorcycle", "bicycle", "boat", "airplane"]
+PEOPLE += ["Setup/Pickup", "Setup_pickup", "Camera Trapper", "Human, non staff"]
+VEHICLES = ["vehicle", "Car", "truck", "bus", "train", "motorcycle", "bicycle", "boat", "airplane", "ATV"]
 ANIMALS = ["animal", "Animals", "unidentified animal", "unknown-animal"]
-UNKNOWN = ["unknown", "Unidentifiable", "unidentified", "unsure"]
-UNCLASSIFIED = ["unclassified", "no cv result", "No CV Result"]
+UNKNOWN = ["unknown", "Unidentifiable", "unidentified", "unsure", "undefined", "Unclassifiable"]
+UNCLASSIFIED = ["unclassified", "no cv result", "No CV Result", "N/A", "NaN"]
 SPECIES = ["red fox", "no animalia", "human louse", "carp", "unknown fox", "nothing bird", "emptyish", ""]
 
 

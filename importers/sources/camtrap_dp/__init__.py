@@ -59,7 +59,7 @@ def import_camtrap_dp(
     """
     options = options or ImportOptions()
     report = ImportReport(source=as_text(str(package)))
-    root = ImageRoot(images) if images is not None else None
+    root = ImageRoot(images, strip_prefix=options.strip_prefix) if images is not None else None
     with opened(package) as source, scratch_tables.opened() as tables:
         deployments = read(source, tables, report)
         if not tables.media():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from importers.ingest.report import ImportReport, Note
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.names import normal
 from importers.sources.camtrap_dp.package import Package, below
 from importers.sources.camtrap_dp.rows import VIDEO, Deployment, Medium
 from importers.sources.camtrap_dp.scratch_tables import ScratchTables
@@ -51,8 +51,11 @@ class MediaPaths:
     def of(self, medium: Medium) -> MediaPath:
         """The path of a medium."""
         file_path = medium.path
-        if not is_url(file_path):
-            file_path = posixpath.normpath(file_path.replace("\\", "/"))
+        if self._images is not None:
+            below = self._images.name_of(file_path)
+            file_path = file_path if is_url(below) else below
+        elif not is_url(file_path):
+            file_path = normal(file_path.replace("\\", "/"))
         is_remote = file_path.lower().startswith(REMOTE)
         name = self._file(file_path, medium)
         if name is None:

@@ -1,4 +1,4 @@
-"""MegaDetector results files: JSON in the format versions 1.1 to 1.6.
+"""MegaDetector results files: JSON in the format versions 1.0 to 1.6.
 
 A file is read as a stream twice: first it is checked, before anything is written.
 """
@@ -6,6 +6,7 @@ A file is read as a stream twice: first it is checked, before anything is writte
 from __future__ import annotations
 
 import datetime as dt
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,10 +19,12 @@ from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
+from importers.reading.json_file import not_numbers
 from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
 from pipeline.errors import SourceError
+from pipeline.store import taxa
 from pipeline.workspace import Workspace
 
 
@@ -47,10 +50,10 @@ def import_results(
     file is not a results file.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=as_text(str(results_json)))
-    results = check(results_json, classification_threshold if classifications else None)
+    results = check(results_json, root, classification_threshold if classifications else None)
     categories = {category for category in results.categories.values() if category}
     if not options.keep & categories:
         raise SourceError(
@@ -58,6 +61,7 @@ def import_results(
             f"but only {', '.join(sorted(options.keep))} is kept",
             remedy="keep one of its categories",
         )
+    _tell(results, options.threshold, report)
     dropped: Sequence[int] = ()
     if drop_repeats or repeats_report is not None:
         repeats = find_repeats(results, root, locate, options.threshold)
@@ -67,6 +71,9 @@ def import_results(
             dropped = repeats.codes
             options = replace(options, variant="without repeats")
         repeats.count(report, is_dropped=drop_repeats)
+    if results.classes is not None:
+        with workspace.database.write() as conn:
+            taxa.save(conn, results.classes.taxa)
     return Ingestor(workspace, None, locate, options, report).run(
         source_images(results, root, report, dropped=dropped, has_image_time=options.exif_time),
         results.images,
@@ -99,10 +106,26 @@ def source_images(
         yield SourceImage(
             file_name=record.name,
             path=path,
+            source_name=record.source_name,
             detections=SourceDetections(detector=results.detector, boxes=boxes),
             width=_pixels(image.get("width")),
             height=_pixels(image.get("height")),
             datetime=_time(image["datetime"], report) if has_image_time and image.get("datetime") else None,
+        )
+
+
+def _tell(results: Results, threshold: float, report: ImportReport) -> None:
+    """Note in the report what is odd about the file as a whole."""
+    if results.is_old:
+        report.notes[Note.OLD_FORMAT] += 1
+    numbers = not_numbers(results.path)
+    if numbers:
+        report.notes[Note.NOT_NUMBERS] += numbers
+    typical = results.typical_threshold
+    if typical is not None and not math.isclose(typical, threshold):
+        report.hints.append(
+            f"the detector of {report.source} is meant to be used with a threshold of {typical:g}, and "
+            f"--threshold is {threshold:g}"
         )
 
 

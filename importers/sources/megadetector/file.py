@@ -18,10 +18,12 @@ from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.json_file import is_number, items, mapping
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.sources.megadetector.classes import Classes, read_classes, shown
+from importers.sources.megadetector.threshold import typical_threshold
 from pipeline.errors import SourceError
 from pipeline.records import Box
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
+BEFORE = ("None", "1", "1.0")  # what files of 2019 to 2021 say; they have the records of 1.1
 _REMEDY = "use a results file of MegaDetector"
 _NUMBERS = frozenset({float, int})  # of JSON; excludes bool
 _VIDEO_FIELDS = frozenset({"frame_rate", "frames_processed"})
@@ -36,6 +38,8 @@ class Results:
     categories: Mapping[str, str | None]  # category id to animal, person or vehicle; None: ignored
     images: int
     repeated: frozenset[int]  # hashes of names that may be listed more than once
+    typical_threshold: float | None  # at which its detector is meant to be used; None: unknown
+    is_old: bool  # of a format before 1.1
     classes: Classes | None = None  # None: classifications are not used
 
 
@@ -50,14 +54,14 @@ class Record(NamedTuple):
     image: Mapping[str, Any]
 
 
-def check(path: Path, classification_threshold: float | None = None) -> Results:
+def check(path: Path, root: ImageRoot, classification_threshold: float | None = None) -> Results:
     """Read the file whole. Raises SourceError if it is not a results file.
 
-    Classifications are used if there is a threshold.
+    `root` tells which names are of one photograph. Classifications are used if there is a threshold.
     """
     info = mapping(path, "info", _REMEDY)
     version = str(info.get("format_version"))
-    if version not in VERSIONS:
+    if version not in (*BEFORE, *VERSIONS):
         raise SourceError(
             f"{path}: format_version is {version}",
             remedy=f"supported are versions {VERSIONS[0]} to {VERSIONS[-1]}; use MegaDetector 5 or later",
@@ -69,7 +73,7 @@ def check(path: Path, classification_threshold: float | None = None) -> Results:
     for number, image in enumerate(items(path, "images"), start=1):  # noqa: B007 - counted
         name = image.get("file") if isinstance(image, dict) else None
         if isinstance(name, str):
-            hashes.append(hash(name.replace("\\", "/")))
+            hashes.append(hash(root.name_of(name)))
     if not number:
         raise SourceError(f"{path} lists no image", remedy=_REMEDY)
     values, counts = np.unique(np.frombuffer(hashes, dtype=np.int64), return_counts=True)
@@ -79,6 +83,8 @@ def check(path: Path, classification_threshold: float | None = None) -> Results:
         categories=dict(zip(categories, to_categories(list(categories.values())), strict=True)),
         images=number,
         repeated=frozenset(values[counts > 1].tolist()),
+        typical_threshold=typical_threshold(info, is_old=version in BEFORE),
+        is_old=version in BEFORE,
         classes=classes,
     )
 
@@ -98,7 +104,7 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
         except BadRecord as exc:
             report.refuse(f"image {number} ({as_text(source_name)})", exc.kind, exc.what)
             continue
-        if results.repeated and hash(source_name.replace("\\", "/")) in results.repeated:
+        if results.repeated and hash(name) in results.repeated:
             if name in seen:
                 report.duplicates += 1
                 report.complain(as_text(source_name), "listed a second time; the first record is used")

@@ -49,7 +49,7 @@ def megadetector_command(
     repeats_report: Path | None,
     **options: Any,
 ) -> None:
-    """Import the photographs of a MegaDetector results file (format 1.1 to 1.6), with its boxes."""
+    """Import the photographs of a MegaDetector results file (format 1.0 to 1.6), with its boxes."""
     run_import(
         lambda workspace, chosen: import_results(
             workspace,

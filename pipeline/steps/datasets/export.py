@@ -186,10 +186,13 @@ class _Predictions:
     def of(self, detection_id: str) -> tuple[int, float] | None:
         """Category and calibrated probability of a detection.
 
-        None if it is not embedded, is novel, is below its threshold, or was embedded after the acceptance.
+        None if it is not embedded, is novel, is of a category that the project does not offer, is below its
+        threshold, or was embedded after the acceptance.
         """
         row = self._pool.index.get(detection_id)
         if row is None or self._predictions.novel[row] or row >= self._covered:
+            return None
+        if not self._predictions.offered[row]:
             return None
         category = int(self._predictions.category[row])
         probability = float(self._predictions.probability[row])
