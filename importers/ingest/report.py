@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from importers.reading.walk import WalkCounts
+from importers.reading.locations import Origin
+from importers.reading.paths import natural
+from importers.reading.walk import EXAMPLES, WalkCounts
 
 
 class Note(StrEnum):
@@ -95,6 +97,10 @@ class ImportReport(WalkCounts):
     without_findings: int = 0  # of the new ones: no box was kept
     without_time: int = 0  # of the new ones
     without_location: int = 0  # of the new ones
+    locations: Counter[str] = field(default_factory=Counter)  # photographs of the source at each
+    origins: Counter[Origin] = field(
+        default_factory=Counter
+    )  # photographs by where their location comes from
     moved: int = 0  # known ones that have another location now
     detections: int = 0  # new in the store, with crops unless photographs were not read
     cut: int = 0  # crops of detections that the store had without one
@@ -115,6 +121,11 @@ class ImportReport(WalkCounts):
     def nothing_imported(self) -> bool:
         """Whether no photograph of the source is in the store."""
         return self.photographs + self.looked_again + self.known == 0
+
+    @property
+    def first_locations(self) -> list[str]:
+        """The first few locations in natural order."""
+        return sorted(self.locations, key=natural)[:EXAMPLES]
 
     def refuse(self, where: str, kind: str, what: str) -> None:
         """Count a bad record by its kind, and keep the first few with their place in the source."""

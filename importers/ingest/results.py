@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from importers.detectors import DetectedBox
+from importers.reading.locations import Origin
 from importers.reading.paths import as_text
 from pipeline.errors import PhotoError
 from pipeline.files.reading import FileStat
@@ -32,6 +33,7 @@ class IngestResult:
     is_changed: bool = False  # the store has the file with other content
     is_moved: bool = False  # the store has it at another location, `former_location`
     former_location: str | None = None
+    origin: Origin | None = None  # of its location
 
 
 def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRecord:

@@ -21,7 +21,7 @@ from importers.ingest.results import (
     without,
 )
 from importers.ingest.source_image import ImportOptions, SourceImage
-from importers.reading.locations import Locator, known_location
+from importers.reading.locations import Locator, Origin, known_location
 from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, SourceError
@@ -228,6 +228,7 @@ class Scanner:
             is_stored=True,
             is_moved=record.location != known.record.location,
             former_location=known.record.location,
+            origin=self._origin(photograph, record),
         )
 
     def _scanned(
@@ -254,11 +255,25 @@ class Scanner:
             left_out=boxes.counted(),
             superseded=superseded,
             is_changed=is_changed,
+            origin=self._origin(photograph, record),
         )
 
     def _has_location(self, source_image: SourceImage) -> bool:
         """Whether the location of a photograph is more than a guess from the folder's name."""
         return known_location(source_image.location) is not None or self._options.location_pattern is not None
+
+    def _origin(self, photograph: _Photograph, record: ImageRecord) -> Origin | None:
+        """Where the location of the record comes from; None if it has none."""
+        if record.location is None:
+            return None
+        if record.location != photograph.record.location:
+            return Origin.STORE
+        if self._options.location_pattern is not None and self._locate(record.file_name) == record.location:
+            return Origin.PATTERN
+        if known_location(photograph.source.location) is not None:
+            return Origin.SOURCE
+        folders = record.file_name.split("/")[:-1]
+        return Origin.FOLDER if record.location in folders else Origin.ROOT
 
     def _source_boxes(self, source_image: SourceImage) -> _Boxes:
         return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())

@@ -12,8 +12,10 @@ from importers.reading.paths import PHOTO_SUFFIXES, as_text, natural, suffix_of
 from pipeline.errors import SourceError
 
 EXAMPLES = 5
-# Folders that network drives, computers and archives create: they have no photographs of the user.
-HIDDEN = frozenset({"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx"})
+# Folders that network drives, computers, archives and Timelapse make: no photographs of the user, or deleted.
+HIDDEN = frozenset(
+    {"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx", "deletedfiles"}
+)
 
 
 @dataclass(kw_only=True)

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from importers.sources.coco.combine import Combined
     from importers.sources.deployments import DeploymentsReport
 
+_ORIGINS = {  # of locations, by importers.reading.locations.Origin
+    "source": "named by the source",
+    "pattern": "read by --location-pattern",
+    "folder": "the first folders of the names (--location-pattern reads others)",
+    "root": "the name of the imported folder (--location-pattern reads others)",
+    "store": "as an earlier import had them",
+}
+
 
 def import_report(report: ImportReport) -> str:
     """New photographs first, then everything else that happened, and the first problems."""
@@ -60,6 +68,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (report.other_role, "photographs that belong to the other pool (--role) and stay there"),
             (report.without_findings, "photographs with nothing to keep"),
+            (len(report.locations), _locations(report)),
             (report.sequences, "sequences at these locations"),
             (report.without_time, "photographs without a time, so in no sequence"),
             (report.without_location, "photographs without a location"),
@@ -80,8 +89,17 @@ def _counts(report: ImportReport) -> str:
     )
 
 
+def _locations(report: ImportReport) -> str:
+    """The first locations, each with its photographs, and where they come from."""
+    first = report.first_locations
+    some = ", ".join(f"{printable(location)} ({report.locations[location]:,})" for location in first)
+    more = ", ..." if len(report.locations) > len(first) else ""
+    origins = " and ".join(_ORIGINS[origin.value] for origin, _ in report.origins.most_common())
+    return f"locations, {origins}: {some}{more}"
+
+
 def _hints(report: ImportReport) -> str:
-    return f"worth a look:\n{indented(lines(*report.hints))}" if report.hints else ""
+    return f"worth a look:\n{indented(lines(*map(printable, report.hints)))}" if report.hints else ""
 
 
 def _problems(report: ImportReport) -> str:

@@ -59,6 +59,7 @@ def test_an_image_brings_its_place_time_and_sequence(tmp_path: Path) -> None:
     assert found == SourceImage(
         file_name="a.jpg",
         path=str(tmp_path / "a.jpg"),
+        source_name="a.jpg",
         source_id="id of a.jpg",
         width=200,
         height=100,

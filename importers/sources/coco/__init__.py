@@ -86,8 +86,13 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
         ]
 
 
-def source_images(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
-    """The photograph of every good image record; bad values of it are refused in `report`."""
+def source_images(
+    sources: Sequence[Source], root: ImageRoot, report: ImportReport, *, has_boxes: bool = True
+) -> Iterator[SourceImage]:
+    """The photograph of every good image record; bad values of it are refused in `report`.
+
+    Without `has_boxes`, the categories of boxes are labels of their photograph.
+    """
     for source in sources:
         reader = _Reader(source.file, root, report)
         for place, image in enumerate(islice(source.file.images(), source.images)):
@@ -95,7 +100,10 @@ def source_images(sources: Sequence[Source], root: ImageRoot, report: ImportRepo
                 check_image(image)
             except BadRecord:
                 continue  # `check` has counted it
-            yield reader.source_image(image, source.annotations.of(place))
+            annotations = source.annotations.of(place)
+            if not has_boxes:
+                annotations = [annotation._replace(bbox=None) for annotation in annotations]
+            yield reader.source_image(image, annotations)
 
 
 class _Reader:
