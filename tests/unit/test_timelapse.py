@@ -212,6 +212,24 @@ def test_the_command_asks_for_the_field(tmp_path: Path) -> None:
     assert "1  new label from the source" in done.output
 
 
+def test_fields_of_a_template_do_not_replace_what_another_source_said(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    put(tmp_path / "photos/CamA/100RECNX/IMG_1.JPG", encoded(scene()))
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+
+    def details(name: str, temperature: int) -> tuple[str, dict[str, str]]:
+        path = table(tmp_path, seen(Temperature=temperature), name=f"{name}.csv")
+        import_timelapse(workspace, path, tmp_path / "photos", species_fields=("Species",))
+        with sqlite_database.read() as conn:
+            (row,) = conn.execute(image.select()).all()
+        return row.source, row.details
+
+    assert details("first", 12) == ("timelapse:first", {"Temperature": "12"})
+    assert details("second", 13) == ("timelapse:first", {"Temperature": "12"})
+    assert details("first", 14) == ("timelapse:first", {"Temperature": "14"})
+
+
 OPTIONAL = ["RootFolder", "DateTime", "Date", "Time", "UtcOffset", "Count", "Probability", "Notes", "Folder"]
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))
 

@@ -146,6 +146,18 @@ def test_a_deployment_has_its_columns_and_its_camera_and_the_rest_is_listed(tmp_
     assert "1  photograph by file name" in text
 
 
+def test_a_photograph_of_a_download_has_the_address_that_it_had(tmp_path: Path) -> None:
+    image = at_hill(
+        "1.jpg",
+        box("red fox", PEOPLE),
+        source="wildlife-insights:17",
+        details={"location": "gs://bucket/DEP1/1-abc.jpg"},
+    )
+    tables, report = written(tmp_path / "wi", image)
+    assert tables["images"][0]["location"] == "gs://bucket/DEP1/1-abc.jpg"
+    assert "by file name" not in export_report(report)
+
+
 def test_without_a_deployment_the_location_and_the_photographs_tell_place_and_period(tmp_path: Path) -> None:
     later = NOON + dt.timedelta(days=2)
     images = [photograph("1.jpg", box("red fox", PEOPLE))]

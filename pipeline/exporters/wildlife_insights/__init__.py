@@ -166,6 +166,9 @@ def _address(image: ImageRecord, images_url: str | None, report: ExportReport) -
         return f"{images_url.rstrip('/')}/{image.file_name}"
     if is_url(image.path):
         return image.path
+    before = str((image.details or {}).get("location", ""))  # where it was when it came from there
+    if (image.source or "").startswith(SOURCE) and is_url(before):
+        return before
     report.note("photographs by file name: --images-url gives their folder in Google Cloud Storage")
     return image.file_name
 
