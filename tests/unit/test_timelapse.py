@@ -98,10 +98,10 @@ def test_flags_and_counters_are_named_after_what_they_flag_and_count(
 
 
 def test_several_fields_have_their_own_counts_and_methods(tmp_path: Path) -> None:
-    row = seen(
+    row = seen() | {
         **{"Count": 2, "ClassificationMethod": "human", "Species2": "Roe Deer", "Count2": 4},
         **{"ClassificationMethod2": "machine", "Probability2": "0.91"},
-    )
+    }
     (entry,), _ = entries(tmp_path, row, species=("Species", "Species2"), count="Count")
     first, second = entry.labels
     assert (first.category, first.count, first.weak) == ("Red Fox", 2, False)
