@@ -40,9 +40,9 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
     """A stored photograph, updated by what a source says now; what is None in `new` stays.
 
     `has_location`: the location of `new` comes from the source or a pattern of the user's. A location
-    guessed from a folder's name does not replace another. Further columns of a source stay when another has some.
-    A photograph that an earlier version stored with a
-    name that begins with `./`, and with the location `.`, gets the name and location that it has now.
+    guessed from a folder's name does not replace another. Further columns of a source stay when another
+    has some. A photograph that an earlier version stored with a name that begins with `./`, and with the
+    location `.`, gets the name and location that it has now.
     """
     if old.path != new.path:
         old = replace(old, path=new.path, file_name=new.file_name)

@@ -7,11 +7,11 @@ columns that its template has fields for.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from pipeline.exporters.shown import Shown, files, note_unanswered, shown_on
-from pipeline.exporters.source import ExportReport, ExportSource, LabelledImage
+from pipeline.exporters.source import ExportReport, ExportSource
 from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, OBSERVATION_TYPE, ImageRecord, Taxon
 
@@ -27,7 +27,12 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     Photographs that failed are left out and counted: Timelapse has a row for each file that it can show.
     """
     report = ExportReport(path=str(out))
-    most = max((len(shown_on(frames)) for frames in _usable(source)), default=1)
+    most = 1
+    for frames in files(source.photographs()):
+        if frames[0].image.failure is not None:
+            report.note("photographs that failed, left out")
+        else:
+            most = max(most, len(shown_on(frames)))
     numbers = ["", *(str(number) for number in range(2, most + 1))]
     with (
         atomic_file(out) as draft,
@@ -35,7 +40,9 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     ):
         table = csv.writer(file)
         table.writerow([*COLUMNS, *(name + number for number in numbers for name in OF_SPECIES)])
-        for frames in _usable(source):
+        for frames in files(source.photographs()):
+            if frames[0].image.failure is not None:
+                continue
             shown = shown_on(frames)
             cells = [cell for each in shown for cell in _cells(each, source.taxa)]
             padding = [""] * (len(numbers) * len(OF_SPECIES) - len(cells))
@@ -43,15 +50,7 @@ def write(out: Path, source: ExportSource) -> ExportReport:
             for photograph in frames:
                 report.count(photograph)
             note_unanswered(frames, shown, report)
-    failed = sum(photograph.image.failure is not None for photograph in source.photographs())
-    if failed:
-        report.note("photographs that failed, left out", failed)
     return report
-
-
-def _usable(source: ExportSource) -> Iterator[Sequence[LabelledImage]]:
-    """The photographs by file, without those that failed."""
-    return files(photograph for photograph in source.photographs() if photograph.image.failure is None)
 
 
 def _place(image: ImageRecord) -> list[str]:
