@@ -7,11 +7,11 @@ columns that its template has fields for.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from pipeline.exporters.shown import Shown, files, note_unanswered, shown_on
-from pipeline.exporters.source import ExportReport, ExportSource
+from pipeline.exporters.source import ExportReport, ExportSource, LabelledImage
 from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, OBSERVATION_TYPE, ImageRecord, Taxon
 
@@ -27,12 +27,7 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     Photographs that failed are left out and counted: Timelapse has a row for each file that it can show.
     """
     report = ExportReport(path=str(out))
-    most = 1
-    for frames in files(source.photographs()):
-        if frames[0].image.failure is not None:
-            report.note("photographs that failed, left out")
-        else:
-            most = max(most, len(shown_on(frames)))
+    most = max((len(shown_on(frames)) for frames in files(_usable(source, report))), default=1)
     numbers = ["", *(str(number) for number in range(2, most + 1))]
     with (
         atomic_file(out) as draft,
@@ -40,9 +35,7 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     ):
         table = csv.writer(file)
         table.writerow([*COLUMNS, *(name + number for number in numbers for name in OF_SPECIES)])
-        for frames in files(source.photographs()):
-            if frames[0].image.failure is not None:
-                continue
+        for frames in files(_usable(source)):
             shown = shown_on(frames)
             cells = [cell for each in shown for cell in _cells(each, source.taxa)]
             padding = [""] * (len(numbers) * len(OF_SPECIES) - len(cells))
@@ -51,6 +44,15 @@ def write(out: Path, source: ExportSource) -> ExportReport:
                 report.count(photograph)
             note_unanswered(frames, shown, report)
     return report
+
+
+def _usable(source: ExportSource, report: ExportReport | None = None) -> Iterator[LabelledImage]:
+    """The photographs that did not fail; `report` counts the others."""
+    for photograph in source.photographs():
+        if photograph.image.failure is None:
+            yield photograph
+        elif report is not None:
+            report.note("photographs that failed, left out")
 
 
 def _place(image: ImageRecord) -> list[str]:
