@@ -218,7 +218,7 @@ def test_uploads_that_we_write_are_read_back_as_they_were(tmp_path: Path) -> Non
         tables = read(source, rows, report)
         rows.add_files(root.photographs(tmp_path / "data", WalkCounts()))
         rows.join()
-        found = list(source_images(tables, rows, root, source.path, report))
+        found = list(source_images(tables, rows, root, source.folder, report))
     assert [(entry.file_name, entry.source_id, entry.location) for entry in found] == [
         (image.image.file_name, image.image.source_id, "Hill") for image in images
     ]

@@ -85,7 +85,7 @@ def import_wildlife_insights(
             taxa.save(conn, tables.taxa.values())
             for name, project in tables.projects.items():
                 packages.save(conn, name, project)
-        photographs = source_images(tables, rows, root, source.path, report, locate)
+        photographs = source_images(tables, rows, root, source.folder, report, locate)
         return ingestor.run(photographs, len(rows), progress=progress)
 
 
