@@ -10,6 +10,8 @@ from .datasets import (
     export_csv,
     export_detections_csv,
     export_megadetector,
+    export_timelapse,
+    export_wildlife_insights,
     make_dataset,
 )
 from .embedders import (
@@ -159,6 +161,8 @@ __all__ = [
     "export_csv",
     "export_detections_csv",
     "export_megadetector",
+    "export_timelapse",
+    "export_wildlife_insights",
     "import_camtrap_dp",
     "import_camtrapr",
     "import_coco",

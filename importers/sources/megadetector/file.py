@@ -14,19 +14,18 @@ from importers.detectors.categories import to_categories
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
+from importers.reading.fractions import box_of, confidence_of
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
-from importers.reading.json_file import is_number, items, mapping
+from importers.reading.json_file import items, mapping
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, suffix_of
 from importers.sources.megadetector.classes import Classes, read_classes, shown
 from importers.sources.megadetector.threshold import typical_threshold
 from pipeline.errors import SourceError
 from pipeline.images.video import VIDEO
-from pipeline.records import Box
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
 BEFORE = ("None", "1", "1.0")  # what files of 2019 to 2021 say; they have the records of 1.1
 _REMEDY = "use a results file of MegaDetector"
-_NUMBERS = frozenset({float, int})  # of JSON; excludes bool
 _VIDEO_FIELDS = ("frame_rate", "frames_processed")
 
 
@@ -167,17 +166,12 @@ def box_of(detection: Any, results: Results) -> DetectedBox | None:
     id_ = detection.get("category")
     if not isinstance(id_, str) or id_ not in results.categories:
         raise BadRecord(kind, f"category {shown(id_)} is not in detection_categories")
-    conf = detection.get("conf")
-    if not is_number(conf) or not 0.0 <= conf <= 1.0:
-        raise BadRecord(kind, f"conf {shown(conf)} is not a number from 0 to 1")
-    bbox = detection.get("bbox")
-    if not isinstance(bbox, list) or len(bbox) != 4 or not _NUMBERS.issuperset(map(type, bbox)):
-        raise BadRecord(kind, f"bbox {shown(bbox)} is not [x, y, width, height]")
-    x, y, width, height = bbox
-    if not (-0.1 <= x <= 1.1 and -0.1 <= y <= 1.1 and -0.1 <= width <= 1.1 and -0.1 <= height <= 1.1):
-        raise BadRecord(kind, f"bbox {shown(bbox)} is not in fractions of the image")
-    box, category = Box.from_xywh(bbox), results.categories[id_]
+    try:
+        conf, box = confidence_of(detection.get("conf"), "conf"), box_of(detection.get("bbox"))
+    except BadRecord as exc:
+        raise BadRecord(kind, exc.what) from None
+    category = results.categories[id_]
     if box is None or category is None:
         return None
     labels = results.classes.labels(detection.get("classifications")) if results.classes else ()
-    return DetectedBox(box=box, confidence=float(conf), category=category, labels=labels)
+    return DetectedBox(box=box, confidence=conf, category=category, labels=labels)
