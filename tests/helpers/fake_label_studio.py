@@ -211,6 +211,9 @@ class FakeLabelStudio(LabelStudio):
     def task_count(self, project_id: int) -> int:
         return len(self.rows)
 
+    def task(self, task_id: int) -> Json:
+        return self._task(task_id)
+
     def task_ids(self, project_id: int) -> list[int]:
         return sorted(self.rows)
 
