@@ -5,7 +5,6 @@ Each function takes the project's id as `project`; without it, the only project 
 
 from __future__ import annotations
 
-from pipeline import version_files
 from pipeline.heads import LinearHead
 from pipeline.records import ModelRecord
 from pipeline.steps.learning import accept as accept_step
@@ -93,4 +92,4 @@ def load_head(workspace: Workspace, version: str) -> LinearHead:
     """
     with workspace.database.read() as conn:
         record = models.find(conn, version)
-    return version_files.load_head(workspace.data_dir, record)
+    return predict.load_head(workspace, record)
