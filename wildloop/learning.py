@@ -10,6 +10,7 @@ from pipeline.records import ModelRecord
 from pipeline.steps.learning import accept as accept_step
 from pipeline.steps.learning import activate as activate_step
 from pipeline.steps.learning import audit as audit_step
+from pipeline.steps.learning import predict
 from pipeline.steps.learning import train as train_step
 from pipeline.steps.learning.accept import AcceptReport
 from pipeline.steps.learning.audit import Judgement

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from pipeline import jobs
@@ -20,7 +21,7 @@ from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.sync import sync
 from pipeline.steps.learning.train import train
 from pipeline.steps.operations.status import status
-from pipeline.store import audits, oracle, projects, runs, tasks
+from pipeline.store import audits, oracle, projects, runs, schema, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
@@ -97,9 +98,8 @@ def test_every_error_about_a_deleted_project_names_the_command(
     assert label_count(workspace) == LABELLED
 
 
-def test_a_forgotten_project_is_not_asked_for_and_keeps_its_labels(
-    workspace: Workspace, labelled: FakeLabelStudio
-) -> None:
+@pytest.mark.usefixtures("labelled")
+def test_a_forgotten_project_is_not_asked_for_and_keeps_its_labels(workspace: Workspace) -> None:
     other = ProjectRecord(id=9, title="Another", embedder=Embedder().id)
     with workspace.database.write() as conn:
         projects.save(conn, other)
@@ -112,23 +112,21 @@ def test_a_forgotten_project_is_not_asked_for_and_keeps_its_labels(
         assert projects.choose(conn, None).id == 9
         assert runs.get(conn, waiting).state is RunState.DONE
         assert {run.project_id for run in runs.claimable(conn)} == {9}
-        with pytest.raises(StoreError, match="was forgotten.*project create --project 4"):
+        with pytest.raises(StoreError, match=r"was forgotten.*project create --project 4"):
             projects.choose(conn, PROJECT)
     assert [project.id for project in status(workspace).projects] == [9]
     assert label_count(workspace) == LABELLED
 
 
-def test_the_command_says_that_the_labels_stay(
-    workspace: Workspace, labelled: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("labelled")
+def test_the_command_says_that_the_labels_stay(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.cli.project.open_workspace", lambda: workspace)
     done = CliRunner().invoke(forget_command, [str(PROJECT)], catch_exceptions=False)
     assert done.output == "project 4 is forgotten; its 30 labels stay\n"
 
 
-def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(
-    workspace: Workspace, labelled: FakeLabelStudio
-) -> None:
+@pytest.mark.usefixtures("labelled")
+def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(workspace: Workspace) -> None:
     with workspace.database.read() as conn:
         former = projects.get(conn, PROJECT)
         drawn = audits.drawn_ids(conn, PROJECT)
@@ -146,10 +144,10 @@ def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(
     with workspace.database.read() as conn:
         assert tasks.count(conn, PROJECT) == 0
         assert audits.drawn_ids(conn, PROJECT) == drawn
-    _crops_on_disk(workspace)
+    _give_crops(workspace)
     assert publish(workspace, server, PROJECT).published == CROPS
     assert label_count(workspace) == LABELLED
-    # None of the former annotations is in this Label Studio, and ids are given again: they count nevertheless.
+    # This Label Studio has none of the former annotations, and their ids again: they count nevertheless.
     assert sync(workspace, server, PROJECT).new == 0
     assert label_count(workspace) == LABELLED
     task = next(number for number, data in server.data.items() if data["detection_id"] == detection(40))
@@ -183,9 +181,8 @@ def test_a_forgotten_project_that_is_there_nevertheless_is_taken_up_again(
     assert label_count(workspace) == LABELLED
 
 
-def test_a_project_that_is_none_of_wildloop_loses_us_no_label(
-    workspace: Workspace, labelled: FakeLabelStudio
-) -> None:
+@pytest.mark.usefixtures("labelled")
+def test_a_project_that_is_none_of_wildloop_loses_us_no_label(workspace: Workspace) -> None:
     """Label Studio started from nothing, and somebody made a project by hand: it got the same id."""
     server = FakeLabelStudio(PROJECT)
     server.fields["label_config"] = "<View><Text name='t' value='$t'/></View>"
@@ -194,13 +191,8 @@ def test_a_project_that_is_none_of_wildloop_loses_us_no_label(
     assert label_count(workspace) == LABELLED
 
 
-def _crops_on_disk(workspace: Workspace) -> None:
-    """The crops of `populate` have no files; tasks of them need their paths."""
-    import sqlalchemy as sa
-
-    from pipeline.store.schema import detection as table
-
+def _give_crops(workspace: Workspace) -> None:
+    """Give the crops of `populate` paths, which tasks need."""
+    table = schema.detection
     with workspace.database.write() as conn:
-        conn.execute(
-            sa.update(table).values(crop_path=sa.literal("crops/") + table.c.id + sa.literal(".jpg"))
-        )
+        conn.execute(sa.update(table).values(crop_path=sa.literal("crops/") + table.c.id))
