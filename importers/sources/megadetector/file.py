@@ -150,7 +150,7 @@ def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...
     boxes = []
     for place, detection in enumerate(detections):
         try:
-            box = box_of(detection, results)
+            box = detected_box(detection, results)
         except BadRecord as exc:
             raise BadRecord(exc.kind, f"detection {place}: {exc.what}") from None
         if box is not None:
@@ -158,7 +158,7 @@ def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...
     return tuple(boxes)
 
 
-def box_of(detection: Any, results: Results) -> DetectedBox | None:
+def detected_box(detection: Any, results: Results) -> DetectedBox | None:
     """The box of a detection; None if it has no area or is of a background class. Raises BadRecord."""
     kind = "with a broken detection"
     if not isinstance(detection, dict):

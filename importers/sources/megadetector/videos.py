@@ -20,7 +20,7 @@ from importers.reading.json_file import is_number
 from importers.reading.paths import as_text
 from importers.reading.video_frames import frame_name, frame_number, step
 from importers.sources.megadetector.classes import shown
-from importers.sources.megadetector.file import Record, Results, box_of
+from importers.sources.megadetector.file import Record, Results, detected_box
 from pipeline.errors import PhotoError
 from pipeline.files import reading
 from pipeline.images.video import VIDEO
@@ -113,7 +113,7 @@ class VideoRecords:
         detections = image.get("detections")
         for place, detection in enumerate(detections if isinstance(detections, list) else ()):
             try:
-                box = box_of(detection, self._results)
+                box = detected_box(detection, self._results)
                 number = detection.get("frame_number")
                 if not _is_number_of_frame(number):
                     raise BadRecord("", f"frame_number {shown(number)} is not the number of a frame")
