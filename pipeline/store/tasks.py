@@ -120,15 +120,15 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def any_crop_path(conn: sa.Connection, project_id: int) -> str | None:
-    """The crop of some published detection, below the data folder; None if there is none."""
+def some_crop_paths(conn: sa.Connection, project_id: int, limit: int) -> list[str]:
+    """The crops of up to `limit` published detections, below the data folder."""
     query = (
         sa.select(detection.c.crop_path)
         .join(task, task.c.detection_id == detection.c.id)
         .where(task.c.project_id == project_id, detection.c.crop_path.is_not(None))
-        .limit(1)
+        .limit(limit)
     )
-    return conn.execute(query).scalar_one_or_none()
+    return list(conn.scalars(query))
 
 
 def _select_tasks(

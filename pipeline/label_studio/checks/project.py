@@ -1,0 +1,83 @@
+"""Checks of one project: its label config, its queue, and through the other modules what surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import LabelStudioError, WildloopError
+from pipeline.label_studio import config
+from pipeline.label_studio.checks.backend import backend, webhooks
+from pipeline.label_studio.checks.result import CREATE_AGAIN, CheckResult, broken, fail, ok, warn
+from pipeline.label_studio.checks.served import files
+from pipeline.label_studio.checks.server import addresses, prediction_import
+from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.ml_backend import BACKEND_TITLE
+from pipeline.label_studio.project import UNCERTAINTY
+from pipeline.records import ProjectRecord
+from pipeline.settings import Settings
+
+
+def examine_project(
+    client: LabelStudio, settings: Settings, record: ProjectRecord, crops: Sequence[str]
+) -> Iterator[CheckResult]:
+    """Every check of one project. `crops` are paths of some published crops, below the data folder."""
+    try:
+        project = client.project(record.id)
+    except LabelStudioError as exc:
+        yield broken("project", exc)
+        return
+    yield ok("project", f"{project['title']!r} with {project['task_number']} tasks")
+    checks: list[Callable[[], Iterator[CheckResult]]] = [
+        lambda: _label_config(project),
+        lambda: _queue(project, record),
+        lambda: files(client, settings, record.id, crops),
+        lambda: iter([addresses(client, settings, record.id)]),
+        lambda: backend(client, settings, record.id),
+        lambda: webhooks(client, settings, record.id),
+        lambda: iter([prediction_import(client, record.id)]),
+    ]
+    for check in checks:
+        try:
+            yield from check()
+        except WildloopError as exc:
+            yield broken("project", exc)
+
+
+def _label_config(project: Mapping[str, Any]) -> Iterator[CheckResult]:
+    try:
+        number = len(config.species_of(str(project["label_config"])))
+    except LabelStudioError as exc:
+        yield fail("label config", str(exc), CREATE_AGAIN)
+        return
+    yield ok("label config", f"{number} species")
+
+
+def _queue(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckResult]:
+    """Check the settings that make Label Studio follow the queue and show predictions."""
+    if project["sampling"] != UNCERTAINTY:
+        yield fail(
+            "sampling", f"{project['sampling']}: Label Studio ignores the order of the queue", CREATE_AGAIN
+        )
+    else:
+        yield ok("sampling", UNCERTAINTY)
+    if not project["show_collab_predictions"]:
+        yield fail("predictions", "Label Studio hides them from annotators", CREATE_AGAIN)
+    chosen = project["model_version"] or None
+    if record.current_model is None:
+        yield warn("model version", "no queue yet: tasks come in random order", "run `wildloop publish`")
+    elif chosen == record.current_model:
+        yield ok("model version", record.current_model)
+    elif chosen == BACKEND_TITLE:
+        yield fail(
+            "model version",
+            f"the ML backend {chosen!r} is selected for live predictions: tasks come in random order",
+            f"select {record.current_model} under Settings > Annotation, or run `wildloop push`",
+        )
+    else:
+        yield fail(
+            "model version",
+            f"the project uses {chosen or 'no version'}, not {record.current_model}: "
+            "tasks come in random order",
+            "run `wildloop push`",
+        )
