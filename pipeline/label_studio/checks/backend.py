@@ -91,4 +91,4 @@ def _password(url: str, *, rejected: bool, takes_ours: bool | None) -> CheckResu
     what = f"{url} rejects the password that Label Studio sends"
     if takes_ours:
         return fail("backend", f"{what}, and takes that of these settings", CREATE_AGAIN)
-    return fail("backend", what, f"restart `wildloop serve` {same}, then {CREATE_AGAIN.removeprefix('run ')}")
+    return fail("backend", what, f"restart `wildloop serve` {same}, then {CREATE_AGAIN}")
