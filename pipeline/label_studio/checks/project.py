@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import LabelStudioError, WildloopError
 from pipeline.label_studio import config
 from pipeline.label_studio.checks.backend import backend, webhooks
-from pipeline.label_studio.checks.result import CREATE_AGAIN, CheckResult, broken, fail, ok, warn
+from pipeline.label_studio.checks.result import CREATE_AGAIN, CheckResult, State, broken, fail, ok, warn
 from pipeline.label_studio.checks.served import files
 from pipeline.label_studio.checks.server import addresses, prediction_import
 from pipeline.label_studio.client import LabelStudio
@@ -32,8 +32,7 @@ def examine_project(
         lambda: _label_config(project),
         lambda: _queue(project, record),
         lambda: files(client, settings, record.id, crops),
-        lambda: iter([addresses(client, settings, record.id)]),
-        lambda: backend(client, settings, record.id),
+        lambda: _connected(client, settings, record.id),
         lambda: webhooks(client, settings, record.id),
         lambda: iter([prediction_import(client, record.id)]),
     ]
@@ -42,6 +41,14 @@ def examine_project(
             yield from check()
         except WildloopError as exc:
             yield broken("project", exc)
+
+
+def _connected(client: LabelStudio, settings: Settings, project_id: int) -> Iterator[CheckResult]:
+    """Check the backend; an address that the server refuses is named alone, without what follows from it."""
+    allowed = addresses(client, settings, project_id)
+    yield allowed
+    if allowed.state is State.OK:
+        yield from backend(client, settings, project_id)
 
 
 def _label_config(project: Mapping[str, Any]) -> Iterator[CheckResult]:
