@@ -286,6 +286,8 @@ def test_a_box_in_pixels_takes_the_size_that_the_record_lacks_from_the_photograp
     sources = coco.check([tmp_path / "set.json"], report)
     (unread,) = coco.source_images(sources, ImageRoot(tmp_path), report, reads=False)
     assert (unread.detections, unread.labels) == (None, (label("red fox"),))
+    assert report.notes == {Note.BOXES_WITHOUT_SIZE: 1}
+    assert not report.unused_values
 
 
 def test_an_annotation_id_that_stands_twice_counts_once(tmp_path: Path) -> None:
