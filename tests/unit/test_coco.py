@@ -22,6 +22,7 @@ from importers.reading.scratch import scratch_database
 from importers.sources import coco
 from importers.sources.coco.combine import combine
 from importers.sources.coco.ids import Ids
+from importers.sources.coco.values import annotation_values, image_values
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Box, Level, SourceLabel
@@ -248,6 +249,18 @@ def test_minus_one_is_a_place_and_a_sequence_that_nobody_knows(tmp_path: Path) -
         found, report = one_entry(tmp_path, image(location=unknown, seq_id=unknown, frame_num=-1))
         assert (found.location, found.seq_id, found.frame_num) == (None, None, None)
         assert not report.unused_values
+
+
+def test_numbers_that_are_none_are_values_left_out() -> None:
+    nan, left = float("nan"), list[str]()
+    fields = ["width", "height", "location", "datetime", "seq_id", "frame_num", "seq_num_frames", "corrupt"]
+    read = image_values(dict.fromkeys(fields, nan), lambda field, _: left.append(field))
+    assert (set(read), sorted(left)) == ({None, False}, sorted(fields))
+    left.clear()
+    record = {"bbox": [nan, 0, 5, 5], "count": nan, "sequence_level_annotation": nan, "basis": nan}
+    seen = annotation_values(record, lambda field, _: left.append(field))
+    assert (seen.level, seen.bbox, seen.individuals) == (Level.IMAGE, None, None)
+    assert sorted(left) == sorted(record)
 
 
 def test_the_time_may_be_in_date_captured(tmp_path: Path) -> None:
