@@ -269,12 +269,12 @@ class Scanner:
             return None
         if record.location != photograph.record.location:
             return Origin.STORE
-        if self._options.location_pattern is not None and self._locate(record.file_name) == record.location:
+        name = record.video or record.file_name
+        if self._options.location_pattern is not None and self._locate(name) == record.location:
             return Origin.PATTERN
         if known_location(photograph.source.location) is not None:
             return Origin.SOURCE
-        folders = record.file_name.split("/")[:-1]
-        return Origin.FOLDER if record.location in folders else Origin.ROOT
+        return Origin.FOLDER if record.location in name.split("/")[:-1] else Origin.ROOT
 
     def _source_boxes(self, source_image: SourceImage) -> _Boxes:
         return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())
