@@ -8,6 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pipeline.records import EMPTY, Box
+from pipeline.vocabulary import names_no_species
+
 STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
 PROVENANCE = "camtrap-dp:"  # of what a package says, followed by its name
 MISSING = frozenset({"", "NA", "NaN", "nan"})  # texts for a missing value
@@ -29,6 +32,7 @@ _TIME = "%Y-%m-%dT%H:%M:%S%z"
 _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"(image|video|audio)/.*")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
+_ROUNDING = 0.01  # a side of a box may be outside the frame by this
 _LARGEST = 2_147_483_647  # the largest integer that every database stores
 
 
@@ -148,4 +152,27 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
 TIMES = frozenset(
     {"deploymentStart", "deploymentEnd", "timestamp", "eventStart", "eventEnd", "classificationTimestamp"}
 )
+FURTHER = (  # columns of an observation that describe the animal, whatever it is called
+    *("cameraSetupType", "lifeStage", "sex", "behavior", "individualID", "individualPositionRadius"),
+    *("individualPositionAngle", "individualSpeed", "observationTags", "observationComments"),
+)
 SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
+
+
+def category_of(kind: str, scientific_name: str | None) -> str | None:
+    """The category, in any letter case, that an observation of this type names; None if it names none."""
+    if kind == "animal":
+        return None if scientific_name is None or names_no_species(scientific_name) else scientific_name
+    return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
+
+
+def side_of(text: str) -> float | None:
+    """A side of a box; None if it is out of the frame by more than a rounding."""
+    value = number_of(text)
+    return value if value is not None and -_ROUNDING <= value <= 1 + _ROUNDING else None
+
+
+def box_of(row: Mapping[str, str]) -> Box | None:
+    """The box of a row; what a rounding put outside the frame is cut off. None if there is no good one."""
+    sides = [side for name in SIDES if (side := side_of(row.get(name, ""))) is not None]
+    return Box.from_xywh(sides) if len(sides) == len(SIDES) else None

@@ -40,13 +40,15 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
     """A stored photograph, updated by what a source says now; what is None in `new` stays.
 
     `has_location`: the location of `new` comes from the source or a pattern of the user's. A location
-    guessed from a folder's name does not replace another. A photograph that an earlier version stored with a
-    name that begins with `./`, and with the location `.`, gets the name and location that it has now.
+    guessed from a folder's name does not replace another. Further columns of a source stay when another
+    has some. A photograph that an earlier version stored with a name that begins with `./`, and with the
+    location `.`, gets the name and location that it has now.
     """
     if old.path != new.path:
         old = replace(old, path=new.path, file_name=new.file_name)
         old = replace(old, location=None) if old.location == "." else old
     sequence = new if new.seq_id is not None else old
+    has_details = new.details is not None and (old.details is None or old.source == new.source)
     return replace(
         old,
         width=new.width or old.width,
@@ -61,8 +63,8 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
         video=new.video or old.video,
         video_frame=old.video_frame if new.video_frame is None else new.video_frame,
         video_frame_rate=new.video_frame_rate or old.video_frame_rate,
-        source=old.source if new.details is None else new.source,
-        details=old.details if new.details is None else new.details,
+        source=new.source if has_details else old.source,
+        details=new.details if has_details else old.details,
     )
 
 

@@ -23,13 +23,22 @@ from importers.sources.camtrap_dp import import_camtrap_dp
 from importers.sources.deployments import import_deployments
 from pipeline.cli import wildloop
 from pipeline.errors import ExportError, SourceError
-from pipeline.exporters.camtrap_dp import write
 from pipeline.records import DeploymentRecord
 from pipeline.render.importing import deployments_report
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import deployments, schema
 from pipeline.store.database import Database
-from tests.helpers.camtrap_dp_packages import boxed, content, deployment, medium, observation, package, zipped
+from tests.helpers.camtrap_dp_packages import (
+    boxed,
+    content,
+    deployment,
+    medium,
+    observation,
+    package,
+    rows,
+    write,
+    zipped,
+)
 from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
@@ -56,11 +65,6 @@ def stored(database: Database, table: sa.Table, *columns: str) -> list[tuple[Any
 
 def everything(database: Database) -> list[list[tuple[Any, ...]]]:
     return [stored(database, table) for table in STORED]
-
-
-def rows(package: Path, table: str) -> list[dict[str, str]]:
-    with (package / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.both_databases

@@ -93,8 +93,7 @@ def test_a_missing_value_is_none_in_every_optional_column(tmp_path: Path, missin
 def test_a_wrong_value_of_an_observation_is_counted_and_its_label_stays(
     tmp_path: Path, column: str, value: Any
 ) -> None:
-    good = {"count": 2, "sex": "male"}
-    row = {**observation(**good, **boxed()), column: value}
+    row = {**observation(count=2, sex="male", **boxed()), column: value}
     one, _, report = only(package(tmp_path, [deployment()], [medium()], [row]))
     assert dict(report.unused_values) == {column: 1}
     assert report.examples[0][0] == "observations.csv line 2"
@@ -118,7 +117,7 @@ def test_a_whole_number_may_be_written_with_a_fraction_of_zero(tmp_path: Path, t
     [
         (boxed(x=-0.001), Box(x1=0, y1=0.25, x2=0.249, y2=0.75)),
         (boxed(height=1.0001), Box(x1=0.25, y1=0.25, x2=0.5, y2=1)),
-        (boxed(x=".25", width="0,25"), Box(x1=0.25, y1=0.25, x2=0.5, y2=0.75)),
+        ({**boxed(), "bboxX": ".25", "bboxWidth": "0,25"}, Box(x1=0.25, y1=0.25, x2=0.5, y2=0.75)),
     ],
 )
 def test_a_box_that_is_out_by_a_rounding_is_cut_off(
@@ -455,6 +454,11 @@ def test_wrong_numbers_of_a_package_leave_species_and_boxes(field_cases: Path) -
 def test_photographs_at_paths_of_another_computer_are_outside(field_cases: Path) -> None:
     found, _, _ = taken(field_cases / "cdp/abs_media")
     assert {one.failure and one.failure[0] for one in found} == {"outside"}
+
+
+def test_photographs_at_paths_of_another_computer_are_found_by_their_file_names(field_cases: Path) -> None:
+    found, _, _ = taken(field_cases / "cdp/abs_media", field_cases / "cdp/abs_media/media")
+    assert [(one.file_name, one.failure) for one in found] == [("0.jpg", None), ("1.jpg", None)]
 
 
 @pytest.mark.parametrize(

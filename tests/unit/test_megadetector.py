@@ -18,6 +18,7 @@ from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import ImageRoot
 from importers.sources import megadetector
+from importers.sources.megadetector.classes import read_classes
 from importers.sources.megadetector.file import check
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
@@ -101,6 +102,36 @@ def test_blank_means_empty_and_unknown_means_nothing(tmp_path: Path) -> None:
     (blank,), unknown = labels(path)
     assert blank.category == "empty"
     assert unknown == ()
+
+
+def test_a_class_that_is_a_taxonomy_string_is_its_common_name_and_its_taxon(tmp_path: Path) -> None:
+    classes = {
+        "0": "3d80;mammalia;carnivora;canidae;canis;familiaris;domestic dog",
+        "1": "f185;;;;;;blank",
+        "2": "1f68;;;;;;animal",
+        "3": "f2ef;;;;;;no cv result",
+        "4": "990a;mammalia;primates;hominidae;homo;sapiens;human",
+        "5": "fox",
+        "6": "d8e1;mammalia;primates;hominidae;homo;sapiens;hunter",
+    }
+    described = {"5": "5a;mammalia;carnivora;canidae;vulpes;vulpes;red fox", "0": 7}
+    path = tmp_path / "results.json"
+    path.write_text(
+        json.dumps({"classification_categories": classes, "classification_category_descriptions": described})
+    )
+    found = read_classes(path, {"classifier": "net"}, 0.0)
+    names = {"0": "domestic dog", "1": "empty", "2": None, "3": None, "4": "human", "5": "fox", "6": "human"}
+    assert found.names == names
+    assert [(taxon.category, taxon.scientific_name, taxon.source) for taxon in found.taxa] == [
+        ("domestic dog", "Canis familiaris", "megadetector:net"),
+        ("fox", "Vulpes vulpes", "megadetector:net"),
+    ]
+
+
+def test_classes_of_speciesnet_in_either_form_are_common_names(field_cases: Path) -> None:
+    for name in ("as_md_common", "as_md_raw"):
+        found = list(read_classes(field_cases / "speciesnet" / f"{name}.json", {}, 0.0).names.values())
+        assert found[:3] == ["domestic dog", "empty", None]
 
 
 def test_classifications_below_the_threshold_are_left(tmp_path: Path) -> None:

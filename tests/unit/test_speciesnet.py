@@ -13,10 +13,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import ImageRoot
 from importers.reading.taxonomy import class_category, taxonomy_of
+from importers.sources import megadetector
+from importers.sources.megadetector.file import check as check_results
 from importers.sources.speciesnet import import_speciesnet, source_images
 from importers.sources.speciesnet.file import check
 from pipeline.cli import wildloop
@@ -256,7 +259,7 @@ def test_a_broken_score_costs_the_probability_and_not_the_answer(tmp_path: Path)
     assert entry.detections is not None
     (label,) = entry.detections.boxes[0].labels
     assert (label.category, label.confidence) == ("domestic dog", None)
-    assert report.unused_values == {"confidence": 1}
+    assert report.unused_values == {"score": 1}
 
 
 GOOD = predicted(None, found(answer=DOG), found("2", bbox=[0.6, 0, 0.2, 0.5], answer=HUMAN))
@@ -385,3 +388,26 @@ def test_the_command_imports_the_file_of_a_field_run(field_cases: Path, tmp_path
     assert "2 new photographs, 1 new detection" in done.output
     assert "1  new label from the source" in done.output
     assert "photograph whose classifier failed" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes"),
+    [
+        ("conf_above_one", [[(0.3, 0.3, 0.6, 0.6)], [(0.3, 0.3, 0.6, 0.6)]]),
+        ("wide_box", [[(0.0, 0.1, 1.0, 0.6)], [(0.0, 0.0, 1.0, 0.5)]]),
+    ],
+)
+def test_values_out_by_a_rounding_are_clipped_in_the_format_of_megadetector_too(
+    field_cases: Path, name: str, boxes: list[list[tuple[float, ...]]]
+) -> None:
+    folder = field_cases / "speciesnet"
+    root, report = ImageRoot(folder / "photos"), ImportReport(source=name)
+    found = list(megadetector.source_images(check_results(folder / f"{name}.json", root), root, report))
+    assert [[_corners(box) for box in entry.detections.boxes] for entry in found if entry.detections] == boxes
+    assert all(box.confidence <= 1.0 for entry in found if entry.detections for box in entry.detections.boxes)
+    assert not report.refused
+
+
+def _corners(found: DetectedBox) -> tuple[float, ...]:
+    box = found.box
+    return tuple(round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2))

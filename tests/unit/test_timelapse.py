@@ -98,10 +98,10 @@ def test_flags_and_counters_are_named_after_what_they_flag_and_count(
 
 
 def test_several_fields_have_their_own_counts_and_methods(tmp_path: Path) -> None:
-    row = seen(
+    row = seen() | {
         **{"Count": 2, "ClassificationMethod": "human", "Species2": "Roe Deer", "Count2": 4},
         **{"ClassificationMethod2": "machine", "Probability2": "0.91"},
-    )
+    }
     (entry,), _ = entries(tmp_path, row, species=("Species", "Species2"), count="Count")
     first, second = entry.labels
     assert (first.category, first.count, first.weak) == ("Red Fox", 2, False)
@@ -210,6 +210,24 @@ def test_the_command_asks_for_the_field(tmp_path: Path) -> None:
     done = CliRunner().invoke(wildloop, [*command, "--rows-only", "--species-field", "Species"], env=environ)
     assert done.exit_code == 0, done.output
     assert "1  new label from the source" in done.output
+
+
+def test_fields_of_a_template_do_not_replace_what_another_source_said(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    put(tmp_path / "photos/CamA/100RECNX/IMG_1.JPG", encoded(scene()))
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+
+    def details(name: str, temperature: int) -> tuple[str, dict[str, str]]:
+        path = table(tmp_path, seen(Temperature=temperature), name=f"{name}.csv")
+        import_timelapse(workspace, path, tmp_path / "photos", species_fields=("Species",))
+        with sqlite_database.read() as conn:
+            (row,) = conn.execute(image.select()).all()
+        return row.source, row.details
+
+    assert details("first", 12) == ("timelapse:first", {"Temperature": "12"})
+    assert details("second", 13) == ("timelapse:first", {"Temperature": "12"})
+    assert details("first", 14) == ("timelapse:first", {"Temperature": "14"})
 
 
 OPTIONAL = ["RootFolder", "DateTime", "Date", "Time", "UtcOffset", "Count", "Probability", "Notes", "Folder"]

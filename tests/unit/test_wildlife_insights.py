@@ -81,7 +81,7 @@ def entries(folder: Path, images: Path | None = None) -> tuple[list[SourceImage]
         if root is not None:
             rows.add_files(root.photographs(folder / "none", WalkCounts()))
         rows.join()
-        return list(source_images(tables, rows, root, source.path, report)), tables, report
+        return list(source_images(tables, rows, root, source.folder, report)), tables, report
 
 
 def labels(folder: Path, *images: dict[str, Any], **tables: Any) -> list[tuple[str | None, bool]]:

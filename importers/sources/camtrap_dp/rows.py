@@ -13,25 +13,22 @@ from dataclasses import dataclass, field
 from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import on_clock, parse_clock_time, zone_name
 from importers.reading.paths import VIDEO_SUFFIXES, suffix_of
-from pipeline.camtrap_dp import LEVELS, SIDES, TABLES, TIMES, TYPES, number_of
-from pipeline.records import EMPTY, OBSERVATION_TYPE, Box, DeploymentRecord
-from pipeline.vocabulary import names_no_species
+from pipeline.camtrap_dp import (
+    FURTHER,
+    LEVELS,
+    SIDES,
+    TABLES,
+    TIMES,
+    TYPES,
+    box_of,
+    category_of,
+    number_of,
+    side_of,
+)
+from pipeline.records import OBSERVATION_TYPE, Box, DeploymentRecord
 
 VIDEO = ("video", "only photographs are imported; extract frames of it")
 BOX_CONFIDENCE = "bboxConfidence"  # the key of it among the tags in Wildloop's exports
-DETAILS = (  # columns that are kept unchanged
-    "cameraSetupType",
-    "lifeStage",
-    "sex",
-    "behavior",
-    "individualID",
-    "individualPositionRadius",
-    "individualPositionAngle",
-    "individualSpeed",
-    "observationTags",
-    "observationComments",
-)
-_ROUNDING = 0.01  # a side of a box may be outside the frame by this
 _UNCHECKED = ("filePath", "observationLevel", "observationType", *SIDES)  # columns with a rule of their own
 
 Row = Mapping[str, str]
@@ -183,7 +180,7 @@ def observation_of(cells: Cells, row: Row, deployments: Mapping[str, Deployment]
     end = _on_clock(cells, "eventEnd", zone) if of_event else None
     if of_event and (start is None or end is None) and "eventID" not in texts:
         raise BadRecord("time", "it has no eventID, and lacks eventStart or eventEnd")
-    category = _category(kind, texts.get("scientificName"))
+    category = category_of(kind, texts.get("scientificName"))
     count = texts.get("count")
     return Observation(
         id=id_,
@@ -206,15 +203,9 @@ def observation_of(cells: Cells, row: Row, deployments: Mapping[str, Deployment]
     )
 
 
-def _category(kind: str, species: str | None) -> str | None:
-    if kind == "animal":
-        return None if species is None or names_no_species(species) else species
-    return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
-
-
 def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None:
     """The columns beyond the label, with the type or the name if the label does not have them."""
-    details = {column: row[column] for column in DETAILS if column in row}
+    details = {column: row[column] for column in FURTHER if column in row}
     if category is None and kind != "unknown":
         details[OBSERVATION_TYPE] = kind
     name = row.get("scientificName")
@@ -232,22 +223,15 @@ def _required(texts: Row, column: str) -> str:
 
 
 def _box(cells: Cells) -> Box | None:
-    """The box of a row; what a rounding put outside the frame is cut off. None if there is no good one."""
-    given = [cells.texts.get(column) for column in SIDES]
-    if not any(given):
-        return None
-    sides: list[float] = []
-    for column, text in zip(SIDES, given, strict=True):
-        value = number_of(text or "")
-        if value is not None and -_ROUNDING <= value <= 1 + _ROUNDING:
-            sides.append(value)
-        elif text is not None:
-            cells.leave_out(column, text, "a number from 0 to 1, and with it the box")
-    if all(given) and len(sides) < len(SIDES):
-        return None
-    box = Box.from_xywh(sides) if len(sides) == len(SIDES) else None
-    if box is None:
-        cells.wrong.append(("box", "its box lacks a column, or has no area within the frame: left out"))
+    """The box of a row, None if there is no good one."""
+    given = {column: cells.texts[column] for column in SIDES if column in cells.texts}
+    box = box_of(given)
+    if box is None and given:
+        bad = [column for column, text in given.items() if side_of(text) is None]
+        for column in bad:
+            cells.leave_out(column, given[column], "a number from 0 to 1, and with it the box")
+        if not bad:
+            cells.wrong.append(("box", "its box lacks a column, or has no area within the frame: left out"))
     return box
 
 
