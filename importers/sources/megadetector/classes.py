@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number, mapping, section
+from importers.reading.json_file import is_number, mapping, section, shown
 from importers.reading.paths import as_text
 from pipeline.records import Level, SourceLabel, Taxon
 from pipeline.taxonomy import taxon_of
@@ -95,8 +95,3 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
         threshold=threshold,
         taxa=tuple(taxa.values()),
     )
-
-
-def shown(value: Any) -> str:
-    """A value of the file as short text for a message."""
-    return "null" if value is None else as_text(repr(value))[:80]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
-from importers.reading.fractions import box_of, confidence_of, shown
+from importers.reading.fractions import box_of, confidence_of
+from importers.reading.json_file import shown
 from importers.reading.paths import as_text
 from importers.reading.taxonomy import class_category
 from pipeline.records import ANIMAL, PERSON, VEHICLE, Level, SourceLabel
