@@ -17,6 +17,7 @@ from importers.reading.image_root import ImageRoot
 from importers.sources import coco
 from importers.sources.emammal import manifest
 from importers.sources.megadetector.classes import read_classes
+from pipeline import camtrap_dp
 from pipeline.cli import wildloop
 from pipeline.exporters.camtrap_dp.observation import Taxa
 from pipeline.label_studio.species import parse_species
@@ -97,6 +98,7 @@ def test_blank_is_empty_in_every_source_and_blank_in_exports(tmp_path: Path, wor
     path.write_text(json.dumps({"classification_categories": {"0": word}}))
     assert read_classes(path, {}, 0.0).names == {"0": "empty"}
     assert to_categories([word, "deer"]) == [None, "animal"]
+    assert camtrap_dp.category_of("animal", word) is None  # an animal that is called nothing
     label = SourceLabel(category=word, source="s")
     observation = Taxa({}, {}).of_label(label)
     assert (observation.kind, observation.species) == ("blank", None)
