@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline import local_label_studio
 from pipeline.errors import SettingsError
 
 SECRETS_FILE = "secrets.json"
@@ -149,7 +150,9 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """The settings of `environ`. An empty variable counts as not set.
 
-        Raises SettingsError, with the name of the variable, if a value is invalid.
+        Label Studio's address and token are those of `wildloop label-studio`, if it was started with this
+        data folder, unless LABEL_STUDIO_URL names another server. Raises SettingsError, with the name of the
+        variable, if a value is invalid.
         """
         values: dict[str, Any] = {}
         for name, variable in VARIABLES.items():
@@ -165,16 +168,20 @@ class Settings:
                 ) from exc
         data_dir = values.setdefault("data_dir", Path("wildloop-data").resolve())
         values.setdefault("database_url", f"sqlite:///{data_dir / 'wildloop.db'}")
-        return cls(**values)
+        return cls(**_of_local_server(data_dir, values.get("label_studio_url")) | values)
 
-    def with_secrets(self) -> Settings:
+    def with_secrets(self, *, generate: bool = True) -> Settings:
         """These settings with all secrets. Those that are not set are generated once and stored.
 
-        They are in `secrets.json` of the data folder, which only its owner can read.
+        They are in `secrets.json` of the data folder, which only its owner can read. Without `generate`,
+        secrets that were neither set nor generated before stay None.
         """
+        path = self.data_dir / SECRETS_FILE
         if self.basic_auth_user and self.basic_auth_password and self.webhook_secret:
             return self
-        generated = _stored_secrets(self.data_dir / SECRETS_FILE)
+        if not generate and not path.exists():
+            return self
+        generated = _stored_secrets(path)
         return replace(
             self,
             basic_auth_user=self.basic_auth_user or generated["basic_auth_user"],
@@ -214,6 +221,23 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[tuple[str
 def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
     """The environment of this process with `changes`, for child processes."""
     return {**os.environ, **changes}
+
+
+def _of_local_server(data_dir: Path, url: str | None) -> dict[str, Any]:
+    """The settings of the Label Studio that was started for this data folder, unless `url` is another's."""
+    try:
+        local = local_label_studio.read(data_dir)
+    except ValueError as exc:
+        remedy = "delete it: `wildloop label-studio` makes another account"
+        raise SettingsError(str(exc), remedy=remedy) from exc
+    if local is None or url not in (None, local.url):  # never a token to another server
+        return {}
+    return {
+        "label_studio_url": local.url,
+        "label_studio_api_key": local.account.token,
+        "backend_url": local.backend_url,
+        "files_root": local.files_root,
+    }
 
 
 def _stored_secrets(path: Path) -> dict[str, str]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.label_studio.species import read_species
+from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.records import ProjectRecord
 from pipeline.steps.labelling import project as project_step
+from pipeline.steps.labelling import propose as propose_step
 from pipeline.steps.labelling import publish as publish_step
 from pipeline.steps.labelling import push as push_step
 from pipeline.steps.labelling import refresh as refresh_step
 from pipeline.steps.labelling import review as review_step
 from pipeline.steps.labelling import sync as sync_step
+from pipeline.steps.labelling.propose import Proposal
 from pipeline.steps.labelling.publish import PublishReport
 from pipeline.steps.labelling.push import PushReport
 from pipeline.steps.labelling.refresh import Refresh
@@ -25,12 +27,15 @@ from pipeline.workspace import Workspace
 from wildloop._default_project import chosen
 
 __all__ = [
+    "Proposal",
     "PublishReport",
     "PushReport",
     "Refresh",
     "ReviewReport",
+    "SpeciesList",
     "SyncReport",
     "create_project",
+    "propose_species",
     "publish",
     "push",
     "read_species",
@@ -43,7 +48,7 @@ __all__ = [
 def create_project(
     workspace: Workspace,
     title: str,
-    species: Sequence[str],
+    species: SpeciesList | Sequence[str],
     *,
     embedder: str | None = None,
     project: int | None = None,
@@ -51,10 +56,11 @@ def create_project(
 ) -> ProjectRecord:
     """Create a labelling project in Label Studio, or update the one of this title.
 
-    `embedder` is a specification as in `load_embedder`; by default an existing project keeps its own, and a
-    new one gets the embedder of the settings. `project` updates the project of this id instead.
-    `connect_backend` connects the ML backend, which must be running. Raises LabelStudioError, SettingsError
-    and ModelError.
+    `species` is a result of `read_species`, a proposal's `listed`, or the names alone. `embedder` is a
+    specification as in `load_embedder`; by default an existing project keeps its own, and a new one gets
+    the embedder of the settings. `project` updates the project of this id instead. `connect_backend`
+    connects the ML backend, which must be running. Raises LabelStudioError, SettingsError, SourceError and
+    ModelError.
     """
     client = workspace.label_studio()
     record, _ = project_step.create_project(
@@ -67,6 +73,16 @@ def create_project(
         connect_backend=connect_backend,
     )
     return record
+
+
+def propose_species(workspace: Workspace, source: str) -> Proposal:
+    """The species that a source of labels names, most frequent first, with their taxa.
+
+    `source` is provenance such as coco:ena24, what stands before its colon, or "all". `listed` of the
+    result is for `create_project`; `write` makes a CSV file that people can edit. Raises SourceError if no
+    such source names a species.
+    """
+    return propose_step.propose_species(workspace, source)
 
 
 def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:

@@ -26,6 +26,8 @@ from importers.ingest.scanner import Scanner
 from importers.ingest.source_image import ImportOptions, SourceImage, former_paths
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
+from pipeline.clock import is_doubtful
+from pipeline.records import utc_now
 from pipeline.store import detections, images, schema
 from pipeline.store.database import chunks
 from pipeline.store.images import StoredImage
@@ -61,6 +63,7 @@ class Ingestor:
         self._locations: set[str] = set()
         self._doubts = Doubts()
         self._labels = Labels()
+        self._began = utc_now()
 
     def run(self, source_images: Iterable[SourceImage], total: int, *, progress: bool) -> ImportReport:
         """Ingest every photograph; returns the report. `progress` shows a bar on a terminal."""
@@ -199,6 +202,11 @@ class Ingestor:
         report.without_findings += result.has_detector and not result.detections
         report.without_time += record.datetime is None
         report.without_location += record.location is None
+        if record.defect is not None:
+            report.damaged[record.defect] += 1
+        if record.datetime is not None and is_doubtful(record.datetime, self._began):
+            report.doubtful_years[str(record.datetime.year)] += 1
+            report.doubtful_example = report.doubtful_example or record.file_name
 
 
 def _batches(results: Iterable[IngestResult]) -> Iterator[list[IngestResult]]:

@@ -109,10 +109,14 @@ class ImportReport(WalkCounts):
     not_looked_at: int = 0  # new ones without boxes that no detector scanned
     sequences: int = 0  # by time gap, at the locations of this import
     left_out: Counter[str] = field(default_factory=Counter)  # confident boxes of categories not kept
+    damaged: Counter[str] = field(default_factory=Counter)  # new ones with a defect, used nevertheless
+    doubtful_years: Counter[str] = field(default_factory=Counter)  # new ones of a clock never set, by year
+    doubtful_example: str | None = None  # the first of them
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
     duplicates: int = 0  # records that list a photograph a second time
     refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
     unused_values: Counter[str] = field(default_factory=Counter)  # bad values of good records, by field
+    unused_fields: Counter[str] = field(default_factory=Counter)  # further parts of a file, by name
     notes: Counter[Note] = field(default_factory=Counter)
     hints: list[str] = field(default_factory=list)  # what the user may want to change: a sentence each
     seconds: float = 0.0

@@ -155,6 +155,7 @@ class Scanner:
                 context=self._options.context,
                 crop_side=self._options.crop_side,
             )
+            record = replace(record, defect=photo.defect or record.defect)
         except PhotoError as exc:
             return failed(record, exc, photograph.failures)
         return self._scanned(

@@ -82,7 +82,7 @@ def _listed(sources: Sequence[coco.Source], folder: ImageRoot, report: ImportRep
     source = source_name(folder)
     seen: set[str] = set()
     for file in sources:
-        for source_image in coco.source_images([file], folder, report, has_boxes=False):
+        for source_image in coco.source_images([file], folder, report, has_boxes=False, reads=False):
             if source_image.file_name in seen:
                 report.duplicates += 1
                 report.complain(

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.demo import label_studio_server
 from pipeline.demo.folder import DemoError, DemoState, occupied, read_state, write_state
 from pipeline.demo.scenes import scene_set
-from pipeline.demo.servers import INSTALL, Servers, executable, free_port, port_is_free
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait_until_trained
 from pipeline.demo.truth import Truth, read_truth
@@ -21,6 +19,8 @@ from pipeline.label_studio.species import read_species
 from pipeline.render.embedding import embed_report
 from pipeline.render.importing import import_report
 from pipeline.render.labelling import publish_report
+from pipeline.servers import label_studio
+from pipeline.servers.processes import INSTALL, Servers, executable, free_port, port_is_free
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
@@ -81,8 +81,8 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     say(f"Label Studio starts at {url} (logs in {folder / 'logs'})")
     servers.start(
         "label-studio",
-        label_studio_server.command(state.label_studio_port or 0),
-        label_studio_server.environ(state, url=url, data_dir=folder / "label-studio", served_dir=folder),
+        label_studio.command(state.label_studio_port or 0),
+        label_studio.environ(state.account, url=url, data_dir=folder / "label-studio", served_dir=folder),
     )
     source = _source(folder, state, say)
     workspace = open_workspace(Settings.from_environ(_environ(folder, state)).with_secrets())

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pipeline import jobs
 from pipeline.demo import metrics
 from pipeline.demo.folder import DemoError
-from pipeline.demo.servers import Servers
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunKind, RunState
+from pipeline.servers.processes import Servers
 from pipeline.steps.learning.training_set import training_labels
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
 from pipeline.workspace import Workspace

@@ -20,7 +20,8 @@ from pipeline.exporters.source import (
 )
 from pipeline.exporters.writing import DIGITS, JsonList, free_name, rounded
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, category_name
+from pipeline.records import EMPTY, Box, ImageRecord, Taxon, category_name
+from pipeline.taxonomy import taxonomy_string
 
 FORMAT_VERSION = "1.6"
 DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # known to every reader
@@ -56,6 +57,7 @@ def write(out: Path, source: ExportSource) -> ExportReport:
                 "info": _info(source, images, report),
                 "detection_categories": {id_: name for name, id_ in images.kinds.items()},
                 "classification_categories": {id_: name for name, id_ in images.classes.items()},
+                **_descriptions(images.classes, source.taxa),
             }
             file.write(json.dumps(head, indent=1).removesuffix("\n}") + ',\n "images": [')
             spool.seek(0)
@@ -143,6 +145,14 @@ def _info(source: ExportSource, images: _Images, report: ExportReport) -> dict[s
         info["classifier"] = ", ".join(by)
         info["classification_completion_time"] = f"{source.created:%Y-%m-%d %H:%M:%S}"
     return info
+
+
+def _descriptions(classes: Mapping[str, str], taxa: Mapping[str, Taxon]) -> dict[str, dict[str, str]]:
+    """The taxonomy of every class by its id, as readers require; nothing if that of no class is known."""
+    if taxa.keys().isdisjoint(classes):
+        return {}
+    strings = {id_: taxonomy_string(name, taxa) for name, id_ in classes.items()}
+    return {"classification_category_descriptions": strings}
 
 
 def _classifier(basis: Basis, source: ExportSource, images: _Images) -> str:

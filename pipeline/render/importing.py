@@ -39,7 +39,17 @@ def deployments_report(report: DeploymentsReport) -> str:
         f"{report.rows.source}: {count(report.new, 'new deployments')}, "
         f"{count(report.updated, 'known deployments')} updated, at "
         f"{count(len(report.locations), 'locations')}",
-        indented(tally([(report.without_zone, "deployments without a time zone: exports will ask for it")])),
+        indented(
+            tally(
+                [
+                    (
+                        report.without_coordinates,
+                        "deployments without coordinates in this table: another can bring them",
+                    ),
+                    (report.without_zone, "deployments without a time zone: exports will ask for it"),
+                ]
+            )
+        ),
         indented(_counts(report.rows)),
         _problems(report.rows),
     )
@@ -50,7 +60,9 @@ def combined(report: Combined, out: str, files: int) -> str:
     return lines(
         f"{out}: {count(report.images, 'images')}, {count(report.annotations, 'annotations')} and "
         f"{count(report.categories, 'categories')} from {count(files, 'files')}",
-        indented(tally((number, note.sentence) for note, number in report.notes.items())),
+        indented(
+            tally([*_unused(report), *((number, note.sentence) for note, number in report.notes.items())])
+        ),
     )
 
 
@@ -77,8 +89,18 @@ def _counts(report: ImportReport) -> str:
                 report.left_out.total(),
                 f"detections of other categories left out ({by_kind(report.left_out)})",
             ),
+            (
+                report.damaged.total(),
+                f"damaged photographs, used as far as they go ({by_kind(report.damaged)})",
+            ),
+            (
+                report.doubtful_years.total(),
+                f"photographs whose year looks like a clock never set ({by_kind(report.doubtful_years)}), "
+                f"such as {printable(report.doubtful_example or '')}; the time is kept",
+            ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
+            *_unused(report),
             *((number, note.sentence) for note, number in report.notes.most_common()),
             (report.duplicates, "entries that list a photograph a second time, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
@@ -100,6 +122,15 @@ def _locations(report: ImportReport) -> str:
 
 def _hints(report: ImportReport) -> str:
     return f"worth a look:\n{indented(lines(*map(printable, report.hints)))}" if report.hints else ""
+
+
+def _unused(report: ImportReport | Combined) -> list[tuple[int, str]]:
+    """What of a file was read and left aside."""
+    values, names = report.unused_values, report.unused_fields
+    return [
+        (sum(values.values()), f"invalid values not used ({by_kind(values)})"),
+        (sum(names.values()), f"fields of the file not used ({', '.join(map(printable, names))})"),
+    ]
 
 
 def _problems(report: ImportReport) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.records import RunKind, RunRecord
+from pipeline.render.labelling import publish_report
 from pipeline.render.learning import audit_accuracy, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
@@ -21,7 +23,9 @@ from pipeline.render.text import (
     printable,
     share,
     table,
+    tally,
 )
+from pipeline.steps.labelling.publish import PublishReport
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
@@ -41,6 +45,22 @@ def status(report: Status) -> str:
     )
 
 
+def follow_up_run(run: RunRecord) -> str:
+    """What a run after an import did; empty if there was nothing to do, or if it failed."""
+    result = run.result or {}
+    if run.kind is RunKind.EMBED and (result.get("embedded") or result.get("broken")):
+        return lines(
+            f"{count(result['embedded'], 'crops')} embedded by {result['embedder']}",
+            indented(tally([(result["broken"], "crops cannot be read: `wildloop embed` names them")])),
+        )
+    if run.kind is RunKind.PUBLISH and result.get("publish"):
+        return publish_report(PublishReport(**result["publish"]))
+    if run.kind is RunKind.TRAIN and result.get("version"):
+        made = f"trained on {count(result['labels'], 'labels')}" if result["labels"] else "a cold start"
+        return f"the queue is that of {result['version']}, {made}"
+    return ""
+
+
 def check_result(result: CheckResult) -> str:
     """One check, with its remedy on a line below."""
     mark = click.style(f"{result.state:<4}", fg=COLOURS[result.state])
@@ -52,9 +72,12 @@ def check_result(result: CheckResult) -> str:
 
 
 def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
-    failed = sum(report.failed.values())
-    more = f"{failed:,} more failed ({by_kind(report.failed)})" if failed else ""
-    yield "photographs", f"{report.photographs:,}", more
+    failed, damaged = sum(report.failed.values()), sum(report.damaged.values())
+    aside = [
+        f"{damaged:,} of them damaged ({by_kind(report.damaged)})" if damaged else "",
+        f"{failed:,} more failed ({by_kind(report.failed)})" if failed else "",
+    ]
+    yield "photographs", f"{report.photographs:,}", ", ".join(filter(None, aside))
     yield "detections", f"{report.detections:,}", ""
     yield "crops", f"{report.crops:,}", ""
     embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]

@@ -21,7 +21,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
-from pipeline.store.schema import category, detection, image, oracle, task
+from pipeline.store.schema import category, detection, image, oracle, project, task
 
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)  # out of the queue: labelled or unsure
 
@@ -83,8 +83,15 @@ def active_annotations(
     task_ids: Iterable[int] | None = None,
     annotation_ids: Iterable[int] | None = None,
 ) -> list[LatestRevision]:
-    """The annotations of the project that are not deleted: of these tasks, with these ids, or all."""
-    in_project = oracle.c.project_id == project_id
+    """The annotations of the project that are not deleted: of these tasks, with these ids, or all.
+
+    Those of a former project with the same id (`projects.renew`) are not among them.
+    """
+    created_at = sa.select(project.c.created_at).where(project.c.id == project_id).scalar_subquery()
+    in_project = sa.and_(
+        oracle.c.project_id == project_id,
+        oracle.c.recorded_at >= sa.func.coalesce(created_at, oracle.c.recorded_at),
+    )
     if task_ids is not None:
         latest = _latest_by_key(conn, oracle.c.task_id, set(task_ids), in_project)
     elif annotation_ids is not None:
@@ -169,6 +176,12 @@ def label_count(conn: sa.Connection, project_id: int) -> int:
     """The number of labelled detections of the project."""
     query = sa.select(sa.func.count()).select_from(detection).where(_labelled(project_id))
     return conn.execute(query).scalar_one()
+
+
+def label_counts(conn: sa.Connection, project_id: int) -> dict[int, int]:
+    """The number of labelled detections of the project by category id."""
+    query = sa.select(detection.c.category_id, sa.func.count().label("labels")).where(_labelled(project_id))
+    return {row.category_id: row.labels for row in conn.execute(query.group_by(detection.c.category_id))}
 
 
 def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:

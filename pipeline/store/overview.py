@@ -26,6 +26,15 @@ def embedded_counts(conn: sa.Connection) -> dict[str, int]:
     return {row.embedder: row.crops for row in conn.execute(query.order_by(embedding.c.embedder))}
 
 
+def damaged_counts(conn: sa.Connection) -> dict[str, int]:
+    """The number of usable photographs with a defect, by the kind of defect."""
+    query = sa.select(image.c.defect, sa.func.count().label("photographs")).where(
+        image.c.defect.is_not(None), image.c.failure.is_(None)
+    )
+    rows = conn.execute(query.group_by(image.c.defect).order_by(image.c.defect))
+    return {row.defect: row.photographs for row in rows}
+
+
 def unsure_count(conn: sa.Connection, project_id: int) -> int:
     """The number of detections of the project that people are unsure about."""
     query = (

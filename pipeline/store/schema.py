@@ -202,7 +202,7 @@ project = sa.Table(
     sa.Column("synced_at", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("choices", sa.JSON(none_as_null=True)),  # that its label config offers, as last seen
-    sa.Column("served_from", sa.Text),  # path below which its tasks show pictures, as last published
+    sa.Column("served_from", sa.Text),  # what the addresses of its pictures begin with
     sa.Column("forgotten_at", UtcDateTime),  # when it was deleted in Label Studio
 )
 
@@ -336,3 +336,12 @@ for _state in ("queued", "running"):
         sqlite_where=run.c.state == _state,
         postgresql_where=run.c.state == _state,
     )
+
+# Processes of `wildloop worker`, until they stop. See store.workers.
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+)

@@ -163,7 +163,7 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     answer = CliRunner().invoke(status_command, ["--json"], catch_exceptions=False)
     read = json.loads(answer.output)
     assert set(read) == {
-        "photographs", "failed", "detections", "crops", "embedded", "projects", "failed_runs",
+        "photographs", "failed", "damaged", "detections", "crops", "embedded", "projects", "failed_runs",
         "failed_photographs",
     }  # fmt: skip
     assert set(read["projects"][0]) == {

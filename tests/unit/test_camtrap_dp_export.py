@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import json
 import zipfile
@@ -15,19 +14,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.ingest.report import ImportReport
-from importers.ingest.source_image import SourceImage
-from importers.sources.camtrap_dp import read, source_images
-from importers.sources.camtrap_dp import scratch_tables as scratch
-from importers.sources.camtrap_dp.media_paths import MediaPaths
-from importers.sources.camtrap_dp.package import opened
 from pipeline.errors import ExportError
-from pipeline.exporters.camtrap_dp import RENAMED, read_taxa, write
-from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME, stamp
+from pipeline.exporters.camtrap_dp import read_taxa
+from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME
+from pipeline.exporters.camtrap_dp.package import RENAMED
+from pipeline.exporters.camtrap_dp.source_rows import stamp
 from pipeline.exporters.source import Basis
 from pipeline.records import Box, DeploymentRecord, Level, SourceLabel
 from pipeline.timezones import zone_of
-from tests.helpers.camtrap_dp_packages import boxed, deployment, medium, observation, package
+from tests.helpers.camtrap_dp_packages import (
+    boxed,
+    deployment,
+    medium,
+    observation,
+    package,
+    rows,
+    taken,
+    write,
+)
 from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.photographs import put
 from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
@@ -36,11 +40,6 @@ AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
 DEPLOYMENT = DeploymentRecord(
     id="d1", location="site a", latitude=51.1, longitude=4.2, timezone="Europe/Brussels"
 )
-
-
-def rows(package: Path, table: str) -> list[dict[str, str]]:
-    with (package / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def written(folder: Path, *photographs: Any, **options: Any) -> list[dict[str, str]]:
@@ -455,15 +454,15 @@ def test_photographs_without_time_or_location_are_left_out_and_counted(tmp_path:
         write(tmp_path / "q", survey(*images[1:], deployments=[DEPLOYMENT]))
 
 
-def test_the_sources_ids_are_kept_where_every_photograph_has_its_own(tmp_path: Path) -> None:
-    images = [photograph("1.jpg", source_id="m1"), photograph("2.jpg", source_id="m2")]
-    for number, (last, kept) in enumerate([("m3", True), ("m1", False), (None, False)]):
-        out = tmp_path / str(number)
-        write(out, survey(*images, photograph("3.jpg", source_id=last), deployments=[DEPLOYMENT]))
-        assert problems(out) == []
-        found = [row["mediaID"] for row in rows(out, "media")]
-        assert (found == ["m1", "m2", "m3"]) is kept
-        assert [row["mediaID"] for row in rows(out, "observations")] == found
+def test_the_sources_id_of_a_photograph_is_kept_unless_another_has_it(tmp_path: Path) -> None:
+    own = photograph("own.jpg")
+    ids = ("m1", "m2", "m1", None, "NA", own.image.id)
+    images = [photograph(f"{number}.jpg", source_id=id_) for number, id_ in enumerate(ids)]
+    write(tmp_path / "p", survey(*images, own, deployments=[DEPLOYMENT]))
+    assert problems(tmp_path / "p") == []
+    found = [row["mediaID"] for row in rows(tmp_path / "p", "media")]
+    assert found == [images[0].image.id, "m2", *(one.image.id for one in images[2:]), own.image.id]
+    assert [row["mediaID"] for row in rows(tmp_path / "p", "observations")] == found
 
 
 @pytest.mark.parametrize(
@@ -528,16 +527,6 @@ def test_an_offset_is_written_to_the_minute() -> None:
     assert stamp(dt.datetime(1, 1, 1), zone_of("+14:00")) == "0001-01-01T00:00:00+14:00"
 
 
-def taken(path: Path) -> list[SourceImage]:
-    report = ImportReport(source=str(path))
-    with opened(path) as source, scratch.opened() as stage:
-        deployments = read(source, stage, report)
-        paths = MediaPaths(source, stage, None, deployments, report)
-        found = list(source_images(source, stage, paths, deployments))
-    assert not report.refused
-    return found
-
-
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
     lambda text: text == text.strip() and text.lower() != "nan"
 )
@@ -591,7 +580,7 @@ def test_any_survey_makes_a_valid_package_that_says_the_same_when_read(
     )
     write(out, survey(*images, deployments=[record]))
     assert problems(out) == []
-    again = {entry.source_id: entry for entry in taken(out)}
+    again = {entry.source_id: entry for entry in taken(out)[0]}
     assert len(again) == len(images)
     for one in images:
         entry = again[one.image.id]

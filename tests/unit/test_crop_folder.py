@@ -21,6 +21,7 @@ from pipeline.errors import SourceError, WildloopError
 from pipeline.records import WHOLE_FRAME
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.helpers.coco_files import annotation, document, image
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
@@ -150,6 +151,19 @@ def test_a_classification_set_brings_classes_places_and_sequences(
         "d/c.jpg": (None, None, None, None, None, None),
     }
     assert report.notes[Note.SEVERAL_CLASSES] == 1
+
+
+def test_the_class_of_a_crop_stays_whatever_is_wrong_with_its_box(
+    tmp_path: Path, sqlite_database: Database
+) -> None:
+    boxes: list[Any] = [[500, 0, 5, 5], [0, 0, 0, 0], ["1"], [0, 0, 9, 9]]
+    for number in range(len(boxes)):
+        put(tmp_path / f"{number}.jpg", encoded(scene(seed=number)))
+    given = [image(f"{number}.jpg") for number in range(3)] + [{"id": "id of 3.jpg", "file_name": "3.jpg"}]
+    seen = [annotation(f"{number}.jpg", bbox=box) for number, box in enumerate(boxes)]
+    path = put(tmp_path / "list.json", json.dumps(document(*given, *seen)).encode())
+    report = import_crops(make_workspace(sqlite_database, tmp_path / "data"), tmp_path, [path])
+    assert (report.photographs, report.labels, dict(report.refused)) == (4, 4, {})
 
 
 def test_a_crop_that_two_files_list_is_taken_once(tmp_path: Path, sqlite_database: Database) -> None:

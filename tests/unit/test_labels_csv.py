@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipeline.errors import ExportError
 from pipeline.exporters import labels_csv
 from pipeline.exporters.source import Basis, LabelledImage
 from pipeline.records import Level, SourceLabel
-from tests.helpers.surveys import box, photograph, survey
+from tests.helpers.surveys import FixedSurvey, box, photograph, survey
 
 
 def table(tmp_path: Path, *images: LabelledImage) -> list[dict[str, str]]:
@@ -56,6 +57,9 @@ def test_every_column_of_a_detection_is_written(tmp_path: Path) -> None:
         "bbox_y2": "0.75",
         "bbox_confidence": "0.9",
         "category": "roe deer",
+        "scientific_name": "",
+        "taxon_rank": "",
+        "taxon_id": "",
         "basis": "people",
         "by": "ann; bob",
         "probability": "0.75",
@@ -146,14 +150,14 @@ def test_the_same_survey_gives_the_same_bytes_and_the_report_counts(tmp_path: Pa
 
 
 def test_an_export_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
-    class Failing:
-        def photographs(self) -> object:
-            yield photograph("a.jpg")
+    class Failing(FixedSurvey):
+        def photographs(self) -> Iterator[LabelledImage]:
+            yield from super().photographs()
             raise ExportError("stopped")
 
     out = tmp_path / "labels.csv"
     out.write_text("older")
     with pytest.raises(ExportError, match="stopped"):
-        labels_csv.write(out, Failing())  # type: ignore[arg-type]
+        labels_csv.write(out, Failing(images=[photograph("a.jpg")]))
     assert out.read_text() == "older"
     assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]

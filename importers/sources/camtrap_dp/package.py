@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from importers.reading import csv_file
 from importers.reading.image_root import is_outside
 from importers.reading.paths import as_text
+from importers.sources.camtrap_dp.table import FilePath, Table, table_of
+from pipeline.camtrap_dp import PROVENANCE
 from pipeline.errors import SourceError
 
 DESCRIPTOR = "datapackage.json"
@@ -34,8 +35,8 @@ COLUMNS = {  # of each table, those that must be there
         "observationType",
     ),
 }
+_OTHER_DESCRIPTOR = "metadata.json"  # what some programs call it
 _MOST_DESCRIPTOR = 256 * 1024 * 1024  # bytes
-_MISSING = frozenset({"", "NaN", "nan"})  # the standard's texts for a missing value
 _ZIP_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -45,8 +46,6 @@ _ZIP_DAMAGE = (
     RuntimeError,  # an encrypted member
 )
 
-FilePath = Path | zipfile.Path
-
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
@@ -55,20 +54,22 @@ class Package:
     path: Path  # the folder, or the zip file
     base: FilePath  # the folder of the descriptor
     name: str  # in the descriptor, else the file name
-    tables: Mapping[str, FilePath]
+    descriptor: Mapping[str, Any]
+    tables: Mapping[str, Table]
+
+    @property
+    def provenance(self) -> str:
+        """The source of what the package says."""
+        return f"{PROVENANCE}{self.name}"
 
     def rows(self, table: str) -> Iterator[tuple[str, dict[str, str]]]:
         """The place and the filled columns of every row of a table.
 
         Raises SourceError, also after some rows, if the file is not such a table.
         """
-        path = self.tables[table]
         with _undamaged(self.path):
-            for line, row in csv_file.rows(path, COLUMNS[table]):
-                values = {name: value for name, value in row.items() if value not in _MISSING}
-                if any("\x00" in value for value in values.values()):  # all else of UTF-8 can be stored
-                    values = {name: as_text(value) for name, value in values.items()}
-                yield f"{path.name} line {line}", values
+            for line, row in self.tables[table].rows(COLUMNS[table]):
+                yield f"{self.tables[table].path.name} line {line}", row
 
     def check(self) -> None:
         """Raise SourceError if a table cannot be opened or lacks a column."""
@@ -145,7 +146,9 @@ def _package(path: Path, base: FilePath) -> Package:
     tables = {table: _table(path, base, descriptor, table) for table in COLUMNS}
     given = descriptor.get("name")
     name = as_text(given).strip() if isinstance(given, str) else ""
-    package = Package(path=path, base=base, name=name or as_text(path.stem), tables=tables)
+    package = Package(
+        path=path, base=base, name=name or as_text(path.stem), descriptor=descriptor, tables=tables
+    )
     package.check()
     return package
 
@@ -154,7 +157,8 @@ def _descriptor(path: Path, base: FilePath) -> Mapping[str, Any]:
     """The descriptor with its list of resources. Raises SourceError."""
     try:
         with (base / DESCRIPTOR).open("rb") as file:
-            loaded = json.loads(file.read(_MOST_DESCRIPTOR).decode("utf-8-sig"))
+            text = file.read(_MOST_DESCRIPTOR).decode("utf-8-sig")
+        loaded = json.loads(text, parse_constant=lambda _: None)  # no database takes NaN
     except FileNotFoundError as exc:
         raise _no_descriptor(path) from exc
     except OSError as exc:
@@ -175,8 +179,8 @@ def _descriptor(path: Path, base: FilePath) -> Mapping[str, Any]:
     return loaded
 
 
-def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str) -> FilePath:
-    """The path of a table. Raises SourceError if the descriptor does not name a file in the package."""
+def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str) -> Table:
+    """A table. Raises SourceError if the descriptor does not name a file in the package."""
     where = f"{as_text(str(path))}: {DESCRIPTOR}"
     resources = (item for item in descriptor["resources"] if isinstance(item, Mapping))
     resource = next((item for item in resources if item.get("name") == table), None)
@@ -202,13 +206,16 @@ def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str
         is_there = False
     if not is_there:
         raise SourceError(f"{as_text(str(path))}: {name} is missing", remedy=f"add it: {DESCRIPTOR} names it")
-    return table_path
+    return table_of(table, table_path, resource)
 
 
 def _no_descriptor(path: Path) -> SourceError:
+    is_elsewhere = (path / _OTHER_DESCRIPTOR).is_file()
     return SourceError(
         f"{as_text(str(path))} has no {DESCRIPTOR}",
-        remedy="name the folder or the zip of a Camtrap DP package",
+        remedy=f"if {_OTHER_DESCRIPTOR} describes the package, rename it to {DESCRIPTOR}"
+        if is_elsewhere
+        else "name the folder or the zip of a Camtrap DP package",
     )
 
 

@@ -127,7 +127,7 @@ def check(layout: Layout, root: ImageRoot, report: ImportReport) -> Boxes:
 
 def source_images(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[SourceImage]:
     """Every photograph of a checked file with its boxes, in the order of their first rows."""
-    detector = as_text(f"detections-csv:{layout.path.stem}")
+    detector = as_text(f"detections-csv:{Path(layout.path.name.removesuffix('.gz')).stem}")
     for (_, fields), is_first, number in zip(layout.rows(), boxes.first, boxes.photograph, strict=False):
         if not is_first:
             continue

@@ -24,6 +24,7 @@ from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
 from pipeline.errors import SourceError
+from pipeline.store import taxa
 from pipeline.workspace import Workspace
 
 
@@ -70,6 +71,9 @@ def import_results(
             dropped = repeats.codes
             options = replace(options, variant="without repeats")
         repeats.count(report, is_dropped=drop_repeats)
+    if results.classes is not None:
+        with workspace.database.write() as conn:
+            taxa.save(conn, results.classes.taxa)
     return Ingestor(workspace, None, locate, options, report).run(
         source_images(results, root, report, dropped=dropped, has_image_time=options.exif_time),
         results.images,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number, mapping
+from importers.reading.json_file import is_number, mapping, section
 from importers.reading.paths import as_text
-from pipeline.records import Level, SourceLabel
-from pipeline.vocabulary import category_of
+from pipeline.records import Level, SourceLabel, Taxon
+from pipeline.taxonomy import taxon_of
+from pipeline.vocabulary import category_of, meaning_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Classes:
     source: str  # provenance of the labels
     annotator: str | None  # the classifier
     threshold: float  # least confidence
+    taxa: tuple[Taxon, ...] = ()  # what the file says of its classes
 
     def labels(self, classifications: Any) -> tuple[SourceLabel, ...]:
         """The most confident classification, if it reaches the threshold and names something.
@@ -62,16 +64,32 @@ class Classes:
 
 
 def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Classes:
-    """The classes of a file, by its `info` and `classification_categories`. Raises SourceError."""
+    """The classes of a file, by its `info`, `classification_categories` and their descriptions.
+
+    A class whose name or description is a taxonomy string is known as a taxon. Raises SourceError.
+    """
     names = mapping(
         path, "classification_categories", "these boxes are not classified: import without --classifications"
     )
+    given = section(path, "classification_category_descriptions")
+    descriptions = given if isinstance(given, Mapping) else {}
     classifier = info.get("classifier") if isinstance(info.get("classifier"), str) else None
+    source = f"megadetector:{as_text(classifier or path.stem)}"
+    categories: dict[str, str | None] = {}
+    taxa: dict[str, Taxon] = {}
+    for id_, name in names.items():
+        own, described = (taxon_of(as_text(str(text))) for text in (name, descriptions.get(id_, "")))
+        category = category_of(own.category if own else as_text(str(name)))
+        categories[str(id_)] = category
+        taxon = described or own
+        if category is not None and meaning_of(category) is None and taxon is not None and taxon.lineage:
+            taxa.setdefault(category, replace(taxon, category=category, source=source))
     return Classes(
-        names={str(id_): category_of(as_text(str(name))) for id_, name in names.items()},
-        source=f"megadetector:{as_text(classifier or path.stem)}",
+        names=categories,
+        source=source,
         annotator=as_text(classifier) if classifier else None,
         threshold=threshold,
+        taxa=tuple(taxa.values()),
     )
 
 

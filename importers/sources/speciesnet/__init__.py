@@ -86,7 +86,9 @@ def source_images(
         if seen.boxes is not None:
             detector = f"results:speciesnet {version}".strip()
             detections = SourceDetections(detector=detector, boxes=seen.boxes)
-        yield SourceImage(file_name=name, path=path, detections=detections, labels=seen.labels)
+        yield SourceImage(
+            file_name=name, path=path, source_name=source_name, detections=detections, labels=seen.labels
+        )
 
 
 def _failures(element: Any) -> frozenset[str]:

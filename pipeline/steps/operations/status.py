@@ -89,6 +89,7 @@ class Status:
 
     photographs: int  # that could be read
     failed: Mapping[str, int]  # photographs that could not be read, by kind of failure
+    damaged: Mapping[str, int]  # photographs with a defect that could be used nevertheless, by kind
     detections: int
     crops: int
     embedded: Mapping[str, int]  # crops, by embedder
@@ -106,6 +107,7 @@ def status(workspace: Workspace) -> Status:
         return Status(
             photographs=photographs["photographs"],
             failed=photographs["failed"],
+            damaged=overview.damaged_counts(conn),
             detections=boxes["detections"],
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
