@@ -1,7 +1,9 @@
 """Importing photographs, boxes and labels into a workspace.
 
 `progress` shows a progress bar on standard error. Every import can be stopped and run again: it continues
-where it stopped. Reports count what was imported and what was not, and name the first problems.
+where it stopped. Reports count what was imported and what was not, name the first problems, and say in
+`hints` what is doubtful, such as locations. Photographs are found by their names below `images`, absolute or
+not; `ImportOptions.strip_prefix` is what a source's names have in front of that.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ class Note(StrEnum):
     AMBIGUOUS_NAMES = "ambiguous_names"
     UNPACKED_FILES = "unpacked_files"
     UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
+    VIDEOS = "videos"
+    CUT_VIDEOS = "cut_videos"
     UNREADABLE_TIMES = "unreadable_times"
     NOT_NUMBERS = "not_numbers"
     OLD_FORMAT = "old_format"
@@ -68,6 +70,8 @@ _SENTENCES = {
     "put the files into folders named after deployments",
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
+    Note.VIDEOS: "videos imported frame by frame, each as one sequence",
+    Note.CUT_VIDEOS: "videos that cannot be decoded to their end; their frames so far are used",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
     Note.NOT_NUMBERS: "values NaN or Infinity, which JSON does not have, read as `null`",
     Note.OLD_FORMAT: "files of a format before 1.1, read as 1.1",

@@ -21,6 +21,7 @@ from importers.ingest.results import (
     without,
 )
 from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.videos import as_frame
 from importers.reading.locations import Locator, Origin, known_location
 from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
@@ -177,14 +178,18 @@ class Scanner:
             detector_id = source_image.detections.detector
         else:
             detector_id = NO_DETECTOR if detector is None else detector.id
+        source_image = as_frame(source_image)
         name, path = as_text(source_image.file_name), as_text(source_image.path)
+        failures = [known.record.id for known in stored if known.record.failure is not None]
+        if source_image.video is not None:  # the whole video may have failed before
+            failures.append(image_id(as_text(source_image.video), None))
         record = ImageRecord(
             id=image_id(name, f"@{path}"),
             file_name=name,
             path=path,
             width=source_image.width,
             height=source_image.height,
-            location=known_location(source_image.location) or self._locate(name),
+            location=known_location(source_image.location) or self._locate(source_image.video or name),
             datetime=source_image.datetime,
             seq_id=source_image.seq_id,
             frame_num=_counted(source_image.frame_num, 0),
@@ -192,7 +197,7 @@ class Scanner:
             deployment_id=source_image.deployment_id,
             role=self._options.role,
             source_id=source_image.source_id,
-            video=source_image.video,
+            video=None if source_image.video is None else as_text(source_image.video),
             video_frame=source_image.video_frame,
             video_frame_rate=source_image.video_frame_rate,
             source=source_image.source,
@@ -204,7 +209,7 @@ class Scanner:
             detector=detector_id,
             scan=self._options.scan(detector_id),
             stored=[known for known in stored if known.record.failure is None],
-            failures=[known.record.id for known in stored if known.record.failure is not None],
+            failures=failures,
         )
 
     def _known(

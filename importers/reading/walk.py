@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,8 +34,10 @@ class WalkCounts:
             self.examples.append((name, what))
 
 
-def walk(root: Path, data_dir: Path, counts: WalkCounts) -> Iterator[str]:
-    """The names below `root`, with forward slashes, of files with the ending of a photograph.
+def walk(
+    root: Path, data_dir: Path, counts: WalkCounts, *, suffixes: Set[str] = PHOTO_SUFFIXES
+) -> Iterator[str]:
+    """The names below `root`, with forward slashes, of files with one of these endings.
 
     The files of a folder come before its folders, each in natural order. Links are followed, but no folder
     is walked twice, and the data folder not at all. Skipped files and folders are counted in `counts`.
@@ -71,7 +73,7 @@ def walk(root: Path, data_dir: Path, counts: WalkCounts) -> Iterator[str]:
                     subfolders.append(name)
                 else:
                     counts.linked += 1
-            elif suffix_of(item.name) in PHOTO_SUFFIXES:
+            elif suffix_of(item.name) in suffixes:
                 yield name
             else:
                 counts.skipped[suffix_of(item.name) or "no ending"] += 1

@@ -82,7 +82,7 @@ def _listed(sources: Sequence[coco.Source], folder: ImageRoot, report: ImportRep
     source = source_name(folder)
     seen: set[str] = set()
     for file in sources:
-        for source_image in coco.source_images([file], folder, report, has_boxes=False, reads=False):
+        for source_image in coco.source_images([file], folder, report, reads=False):
             if source_image.file_name in seen:
                 report.duplicates += 1
                 report.complain(
@@ -91,11 +91,15 @@ def _listed(sources: Sequence[coco.Source], folder: ImageRoot, report: ImportRep
                 continue
             if len(sources) > 1:
                 seen.add(source_image.file_name)
-            given = (label for label in source_image.labels if label.category)
-            labels = {label.category: replace(label, source=source) for label in given}
+            given = [*source_image.labels, *(label for box in _boxes(source_image) for label in box.labels)]
+            labels = {label.category: replace(label, source=source) for label in given if label.category}
             if len(labels) > 1:
                 report.notes[Note.SEVERAL_CLASSES] += 1
             yield replace(source_image, labels=tuple(labels.values()) if len(labels) == 1 else ())
+
+
+def _boxes(source_image: SourceImage) -> tuple[DetectedBox, ...]:
+    return source_image.detections.boxes if source_image.detections is not None else ()
 
 
 def _crop(source_image: SourceImage) -> SourceImage:

@@ -16,7 +16,7 @@ from pipeline.errors import LabelStudioError, SettingsError, WildloopError
 from pipeline.label_studio import config
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import ApiResponseError
-from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles
+from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles, within
 from pipeline.label_studio.ml_backend import (
     BACKEND_TITLE,
     CONNECTED,
@@ -103,9 +103,17 @@ def examine_server(client: LabelStudio) -> Iterator[CheckResult]:
 
 
 def examine_project(
-    client: LabelStudio, settings: Settings, record: ProjectRecord, crop: str | None
+    client: LabelStudio,
+    settings: Settings,
+    record: ProjectRecord,
+    shown: tuple[int, str] | None,
+    *,
+    waiting: bool = True,
 ) -> Iterator[CheckResult]:
-    """Every check of one project. `crop` is the path of a published crop, relative to the data folder."""
+    """Every check of one project. `shown` is a task and its crop's path, relative to the data folder.
+
+    `waiting`: whether any published crop waits for a label.
+    """
     try:
         project = client.project(record.id)
     except LabelStudioError as exc:
@@ -114,8 +122,8 @@ def examine_project(
     yield ok("project", f"{project['title']!r} with {project['task_number']} tasks")
     checks: list[Callable[[], Iterator[CheckResult]]] = [
         lambda: _label_config(project),
-        lambda: _queue(project, record),
-        lambda: _files(client, settings, record.id, crop),
+        lambda: _queue(project, record, waiting),
+        lambda: _files(client, settings, record.id, shown),
         lambda: _addresses(client, settings, record.id),
         lambda: _backend(client, settings, record.id),
         lambda: _webhooks(client, settings, record.id),
@@ -148,7 +156,7 @@ def _label_config(project: Mapping[str, Any]) -> Iterator[CheckResult]:
     yield ok("label config", f"{number} species")
 
 
-def _queue(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckResult]:
+def _queue(project: Mapping[str, Any], record: ProjectRecord, waiting: bool) -> Iterator[CheckResult]:
     """Check the settings that make Label Studio follow the queue and show predictions."""
     if project["sampling"] != UNCERTAINTY:
         yield fail(
@@ -163,6 +171,8 @@ def _queue(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckR
         yield warn("model version", "no queue yet: tasks come in random order", "run `wildloop publish`")
     elif chosen == record.current_model:
         yield ok("model version", record.current_model)
+    elif chosen is None and not waiting:
+        yield ok("model version", f"{record.current_model}, and nothing waits for a label")
     elif chosen == BACKEND_TITLE:
         yield fail(
             "model version",
@@ -179,7 +189,7 @@ def _queue(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckR
 
 
 def _files(
-    client: LabelStudio, settings: Settings, project_id: int, crop: str | None
+    client: LabelStudio, settings: Settings, project_id: int, shown: tuple[int, str] | None
 ) -> Iterator[CheckResult]:
     """Check that Label Studio serves the crops; each cause is named alone, without what follows from it."""
     try:
@@ -192,28 +202,43 @@ def _files(
         yield fail("local storage", f"the project lacks {', '.join(missing)}", CREATE_AGAIN)
         return
     yield ok("local storage", ", ".join(served.folders))
-    if crop is None:
+    if shown is None:
         yield warn("crops", "none is published, so none could be fetched", "run `wildloop publish`")
-    elif not (settings.data_dir / crop).is_file():
+        return
+    task, crop = shown
+    if not (settings.data_dir / crop).is_file():
         yield fail(
             "crops",
             f"the published crop {settings.data_dir / crop} does not exist",
             "restore the data folder from a backup, or set WILDLOOP_DATA_DIR to the right folder",
         )
     else:
-        yield _served(client, served, crop)
+        yield _pictures(client, served, task)
 
 
-def _served(client: LabelStudio, served: ServedFiles, crop: str) -> CheckResult:
-    """Fetch a crop that exists on disk."""
-    try:
-        client.content(served.address(crop))
-    except ApiResponseError as refusal:
-        if refusal.status == 403:
-            remedy = "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true"
-        else:
-            remedy = f"set the same {ROOT_VARIABLE} for Label Studio and for wildloop (here {served.root})"
-        return fail("crops", f"Label Studio answers {refusal.status} for {served.address(crop)}", remedy)
+def _pictures(client: LabelStudio, served: ServedFiles, task: int) -> CheckResult:
+    """Fetch the pictures of a task as a browser does, from the addresses in its data."""
+    path, data = client.browser_path(), client.task(task)["data"]
+    for field in ("crop", "frame"):
+        address = str(data.get(field))
+        inside = within(address, path)
+        if inside is None or not inside.startswith(served.prefix):
+            return fail(
+                "crops",
+                f"task {task} shows its {field} from {address}, but Label Studio serves it below "
+                f"{path}{served.prefix}",
+                "run `wildloop publish`: it gives tasks published before the present address",
+            )
+        try:
+            client.content(inside)
+        except ApiResponseError as refusal:
+            if refusal.status == 403:
+                remedy = "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true"
+            else:
+                remedy = (
+                    f"set the same {ROOT_VARIABLE} for Label Studio and for wildloop (here {served.root})"
+                )
+            return fail("crops", f"Label Studio answers {refusal.status} for {address}", remedy)
     return ok("crops", "Label Studio serves them")
 
 

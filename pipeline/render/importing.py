@@ -91,11 +91,12 @@ def _counts(report: ImportReport) -> str:
             ),
             (
                 report.damaged.total(),
-                f"damaged photographs, used as far as they go ({by_kind(report.damaged)})",
+                f"damaged photographs, used to where their file ends ({by_kind(report.damaged)})",
             ),
             (
                 report.doubtful_years.total(),
-                f"photographs whose year looks like a clock never set ({by_kind(report.doubtful_years)}), "
+                "photographs whose year looks like a clock never set "
+                f"({', '.join(sorted(report.doubtful_years))}), "
                 f"such as {printable(report.doubtful_example or '')}; the time is kept",
             ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),

@@ -26,6 +26,7 @@ from pipeline.render.text import (
     tally,
 )
 from pipeline.steps.labelling.publish import PublishReport
+from pipeline.store import choices
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
@@ -100,6 +101,11 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
         labelled += f" ({share(project.labelled / project.published)})"
     yield "published", f"{project.published:,}"
     yield "labelled", ", ".join([labelled, *aside])
+    if project.published and not project.waiting:
+        yield "waiting", "nothing: every published crop is labelled or unsure"
+    if project.unoffered:
+        named = ", ".join(f"{name} ({number:,})" for name, number in project.unoffered.items())
+        yield "not offered", f"{named}: {choices.remedy(project.unoffered)}"
     yield from _version(project.model)
     yield "audit", f"{project.audit_labels:,} labelled, {project.audit_waiting:,} waiting"
     audited = audit_accuracy(project.model.metrics) if project.model is not None else None

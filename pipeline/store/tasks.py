@@ -120,15 +120,17 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def any_crop_path(conn: sa.Connection, project_id: int) -> str | None:
-    """The crop of some published detection, below the data folder; None if there is none."""
+def any_shown(conn: sa.Connection, project_id: int) -> tuple[int, str] | None:
+    """Some task of the project, and its crop's path below the data folder; None if there is none."""
     query = (
-        sa.select(detection.c.crop_path)
+        sa.select(task.c.task_id, detection.c.crop_path)
         .join(task, task.c.detection_id == detection.c.id)
         .where(task.c.project_id == project_id, detection.c.crop_path.is_not(None))
+        .order_by(task.c.task_id)
         .limit(1)
     )
-    return conn.execute(query).scalar_one_or_none()
+    row = conn.execute(query).one_or_none()
+    return None if row is None else (row.task_id, row.crop_path)
 
 
 def _select_tasks(

@@ -167,9 +167,9 @@ def test_the_command_prints_text_and_json_with_stable_keys(
         "failed_photographs",
     }  # fmt: skip
     assert set(read["projects"][0]) == {
-        "id", "title", "embedder", "published", "labelled", "unsure", "skipped", "disputed", "audit_labels",
-        "audit_waiting", "accepted", "versions", "model", "labels_until_training", "queued",
-        "running", "synced_at",
+        "id", "title", "embedder", "published", "waiting", "labelled", "unoffered", "unsure", "skipped",
+        "disputed", "audit_labels", "audit_waiting", "accepted", "versions", "model",
+        "labels_until_training", "queued", "running", "synced_at",
     }  # fmt: skip
     assert set(read["projects"][0]["model"]) == {"version", "labels", "created_at", "metrics"}
     assert read["projects"][0]["model"]["created_at"] == "2026-03-04T05:06:07+00:00"

@@ -20,7 +20,7 @@ from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LO
 from pipeline.exporters.camtrap_dp.package import RENAMED
 from pipeline.exporters.camtrap_dp.source_rows import stamp
 from pipeline.exporters.source import Basis
-from pipeline.records import Box, DeploymentRecord, Level, SourceLabel
+from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, Taxon
 from pipeline.timezones import zone_of
 from tests.helpers.camtrap_dp_packages import (
     boxed,
@@ -536,6 +536,104 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
 def test_an_offset_is_written_to_the_minute() -> None:
     assert stamp(dt.datetime(1850, 1, 1), zone_of("Europe/Brussels")) == "1850-01-01T00:00:00+00:18"
     assert stamp(dt.datetime(1, 1, 1), zone_of("+14:00")) == "0001-01-01T00:00:00+14:00"
+
+
+def frame(number: int, *boxes: Any, rate: float | None = 2.0, **fields: Any) -> Any:
+    """A frame of one video, exposed `number` / `rate` seconds after its start at noon."""
+    time = NOON + dt.timedelta(seconds=number / (rate or 1))
+    video = {"video": "site a/V1.MP4", "video_frame": number, "video_frame_rate": rate, "seq_id": "v"}
+    return photograph(f"site a/V1.MP4/{number}.jpg", *boxes, **{"datetime": time, **video, **fields})
+
+
+def test_a_video_is_one_medium_with_one_answer_for_each_species(tmp_path: Path) -> None:
+    left, right = Box(x1=0, y1=0, x2=0.3, y2=0.3), Box(x1=0.6, y1=0, x2=0.9, y2=0.3)
+    found = written(
+        tmp_path,
+        frame(4, box("red fox", Basis.MODEL, at=left, by=("v1",), probability=0.95)),
+        frame(
+            8,
+            box("red fox", Basis.PEOPLE, at=left, by=("ann",), when=AT),
+            box("red fox", Basis.PEOPLE, at=right, by=("ann",), when=AT),
+        ),
+        frame(12, box("empty", Basis.PEOPLE, at=left)),
+        frame(16, box("roe deer", Basis.WEAK, at=left, by=("md",), probability=0.8)),
+        frame(20),
+    )
+    (medium_row,) = rows(tmp_path / "package", "media")
+    assert cells(medium_row, "filePath", "fileName", "fileMediatype", "timestamp") == (
+        "site a/V1.MP4",
+        "V1.MP4",
+        "video/mp4",
+        "2024-05-01T12:00:00+02:00",
+    )
+    assert {row["mediaID"] for row in found if row["observationLevel"] == "media"} == {medium_row["mediaID"]}
+    answers = [row for row in found if row["observationLevel"] == "media" and not row["bboxX"]]
+    assert [cells(row, *SAID, "count") for row in answers] == [
+        ("animal", "Red fox", "human", "ann", "2"),
+        ("animal", "Roe deer", "machine", "md", "1"),
+    ]
+    assert cells(answers[0], "eventStart", "eventEnd") == (
+        "2024-05-01T12:00:02+02:00",
+        "2024-05-01T12:00:04+02:00",
+    )
+    boxes = [cells(row, "eventStart", "eventEnd", "bboxX") for row in found if row["bboxX"]]
+    assert boxes == [
+        (f"2024-05-01T12:00:{second:02d}+02:00", f"2024-05-01T12:00:{second:02d}+02:00", side)
+        for second, side in ((2, "0"), (4, "0"), (4, "0.6"), (6, "0"), (8, "0"))
+    ]
+    assert [(row["scientificName"], row["count"]) for row in events(found)] == [
+        ("Red fox", "2"),
+        ("Roe deer", "1"),
+    ]
+
+
+def test_a_video_in_which_nothing_is_seen_is_blank(tmp_path: Path) -> None:
+    found = written(tmp_path / "1", *(frame(number, detectors=["md_v5a"]) for number in (0, 8)))
+    assert [cells(row, *SAID) for row in found if row["mediaID"]] == [("blank", "", "machine", "md_v5a")]
+    found = written(tmp_path / "2", frame(0, detectors=["md_v5a"]), frame(8))
+    assert [row["observationType"] for row in found if row["mediaID"]] == ["unclassified"]
+
+
+def test_videos_of_several_cameras_with_one_name_stay_apart(tmp_path: Path) -> None:
+    other = replace(DEPLOYMENT, id="d2", location="site b")
+    two = frame(0, video="V1.MP4", location="site b")
+    given = survey(frame(0, video="V1.MP4"), two, deployments=[DEPLOYMENT, other])
+    write(tmp_path / "p", given)
+    assert problems(tmp_path / "p") == []
+    found = {(row["deploymentID"], row["filePath"]) for row in rows(tmp_path / "p", "media")}
+    assert found == {("d1", "V1.MP4"), ("d2", "V1.MP4")}
+
+
+def test_a_sequence_that_a_source_or_a_detector_calls_blank_is_a_blank_event(tmp_path: Path) -> None:
+    for number, said in enumerate(({"labels": [label("empty")]}, {"detectors": ["md_v5a"]})):
+        (row,) = events(written(tmp_path / str(number), *burst((), (), **said)))
+        assert cells(row, "observationType", "scientificName") == ("blank", "")
+    (row,) = events(written(tmp_path / "3", *burst((), labels=[label("empty"), label("red fox", count=2)])))
+    assert cells(row, "scientificName", "count") == ("Red fox", "2")
+
+
+def test_categories_without_a_scientific_name_are_counted_with_the_remedy(tmp_path: Path) -> None:
+    images = [
+        photograph(
+            "1.jpg",
+            box("red fox", Basis.PEOPLE),
+            box("roe deer", Basis.PEOPLE, at=Box(x1=0, y1=0, x2=1, y2=1)),
+        )
+    ]
+    known = {"roe deer": Taxon(category="roe deer", scientific_name="Capreolus capreolus", rank="Species")}
+    given = survey(*images, deployments=[DEPLOYMENT], taxa=known)
+    report = write(tmp_path / "p", given)
+    assert problems(tmp_path / "p") == []
+    ((note, number),) = report.notes.items()
+    assert number == 1
+    assert "such as red fox" in note
+    assert "--taxa" in note
+    about = json.loads((tmp_path / "p/datapackage.json").read_text())
+    assert about["taxonomic"] == [
+        {"scientificName": "Capreolus capreolus", "taxonRank": "species"},
+        {"scientificName": "Red fox"},
+    ]
+    assert write(tmp_path / "q", given, taxa={"red fox": "Vulpes vulpes"}).notes == {}
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(

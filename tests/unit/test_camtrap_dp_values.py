@@ -456,6 +456,11 @@ def test_photographs_at_paths_of_another_computer_are_outside(field_cases: Path)
     assert {one.failure and one.failure[0] for one in found} == {"outside"}
 
 
+def test_photographs_at_paths_of_another_computer_are_found_by_their_file_names(field_cases: Path) -> None:
+    found, _, _ = taken(field_cases / "cdp/abs_media", field_cases / "cdp/abs_media/media")
+    assert [(one.file_name, one.failure) for one in found] == [("0.jpg", None), ("1.jpg", None)]
+
+
 @pytest.mark.parametrize(
     ("case", "message"),
     [

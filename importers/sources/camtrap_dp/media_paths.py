@@ -58,13 +58,13 @@ class MediaPaths:
             file_path = normal(file_path.replace("\\", "/"))
         is_remote = file_path.lower().startswith(REMOTE)
         name = self._file(file_path, medium)
+        if name is None and not is_remote and (is_outside(file_path) or is_url(file_path)):
+            return MediaPath(name=file_path, path=self._package.path_of(file_path), failure=OUTSIDE)
         if name is None:
             name = f"{medium.deployment}/{medium.name or medium.id}" if is_remote else file_path
             path = file_path if is_remote else self._package.path_of(name)
         else:
             path = self._package.path_of(name) if self._images is None else self._images.path_of(name)
-        if not is_remote and (is_outside(file_path) or is_url(file_path)):
-            return MediaPath(name=name, path=path, failure=OUTSIDE)
         return MediaPath(name=name, path=path, failure=VIDEO if medium.is_video else None)
 
     def _file(self, file_path: str, medium: Medium) -> str | None:

@@ -20,6 +20,7 @@ from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, interpreted
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.locations import known_location
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import Annotation, Annotations, read_annotations
@@ -87,17 +88,11 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
 
 
 def source_images(
-    sources: Sequence[Source],
-    root: ImageRoot,
-    report: ImportReport,
-    *,
-    has_boxes: bool = True,
-    reads: bool = True,
+    sources: Sequence[Source], root: ImageRoot, report: ImportReport, *, reads: bool = True
 ) -> Iterator[SourceImage]:
     """The photograph of every good image record; bad values of it are left out, and counted in `report`.
 
-    Without `has_boxes`, the categories of boxes are labels of their photograph. `reads` looks into the file
-    of a photograph for the size that boxes in pixels need and the record lacks.
+    `reads` looks into the file of a photograph for the size that boxes in pixels need and the record lacks.
     """
     for source in sources:
         reader = _Reader(source.file, root, report, reads=reads)
@@ -106,10 +101,7 @@ def source_images(
                 check_image(image)
             except BadRecord:
                 continue  # `check` has counted it
-            annotations = source.annotations.of(place)
-            if not has_boxes:
-                annotations = [annotation._replace(bbox=None) for annotation in annotations]
-            yield reader.source_image(image, annotations)
+            yield reader.source_image(image, source.annotations.of(place))
 
 
 class _Reader:
@@ -133,6 +125,7 @@ class _Reader:
         where = f"{as_text(str(self._file.path))}: image {id_text(image['id'])}"
         leave_out = partial(self._report.leave_out, where)
         values = image_values(image, leave_out)
+        location = known_location(values.location)
         failure = _failure(name, is_corrupt=values.corrupt)
         boxes: tuple[DetectedBox, ...] = ()
         labels: tuple[SourceLabel, ...] = ()
@@ -149,7 +142,7 @@ class _Reader:
             width=values.width,
             height=values.height,
             failure=failure,
-            location=prefix + values.location if values.location else None,
+            location=prefix + location if location else None,
             datetime=values.datetime,
             seq_id=prefix + values.seq_id if values.seq_id else None,
             frame_num=values.frame_num if values.seq_id else None,

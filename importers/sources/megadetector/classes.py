@@ -12,7 +12,9 @@ from importers.reading.json_file import is_number, mapping, section
 from importers.reading.paths import as_text
 from pipeline.records import Level, SourceLabel, Taxon
 from pipeline.taxonomy import taxon_of
-from pipeline.vocabulary import category_of, meaning_of
+from pipeline.vocabulary import Meaning, category_of, meaning_of
+
+PEOPLE = "human"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +81,11 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
     taxa: dict[str, Taxon] = {}
     for id_, name in names.items():
         own, described = (taxon_of(as_text(str(text))) for text in (name, descriptions.get(id_, "")))
-        category = category_of(own.category if own else as_text(str(name)))
-        categories[str(id_)] = category
         taxon = described or own
+        category = category_of(own.category if own else as_text(str(name)))
+        if taxon is not None and meaning_of(taxon.scientific_name or "") is Meaning.HUMAN:
+            category = category_of(PEOPLE)  # whatever they do: there are classes for hunters
+        categories[str(id_)] = category
         if category is not None and meaning_of(category) is None and taxon is not None and taxon.lineage:
             taxa.setdefault(category, replace(taxon, category=category, source=source))
     return Classes(

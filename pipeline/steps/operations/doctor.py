@@ -25,7 +25,8 @@ from pipeline.label_studio.checks import (
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.settings import Settings, unknown_variables
-from pipeline.store import projects, runs, tasks
+from pipeline.steps.operations.choices_check import KnownLabels, examine_choices, read_labels
+from pipeline.store import candidates, projects, runs, tasks
 from pipeline.store.database import Database
 
 WORKER_SILENCE = dt.timedelta(minutes=5)  # or three intervals of the timer, if that is longer
@@ -35,7 +36,9 @@ WORKER_SILENCE = dt.timedelta(minutes=5)  # or three intervals of the timer, if 
 class _Stored:
     """What the checks need of the store."""
 
-    projects: list[tuple[ProjectRecord, str | None]]  # each with a published crop
+    projects: list[tuple[ProjectRecord, tuple[int, str] | None]]  # each with a task and its crop
+    labels: Mapping[int, KnownLabels]  # by project
+    waiting: Mapping[int, bool]  # by project: whether any published crop waits for a label
     worker_seen: dt.datetime | None  # when a run last ended, or last reported that it goes on
 
 
@@ -73,8 +76,11 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         return
     if not stored.projects:
         yield warn("project", "the store holds none", "run `wildloop project create`")
-    for record, crop in stored.projects:
-        for result in examine_project(client, settings, record, crop):
+    for record, shown in stored.projects:
+        for result in (
+            *examine_project(client, settings, record, shown, waiting=stored.waiting[record.id]),
+            *examine_choices(client, record, stored.labels[record.id]),
+        ):
             yield replace(result, project=record.id)
 
 
@@ -167,7 +173,9 @@ def _read_store(settings: Settings) -> _Stored:
             for record in records:
                 seen += [run.finished_at for run in runs.recent(conn, record.id, limit=1)]
             return _Stored(
-                projects=[(record, tasks.any_crop_path(conn, record.id)) for record in records],
+                projects=[(record, tasks.any_shown(conn, record.id)) for record in records],
+                labels={record.id: read_labels(conn, record.id) for record in records},
+                waiting={record.id: candidates.waiting_count(conn, record.id) > 0 for record in records},
                 worker_seen=max((moment for moment in seen if moment is not None), default=None),
             )
     finally:

@@ -10,11 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
-from pipeline.steps.learning.schedule import next_training
+from pipeline.steps.learning.schedule import unlearned
 from pipeline.store import (
     acceptances,
     audits,
+    candidates,
     categories,
+    choices,
     detections,
     images,
     models,
@@ -57,7 +59,9 @@ class ProjectStatus:
     title: str
     embedder: str
     published: int  # tasks
+    waiting: int  # published crops without a label
     labelled: int
+    unoffered: Mapping[str, int]  # labels by species that the project does not offer
     unsure: int  # people looked and cannot tell
     skipped: int  # everybody who looked skipped them
     disputed: int  # annotators disagree, and none of their annotations is marked as ground truth
@@ -128,17 +132,17 @@ def status(workspace: Workspace) -> Status:
 
 def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) -> ProjectStatus:
     undecided = oracle.undecided(conn, project.id).values()
-    labelled = oracle.label_count(conn, project.id)
     sample = audits.sample(conn, project.id)
     current = models.current(conn, project.id)
     runs = overview.runs_by_state(conn, project.id)
-    wanted = next_training(models.newest(conn, project.id), retrain_every)
     return ProjectStatus(
         id=project.id,
         title=project.title,
         embedder=project.embedder,
         published=tasks.count(conn, project.id),
-        labelled=labelled,
+        waiting=candidates.waiting_count(conn, project.id),
+        labelled=oracle.label_count(conn, project.id),
+        unoffered=choices.unoffered(conn, project.id),
         unsure=overview.unsure_count(conn, project.id),
         skipped=sum(answer.verdict is Verdict.SKIPPED for answer in undecided),
         disputed=sum(answer.disputed for answer in undecided),
@@ -147,7 +151,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         accepted=None if current is None else _accepted(conn, current.version),
         versions=overview.trained_count(conn, project.id),
         model=_model(current),
-        labels_until_training=max(0, wanted - labelled),
+        labels_until_training=unlearned(conn, project.id, retrain_every).missing,
         queued=runs.get(RunState.QUEUED, 0),
         running=runs.get(RunState.RUNNING, 0),
         synced_at=project.synced_at,
