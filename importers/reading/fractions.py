@@ -36,4 +36,4 @@ def box_of(bbox: Any) -> Box | None:
 
 def shown(value: Any) -> str:
     """A value of a file as short text for a message."""
-    return as_text(repr(value))[:80]
+    return "null" if value is None else as_text(repr(value))[:80]
