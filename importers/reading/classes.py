@@ -33,8 +33,9 @@ def class_of(text: str, description: str = "") -> NamedClass:
     else the text itself. `description` may be such a string for a class with a plain name.
     """
     own, described = taxon_of(text), taxon_of(description)
-    plain = text if text.strip("; ") else ""
-    return _named(own.category if own is not None else plain, described or own)
+    if own is not None:
+        return _named(own.category, described or own, is_english=True)
+    return _named(text if text.strip("; ") else "", described, is_english=False)
 
 
 def class_of_columns(id_: str, ranks: Mapping[str, str], common_name: str) -> NamedClass:
@@ -43,10 +44,11 @@ def class_of_columns(id_: str, ranks: Mapping[str, str], common_name: str) -> Na
     epithet = ranks.get("species", "") if _is_name(ranks.get("species", "")) else ""
     common = " ".join(common_name.split()) if _is_name(common_name) else ""
     taxon = from_lineage(lineage, epithet, common=common, taxon_id=id_)
-    return _named("" if taxon is None else taxon.category, taxon)
+    return _named("" if taxon is None else taxon.category, taxon, is_english=True)
 
 
-def _named(name: str, taxon: Taxon | None) -> NamedClass:
+def _named(name: str, taxon: Taxon | None, *, is_english: bool) -> NamedClass:
+    """`is_english`: the name is of the catalogue of both, whose common names are English."""
     scientific = taxon.scientific_name if taxon is not None else None
     first, _, _ = name.partition("-")
     if Meaning.HUMAN in (meaning_of(scientific or ""), meaning_of(first.strip())):
@@ -54,8 +56,8 @@ def _named(name: str, taxon: Taxon | None) -> NamedClass:
     category = category_of(name)
     if taxon is None or not taxon.lineage or category is None or meaning_of(category) is not None:
         return NamedClass(category=category)
-    is_other = scientific is not None and not category.startswith(category_name(scientific))
-    names = {"eng": category} if is_other else {}  # "Cervidae family" is no vernacular name
+    is_scientific = category.startswith(category_name(scientific or ""))  # as "Cervidae family" does
+    names = {"eng": category} if is_english and not is_scientific else {}
     return NamedClass(category=category, taxon=replace(taxon, category=category, vernacular_names=names))
 
 

@@ -134,6 +134,7 @@ def test_a_description_tells_the_taxon_of_a_class_with_a_plain_name() -> None:
     assert described == NamedClass(category="dog", taxon=described.taxon)
     assert described.taxon is not None
     assert (described.taxon.category, described.taxon.scientific_name) == ("dog", "Canis familiaris")
+    assert described.taxon.vernacular_names == {}  # in a language that nobody told
 
 
 # Answers
