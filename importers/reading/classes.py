@@ -50,8 +50,8 @@ def class_of_columns(id_: str, ranks: Mapping[str, str], common_name: str) -> Na
 def _named(name: str, taxon: Taxon | None, *, is_english: bool) -> NamedClass:
     """`is_english`: the name is of the catalogue of both, whose common names are English."""
     scientific = taxon.scientific_name if taxon is not None else None
-    first, _, _ = name.partition("-")
-    if Meaning.HUMAN in (meaning_of(scientific or ""), meaning_of(first.strip())):
+    first, does, _ = name.partition("-")
+    if meaning_of(scientific or "") is Meaning.HUMAN or (does and meaning_of(first.strip()) is Meaning.HUMAN):
         return NamedClass(category=PEOPLE)  # whatever they do: there are classes such as human-hunter
     category = category_of(name)
     if taxon is None or not taxon.lineage or category is None or meaning_of(category) is not None:

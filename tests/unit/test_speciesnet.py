@@ -99,6 +99,8 @@ def labels(entry: SourceImage) -> list[list[str | None]]:
         ("id;mammalia;primates;hominidae;homo;sapiens;human-camera trapper", "human"),
         (";;;;;;", None),
         ("a; b; c", "a; b; c"),
+        ("Human - Biker", "human"),
+        ("Person", "person"),
     ],
 )
 def test_a_class_names_its_common_name_else_its_scientific_name(text: str, category: str | None) -> None:
