@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline import jobs
 from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.records import ProjectRecord
 from pipeline.steps.labelling import project as project_step
@@ -64,10 +65,11 @@ def create_project(
     """Create a labelling project in Label Studio, or update the one of this title.
 
     `species` is a result of `read_species`, a proposal's `listed`, or the names alone. `embedder` is a
-    specification as in `load_embedder`; by default an existing project keeps its own, and a new one gets
-    the embedder of the settings. `project` updates the project of this id instead. `connect_backend`
-    connects the ML backend, which must be running. Raises LabelStudioError, SettingsError, SourceError and
-    ModelError.
+    specification as in `load_embedder`; by default an existing project keeps its own, and a
+    new one gets the one that has embedded crops, else that of the settings. `project` updates the project of
+    this id instead. `connect_backend` connects the ML backend, which must be running. Crops that were
+    imported before are embedded and published by a worker, or by `embed`, `publish` and `refresh`. Raises
+    LabelStudioError, SettingsError, SourceError, EmbedderError and ModelError.
     """
     client = workspace.label_studio()
     record, _ = project_step.create_project(
@@ -79,6 +81,7 @@ def create_project(
         project_id=project,
         connect_backend=connect_backend,
     )
+    jobs.request_follow_up(workspace, trigger="project", project_id=record.id)
     return record
 
 

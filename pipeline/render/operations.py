@@ -31,7 +31,7 @@ from pipeline.store import choices
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
     from pipeline.steps.operations.simulate import SimulationResult
-    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, Status
+    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, RunProgress, Status
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -39,6 +39,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def status(report: Status) -> str:
     """Photographs, crops and embeddings, each project, and what went wrong lately."""
     return paragraphs(
+        facts(_installation(report)),
         columns(_pool(report), "lrl"),
         *(f"Project {each.id}: {each.title}\n{indented(facts(_project(each)))}" for each in report.projects),
         None if report.projects else "No project yet: create one with `wildloop project create`.",
@@ -70,6 +71,13 @@ def check_result(result: CheckResult) -> str:
         f"{mark}  {where}{result.check}: {result.what}",
         f"      -> {result.remedy}" if result.remedy else None,
     )
+
+
+def _installation(report: Status) -> Iterator[tuple[str, str]]:
+    yield "store", report.store
+    if report.projects:
+        nobody = "none runs: nothing is trained or synced (start `wildloop worker`)"
+        yield "worker", f"{report.workers:,} running" if report.workers else nobody
 
 
 def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
@@ -119,8 +127,13 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
         )
     yield "versions trained", f"{project.versions:,}"
     yield "next training", f"after {count(project.labels_until_training, 'more labels')}"
-    yield "runs", f"{project.queued:,} queued, {project.running:,} running"
+    yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
+
+
+def _run(run: RunProgress) -> str:
+    left = "" if run.left is None else f" ({count(run.left, 'crops')} left)"
+    return f"{run.kind} {run.state}{left}"
 
 
 def _version(model: ModelStatus | None) -> Iterator[tuple[str, str]]:

@@ -55,12 +55,6 @@ def trained_count(conn: sa.Connection, project_id: int) -> int:
     return _count(conn, query)
 
 
-def runs_by_state(conn: sa.Connection, project_id: int) -> dict[RunState, int]:
-    """The number of runs of the project by state."""
-    query = sa.select(run.c.state, sa.func.count()).where(run.c.project_id == project_id)
-    return {RunState(state): number for state, number in conn.execute(query.group_by(run.c.state))}
-
-
 def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:
     """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs, newest first.
 
