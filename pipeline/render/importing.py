@@ -117,7 +117,8 @@ def _locations(report: ImportReport) -> str:
     first = report.first_locations
     some = ", ".join(f"{printable(location)} ({report.locations[location]:,})" for location in first)
     more = ", ..." if len(report.locations) > len(first) else ""
-    origins = " and ".join(_ORIGINS[origin.value] for origin, _ in report.origins.most_common())
+    named = [(_ORIGINS[origin.value], number) for origin, number in report.origins.most_common()]
+    origins = " and ".join(f"{how} ({number:,})" if len(named) > 1 else how for how, number in named)
     is_guess = not {"folder", "root"}.isdisjoint(origin.value for origin in report.origins)
     change = " (to change that: --location-pattern)" if is_guess else ""
     return f"locations, {origins}: {some}{more}{change}"

@@ -206,6 +206,8 @@ def test_minus_one_is_no_location_and_no_number_of_a_frame(sqlite_database: Data
         ("3", "s", 0, None),
     ]
     assert report.origins == {Origin.FOLDER: 1, Origin.SOURCE: 1}
+    both = "named by the first folder of each photograph (1) and named by the source (1): 3 (1), camA (1)"
+    assert f"2  locations, {both} (to change" in import_report(report)
 
 
 def folder(database: Database, tmp_path: Path, root: Path, **options: Any) -> ImportReport:
