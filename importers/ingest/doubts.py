@@ -34,7 +34,7 @@ class Doubts:
         self._examples: dict[Difference, tuple[str, str]] = {}  # of missing files: their name, the one there
 
     def add(self, file_name: str, location: str, origin: Origin) -> None:
-        """A photograph whose location was guessed."""
+        """A photograph with its location; `file_name` is that of its video, if it is a frame of one."""
         if origin is Origin.FOLDER:
             self._folders.setdefault(file_name.rpartition("/")[0], location)
         elif origin is Origin.ROOT:

@@ -188,7 +188,7 @@ class Ingestor:
         if record.location is not None and result.origin is not None:
             report.locations[record.location] += 1
             report.origins[result.origin] += 1
-            self._doubts.add(record.file_name, record.location, result.origin)
+            self._doubts.add(record.video or record.file_name, record.location, result.origin)
         report.moved += result.is_moved
         report.other_role += record.role is not self._options.role
         report.left_out.update(result.left_out)

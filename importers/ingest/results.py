@@ -68,6 +68,26 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
     )
 
 
+def origin_of(
+    record: ImageRecord, described: ImageRecord, *, named: str | None, read: str | None
+) -> Origin | None:
+    """Where the location of a record comes from; None if it has none.
+
+    `described` is the photograph as its source describes it, `named` the location in the source, and `read`
+    the one that the user's pattern reads.
+    """
+    if record.location is None:
+        return None
+    if record.location != described.location:
+        return Origin.STORE
+    if read == record.location:
+        return Origin.PATTERN
+    if named is not None:
+        return Origin.SOURCE
+    name = record.video or record.file_name
+    return Origin.FOLDER if record.location in name.split("/")[:-1] else Origin.ROOT
+
+
 def failed(record: ImageRecord, error: PhotoError, failures: Iterable[str]) -> IngestResult:
     """The result for a photograph that cannot be used; `failures` are the ids of its earlier failures."""
     id_ = image_id(record.file_name, record.content_hash)

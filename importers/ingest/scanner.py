@@ -16,6 +16,7 @@ from importers.ingest.results import (
     labels_left,
     labels_of,
     merged,
+    origin_of,
     records_of,
     unchanged_of,
     without,
@@ -269,17 +270,10 @@ class Scanner:
         return known_location(source_image.location) is not None or self._options.location_pattern is not None
 
     def _origin(self, photograph: _Photograph, record: ImageRecord) -> Origin | None:
-        """Where the location of the record comes from; None if it has none."""
-        if record.location is None:
-            return None
-        if record.location != photograph.record.location:
-            return Origin.STORE
-        if self._options.location_pattern is not None and self._locate(record.file_name) == record.location:
-            return Origin.PATTERN
-        if known_location(photograph.source.location) is not None:
-            return Origin.SOURCE
-        folders = record.file_name.split("/")[:-1]
-        return Origin.FOLDER if record.location in folders else Origin.ROOT
+        named = known_location(photograph.source.location)
+        has_pattern = self._options.location_pattern is not None
+        read = self._locate(record.video or record.file_name) if has_pattern else None
+        return origin_of(record, photograph.record, named=named, read=read)
 
     def _source_boxes(self, source_image: SourceImage) -> _Boxes:
         return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())

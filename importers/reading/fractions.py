@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number
-from importers.reading.paths import as_text
+from importers.reading.json_file import is_number, shown
 from pipeline.records import Box
 
 _NUMBERS = frozenset({float, int})  # of JSON; excludes bool
@@ -32,8 +31,3 @@ def box_of(bbox: Any) -> Box | None:
     if not all(-_BEYOND <= side <= 1.0 + _BEYOND for side in (x, y, x + width, y + height)):
         raise BadRecord("box", f"bbox {shown(bbox)} is not in fractions of the image")
     return Box.from_xywh(bbox)
-
-
-def shown(value: Any) -> str:
-    """A value of a file as short text for a message."""
-    return as_text(repr(value))[:80]

@@ -66,7 +66,7 @@ def walk(
         subfolders = []
         for item in items:
             name = f"{folder}/{item.name}" if folder else item.name
-            if item.name.startswith(".") or item.name.casefold() in HIDDEN:
+            if is_hidden(item.name):
                 counts.hidden += 1
             elif _is_folder(item):
                 if _is_new(item, real_root, seen):
@@ -78,6 +78,11 @@ def walk(
             else:
                 counts.skipped[suffix_of(item.name) or "no ending"] += 1
         pending.extend(reversed(subfolders))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over."""
+    return name.startswith(".") or name.casefold() in HIDDEN
 
 
 def _is_folder(item: os.DirEntry[str]) -> bool:

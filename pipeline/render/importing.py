@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 _ORIGINS = {  # of locations, by importers.reading.locations.Origin
     "source": "named by the source",
     "pattern": "read by --location-pattern",
-    "folder": "the first folders of the names (--location-pattern reads others)",
-    "root": "the name of the imported folder (--location-pattern reads others)",
-    "store": "as an earlier import had them",
+    "folder": "named by the first folder of each photograph",
+    "root": "named by the imported folder",
+    "store": "kept from an earlier import",
 }
 
 
@@ -117,8 +117,11 @@ def _locations(report: ImportReport) -> str:
     first = report.first_locations
     some = ", ".join(f"{printable(location)} ({report.locations[location]:,})" for location in first)
     more = ", ..." if len(report.locations) > len(first) else ""
-    origins = " and ".join(_ORIGINS[origin.value] for origin, _ in report.origins.most_common())
-    return f"locations, {origins}: {some}{more}"
+    named = [(_ORIGINS[origin.value], number) for origin, number in report.origins.most_common()]
+    origins = " and ".join(f"{how} ({number:,})" if len(named) > 1 else how for how, number in named)
+    is_guess = not {"folder", "root"}.isdisjoint(origin.value for origin in report.origins)
+    change = " (to change that: --location-pattern)" if is_guess else ""
+    return f"locations, {origins}: {some}{more}{change}"
 
 
 def _hints(report: ImportReport) -> str:

@@ -15,13 +15,16 @@ from importers.detectors import WholeFrame
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
 from importers.reading.locations import Origin, known_location
+from importers.sources.camtrap_dp import import_camtrap_dp
 from importers.sources.coco import import_coco
 from importers.sources.detections_csv import import_detections
+from importers.sources.emammal import import_emammal
 from importers.sources.folder import import_folder
 from importers.sources.megadetector import import_results
 from pipeline.render.importing import import_report
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.helpers.camtrap_dp_packages import deployment, medium, package
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
@@ -143,6 +146,32 @@ def test_names_of_another_computer_are_refused_one_by_one_until_their_prefix_is_
     assert stored(sqlite_database, "file_name", "failure") == [(name, None) for name in NAMES]
 
 
+def test_media_of_a_package_have_names_in_every_form_too(sqlite_database: Database, tmp_path: Path) -> None:
+    root = photos(tmp_path / "photos", *NAMES)
+    paths = [f"./{NAMES[0]}", f"{root}//{NAMES[1]}", "D:\\Fotos\\camB\\0.jpg", "camB/./1.jpg"]
+    media = [medium(f"m{n}", filePath=path, fileName="") for n, path in enumerate(paths)]
+    at = package(tmp_path / "package", [deployment()], media)
+    options = ImportOptions(workers=1, strip_prefix="D:/Fotos")
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    report = import_camtrap_dp(workspace, at, str(root), options=options)
+    assert (report.photographs, report.failed) == (4, {})
+    assert [name for (name,) in stored(sqlite_database, "file_name")] == NAMES
+
+
+def test_names_of_a_manifest_have_one_form(sqlite_database: Database, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "d1", "1.JPG", "2.JPG")
+    listed = ("./1.JPG", ".\\2.JPG")
+    images = "".join(f"<Image><ImageFileName>{name}</ImageFileName></Image>" for name in listed)
+    sequence = f"<ImageSequence><ImageSequenceId>s</ImageSequenceId>{images}</ImageSequence>"
+    ids = "<ProjectId>7</ProjectId><CameraDeploymentID>1</CameraDeploymentID>"
+    text = f"<CameraTrapDeployment>{ids}{sequence}</CameraTrapDeployment>"
+    put(folder / "deployment_manifest.xml", text.encode())
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    report = import_emammal(workspace, [folder], options=ImportOptions(workers=1))
+    assert (report.photographs, report.failed) == (2, {})
+    assert stored(sqlite_database, "file_name", "location") == [("1.JPG", "1"), ("2.JPG", "1")]
+
+
 # Locations
 
 
@@ -177,6 +206,8 @@ def test_minus_one_is_no_location_and_no_number_of_a_frame(sqlite_database: Data
         ("3", "s", 0, None),
     ]
     assert report.origins == {Origin.FOLDER: 1, Origin.SOURCE: 1}
+    both = "named by the first folder of each photograph (1) and named by the source (1): 3 (1), camA (1)"
+    assert f"2  locations, {both} (to change" in import_report(report)
 
 
 def folder(database: Database, tmp_path: Path, root: Path, **options: Any) -> ImportReport:
@@ -192,12 +223,12 @@ def test_the_report_says_which_locations_it_found_and_by_what(
     )
     report = folder(sqlite_database, tmp_path, root)
     told = import_report(report)
-    assert "11  locations, the first folders of the names (--location-pattern reads others): " in told
-    assert "cam1 (2), cam2 (2), cam3 (2), cam4 (2), cam5 (2), ..." in told
+    assert "11  locations, named by the first folder of each photograph: cam1 (2), cam2 (2), " in told
+    assert "cam5 (2), ... (to change that: --location-pattern)" in told
     assert report.hints == []
     report = folder(sqlite_database, tmp_path, root, location_pattern="(?P<location>cam)")
-    assert "1  location, read by --location-pattern: cam (22)" in import_report(report)
-    assert "1  location, as an earlier import had them: cam (22)" in import_report(
+    assert "1  location, read by --location-pattern: cam (22)\n" in import_report(report)
+    assert "1  location, kept from an earlier import: cam (22)\n" in import_report(
         folder(sqlite_database, tmp_path, root)
     )
 

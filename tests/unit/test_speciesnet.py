@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.reading.classes import NamedClass, class_of
 from importers.reading.image_root import ImageRoot
-from importers.reading.taxonomy import class_category, taxonomy_of
 from importers.sources import megadetector
 from importers.sources.megadetector.file import check as check_results
 from importers.sources.speciesnet import import_speciesnet, source_images
@@ -96,24 +96,22 @@ def labels(entry: SourceImage) -> list[list[str | None]]:
         (NO_RESULT, None),
         ("no cv result", None),
         ("Domestic Dog", "domestic dog"),
-        ("id;Mammalia;Primates;Hominidae;Homo;sapiens;Human-Camera Trapper", "human"),
-        ("id;Aves;Unknown;Unknown;Unknown;Unknown;Bird", "bird"),
+        ("id;mammalia;primates;hominidae;homo;sapiens;human-camera trapper", "human"),
         (";;;;;;", None),
         ("a; b; c", "a; b; c"),
+        ("Human - Biker", "human"),
+        ("Person", "person"),
     ],
 )
 def test_a_class_names_its_common_name_else_its_scientific_name(text: str, category: str | None) -> None:
-    assert class_category(text) == category
+    assert class_of(text).category == category
 
 
-def test_a_species_is_a_taxon_with_its_scientific_name_rank_parent_and_lineage() -> None:
-    taxonomy = taxonomy_of(DOG)
-    assert taxonomy is not None
-    assert taxonomy.taxon("speciesnet:4.0.1a") == Taxon(
+def test_a_species_is_a_taxon_with_its_scientific_name_rank_and_lineage() -> None:
+    assert class_of(DOG).taxon_by("speciesnet:4.0.1a") == Taxon(
         category="domestic dog",
         scientific_name="Canis familiaris",
         rank="species",
-        parent="Canis",
         taxon_id="3d80f1d6-b1df-4966-9ff4-94053c7a902a",
         vernacular_names={"eng": "domestic dog"},
         lineage={"class": "Mammalia", "order": "Carnivora", "family": "Canidae", "genus": "Canis"},
@@ -122,19 +120,23 @@ def test_a_species_is_a_taxon_with_its_scientific_name_rank_parent_and_lineage()
 
 
 def test_a_roll_up_is_a_taxon_of_its_own_rank() -> None:
-    taxonomy = taxonomy_of(DEER)
-    assert taxonomy is not None
-    taxon = taxonomy.taxon("s")
+    taxon = class_of(DEER).taxon
     assert taxon is not None
     assert (taxon.category, taxon.scientific_name, taxon.rank) == ("cervidae family", "Cervidae", "family")
-    assert (taxon.parent, taxon.vernacular_names) == ("Cetartiodactyla", {})
+    assert taxon.vernacular_names == {}
 
 
 @pytest.mark.parametrize("text", [BLANK, HUMAN, VEHICLE, ANIMAL, NO_RESULT])
 def test_words_that_name_no_species_and_people_are_no_taxa(text: str) -> None:
-    taxonomy = taxonomy_of(text)
-    assert taxonomy is not None
-    assert taxonomy.taxon("s") is None
+    assert class_of(text).taxon is None
+
+
+def test_a_description_tells_the_taxon_of_a_class_with_a_plain_name() -> None:
+    described = class_of("Dog", DOG)
+    assert described == NamedClass(category="dog", taxon=described.taxon)
+    assert described.taxon is not None
+    assert (described.taxon.category, described.taxon.scientific_name) == ("dog", "Canis familiaris")
+    assert described.taxon.vernacular_names == {}  # in a language that nobody told
 
 
 # Answers

@@ -17,6 +17,7 @@ from importers.reading.image_root import ImageRoot
 from importers.sources import coco
 from importers.sources.emammal import manifest
 from importers.sources.megadetector.classes import read_classes
+from pipeline import camtrap_dp
 from pipeline.cli import wildloop
 from pipeline.exporters.camtrap_dp.observation import Taxa
 from pipeline.label_studio.species import parse_species
@@ -97,8 +98,9 @@ def test_blank_is_empty_in_every_source_and_blank_in_exports(tmp_path: Path, wor
     path.write_text(json.dumps({"classification_categories": {"0": word}}))
     assert read_classes(path, {}, 0.0).names == {"0": "empty"}
     assert to_categories([word, "deer"]) == [None, "animal"]
+    assert camtrap_dp.category_of("animal", word) is None  # an animal that is called nothing
     label = SourceLabel(category=word, source="s")
-    observation = Taxa({}).of_label(label)
+    observation = Taxa({}, {}).of_label(label)
     assert (observation.kind, observation.species) == ("blank", None)
     listed = parse_species(f"{word}\nfox", "list")
     assert (listed.names, len(listed.notes)) == (["fox"], 1)
@@ -116,7 +118,7 @@ def test_blank_is_empty_in_every_source_and_blank_in_exports(tmp_path: Path, wor
     ],
 )
 def test_exports_call_each_word_by_its_observation_type(word: str, kind: str, species: str | None) -> None:
-    observation = Taxa({}).of_label(SourceLabel(category=word, source="s"))
+    observation = Taxa({}, {}).of_label(SourceLabel(category=word, source="s"))
     assert (observation.kind, observation.species) == (kind, species)
 
 
@@ -181,7 +183,8 @@ def test_blank_is_a_type_and_no_animal_in_a_camtrap_dp_package(field_cases: Path
     path.write_text(json.dumps(listed))
     run(tmp_path, "import", "coco", str(path), "--images", str(field_cases / "blank_export" / "photos"))
     run(tmp_path, "import", "deployments", str(field_cases / "blank_export" / "dep.csv"))
-    run(tmp_path, "export", "camtrap-dp", str(tmp_path / "package"))
+    design = ("--sampling-design", "opportunistic", "--capture-method", "activityDetection")
+    run(tmp_path, "export", "camtrap-dp", str(tmp_path / "package"), *design)
     with (tmp_path / "package" / "observations.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     told = {(row["observationLevel"], row["observationType"], row["scientificName"]) for row in rows}

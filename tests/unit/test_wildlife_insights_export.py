@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,9 @@ def at_hill(name: str, *boxes: Any, **fields: Any) -> LabelledImage:
 
 
 def written(
-    folder: Path, *images: LabelledImage, deployments: Any = (HILL,), **options: Any
+    folder: Path, *images: LabelledImage, deployments: Any = (HILL,), packages: Any = None, **options: Any
 ) -> tuple[dict[str, list[dict[str, str]]], ExportReport]:
-    source = survey(*images, deployments=deployments, taxa=TAXA)
+    source = survey(*images, deployments=deployments, taxa=TAXA, packages=packages or {})
     report = wildlife_insights.write(folder, source, **options)
     tables = {}
     for path in folder.iterdir():
@@ -144,6 +145,23 @@ def test_a_deployment_has_its_columns_and_its_camera_and_the_rest_is_listed(tmp_
     assert "2  columns of deployments.csv to fill in" in text
     assert "sensor_height, sensor_orientation" in text
     assert "1  photograph by file name" in text
+
+
+def test_a_project_that_came_in_goes_out_with_its_columns(tmp_path: Path) -> None:
+    project = {"project_id": "17", "project_name": "Hills", "metadata_license": "CC0", "embargo": "12"}
+    image = at_hill("1.jpg", box("red fox", PEOPLE))
+    tables, _ = written(tmp_path / "wi", image, packages={"wildlife-insights:17": {"project": project}})
+    (row,) = tables["projects"]
+    assert {name: value for name, value in row.items() if value} == project
+
+
+def test_a_deployment_of_a_camtrap_dp_package_has_its_camera(tmp_path: Path) -> None:
+    row = {"deploymentID": "DEP1", "cameraID": "c9", "cameraModel": "Reconyx-HF2", "setupBy": "ada"}
+    record = replace(HILL, source="camtrap-dp:x", details={"deployments": row})
+    image = at_hill("1.jpg", box("red fox", PEOPLE))
+    tables, _ = written(tmp_path / "wi", image, deployments=(record,), project_id="mine")
+    assert (tables["deployments"][0]["camera_id"], tables["deployments"][0]["recorded_by"]) == ("c9", "ada")
+    assert (tables["cameras"][0]["camera_id"], tables["cameras"][0]["model"]) == ("c9", "Reconyx-HF2")
 
 
 def test_a_photograph_of_a_download_has_the_address_that_it_had(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
 from importers.reading.fractions import box_of, confidence_of
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
-from importers.reading.json_file import items, mapping
+from importers.reading.json_file import items, mapping, shown
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, suffix_of
-from importers.sources.megadetector.classes import Classes, read_classes, shown
+from importers.sources.megadetector.classes import Classes, read_classes
 from importers.sources.megadetector.threshold import typical_threshold
 from pipeline.errors import SourceError
 from pipeline.images.video import VIDEO

@@ -16,10 +16,9 @@ from importers.ingest.source_image import SourceDetections, SourceImage
 from importers.ingest.videos import VideoFrames, VideoSampler
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import ImageRoot
-from importers.reading.json_file import is_number
+from importers.reading.json_file import is_number, shown
 from importers.reading.paths import as_text
 from importers.reading.video_frames import frame_name, frame_number, step
-from importers.sources.megadetector.classes import shown
 from importers.sources.megadetector.file import Record, Results, detected_box
 from pipeline.errors import PhotoError
 from pipeline.files import reading

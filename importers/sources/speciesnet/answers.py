@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
-from importers.reading.fractions import box_of, confidence_of, shown
+from importers.reading.classes import class_of
+from importers.reading.fractions import box_of, confidence_of
+from importers.reading.json_file import shown
 from importers.reading.paths import as_text
-from importers.reading.taxonomy import class_category
 from pipeline.records import ANIMAL, PERSON, VEHICLE, Level, SourceLabel
 from pipeline.vocabulary import kind_of
 
@@ -110,7 +111,7 @@ class Reader:
 
     def _label(self, answer: Answer | None, label: SourceLabel, where: str) -> SourceLabel | None:
         """The label of an answer; None if it names nothing."""
-        category = None if answer is None else class_category(answer.text)
+        category = None if answer is None else class_of(answer.text).category
         if answer is None or category is None:
             return None
         try:

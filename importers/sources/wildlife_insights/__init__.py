@@ -27,7 +27,7 @@ from importers.sources.wildlife_insights.rows import (
     OF_PHOTOGRAPHS,
     deployment_of,
     label_of,
-    taxonomy_of,
+    named_in,
     time_of,
 )
 from pipeline.errors import SourceError
@@ -217,7 +217,7 @@ def _place(
 
 
 def _add_taxon(tables: Tables, row: Row) -> None:
-    taxon = taxonomy_of(row).taxon(tables.source(row))
+    taxon = named_in(row).taxon_by(tables.source(row))
     if taxon is not None:
         tables.taxa.setdefault(taxon.category, taxon)
 

@@ -64,7 +64,7 @@ def write(
         used = [places.known[id_] for id_ in periods]
         deployments = [deployment_row(record, periods[record.id], project) for record in used]
         cameras = {row["camera_id"]: row for each in used if (row := camera_row(each, project)) is not None}
-        about = [{"project_id": project, "project_name": source.title}]
+        about = [{"project_name": source.title, **_project(source, project), "project_id": project}]
         for name, columns, rows, required in (
             ("projects", PROJECT, about, REQUIRED_OF_PROJECTS),
             ("cameras", CAMERA, list(cameras.values()), ()),
@@ -184,6 +184,12 @@ def _project_id(source: ExportSource) -> str:
         found = f"there are {', '.join(sorted(named))}" if named else "no download has been imported"
         raise ExportError(f"which project is it? {found}", remedy="name it: --project-id ID")
     return named.pop()
+
+
+def _project(source: ExportSource, project: str) -> Row:
+    """What the download of the project said of it, if it came in."""
+    said = source.packages.get(f"{SOURCE}{project}", {}).get("project")
+    return {name: str(value) for name, value in said.items()} if isinstance(said, Mapping) else {}
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Row]) -> None:

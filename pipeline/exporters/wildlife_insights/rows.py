@@ -39,7 +39,7 @@ class Period:
 
 def deployment_row(record: DeploymentRecord, period: Period, project: str) -> Row:
     """The row of a deployment; without a period of its own, it has that of its photographs."""
-    known = _known(record.details, _OF_DEPLOYMENTS)
+    known = _known(_columns(record), _OF_DEPLOYMENTS)
     return known | {
         "project_id": project,
         "deployment_id": record.id,
@@ -53,7 +53,7 @@ def deployment_row(record: DeploymentRecord, period: Period, project: str) -> Ro
 
 def camera_row(record: DeploymentRecord, project: str) -> Row | None:
     """The row of a deployment's camera; None if the camera is not known."""
-    known = _known(record.details, _OF_DEPLOYMENTS | _OF_CAMERAS)
+    known = _known(_columns(record), _OF_DEPLOYMENTS | _OF_CAMERAS)
     return known | {"project_id": project} if "camera_id" in known else None
 
 
@@ -98,6 +98,13 @@ def _taxonomy(shown: Shown, taxon: Taxon | None) -> Row:
     return row | {"wi_taxon_id": taxon.taxon_id if taxon.taxon_id and _ID.fullmatch(taxon.taxon_id) else ""}
 
 
-def _known(details: Mapping[str, object] | None, names: Mapping[str, str]) -> Row:
+def _columns(record: DeploymentRecord) -> Mapping[str, object]:
+    """The further columns of a deployment; Camtrap DP keeps its row among the details."""
+    details = record.details or {}
+    row = details.get("deployments")
+    return row if isinstance(row, Mapping) else details
+
+
+def _known(details: Mapping[str, object], names: Mapping[str, str]) -> Row:
     """Further columns of a source under the names that Wildlife Insights has for them."""
-    return {names.get(name, name): str(value) for name, value in (details or {}).items()}
+    return {names.get(name, name): str(value) for name, value in details.items()}
