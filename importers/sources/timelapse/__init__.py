@@ -158,7 +158,7 @@ def _number(row: Row, column: str | None, most: float, left_out: Callable[[str, 
     if text is None:
         return None
     try:
-        value = float(text)
+        value = csv_file.number(text)
     except ValueError:
         value = math.nan
     if 0.0 <= value <= most:
