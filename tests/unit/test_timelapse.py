@@ -27,7 +27,7 @@ from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 
-def seen(number: int = 1, **cells: Any) -> dict[str, Any]:
+def seen(number: int = 1, /, **cells: Any) -> dict[str, Any]:
     row = {
         **{"RootFolder": "Survey", "File": f"IMG_{number}.JPG", "RelativePath": "CamA\\100RECNX"},
         **{"DateTime": f"2024-05-11 21:40:{number:02}", "DeleteFlag": "false", "Species": "Red Fox"},

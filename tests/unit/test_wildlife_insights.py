@@ -36,7 +36,7 @@ DEER = {"class": "Mammalia", "order": "Artiodactyla", "family": "Cervidae", "com
 NOBODY = {"common_name": "No CV Result", "class": "No CV Result"}
 
 
-def seen(number: int = 1, **cells: Any) -> dict[str, Any]:
+def seen(number: int = 1, /, **cells: Any) -> dict[str, Any]:
     """A row of images.csv by a person."""
     row = {
         **{"project_id": "17", "deployment_id": "DEP1", "image_id": f"i{number}"},
