@@ -54,8 +54,8 @@ def test_of_several_that_have_vectors_the_settings_choose_or_it_asks(
     assert default_embedder(make_workspace(database, tmp_path, embedder="descriptor")).id == descriptor.id
     with pytest.raises(EmbedderError) as caught:
         default_embedder(make_workspace(database, tmp_path))
-    assert "1 crops are embedded by descriptor" in caught.value.what
-    assert "1 crops are embedded by made-up" in caught.value.what
+    assert "crops are embedded by descriptor" in caught.value.what
+    assert "made-up (1)" in caught.value.what
     assert caught.value.remedy == "choose with --embedder descriptor or --embedder made-up"
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("WILDLOOP_DATABASE_URL", database.engine.url.render_as_string(hide_password=False))
@@ -69,5 +69,5 @@ def test_settings_that_name_another_than_the_one_with_vectors_are_not_overruled_
     embedded_by(database, Embedder())
     with pytest.raises(EmbedderError) as caught:
         default_embedder(make_workspace(database, tmp_path, embedder="descriptor"))
-    assert "1 crops are embedded by made-up, and WILDLOOP_EMBEDDER names descriptor" in caught.value.what
+    assert "crops are embedded by made-up (1), and WILDLOOP_EMBEDDER names descriptor" in caught.value.what
     assert caught.value.remedy == "choose with --embedder made-up or --embedder descriptor"
