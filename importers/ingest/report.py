@@ -20,6 +20,7 @@ class Note(StrEnum):
     CATEGORY_ZERO = "category_zero"
     NUMERIC_IDS = "numeric_ids"
     BOXES_OF_EMPTY = "boxes_of_empty"
+    BOXES_WITHOUT_SIZE = "boxes_without_size"
     EMPTY_CONTRADICTED = "empty_contradicted"
     SEVERAL_CLASSES = "several_classes"
     EVENTS_WITHOUT_MEDIA = "events_without_media"
@@ -60,6 +61,7 @@ _SENTENCES = {
     Note.CATEGORY_ZERO: "files whose category 0 is not `empty`; it keeps its name",
     Note.NUMERIC_IDS: "images whose id is a number, read as text",
     Note.BOXES_OF_EMPTY: "boxes of `empty`, read as labels of the photograph",
+    Note.BOXES_WITHOUT_SIZE: "boxes in pixels of photographs whose size is not known without reading them",
     Note.EMPTY_CONTRADICTED: "labels `empty` left out, because the same source sees something",
     Note.SEVERAL_CLASSES: "crops of several classes, imported without a label",
     Note.EVENTS_WITHOUT_MEDIA: "observations of events that have no photograph",

@@ -135,7 +135,7 @@ class Scanner:
             if same is not None and same in scanned:
                 touched = replace(same, record=replace(same.record, mtime=mtime))
                 return self._known(photograph, touched, photograph.scan, is_newest=False)
-            photo = Photo(data)
+            photo = Photo(data, partial=True)
             if same is not None:  # perhaps imported as part of another folder: it keeps its name and pool
                 record = merged(same.record, record, has_location=self._has_location(photograph.source))
             else:

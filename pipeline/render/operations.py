@@ -126,7 +126,8 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             f"{project.accepted.confidence:.0%} confidence",
         )
     yield "versions trained", f"{project.versions:,}"
-    yield "next training", f"after {count(project.labels_until_training, 'more labels')}"
+    missing = project.labels_until_training
+    yield "next training", f"after {count(missing, 'more labels')}" if missing else "is due: a worker runs it"
     yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
 

@@ -393,6 +393,18 @@ def test_a_category_that_was_merged_is_written_as_the_other(workspace: Workspace
     assert found["o2"]["sex"] == "male"
 
 
+def test_a_species_list_with_common_names_changes_nothing_of_a_package(
+    workspace: Workspace, tmp_path: Path, shared_data: Path
+) -> None:
+    official = shared_data / "camtrap_dp"
+    brought(workspace, official)
+    with workspace.database.write() as conn:
+        fox = Taxon(category="red fox", scientific_name="Vulpes vulpes")
+        taxa.save_list(conn, ["red fox", "mallard"], [fox], {"anas platyrhynchos": "mallard"})
+    exported(workspace, tmp_path / "out")
+    assert [each.where for each in differences(official, tmp_path / "out")] == ["created"]
+
+
 def test_names_of_the_user_and_of_the_species_list_come_before_those_of_the_package(
     workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -413,3 +413,25 @@ def test_values_out_by_a_rounding_are_clipped_in_the_format_of_megadetector_too(
 def _corners(found: DetectedBox) -> tuple[float, ...]:
     box = found.box
     return tuple(round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2))
+
+
+@pytest.mark.parametrize(
+    ("name", "categories_"),
+    [
+        ("as_md_common", ["domestic dog", "empty", None, None, "human", "vehicle"]),
+        ("as_md_raw", ["domestic dog", "empty", None]),
+    ],
+)
+def test_its_classes_in_the_format_of_megadetector_mean_the_same(
+    field_cases: Path, name: str, categories_: list[str | None]
+) -> None:
+    folder = field_cases / "speciesnet"
+    root, report = ImageRoot(folder / "photos"), ImportReport(source=name)
+    results_ = check_results(folder / f"{name}.json", root, 0.0)
+    found = list(megadetector.source_images(results_, root, report))
+    boxes = [box for entry in found if entry.detections for box in entry.detections.boxes]
+    assert [box.labels[0].category if box.labels else None for box in boxes] == categories_
+    assert all(label.weak for box in boxes for label in box.labels)
+    assert results_.classes is not None
+    known = [taxon.scientific_name for taxon in results_.classes.taxa]
+    assert known == (["Canis familiaris"] if name == "as_md_raw" else [])

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from importers.ingest.report import ImportReport
-from importers.ingest.source_image import SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.videos import VideoSampler
 from importers.reading import photograph_rows
 from importers.reading.image_root import ImageRoot
 from importers.sources.timelapse import read, source_images
@@ -144,10 +145,11 @@ def test_timelapse_files_that_we_write_are_read_back_as_they_were(tmp_path: Path
     timelapse.write(tmp_path / "t.csv", survey(*images, taxa={"red fox": FOX}))
     fields, further = fields_of(tmp_path / "t.csv", ("Species", "Species2"), "Count")
     report, root = ImportReport(source=""), ImageRoot(tmp_path)
+    sampler = VideoSampler(tmp_path / "data", ImportOptions(), report)
     with photograph_rows.opened() as rows:
         read(tmp_path / "t.csv", root, rows, report)
         rows.join()
-        found = list(source_images(rows, root, fields, "timelapse:t", further, report))
+        found = list(source_images(rows, root, fields, "timelapse:t", further, sampler, report))
     assert [entry.file_name for entry in found] == [image.image.file_name for image in images]
     assert {entry.datetime for entry in found} == {NOON}
     assert [_seen(entry) for entry in found] == [

@@ -260,9 +260,13 @@ def test_a_video_without_anything_found_is_its_first_frame(workspace: Workspace,
     video(tmp_path / "videos" / "a.mp4")
     put(tmp_path / "videos" / "b.mp4" / "frame000000.jpg", encoded(scene()))
     (tmp_path / "videos" / "c.mp4").mkdir()
-    records = [{"file": f"{name}.mp4", "frame_rate": 10, "detections": []} for name in "abc"]
+    records: list[dict[str, Any]] = [
+        {"file": f"{name}.mp4", "frame_rate": 10, "detections": []} for name in "abc"
+    ]
+    records.append({"file": "d.mp4", "frame_rate": 10, "detections": None})
     report = import_results(workspace, results(tmp_path / "md.json", *records), tmp_path / "videos")
     assert (report.photographs, report.without_findings, report.failed) == (2, 2, {"video": 1})
+    assert report.refused == {"without detections": 1}
     assert "c.mp4: video: its folder lacks the frames that MegaDetector looked at (0" in import_report(report)
 
 

@@ -171,8 +171,10 @@ class _Reader:
             box = None
             if annotation.bbox is not None and meaning_of(annotation.category) is Meaning.BLANK:
                 self._report.notes[Note.BOXES_OF_EMPTY] += 1
-            elif annotation.bbox is not None:
+            elif annotation.bbox is not None and (size or annotation.relative or self._reads):
                 box = _box(annotation, size, leave_out)
+            elif annotation.bbox is not None:
+                self._report.notes[Note.BOXES_WITHOUT_SIZE] += 1
             if box is None:
                 level = Level.IMAGE if annotation.level is Level.BOX else annotation.level
                 label = self._label(annotation, level)

@@ -58,7 +58,11 @@ class VideoRecords:
         if isinstance(said, str) and said:
             yield videos.failed(name, path, f"MegaDetector failed on it: {said}")
             return
-        leave_out = partial(report.leave_out, f"image {record.number} ({as_text(record.source_name)})")
+        where = f"image {record.number} ({as_text(record.source_name)})"
+        if not isinstance(record.image.get("detections"), list):
+            report.refuse(where, "without detections", "neither `detections` nor `failure`")
+            return
+        leave_out = partial(report.leave_out, where)
         boxes = self._boxes(record.image, leave_out)
         rate = record.image.get("frame_rate")
         rate = float(rate) if is_number(rate) and rate > 0 else None
@@ -71,7 +75,7 @@ class VideoRecords:
             yield videos.failed(name, path, exc.detail)
             return
         report.notes[Note.VIDEOS] += 1
-        for number in set(numbers) & boxes.keys() - frames.paths.keys():
+        for number in sorted(boxes.keys() & set(numbers) - frames.paths.keys()):
             leave_out("detections", f"the video has no frame {number}")
         frames = replace(
             frames, frame_rate=rate or frames.frame_rate, started_at=started_at or frames.started_at
@@ -94,7 +98,10 @@ class VideoRecords:
             return self._sampler.by_number(path, numbers)
         if not Path(path).is_dir():
             raise PhotoError(VIDEO, _NOWHERE)
-        names = {frame_number(file.name): file.name for file in Path(path).iterdir()}
+        try:
+            names = {frame_number(file.name): file.name for file in Path(path).iterdir()}
+        except OSError as exc:
+            raise PhotoError(VIDEO, f"its folder cannot be read: {reading.reason(exc)}") from exc
         paths = {
             number: f"{path}/{names.get(number, frame_name(number))}"
             for number in numbers
@@ -109,8 +116,7 @@ class VideoRecords:
     def _boxes(self, image: Mapping[str, Any], leave_out: LeaveOut) -> dict[int, list[DetectedBox]]:
         """The boxes by the number of their frame."""
         boxes: dict[int, list[DetectedBox]] = {}
-        detections = image.get("detections")
-        for place, detection in enumerate(detections if isinstance(detections, list) else ()):
+        for place, detection in enumerate(image["detections"]):
             try:
                 box = detected_box(detection, self._results)
                 number = detection.get("frame_number")

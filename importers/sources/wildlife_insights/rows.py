@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 
+from importers.reading import csv_file
 from importers.reading.bad_record import BadRecord
 from importers.reading.classes import PEOPLE, RANKS, NamedClass, class_of_columns
 from importers.reading.clocks import parse_clock_time
@@ -136,7 +137,7 @@ def _number(row: Row, column: str, least: float, most: float, left_out: LeftOut)
     if text is None:
         return None
     try:
-        value = float(text)
+        value = csv_file.number(text)
     except ValueError:
         value = math.nan
     if least <= value <= most:
