@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -486,6 +487,15 @@ def test_packages_that_use_the_same_ids_stay_apart(workspace: Workspace, tmp_pat
     assert {each.where for each in found} <= {"created"}
 
 
+def test_packages_of_one_name_are_told_apart_by_their_ids(workspace: Workspace, tmp_path: Path) -> None:
+    brought(workspace, package(tmp_path / "1", [deployment(habitat="wood")], [medium()], id="a"))
+    other = medium(filePath="media/other.jpg")
+    brought(workspace, package(tmp_path / "2", [deployment(habitat="dunes")], [other], id="b"))
+    exported(workspace, tmp_path / "out")
+    assert problems(tmp_path / "out") == []
+    assert {row["habitat"] for row in rows(tmp_path / "out", "deployments")} == {"wood", "dunes"}
+
+
 ONE = {
     "id": "a",
     "title": "First",
@@ -583,19 +593,27 @@ def test_further_properties_and_resources_come_out(workspace: Workspace, tmp_pat
     entries["resources"] += [
         {"name": "individuals", "data": [{"id": 1, "individualName": "Reinaert"}]},
         {"name": "terms", "path": "https://example.org/terms.csv"},
-        {"name": "map", "path": "map.csv"},
+        {"name": "map", "path": ["maps/map.csv"]},
+        {"name": "absent", "path": "absent.csv"},
+        {"name": "outside", "path": "../outside.csv"},
+        {"name": "ours", "path": "media.csv"},
     ]
     entries["references"] = ["doi:1"]
     entries["x:custom"] = {"a": [1, {"b": None}]}
     put(root / "datapackage.json", json.dumps(entries).encode())
-    put(root / "map.csv", b"a,b\n1,2\n")
+    put(root / "maps/map.csv", b"a,b\n1,2\n")
+    put(tmp_path / "outside.csv", b"a,b\n1,2\n")
     brought(workspace, root)
     report = exported(workspace, tmp_path / "out")
     found = about(tmp_path / "out")
-    assert [each["name"] for each in found["resources"]][3:] == ["individuals", "terms"]
-    assert found["resources"][3] == entries["resources"][3]
+    assert found["resources"][3:] == entries["resources"][3:6]
+    assert (tmp_path / "out/maps/map.csv").read_bytes() == b"a,b\n1,2\n"
+    exported(workspace, tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.read("maps/map.csv") == b"a,b\n1,2\n"
     assert (found["references"], found["x:custom"]) == (entries["references"], entries["x:custom"])
-    assert [note for note in report.notes if "such as map" in note]
+    for name in ("absent", "outside", "ours"):
+        assert [note for note in report.notes if f"such as {name}" in note]
 
 
 def test_a_descriptor_that_breaks_the_standard_is_mended(workspace: Workspace, tmp_path: Path) -> None:

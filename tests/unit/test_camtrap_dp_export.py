@@ -461,7 +461,7 @@ def test_the_sources_id_of_a_photograph_is_kept_unless_another_has_it(tmp_path: 
     write(tmp_path / "p", survey(*images, own, deployments=[DEPLOYMENT]))
     assert problems(tmp_path / "p") == []
     found = [row["mediaID"] for row in rows(tmp_path / "p", "media")]
-    assert found == [images[0].image.id, "m2", *(one.image.id for one in images[2:]), own.image.id]
+    assert found == ["m1", "m2", *(one.image.id for one in images[2:]), own.image.id]
     assert [row["mediaID"] for row in rows(tmp_path / "p", "observations")] == found
 
 
@@ -594,7 +594,8 @@ def test_videos_of_several_cameras_with_one_name_stay_apart(tmp_path: Path) -> N
 
 
 def test_a_sequence_that_a_source_or_a_detector_calls_blank_is_a_blank_event(tmp_path: Path) -> None:
-    for number, said in enumerate(({"labels": [label("empty")]}, {"detectors": ["md_v5a"]})):
+    blank: list[dict[str, Any]] = [{"labels": [label("empty")]}, {"detectors": ["md_v5a"]}]
+    for number, said in enumerate(blank):
         (row,) = events(written(tmp_path / str(number), *burst((), (), **said)))
         assert cells(row, "observationType", "scientificName") == ("blank", "")
     (row,) = events(written(tmp_path / "3", *burst((), labels=[label("empty"), label("red fox", count=2)])))

@@ -41,16 +41,14 @@ class Plan:
     metadata: Metadata
     deployments: ExportedDeployments
     ids: Mapping[str, str]  # of deployments, as written, by their ids
-    not_kept: frozenset[int]  # hashes of source ids that are no mediaIDs: two photographs have them
+    own: frozenset[int]  # hashes of the photographs' ids here, which no id of a source may be
 
 
 @dataclass(kw_only=True)
 class _Media:
     """What the first reading finds of media."""
 
-    seen: set[int] = field(default_factory=set)  # hashes: a million names take too much memory
-    repeated: set[int] = field(default_factory=set)
-    own: set[int] = field(default_factory=set)  # of the photographs' ids here
+    own: set[int] = field(default_factory=set)  # hashes of ids: a million texts take too much memory
     packages: set[str] = field(default_factory=set)  # provenances
     methods: set[str] = field(default_factory=set)
     others: bool = False  # photographs that came from no package
@@ -61,8 +59,6 @@ class _Media:
         """Add a photograph that is written."""
         image = photograph.image
         self.own.add(hash(image.id))
-        key = hash(image.source_id)
-        (self.repeated if key in self.seen else self.seen).add(key)
         came = of_image(image)
         if came is not None:
             self._add_further("media", [came.medium])
@@ -121,7 +117,7 @@ def planned(source: ExportSource, settings: Settings, report: ExportReport) -> P
         metadata=metadata,
         deployments=deployments,
         ids=deployments.ids(),
-        not_kept=frozenset(media.repeated | (media.seen & media.own)),
+        own=frozenset(media.own),
     )
 
 
@@ -135,6 +131,7 @@ class Package:
         self._taxa = Taxa(plan.settings.taxa, source.taxa)
         self._written = Written(deployments=list(plan.deployments.used.values()))
         self._taken: set[int] = set()  # hashes of the ids of observations
+        self._media_ids: set[int] = set()  # hashes of the ids of sources that are kept
         self._put: dict[str, Put] = {}
 
     def write(self, folder: Path) -> None:
@@ -149,6 +146,10 @@ class Package:
                     observation = self._taxa.of_row(row, deployment.clock)
                     self._put_observation({"observationLevel": "event"}, "", observation, deployment, None)
             self._write_media()
+        for name, content in self._plan.metadata.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         about = descriptor(self._source, self._plan.metadata, self._written)
         self._plan.metadata.note(self._report)
         if self._taxa.unnamed:
@@ -272,7 +273,10 @@ class Package:
     def _medium_id(self, image: ImageRecord) -> str:
         """The id of the photograph in its source, unless another has it."""
         id_ = image.source_id
-        return image.id if id_ is None or id_ in MISSING or hash(id_) in self._plan.not_kept else id_
+        if id_ is None or id_ in MISSING or hash(id_) in self._plan.own or hash(id_) in self._media_ids:
+            return image.id
+        self._media_ids.add(hash(id_))
+        return id_
 
 
 def _writer(path: Path, columns: Iterable[str], files: ExitStack) -> Put:
