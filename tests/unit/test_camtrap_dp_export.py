@@ -33,7 +33,7 @@ from tests.helpers.camtrap_dp_packages import (
     write,
 )
 from tests.helpers.camtrap_dp_standard import problems
-from tests.helpers.photographs import put
+from tests.helpers.photographs import encoded, put, scene
 from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
 
 AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
@@ -525,6 +525,13 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
 def test_an_offset_is_written_to_the_minute() -> None:
     assert stamp(dt.datetime(1850, 1, 1), zone_of("Europe/Brussels")) == "1850-01-01T00:00:00+00:18"
     assert stamp(dt.datetime(1, 1, 1), zone_of("+14:00")) == "0001-01-01T00:00:00+14:00"
+
+
+def test_a_file_without_an_ending_has_the_media_type_of_its_picture(tmp_path: Path) -> None:
+    path = put(tmp_path / "IMG_1", encoded(scene(), "PNG"))
+    one = photograph("IMG_1")
+    write(tmp_path / "p", survey(replace(one, image=replace(one.image, path=str(path))), deployments=[DEPLOYMENT]))
+    assert rows(tmp_path / "p", "media")[0]["fileMediatype"] == "image/png"
 
 
 def frame(number: int, *boxes: Any, rate: float | None = 2.0, **fields: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pipeline.camtrap_dp import (
@@ -36,7 +37,7 @@ class Metadata:
     methods: Sequence[str]  # the captureMethods of the media, as packages say
     settings: Settings
 
-    @property
+    @cached_property
     def base(self) -> dict[str, Any]:
         """The properties of the packages; where they differ, only lists, which are joined."""
         agreed = _agreed(self.packages, is_whole=self.is_whole)
@@ -96,7 +97,7 @@ class Metadata:
             if "data" in each or all(_is_remote(path) or path in files for path in paths_of(each))
         ]
 
-    @property
+    @cached_property
     def files(self) -> dict[str, bytes]:
         """The files of further resources, by their paths in the package."""
         own = {DESCRIPTOR, *(f"{table}.csv" for table in TABLES)}
@@ -145,14 +146,16 @@ class Metadata:
         return chosen + [
             each
             for each in _mappings(self.base.get("licenses"))
-            if each.get("scope") in SCOPES and each["scope"] not in scopes
+            if each.get("scope") in SCOPES
+            and each["scope"] not in scopes
+            and (each.get("name") or each.get("path"))
         ]
 
     @property
     def _projects(self) -> list[Mapping[str, Any]]:
         return [each["project"] for each in self.packages if isinstance(each.get("project"), Mapping)]
 
-    @property
+    @cached_property
     def _further(self) -> list[Mapping[str, Any]]:
         """The resources beside the three tables, each name once."""
         named: dict[str, Mapping[str, Any]] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.camtrap_dp import CAPTURE_METHODS, MISSING, TABLES
+from pipeline.camtrap_dp import CAPTURE_METHODS, DESCRIPTOR, MISSING, TABLES
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, ExportedDeployment, ExportedDeployments
 from pipeline.exporters.camtrap_dp.descriptor import Written, descriptor
@@ -60,22 +60,19 @@ class _Media:
         image = photograph.image
         self.own.add(hash(image.id))
         came = of_image(image)
-        if came is not None:
-            self._add_further("media", [came.medium])
-            self._add_further("observations", [*came.observations, *came.events])
-        method = (
-            TABLES["media"]["captureMethod"].takes(came.medium.get("captureMethod", "")) if came else None
-        )
+        self.others |= came is None
         if came is not None:
             self.packages.add(came.source)
-        self.others |= came is None
-        if method is not None:
-            self.methods.add(method)
+            self.add_further("media", [came.medium])
+            self.add_further("observations", [*came.observations, *came.events])
+            method = TABLES["media"]["captureMethod"].takes(came.medium.get("captureMethod", ""))
+            self.methods.update([method] if method is not None else [])
         self.answered |= any(
             detection.answer.basis in (Basis.PEOPLE, Basis.MODEL) for detection in photograph.detections
         )
 
-    def _add_further(self, table: str, rows: Iterable[Mapping[str, str]]) -> None:
+    def add_further(self, table: str, rows: Iterable[Mapping[str, str]]) -> None:
+        """Add the columns of rows that the standard's table does not have."""
         for row in rows:
             self.further |= row.keys() - TABLES[table].keys()
 
@@ -90,8 +87,11 @@ def planned(source: ExportSource, settings: Settings, report: ExportReport) -> P
             report.note(left_out)
             continue
         media.add(photograph)
-    empty_left_out = deployments.add_empty() if media.packages else 0
+    empty_left_out = deployments.add_empty(media.packages)
     problems = list(deployments.problems())
+    for deployment in deployments.used.values():
+        if deployment.record.source in media.packages:
+            media.add_further("deployments", [of_deployment(deployment.record)[0]])
     if media.further:
         report.note(
             f"columns that the standard does not have, left out, such as {min(media.further)}",
@@ -158,7 +158,7 @@ class Package:
                 "are called: name them with --taxa FILE.csv, or in the project's species list",
                 len(self._taxa.unnamed),
             )
-        (folder / "datapackage.json").write_text(
+        (folder / DESCRIPTOR).write_text(
             json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace"
         )
 
