@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.records import EMPTY, Box
-from pipeline.vocabulary import names_no_species
+from pipeline.vocabulary import Meaning, meaning_of, names_no_species
 
 STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
 DESCRIPTOR = "datapackage.json"
@@ -160,7 +160,8 @@ SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
 def category_of(kind: str, scientific_name: str | None) -> str | None:
     """The category, in any letter case, that an observation of this type names; None if it names none."""
     if kind == "animal":
-        return None if scientific_name is None or names_no_species(scientific_name) else scientific_name
+        name = scientific_name or ""
+        return None if names_no_species(name) or meaning_of(name) is Meaning.BLANK else name or None
     return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
 
 

@@ -30,5 +30,8 @@ def in_half(hour: int, half: str) -> int:
 
 
 def is_doubtful(moment: dt.datetime, now: dt.datetime) -> bool:
-    """Whether a time looks as if the clock was never set: an UNSET_YEAR, or a year after that of `now`."""
-    return moment.year in UNSET_YEARS or moment.year > now.year
+    """Whether a time looks as if the clock was never set: of an UNSET_YEAR, or of a year after `now`.
+
+    Clocks east of that of `now` may be a day ahead.
+    """
+    return moment.year in UNSET_YEARS or moment.year > (now + dt.timedelta(days=1)).year

@@ -189,6 +189,16 @@ class Settings:
             webhook_secret=self.webhook_secret or generated["webhook_secret"],
         )
 
+    def with_unsaved_secrets(self) -> Settings:
+        """These settings with a made-up value for each secret that is missing."""
+        made_up = _fresh_secrets()
+        return replace(
+            self,
+            basic_auth_user=self.basic_auth_user or made_up["basic_auth_user"],
+            basic_auth_password=self.basic_auth_password or made_up["basic_auth_password"],
+            webhook_secret=self.webhook_secret or made_up["webhook_secret"],
+        )
+
 
 def _described(default: Any, variable: Variable) -> Variable:
     """The variable with a description of its default."""
@@ -240,13 +250,17 @@ def _of_local_server(data_dir: Path, url: str | None) -> dict[str, Any]:
     }
 
 
-def _stored_secrets(path: Path) -> dict[str, str]:
-    """Read the secrets file, or create it: if several processes do so, all read the file of the first."""
-    fresh = {
+def _fresh_secrets() -> dict[str, str]:
+    return {
         "basic_auth_user": "wildloop",
         "basic_auth_password": secrets.token_urlsafe(24),
         "webhook_secret": secrets.token_urlsafe(24),
     }
+
+
+def _stored_secrets(path: Path) -> dict[str, str]:
+    """Read the secrets file, or create it: if several processes do so, all read the file of the first."""
+    fresh = _fresh_secrets()
     if not path.exists():
         from pipeline.files.atomic import atomic_file  # imported here, because every command imports settings
         from pipeline.files.lock import locked

@@ -134,6 +134,13 @@ def from_lineage(
     )
 
 
+def hint(taxon: Taxon) -> str | None:
+    """What a screen says of a category beside its name: the scientific name, with a rank above species."""
+    if taxon.scientific_name is None or category_name(taxon.scientific_name) == taxon.category:
+        return None
+    return f"{taxon.scientific_name} ({taxon.rank})" if taxon.rank in HIGHER else taxon.scientific_name
+
+
 def taxonomy_string(category: str, taxa: Mapping[str, Taxon]) -> str:
     """The string `id;class;order;family;genus;species;common name` of a category, in lower case.
 

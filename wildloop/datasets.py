@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
-from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, megadetector
+from pipeline.exporters import (
+    camtrap_dp,
+    coco,
+    detections_csv,
+    labels_csv,
+    megadetector,
+    timelapse,
+    wildlife_insights,
+)
 from pipeline.exporters.source import ExportReport
 from pipeline.records import Role
 from pipeline.steps.datasets import dataset as dataset_step
@@ -30,6 +38,8 @@ __all__ = [
     "export_csv",
     "export_detections_csv",
     "export_megadetector",
+    "export_timelapse",
+    "export_wildlife_insights",
     "make_dataset",
 ]
 
@@ -108,6 +118,29 @@ def export_camtrap_dp(
         media_licence=media_licence,
     )
     return camtrap_dp.write(Path(out), _source(workspace, **options), settings)
+
+
+def export_wildlife_insights(
+    workspace: Workspace,
+    out: str | Path,
+    *,
+    project_id: str | None = None,
+    images_url: str | None = None,
+    **options: Unpack[ExportOptions],
+) -> ExportReport:
+    """Export the batch upload of Wildlife Insights, a new folder of CSV files. See ExportOptions.
+
+    `project_id` is by default that of the download that was imported; `images_url` is the folder of the
+    photographs in Google Cloud Storage. Raises ExportError if the project is not known.
+    """
+    return wildlife_insights.write(
+        Path(out), _source(workspace, **options), project_id=project_id, images_url=images_url
+    )
+
+
+def export_timelapse(workspace: Workspace, out: str | Path, **options: Unpack[ExportOptions]) -> ExportReport:
+    """Export a CSV that Timelapse imports: one row for each photograph or video. See ExportOptions."""
+    return timelapse.write(Path(out), _source(workspace, **options))
 
 
 def make_dataset(

@@ -1,14 +1,19 @@
 """Importing photographs, boxes and labels into a workspace.
 
 `progress` shows a progress bar on standard error. Every import can be stopped and run again: it continues
-where it stopped. Reports count what was imported and what was not, and name the first problems.
+where it stopped. Reports count what was imported and what was not, name the first problems, and say in
+`hints` what is doubtful, such as locations. Photographs are found by their names below `images`, absolute or
+not; `ImportOptions.strip_prefix` is what a source's names have in front of that. Where there is a labelling
+project, an import requests that a worker embeds and publishes the new crops; `embed`, `publish` and `refresh`
+do so here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
 
 from importers.detectors import Detector, load_detector
 from importers.ingest.report import ImportReport
@@ -29,6 +34,8 @@ from importers.sources import (
 )
 from importers.sources.coco.combine import Combined, combine
 from importers.sources.deployments import DeploymentsReport
+from pipeline import jobs
+from pipeline.records import Role
 from pipeline.workspace import Workspace
 
 __all__ = [
@@ -53,7 +60,24 @@ __all__ = [
     "load_detector",
 ]
 
+Import = TypeVar("Import", bound=Callable[..., ImportReport])
 
+
+def _followed(run: Import) -> Import:
+    """The import; afterwards, embedding and publishing of its crops are requested for the projects."""
+
+    @wraps(run)
+    def followed(workspace: Workspace, *arguments: Any, **options: Any) -> ImportReport:
+        report = run(workspace, *arguments, **options)
+        chosen: ImportOptions = options.get("options") or ImportOptions()
+        if chosen.role is Role.TARGET and not chosen.rows_only:
+            jobs.request_follow_up(workspace, trigger="import")
+        return report
+
+    return cast(Import, followed)
+
+
+@_followed
 def import_folder(
     workspace: Workspace,
     photographs: str | Path,
@@ -76,6 +100,7 @@ def import_folder(
     )
 
 
+@_followed
 def import_megadetector(
     workspace: Workspace,
     results: str | Path,
@@ -106,6 +131,7 @@ def import_megadetector(
     )
 
 
+@_followed
 def import_speciesnet(
     workspace: Workspace,
     predictions: str | Path,
@@ -123,6 +149,7 @@ def import_speciesnet(
     )
 
 
+@_followed
 def import_coco(
     workspace: Workspace,
     files: Sequence[str | Path],
@@ -146,6 +173,7 @@ def import_coco(
     )
 
 
+@_followed
 def import_camtrap_dp(
     workspace: Workspace,
     package: str | Path,
@@ -169,6 +197,7 @@ def import_camtrap_dp(
     )
 
 
+@_followed
 def import_wildlife_insights(
     workspace: Workspace,
     download: str | Path,
@@ -192,6 +221,7 @@ def import_wildlife_insights(
     )
 
 
+@_followed
 def import_timelapse(
     workspace: Workspace,
     table: str | Path,
@@ -220,6 +250,7 @@ def import_timelapse(
     )
 
 
+@_followed
 def import_camtrapr(
     workspace: Workspace,
     table: str | Path,
@@ -238,6 +269,7 @@ def import_camtrapr(
     )
 
 
+@_followed
 def import_emammal(
     workspace: Workspace,
     sources: Sequence[str | Path],
@@ -262,6 +294,7 @@ def import_emammal(
     )
 
 
+@_followed
 def import_detections_csv(
     workspace: Workspace,
     detections: str | Path,
@@ -285,6 +318,7 @@ def import_detections_csv(
     )
 
 
+@_followed
 def import_crops(
     workspace: Workspace,
     crops: str | Path,

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from importers.detectors import Detector
 from importers.ingest import sequences
+from importers.ingest.doubts import Doubts
 from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
 from importers.ingest.results import IngestResult
@@ -60,6 +61,7 @@ class Ingestor:
         self._options = options
         self._report = report
         self._locations: set[str] = set()
+        self._doubts = Doubts()
         self._labels = Labels()
         self._began = utc_now()
 
@@ -73,6 +75,7 @@ class Ingestor:
             self._ingest(source_images, total, progress)
         finally:
             gc.set_threshold(*thresholds)
+        self._report.hints += self._doubts.sentences()
         self._report.sequences = sequences.assign(self._database, self._locations, self._options.gap)
         self._report.seconds = time.monotonic() - began
         return self._report
@@ -179,7 +182,13 @@ class Ingestor:
         if record.failure is not None:
             report.failed[record.failure] += 1
             report.complain(record.file_name, f"{record.failure}: {record.failure_detail}")
+            if record.failure == "missing":
+                self._doubts.add_missing(record.path.removesuffix(f"/{record.file_name}"), record.file_name)
             return
+        if record.location is not None and result.origin is not None:
+            report.locations[record.location] += 1
+            report.origins[result.origin] += 1
+            self._doubts.add(record.video or record.file_name, record.location, result.origin)
         report.moved += result.is_moved
         report.other_role += record.role is not self._options.role
         report.left_out.update(result.left_out)

@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from importers.reading.walk import WalkCounts
+from importers.reading.locations import Origin
+from importers.reading.paths import natural
+from importers.reading.walk import EXAMPLES, WalkCounts
 
 
 class Note(StrEnum):
@@ -18,6 +20,7 @@ class Note(StrEnum):
     CATEGORY_ZERO = "category_zero"
     NUMERIC_IDS = "numeric_ids"
     BOXES_OF_EMPTY = "boxes_of_empty"
+    BOXES_WITHOUT_SIZE = "boxes_without_size"
     EMPTY_CONTRADICTED = "empty_contradicted"
     SEVERAL_CLASSES = "several_classes"
     EVENTS_WITHOUT_MEDIA = "events_without_media"
@@ -27,6 +30,8 @@ class Note(StrEnum):
     AMBIGUOUS_NAMES = "ambiguous_names"
     UNPACKED_FILES = "unpacked_files"
     UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
+    VIDEOS = "videos"
+    CUT_VIDEOS = "cut_videos"
     UNREADABLE_TIMES = "unreadable_times"
     NOT_NUMBERS = "not_numbers"
     OLD_FORMAT = "old_format"
@@ -56,6 +61,7 @@ _SENTENCES = {
     Note.CATEGORY_ZERO: "files whose category 0 is not `empty`; it keeps its name",
     Note.NUMERIC_IDS: "images whose id is a number, read as text",
     Note.BOXES_OF_EMPTY: "boxes of `empty`, read as labels of the photograph",
+    Note.BOXES_WITHOUT_SIZE: "boxes in pixels of photographs whose size is not known without reading them",
     Note.EMPTY_CONTRADICTED: "labels `empty` left out, because the same source sees something",
     Note.SEVERAL_CLASSES: "crops of several classes, imported without a label",
     Note.EVENTS_WITHOUT_MEDIA: "observations of events that have no photograph",
@@ -66,6 +72,8 @@ _SENTENCES = {
     "put the files into folders named after deployments",
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
+    Note.VIDEOS: "videos imported frame by frame, each as one sequence",
+    Note.CUT_VIDEOS: "videos that cannot be decoded to their end; their frames so far are used",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
     Note.NOT_NUMBERS: "values NaN or Infinity, which JSON does not have, read as `null`",
     Note.OLD_FORMAT: "files of a format before 1.1, read as 1.1",
@@ -95,6 +103,10 @@ class ImportReport(WalkCounts):
     without_findings: int = 0  # of the new ones: no box was kept
     without_time: int = 0  # of the new ones
     without_location: int = 0  # of the new ones
+    locations: Counter[str] = field(default_factory=Counter)  # photographs of the source at each
+    origins: Counter[Origin] = field(
+        default_factory=Counter
+    )  # photographs by where their location comes from
     moved: int = 0  # known ones that have another location now
     detections: int = 0  # new in the store, with crops unless photographs were not read
     cut: int = 0  # crops of detections that the store had without one
@@ -119,6 +131,11 @@ class ImportReport(WalkCounts):
     def nothing_imported(self) -> bool:
         """Whether no photograph of the source is in the store."""
         return self.photographs + self.looked_again + self.known == 0
+
+    @property
+    def first_locations(self) -> list[str]:
+        """The first few locations in natural order."""
+        return sorted(self.locations, key=natural)[:EXAMPLES]
 
     def refuse(self, where: str, kind: str, what: str) -> None:
         """Count a bad record by its kind, and keep the first few with their place in the source."""

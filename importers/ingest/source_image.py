@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from importers.detectors.detector import DetectedBox
+from importers.reading.names import normal
 from pipeline.crops import CONTEXT, CROP_SIDE
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
@@ -57,8 +58,10 @@ def former_paths(source_image: SourceImage) -> set[str]:
     by now.
     """
     path, name = source_image.path, source_image.file_name
+    written = source_image.source_name or name
+    slashed = written.replace("\\", "/")
     folder = path.removesuffix(name)
-    return {f"{folder}{other}" for other in (f"./{name}", source_image.source_name) if other} - {path}
+    return {f"{folder}{other}" for other in (f"./{name}", written, slashed, normal(slashed))} - {path}
 
 
 def interpreted(label: SourceLabel) -> SourceLabel | None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from importers.reading.locations import Locator, by_folder, locator
 from importers.reading.names import is_absolute, normal, prefix_pattern, relative_to
 from importers.reading.paths import PHOTO_SUFFIXES, as_text, natural, suffix_of
-from importers.reading.walk import WalkCounts, walk
+from importers.reading.walk import WalkCounts, is_hidden, walk
 from pipeline.errors import SourceError
 from pipeline.files import reading
 
@@ -58,7 +58,9 @@ class ImageRoot:
         if not self.is_url:
             return walk(Path(self._base), data_dir, counts)
         names = sorted(reading.names(self._base), key=natural)
-        return (name for name in names if suffix_of(name) in PHOTO_SUFFIXES)
+        seen = [name for name in names if not any(map(is_hidden, name.split("/")))]
+        counts.hidden += len(names) - len(seen)
+        return (name for name in seen if suffix_of(name) in PHOTO_SUFFIXES)
 
     def locator(self, pattern: str | None) -> Locator:
         """The rule of locations: by `pattern` if the user gives one, else by folder."""

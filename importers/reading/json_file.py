@@ -13,6 +13,7 @@ import ijson
 
 from importers.reading import json_bytes
 from importers.reading.json_bytes import TooDeep, WithNull
+from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -89,3 +90,8 @@ def is_number(value: Any) -> TypeGuard[float]:
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) <= _LARGEST
     return isinstance(value, float) and math.isfinite(value)
+
+
+def shown(value: Any) -> str:
+    """A JSON value as short text for a message."""
+    return "null" if value is None else as_text(repr(value))[:80]

@@ -23,11 +23,13 @@ CREATE TABLE photograph (
     number INTEGER PRIMARY KEY, key TEXT UNIQUE, sequence TEXT, time TEXT, frame INTEGER, frames INTEGER
 );
 CREATE TABLE row (number INTEGER PRIMARY KEY, photograph INTEGER, cells TEXT);
+CREATE TABLE sequence_row (number INTEGER PRIMARY KEY, sequence TEXT, cells TEXT);
 CREATE TABLE address (photograph INTEGER, place INTEGER, path TEXT, name TEXT);
 CREATE TABLE file (path TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
 """
 _JOINED = """
 CREATE INDEX row_photograph ON row (photograph);
+CREATE INDEX sequence_row_sequence ON sequence_row (sequence);
 CREATE INDEX address_photograph ON address (photograph, place);
 CREATE INDEX address_name ON address (name);
 CREATE INDEX file_name ON file (name);
@@ -46,6 +48,7 @@ class PhotographRow:
 
     key: str
     rows: Sequence[Row]  # at least one, in the order of the table
+    sequence_rows: Sequence[Row]  # of its sequence
     addresses: Sequence[str]
     sequence: str | None
     frame: int | None  # from 0, within its sequence
@@ -93,6 +96,12 @@ class PhotographRows:
             )
         return is_first
 
+    def add_of_sequence(self, sequence: str, row: Row) -> None:
+        """Add a row of a whole sequence."""
+        self._connection.execute(
+            "INSERT INTO sequence_row (sequence, cells) VALUES (?, ?)", (sequence, json.dumps(row))
+        )
+
     def add_files(self, names: Iterable[str]) -> None:
         """Add the names of files, which may be photographs, with forward slashes."""
         for batch in chunks(((name, _last(name)) for name in names), BATCH):
@@ -112,9 +121,13 @@ class PhotographRows:
         )
         for number, key, sequence, frame, frames in found:
             rows = self._column("SELECT cells FROM row WHERE photograph = ? ORDER BY number", number)
+            of_sequence = self._column(
+                "SELECT cells FROM sequence_row WHERE sequence = ? ORDER BY number", sequence
+            )
             yield PhotographRow(
                 key=key,
                 rows=[json.loads(cells) for cells in rows],
+                sequence_rows=[json.loads(cells) for cells in of_sequence],
                 addresses=self._column(
                     "SELECT path FROM address WHERE photograph = ? ORDER BY place", number
                 ),

@@ -26,7 +26,6 @@ from pipeline.records import SourceLabel
 from pipeline.workspace import Workspace
 
 REQUIRED = ("Station", "Species", "FileName")
-_MISSING = frozenset({"", "NA"})  # of R
 _KNOWN = frozenset({*REQUIRED, "Directory", "DateTimeOriginal", "Date", "Time", ""})
 
 
@@ -62,8 +61,8 @@ def import_camtrapr(
 
 def read(table: Path, root: ImageRoot, rows: PhotographRows, report: ImportReport) -> None:
     """Read the table into `rows`; bad rows are refused in `report`. Raises SourceError."""
-    for line, row in csv_file.rows(table, REQUIRED):
-        filled = {name: as_text(value) for name, value in row.items() if name and value not in _MISSING}
+    for line, row in csv_file.rows(table, REQUIRED, missing=csv_file.NOT_AVAILABLE):
+        filled = {name: as_text(value) for name, value in row.items() if name and value}
         if "Station" not in filled or "FileName" not in filled:
             report.refuse(f"line {line}", "incomplete", "it has no Station or no FileName")
             continue

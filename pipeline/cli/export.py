@@ -13,7 +13,15 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
 from pipeline.cli.store import opened
-from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, megadetector
+from pipeline.exporters import (
+    camtrap_dp,
+    coco,
+    detections_csv,
+    labels_csv,
+    megadetector,
+    timelapse,
+    wildlife_insights,
+)
 from pipeline.records import Role
 from pipeline.render.datasets import export_basis, export_report
 from pipeline.steps.datasets.export import StoreExport
@@ -28,6 +36,8 @@ COMMANDS = {
         "coco": "COCO Camera Traps JSON.",
         "megadetector": "MegaDetector results, for Timelapse and AddaxAI.",
         "camtrap-dp": "A Camtrap DP package: a folder or a zip.",
+        "wildlife-insights": "A batch upload for Wildlife Insights: a folder.",
+        "timelapse": "A CSV that Timelapse imports, one row for each photograph.",
         "detections-csv": "Boxes without labels, one per row.",
     }.items()
 }
@@ -205,6 +215,45 @@ def camtrap_dp_command(
         media_licence=media_licence,
     )
     report = camtrap_dp.write(out, _source(**options), settings)
+    emit(report, export_report(report), as_json=as_json)
+
+
+@click.command("wildlife-insights")
+@_out
+@click.option(
+    "--project-id",
+    metavar="ID",
+    help="Project in Wildlife Insights. [default: that of the download that was imported]",
+)
+@click.option(
+    "--images-url",
+    metavar="URL",
+    help="Folder of the photographs in Google Cloud Storage (gs://bucket/folder), below which they have the "
+    "names that they have below the imported folder.",
+)
+@_export_options
+def wildlife_insights_command(
+    out: Path, project_id: str | None, images_url: str | None, *, as_json: bool, **options: Any
+) -> None:
+    """Write the batch upload of Wildlife Insights: a new folder with tables of projects, cameras, deployments
+    and images.
+
+    What Wildlife Insights requires and Wildloop does not know stays empty and is listed.
+    """
+    source = _source(**options)
+    report = wildlife_insights.write(out, source, project_id=project_id, images_url=images_url)
+    emit(report, export_report(report), as_json=as_json)
+
+
+@click.command("timelapse")
+@_out
+@_export_options
+def timelapse_command(out: Path, *, as_json: bool, **options: Any) -> None:
+    """Write a CSV that Timelapse imports: one row for each photograph or video, with its species.
+
+    Timelapse reads the columns that your template has fields for: Species, Count and so on.
+    """
+    report = timelapse.write(out, _source(**options))
     emit(report, export_report(report), as_json=as_json)
 
 

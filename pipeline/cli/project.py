@@ -86,13 +86,14 @@ def create(
     """
     if species is None and species_from is None:
         raise click.UsageError("Missing option '--species FILE', or '--species-from SOURCE'.")
-    workspace = opened_or_created()
     path = species or Path("species.csv")
+    listed = read_species(path) if species_from is None else None
+    workspace = opened_or_created()
     if species_from is not None:
         proposal = propose_species(workspace, species_from)
         proposal.write(path)
         click.echo(proposal_report(proposal, path), err=True)
-    listed = read_species(path)
+    listed = listed or read_species(path)
     for remark in listed.notes:
         click.echo(remark, err=True)
     client = workspace.label_studio()

@@ -74,17 +74,18 @@ class Photo:
 
     `width` and `height` are pixels of the whole photograph after EXIF rotation; `taken_at` is the time of
     the camera's clock, None if EXIF has no valid one. `defect` is TRUNCATED once pixels were requested of
-    a file whose end is missing; where it ends, the picture is plain.
+    a `partial` one that ends too early.
     """
 
-    def __init__(self, data: bytes) -> None:
-        """`data` are the bytes of a file.
+    def __init__(self, data: bytes, *, partial: bool = False) -> None:
+        """`data` are the bytes of a file. `partial` takes a JPEG whose end is missing as far as it goes.
 
         Raises PhotoError: empty, not_an_image, too_large, truncated (within the header), corrupt.
         """
         if not data:
             raise PhotoError("empty", "the file has no bytes")
         self._data = data
+        self._partial = partial
         with self._open() as image:
             width, height = image.size
             exif = read_exif(image)
@@ -101,8 +102,8 @@ class Photo:
         """The upright photograph in RGB, at `scale` (0 to 1) of its size or somewhat more.
 
         A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough, for a fraction of the work. The result is
-        kept, so request the largest scale first. Raises PhotoError: truncated (before the first pixel),
-        corrupt.
+        kept, so request the largest scale first. Raises PhotoError: truncated (a `partial` one only before
+        the first pixels), corrupt.
         """
         if self._decoded is None or scale > self._scale:
             self._decoded, self._scale = self._decode(scale)
@@ -123,7 +124,7 @@ class Photo:
         try:
             upright, whole = self._loaded(scale)
         except PhotoError as exc:
-            if exc.failure != TRUNCATED or not self._data.startswith(_JPEG):
+            if not self._partial or exc.failure != TRUNCATED or not self._data.startswith(_JPEG):
                 raise
             # Pillow's own way to accept such files is a switch for all threads, which then hides the defect.
             self._data += _JPEG_END

@@ -37,7 +37,7 @@ def with_replaced(config: str, former: Sequence[str], word: str, *, used: Sequen
     elif present is None:
         choices.insert(_end(choices), _new_choice(choices, word))
     _remove(choices, replaced + [choice for choice in former_of(choices) if word_of(choice) == word])
-    keep_former(choices, [name for name in former if name in used and name != word])
+    keep_former(root, [name for name in former if name in used and name != word])
     return _text(root)
 
 

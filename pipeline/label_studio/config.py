@@ -16,6 +16,7 @@ NAME = "label_config.xml"
 # (move tool) itself; the template uses 0 for "empty" and - for "unsure".
 HOTKEYS = "123456789qwertasdfgzxcbyiopjklnmh"
 FORMER = "former"  # class of the View with words that are not offered any more
+HIDE_FORMER = f".{FORMER} .lsf-choice:not(:has(.ant-radio-wrapper-checked)) {{ display: none; }}"
 NO_KEY = "f24"  # of a hidden choice: without a key Label Studio gives it one, which would choose it
 
 
@@ -54,7 +55,7 @@ def render(
         if hint is not None:
             choice.set("hint", hint)
         choices.insert(position, choice)
-    keep_former(choices, former)
+    keep_former(root, former)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
 
@@ -97,17 +98,24 @@ def former_of(choices: ET.Element) -> list[ET.Element]:
     ]
 
 
-def keep_former(choices: ET.Element, words: Sequence[str]) -> None:
+def keep_former(root: ET.Element, words: Sequence[str]) -> None:
     """Let annotations with these words show them, although nobody can choose them any more.
 
     An annotation whose word the config lacks would be shown without an answer.
     """
+    if not words:
+        return
+    choices = choices_of(root)
     view = choices.find(f"View[@className='{FORMER}']")
     if view is None:
-        if not words:
-            return
         view = ET.Element("View", {"className": FORMER})
         choices.insert(0, view)  # before the others: the last two are in italics
+    style = root.find(".//Style")
+    if style is None:
+        style = ET.Element("Style")
+        root.insert(0, style)
+    if HIDE_FORMER not in (style.text or ""):
+        style.text = f"{style.text or ''}    {HIDE_FORMER}\n  "
     present = {word_of(choice) for choice in view}
     for word in dict.fromkeys(words):
         if word not in present:

@@ -127,7 +127,8 @@ class Connection:
                 follow_redirects=False,
                 extensions={redirects.ASKED: True},
             )
-            return response.headers.get("Location")
+            location: str | None = response.headers.get("Location")
+            return location
 
         return self._call("asking for the address of the login page", ask)
 

@@ -17,7 +17,7 @@ from pipeline.label_studio.species_table import (
     table,
     written_as,
 )
-from pipeline.records import EMPTY, UNSURE, Taxon, category_name
+from pipeline.records import EMPTY, UNSURE, Taxon
 from pipeline.taxonomy import HIGHER
 from pipeline.vocabulary import Meaning, meaning_of, names_no_species
 
@@ -33,16 +33,6 @@ class SpeciesList:
     notes: Sequence[str] = ()  # a sentence for each line that was ignored, and for what was proposed
     taxa: Sequence[Taxon] = ()  # of the choices of which more than the name is known
     other_names: Mapping[str, str] = field(default_factory=dict)  # the choice of each, in lower case
-
-    @property
-    def hints(self) -> dict[str, str]:
-        """What the screen may say of a choice beside its name: its scientific name, with a higher rank."""
-        ranks = {taxon.category: f" ({taxon.rank})" for taxon in self.taxa if taxon.rank in HIGHER}
-        return {
-            taxon.category: f"{taxon.scientific_name}{ranks.get(taxon.category, '')}"
-            for taxon in self.taxa
-            if taxon.scientific_name and category_name(taxon.scientific_name) != taxon.category
-        }
 
 
 def read_species(path: Path) -> SpeciesList:
@@ -114,6 +104,7 @@ def can_be_listed(name: str) -> bool:
 
 
 def _rows(text: str, source: str, notes: list[str]) -> Iterator[Row]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
     delimiter = delimiter_of(first)

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from importers.sources.coco.combine import Combined
     from importers.sources.deployments import DeploymentsReport
 
+_ORIGINS = {  # of locations, by importers.reading.locations.Origin
+    "source": "named by the source",
+    "pattern": "read by --location-pattern",
+    "folder": "named by the first folder of each photograph",
+    "root": "named by the imported folder",
+    "store": "kept from an earlier import",
+}
+
 
 def import_report(report: ImportReport) -> str:
     """New photographs first, then everything else that happened, and the first problems."""
@@ -72,6 +80,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (report.other_role, "photographs that belong to the other pool (--role) and stay there"),
             (report.without_findings, "photographs with nothing to keep"),
+            (len(report.locations), _locations(report)),
             (report.sequences, "sequences at these locations"),
             (report.without_time, "photographs without a time, so in no sequence"),
             (report.without_location, "photographs without a location"),
@@ -82,11 +91,12 @@ def _counts(report: ImportReport) -> str:
             ),
             (
                 report.damaged.total(),
-                f"damaged photographs, used as far as they go ({by_kind(report.damaged)})",
+                f"damaged photographs, used to where their file ends ({by_kind(report.damaged)})",
             ),
             (
                 report.doubtful_years.total(),
-                f"photographs whose year looks like a clock never set ({by_kind(report.doubtful_years)}), "
+                "photographs whose year looks like a clock never set "
+                f"({', '.join(sorted(report.doubtful_years))}), "
                 f"such as {printable(report.doubtful_example or '')}; the time is kept",
             ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
@@ -102,8 +112,20 @@ def _counts(report: ImportReport) -> str:
     )
 
 
+def _locations(report: ImportReport) -> str:
+    """The first locations, each with its photographs, and where they come from."""
+    first = report.first_locations
+    some = ", ".join(f"{printable(location)} ({report.locations[location]:,})" for location in first)
+    more = ", ..." if len(report.locations) > len(first) else ""
+    named = [(_ORIGINS[origin.value], number) for origin, number in report.origins.most_common()]
+    origins = " and ".join(f"{how} ({number:,})" if len(named) > 1 else how for how, number in named)
+    is_guess = not {"folder", "root"}.isdisjoint(origin.value for origin in report.origins)
+    change = " (to change that: --location-pattern)" if is_guess else ""
+    return f"locations, {origins}: {some}{more}{change}"
+
+
 def _hints(report: ImportReport) -> str:
-    return f"worth a look:\n{indented(lines(*report.hints))}" if report.hints else ""
+    return f"worth a look:\n{indented(lines(*map(printable, report.hints)))}" if report.hints else ""
 
 
 def _unused(report: ImportReport | Combined) -> list[tuple[int, str]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.render.text import NOTHING, count, decimal, indented, lines, table, tally
+from pipeline.store import choices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
     from pipeline.steps.labelling.sync import SyncReport
+
+
+NOTHING_WAITS = "Nothing waits for a label: every published crop has one, or people are unsure about it."
 
 
 def proposal_report(proposal: Proposal, path: Path) -> str:
@@ -53,10 +57,14 @@ def publish_report(report: PublishReport) -> str:
 
 def push_report(report: PushReport) -> str:
     """What Label Studio's queue is now."""
+    if report.pushed:
+        done = f"{count(report.pushed, 'predictions')} of {report.version} pushed"
+    elif report.waiting:
+        done = f"Label Studio has the queue of {report.version} already"
+    else:
+        done = NOTHING_WAITS
     return lines(
-        f"{count(report.pushed, 'predictions')} of {report.version} pushed"
-        if report.pushed
-        else f"Label Studio has the queue of {report.version} already",
+        done,
         indented(
             tally(
                 [
@@ -75,16 +83,7 @@ def unoffered(labels: Mapping[str, int]) -> str:
     listed = ", ".join(f"{name} ({number:,})" for name, number in labels.items())
     return lines(
         f"{count(sum(labels.values()), 'labels')} are of no choice, so nothing suggests them: {listed}",
-        f"  -> {unoffered_remedy(labels)}",
-    )
-
-
-def unoffered_remedy(labels: Iterable[str]) -> str:
-    """How to let annotators choose these species."""
-    names = " ".join(f'"{name}"' for name in labels)
-    return (
-        f"offer them with `wildloop project species add {names}`, or make one part of a species that is "
-        "offered: `wildloop project species merge NAME --into SPECIES`"
+        f"  -> {choices.remedy(labels)}",
     )
 
 

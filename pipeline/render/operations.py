@@ -26,11 +26,12 @@ from pipeline.render.text import (
     tally,
 )
 from pipeline.steps.labelling.publish import PublishReport
+from pipeline.store import choices
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
     from pipeline.steps.operations.simulate import SimulationResult
-    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, Status
+    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, RunProgress, Status
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -38,6 +39,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def status(report: Status) -> str:
     """Photographs, crops and embeddings, each project, and what went wrong lately."""
     return paragraphs(
+        facts(_installation(report)),
         columns(_pool(report), "lrl"),
         *(f"Project {each.id}: {each.title}\n{indented(facts(_project(each)))}" for each in report.projects),
         None if report.projects else "No project yet: create one with `wildloop project create`.",
@@ -71,6 +73,13 @@ def check_result(result: CheckResult) -> str:
     )
 
 
+def _installation(report: Status) -> Iterator[tuple[str, str]]:
+    yield "store", report.store
+    if report.projects:
+        nobody = "none runs: nothing is trained or synced (start `wildloop worker`)"
+        yield "worker", f"{report.workers:,} running" if report.workers else nobody
+
+
 def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
     failed, damaged = sum(report.failed.values()), sum(report.damaged.values())
     aside = [
@@ -100,6 +109,11 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
         labelled += f" ({share(project.labelled / project.published)})"
     yield "published", f"{project.published:,}"
     yield "labelled", ", ".join([labelled, *aside])
+    if project.published and not project.waiting:
+        yield "waiting", "nothing: every published crop is labelled or unsure"
+    if project.unoffered:
+        named = ", ".join(f"{name} ({number:,})" for name, number in project.unoffered.items())
+        yield "not offered", f"{named}: {choices.remedy(project.unoffered)}"
     yield from _version(project.model)
     yield "audit", f"{project.audit_labels:,} labelled, {project.audit_waiting:,} waiting"
     audited = audit_accuracy(project.model.metrics) if project.model is not None else None
@@ -112,9 +126,15 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             f"{project.accepted.confidence:.0%} confidence",
         )
     yield "versions trained", f"{project.versions:,}"
-    yield "next training", f"after {count(project.labels_until_training, 'more labels')}"
-    yield "runs", f"{project.queued:,} queued, {project.running:,} running"
+    missing = project.labels_until_training
+    yield "next training", f"after {count(missing, 'more labels')}" if missing else "is due: a worker runs it"
+    yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
+
+
+def _run(run: RunProgress) -> str:
+    left = "" if run.left is None else f" ({count(run.left, 'crops')} left)"
+    return f"{run.kind} {run.state}{left}"
 
 
 def _version(model: ModelStatus | None) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ category offers what that was merged into.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -70,6 +70,15 @@ def resolve(numbers: Mapping[str, int], words: Sequence[str]) -> dict[int, str]:
         if name is not None and name in numbers:
             found.setdefault(numbers[name], word)
     return found
+
+
+def remedy(names: Iterable[str]) -> str:
+    """How to let annotators choose these species."""
+    listed = " ".join(f'"{name}"' for name in names)
+    return (
+        f"offer them with `wildloop project species add {listed}`, or make one part of a species that is "
+        "offered: `wildloop project species merge NAME --into SPECIES`"
+    )
 
 
 def unoffered(conn: sa.Connection, project_id: int) -> dict[str, int]:

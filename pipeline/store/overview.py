@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import DetectionKind, RunState
-from pipeline.store.schema import detection, embedding, image, model, run, task
+from pipeline.store.schema import detection, embedding, image, model, project, run, task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +55,15 @@ def trained_count(conn: sa.Connection, project_id: int) -> int:
     return _count(conn, query)
 
 
-def runs_by_state(conn: sa.Connection, project_id: int) -> dict[RunState, int]:
-    """The number of runs of the project by state."""
-    query = sa.select(run.c.state, sa.func.count()).where(run.c.project_id == project_id)
-    return {RunState(state): number for state, number in conn.execute(query.group_by(run.c.state))}
-
-
 def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:
-    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs, newest first."""
+    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs, newest first.
+
+    Without those of forgotten projects.
+    """
     query = (
         sa.select(run.c.id, run.c.project_id, run.c.kind, run.c.finished_at, run.c.error)
-        .where(run.c.state == RunState.FAILED)
+        .join(project, project.c.id == run.c.project_id)
+        .where(run.c.state == RunState.FAILED, project.c.forgotten_at.is_(None))
         .order_by(run.c.id.desc())
         .limit(limit)
     )

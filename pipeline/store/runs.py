@@ -73,11 +73,15 @@ def claimable(conn: sa.Connection) -> list[RunRecord]:
     runs of other projects with the same embedder: they find their crops embedded when it has ended.
     """
     running, owner, other = run.alias(), project.alias(), project.alias()
-    same_embedder = sa.exists().where(
-        running.c.kind == RunKind.EMBED,
-        owner.c.id == run.c.project_id,
-        other.c.id == running.c.project_id,
-        owner.c.embedder == other.c.embedder,
+    same_embedder = (
+        sa.exists()
+        .where(
+            running.c.kind == RunKind.EMBED,
+            owner.c.id == run.c.project_id,
+            other.c.id == running.c.project_id,
+            owner.c.embedder == other.c.embedder,
+        )
+        .correlate_except(owner, other)
     )
     busy = sa.exists().where(
         running.c.kind == run.c.kind,

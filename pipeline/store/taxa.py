@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import Taxon, category_name
-from pipeline.store import categories, oracle, projects
+from pipeline.store import acceptances, categories, oracle, predictions, projects
 from pipeline.store.database import insert_new
 from pipeline.store.schema import taxon
 
@@ -38,21 +38,20 @@ def save_list(
 ) -> dict[str, str]:
     """Store what a species list says: its choices as categories, their taxa, and their other names.
 
-    `other_names` is the choice of each. A choice that was another name is a category of its own again. Labels
-    follow: those that came in under another name count as the choice. Returns the names that count as
-    another category now, each with it.
+    `other_names` is the choice of each. Labels follow: those that came in under another name count as the
+    choice. A choice that was merged into another category stays a name of that one. Returns the names that
+    count as another category now, each with it.
     """
     before = categories.names(conn)
-    choices = [category_name(choice) for choice in choices]
     numbers = categories.ensure(conn, choices)
-    merged = {name for name in choices if before.get(numbers[name], name) != name}
-    others: dict[str, set[str]] = {name: set() for name in choices}
+    names, resolved = categories.names(conn), categories.numbers(conn)
+    others: dict[int, set[str]] = {}
     for other, choice in other_names.items():
-        others[choice].add(other)
-    resolved = categories.numbers(conn)
-    for choice, names in others.items():
-        if choice in merged or any(resolved.get(name) != numbers[choice] for name in names):
-            categories.merge(conn, names, choice)
+        target = numbers[category_name(choice)]
+        if resolved.get(other) != target:
+            others.setdefault(target, set()).add(other)
+    for target, given in others.items():
+        categories.merge(conn, given, names[target])
     _write(conn, taxa)
     _unite(conn, choices)
     return _follow(conn, before)
@@ -102,12 +101,13 @@ def _unite(conn: sa.Connection, choices: Sequence[str] = ()) -> None:
     These are categories of imports, and with `choices`, which are those of the newest list, also former
     choices. What a project offers stays a category of its own.
     """
-    elsewhere = (name for record in projects.all(conn) for name in record.choices or ())
-    offered = {*choices, *map(category_name, elsewhere)}
-    own, names = categories.own_names(conn), categories.names(conn)
+    own, names, numbers = categories.own_names(conn), categories.names(conn), categories.numbers(conn)
+    words = [*choices, *(word for record in projects.all(conn) for word in record.choices or ())]
+    offered = {names[numbers[name]] for name in map(category_name, words) if name in numbers}
     rows = [(own[number], row) for number, row in _stored(conn).items() if own[number] == names[number]]
     rows.sort(key=lambda item: item[0] in offered)
-    listed = {_key(row): name for name, row in rows if row["source"] is None}
+    listed = {name: name for name in offered}  # a choice may be the scientific name itself
+    listed |= {_key(row): name for name, row in rows if row["source"] is None}
     former: dict[str, set[str]] = {}
     for name, row in rows:
         choice = listed.get(_key(row)) if _key(row) else None
@@ -118,12 +118,22 @@ def _unite(conn: sa.Connection, choices: Sequence[str] = ()) -> None:
 
 
 def _follow(conn: sa.Connection, before: Mapping[int, str]) -> dict[str, str]:
-    """Write the labels of categories that count as another than `before`; returns what each counts as."""
+    """Let everything follow that rests on categories that count as another than `before`.
+
+    These are current labels, acceptances, and the queues in Label Studio, which wait for the next push.
+    Returns what each of these categories counts as.
+    """
     changed = {
         number: name for number, name in categories.names(conn).items() if before.get(number, name) != name
     }
     if changed:
+        numbers = categories.numbers(conn)
+        # The probabilities of several categories are added up: no guarantee covers that.
+        acceptances.withdraw(conn, {*changed, *(numbers[name] for name in changed.values())})
         oracle.update_labels(conn, oracle.labelled_as(conn, changed))
+        for record in projects.all(conn):
+            if record.current_model is not None:
+                predictions.unpush(conn, record.current_model)
     own = categories.own_names(conn)
     return {own[number]: name for number, name in changed.items()}
 

@@ -209,7 +209,10 @@ class FakeLabelStudio(LabelStudio):
         return dict(Counter(choice for chosen in self.labels().values() for choice in chosen))
 
     def task_count(self, project_id: int) -> int:
-        return len(self.rows)
+        return int(self.project(project_id)["task_number"])
+
+    def task(self, task_id: int) -> Json:
+        return self._task(task_id)
 
     def task_ids(self, project_id: int) -> list[int]:
         return sorted(self.rows)

@@ -78,6 +78,13 @@ def table(database: Database, *columns: str, source: sa.Table = schema.image) ->
         return [tuple(row) for row in conn.execute(sa.select(*names).order_by(*names[:2]))]
 
 
+def joined(database: Database, *columns: sa.Column[Any]) -> list[tuple[Any, ...]]:
+    """Columns of photographs and their detections."""
+    query = sa.select(*columns).join(schema.image, schema.image.c.id == schema.detection.c.image_id)
+    with database.read() as conn:
+        return [tuple(row) for row in conn.execute(query)]
+
+
 def everything(database: Database, data_dir: Path) -> tuple[Any, ...]:
     """All that an import leaves, in an order of its own."""
     files = {
@@ -254,7 +261,7 @@ def test_a_photograph_whose_end_is_missing_keeps_its_boxes_and_is_counted(
     report = import_folder(workspace, root, Fixed(finding()))
     assert (report.photographs, report.detections, dict(report.failed)) == (2, 2, {})
     assert report.damaged == {"truncated": 1}
-    assert "damaged photograph, used as far as they go (truncated)" in import_report(report)
+    assert "damaged photograph, used to where their file ends (truncated)" in import_report(report)
     assert table(database, "file_name", "defect") == [
         ("cut.jpg", "truncated"),
         ("site 0/DCIM/100EK113/IMG_0.JPG", None),
@@ -498,6 +505,25 @@ def test_difficult_files_are_imported_or_recorded(
     }
     assert sizes["african_elephants_with_exif_orientation.jpg"] == (2048, 1536)
     assert sizes["african_elephants_cmyk.jpg"] == (2048, 1536)
+
+
+def test_truncated_photographs_of_results_files_keep_their_boxes(
+    sqlite_database: Database, shared_data: Path, field_cases: Path, tmp_path: Path
+) -> None:
+    workspace = make_workspace(sqlite_database, tmp_path)
+    report = import_results(workspace, field_cases / "difficult.json", shared_data / "difficult_files")
+    assert (report.photographs, report.detections, dict(report.failed)) == (6, 6, {})
+    assert report.damaged == {"truncated": 1}
+    photographs = field_cases / "md_failures" / "photos"
+    report = import_results(workspace, field_cases / "md_failures" / "results.json", photographs)
+    assert (report.detections, report.damaged) == (1, {"truncated": 1})
+    assert dict(table(sqlite_database, "file_name", "defect"))["c/trunc.jpg"] == "truncated"
+    (path,) = [
+        crop
+        for name, crop in joined(sqlite_database, schema.image.c.file_name, schema.detection.c.crop_path)
+        if name == "c/trunc.jpg"
+    ]
+    assert (tmp_path / path).is_file()
 
 
 def test_yolox_nano_finds_animals_in_ena24(

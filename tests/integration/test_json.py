@@ -20,7 +20,7 @@ from tests.helpers.labelled_workspace import SPECIES, forest, label, populate
 from tests.helpers.photographs import encoded, put, scene
 
 VERSION = {"version", "project_id", "embedder", "labels", "path", "parent", "metrics", "created_at"}
-PUSH = {"version", "pushed", "missing", "removed"}
+PUSH = {"version", "pushed", "missing", "removed", "waiting"}
 
 Json = Callable[..., Any]
 
@@ -113,7 +113,7 @@ def test_an_import_of_nothing_fails_and_still_reports(run: Json, tmp_path: Path)
 def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path) -> None:
     run("import", "crops", crops, "--location-pattern", "(?P<location>CAM[0-9])")
     (embedded,) = run("embed", "--embedder", "descriptor")
-    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "seconds"}
+    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "complete", "seconds"}
     assert embedded["embedded"] == 6
     for form in ("csv", "coco", "megadetector", "detections-csv"):
         report = run("export", form, tmp_path / form)
@@ -148,7 +148,17 @@ def test_versions(trained: Json) -> None:
     assert (first["current"], second["current"]) == (False, True)
     assert trained("activate", "v0")["version"] == first["version"]
     result = trained("train")
-    assert {"run", "version", "new", "labels", "accuracy", "reason", "push", "model"} == result.keys()
+    assert {
+        "run",
+        "version",
+        "new",
+        "labels",
+        "accuracy",
+        "reason",
+        "push",
+        "model",
+        "unoffered",
+    } == result.keys()
     assert result["model"].keys() >= VERSION
     assert result["version"] == second["version"]
     assert not result["new"]
@@ -199,7 +209,7 @@ def test_a_project(run: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     species = put(tmp_path / "species.txt", b"deer\nfox\n")
     words = ("--title", "Park", "--species", species, "--embedder", "descriptor")
     report = run("project", "create", *words)
-    assert report.keys() == {"project", "changes", "url"}
+    assert report.keys() == {"project", "changes", "unoffered", "url"}
     assert (report["project"]["id"], report["project"]["title"]) == (7, "Park")
     assert report["changes"] == ["created project 7"]
     assert report["url"].endswith("/projects/7/data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.records import ProjectRecord, Taxon
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.labelling.propose import propose_species
+from pipeline.steps.labelling.species import add_species, rename_species
 from pipeline.store import categories, projects, taxa
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
@@ -123,6 +125,33 @@ def test_labels_count_as_the_choice_whether_the_list_or_the_import_comes_first(
     assert answers(workspace) == ["red fox", "red fox", "red fox", "deer sp.", "lynx"]
 
 
+def test_labels_of_whole_photographs_follow_as_those_of_boxes_do(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "whole.json"
+    document = {
+        "info": {"version": "1", "description": "whole"},
+        "images": [{"id": "0", "file_name": "A/0.jpg"}],
+        "annotations": [{"id": "a", "image_id": "0", "category_id": 1}],
+        "categories": [{"id": 1, "name": "Vulpes vulpes"}],
+    }
+    path.write_text(json.dumps(document))
+    for _ in range(2):
+        import_coco(workspace, [path], str(tmp_path / "photos"), detector=None)
+        create(workspace)
+        (one,) = StoreExport(workspace, None).photographs()
+        assert [label.category for label in one.labels] == ["red fox"]
+
+
+def test_the_screen_shows_what_is_known_of_a_choice(workspace: Workspace) -> None:
+    with workspace.database.write() as conn:
+        taxa.save(conn, [Taxon(category="lynx", scientific_name="Lynx lynx", source="camtrap-dp:x")])
+    client = LabelStudio()
+    create(workspace, LIST + "lynx,,,,\n", client)
+    hints = re.findall('hint="([^"]*)"', client.fields["label_config"])
+    assert hints == ["Vulpes vulpes", "Cervidae (family)", "Lynx lynx"]
+
+
 def test_the_same_list_again_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:
     label(workspace, tmp_path, "fox", "lynx")
     client = LabelStudio()
@@ -131,15 +160,34 @@ def test_the_same_list_again_changes_nothing(workspace: Workspace, tmp_path: Pat
     assert answers(workspace) == ["red fox", "lynx"]
 
 
-def test_a_name_that_becomes_a_choice_is_a_category_of_its_own_again(
+def test_a_list_never_separates_what_is_one_category_and_says_how_to(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     label(workspace, tmp_path, "fox", "red fox")
     client = LabelStudio()
     create(workspace, client=client)
-    changes = create(workspace, "red fox\nfox\n", client)
-    assert "fox is a category of its own again" in changes
+    assert create(workspace, "red fox\nfox\n", client) == [
+        "species removed: deer sp.",
+        'fox stays another name of red fox: `wildloop project species add "fox"` parts them',
+    ]
+    assert answers(workspace) == ["red fox", "red fox"]
+    assert list(offered(client.fields["label_config"])) == ["red fox", "empty", "unsure"]
+
+    add_species(workspace, client, 7, ["fox"])
     assert answers(workspace) == ["fox", "red fox"]
+
+
+def test_an_old_list_changes_nothing_after_a_species_was_renamed(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    label(workspace, tmp_path, "vulpes vulpes", "fox")
+    client = LabelStudio()
+    create(workspace, client=client)
+    rename_species(workspace, client, 7, "red fox", "reynard")
+    assert answers(workspace) == ["reynard", "reynard"]
+    assert create(workspace, client=client) == []
+    assert answers(workspace) == ["reynard", "reynard"]
+    assert list(offered(client.fields["label_config"])) == ["reynard", "deer sp.", "empty", "unsure"]
 
 
 def test_a_category_with_the_scientific_name_of_a_choice_is_the_choice(
@@ -156,6 +204,14 @@ def test_a_category_with_the_scientific_name_of_a_choice_is_the_choice(
     with workspace.database.write() as conn:
         assert taxa.save(conn, [taxon("goupil", "vulpes vulpes")]) == {"goupil": "red fox"}
     assert answers(workspace) == ["red fox", "wolf", "red fox", "lynx"]
+
+
+def test_a_choice_that_is_a_scientific_name_is_that_taxon(workspace: Workspace, tmp_path: Path) -> None:
+    label(workspace, tmp_path, "red fox")
+    with workspace.database.write() as conn:
+        taxa.save(conn, [Taxon(category="red fox", scientific_name="Vulpes vulpes", source="speciesnet:p")])
+    assert create(workspace, "vulpes vulpes\nlynx\n")[-1] == "labels red fox count as vulpes vulpes"
+    assert answers(workspace) == ["vulpes vulpes"]
 
 
 def test_what_another_project_offers_is_not_taken_from_it(workspace: Workspace) -> None:

@@ -96,6 +96,17 @@ def test_our_statement_of_the_profile_demands_what_the_standard_does(tmp_path: P
     assert any(absent in problem for problem in problems(root))
 
 
+def test_what_other_tools_say_of_their_projects_is_no_descriptor(tmp_path: Path) -> None:
+    hill = replace(DEPLOYMENT, source="wildlife-insights:17", details={"project_id": "17"})
+    said = {"wildlife-insights:17": {"project": {"project_id": "17"}, "cameras": [{"camera_id": "c1"}]}}
+    image = photograph("a/1.jpg", box("red fox", Basis.PEOPLE))
+    write(tmp_path / "package", survey(image, deployments=[hill], packages=said))
+    assert problems(tmp_path / "package") == []
+    about = json.loads((tmp_path / "package/datapackage.json").read_text())
+    assert "project_id" not in about["project"]
+    assert "cameras" not in about
+
+
 def test_a_detection_is_a_row_with_its_box_and_who_named_it(tmp_path: Path) -> None:
     (row,) = written(
         tmp_path, photograph("a/1.jpg", box("red fox", Basis.PEOPLE, by=("ann", "bob"), when=AT))
@@ -530,7 +541,10 @@ def test_an_offset_is_written_to_the_minute() -> None:
 def test_a_file_without_an_ending_has_the_media_type_of_its_picture(tmp_path: Path) -> None:
     path = put(tmp_path / "IMG_1", encoded(scene(), "PNG"))
     one = photograph("IMG_1")
-    write(tmp_path / "p", survey(replace(one, image=replace(one.image, path=str(path))), deployments=[DEPLOYMENT]))
+    write(
+        tmp_path / "p",
+        survey(replace(one, image=replace(one.image, path=str(path))), deployments=[DEPLOYMENT]),
+    )
     assert rows(tmp_path / "p", "media")[0]["fileMediatype"] == "image/png"
 
 

@@ -82,6 +82,19 @@ def test_a_file_that_two_stations_have_is_found_in_the_folder_of_its_own(tmp_pat
     assert report.notes == {Note.AMBIGUOUS_NAMES: 1}
 
 
+def test_a_table_of_a_european_spreadsheet_is_read(tmp_path: Path) -> None:
+    header = "\ufeff;Station;Species;DateTimeOriginal;FileName;distance\n"
+    text = header + "1;A;Red Fox;2009-04-10 05:07:00;1.JPG;2,5\n"
+    path = put(tmp_path / "records.csv", text.encode())
+    report, root = ImportReport(source=str(path)), ImageRoot(tmp_path)
+    with photograph_rows.opened() as rows:
+        read(path, root, rows, report)
+        rows.join()
+        (entry,) = source_images(rows, root, "camtrapr:records", report)
+    assert (entry.location, entry.labels[0].category) == ("A", "Red Fox")
+    assert entry.details == {"distance": "2,5"}
+
+
 def test_a_bad_time_costs_itself_and_a_record_without_a_file_is_refused(tmp_path: Path) -> None:
     (entry,), report = entries(tmp_path, record(at="noon today"), record(name="NA"), record(station="NA"))
     assert (entry.datetime, len(entry.labels)) == (None, 1)

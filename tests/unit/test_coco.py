@@ -22,6 +22,7 @@ from importers.reading.scratch import scratch_database
 from importers.sources import coco
 from importers.sources.coco.combine import combine
 from importers.sources.coco.ids import Ids
+from importers.sources.coco.values import annotation_values, image_values
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Box, Level, SourceLabel
@@ -251,6 +252,18 @@ def test_minus_one_is_a_place_and_a_sequence_that_nobody_knows(tmp_path: Path) -
         assert not report.unused_values
 
 
+def test_numbers_that_are_none_are_values_left_out() -> None:
+    nan, left = float("nan"), list[str]()
+    fields = ["width", "height", "location", "datetime", "seq_id", "frame_num", "seq_num_frames", "corrupt"]
+    read = image_values(dict.fromkeys(fields, nan), lambda field, _: left.append(field))
+    assert (set(read), sorted(left)) == ({None, False}, sorted(fields))
+    left.clear()
+    record = {"bbox": [nan, 0, 5, 5], "count": nan, "sequence_level_annotation": nan, "basis": nan}
+    seen = annotation_values(record, lambda field, _: left.append(field))
+    assert (seen.level, seen.bbox, seen.individuals) == (Level.IMAGE, None, None)
+    assert sorted(left) == sorted(record)
+
+
 def test_the_time_may_be_in_date_captured(tmp_path: Path) -> None:
     moment = dt.datetime(2013, 10, 4, 13, 31, 53)
     found, report = one_entry(tmp_path, image(date_captured="2013-10-04 13:31:53"))
@@ -287,6 +300,8 @@ def test_a_box_in_pixels_takes_the_size_that_the_record_lacks_from_the_photograp
     sources = coco.check([tmp_path / "set.json"], report)
     (unread,) = coco.source_images(sources, ImageRoot(tmp_path), report, reads=False)
     assert (unread.detections, unread.labels) == (None, (label("red fox"),))
+    assert report.notes == {Note.BOXES_WITHOUT_SIZE: 1}
+    assert not report.unused_values
 
 
 def test_an_annotation_id_that_stands_twice_counts_once(tmp_path: Path) -> None:

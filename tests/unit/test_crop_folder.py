@@ -239,10 +239,11 @@ def test_no_file_however_mangled_ends_in_a_traceback(
 
 
 def test_crops_are_read_from_an_object_store(sqlite_database: Database, tmp_path: Path) -> None:
-    for name in ("fox/2.jpg", "fox/10.jpg", "hare/1.jpg", "fox/readme.txt"):
+    hidden = ("DeletedFiles/3.jpg", "fox/@eaDir/2.jpg", "fox/._2.jpg")
+    for name in ("fox/2.jpg", "fox/10.jpg", "hare/1.jpg", "fox/readme.txt", *hidden):
         with fsspec.open(f"memory://pool/{name}", "wb") as file:
             file.write(encoded(scene()))
     report = import_crops(make_workspace(sqlite_database, tmp_path / "data"), "memory://pool")
-    assert (report.photographs, report.detections, report.labels) == (3, 3, 3)
+    assert (report.photographs, report.detections, report.labels, report.hidden) == (3, 3, 3, 3)
     with pytest.raises(SourceError, match="no crop"):
         import_crops(make_workspace(sqlite_database, tmp_path / "data"), "memory://nothing")

@@ -94,13 +94,6 @@ def test_tables_as_spreadsheets_and_programs_write_them_are_read(
 def test_a_bad_value_costs_itself_alone(
     sqlite_database: Database, tmp_path: Path, column: str, value: str, said: str
 ) -> None:
-    dict(
-        zip(
-            HEADER.split(","),
-            ["X", "52.1", "5.1", "Europe/Brussels", "2021-05-01", "2021-06-01"],
-            strict=True,
-        )
-    )
     row = ",".join(f'"{text}"' for text in (GOOD | {column: value}).values())
     report = taken(sqlite_database, tmp_path, f"{HEADER}\n{row}\n")
     assert report.rows.unused_values == {column: 1}
@@ -116,13 +109,6 @@ def test_a_bad_value_costs_itself_alone(
 def test_whatever_one_column_says_the_others_stay(
     sqlite_database: Database, tmp_path: Path, column: str, value: str
 ) -> None:
-    dict(
-        zip(
-            HEADER.split(","),
-            ["X", "52.1", "5.1", "Europe/Brussels", "2021-05-01", "2021-06-01"],
-            strict=True,
-        )
-    )
     text = value.replace('"', "").replace("\x00", "").encode("utf-8", "ignore").decode()
     row = ",".join(f'"{field}"' for field in (GOOD | {column: text}).values())
     with sqlite_database.write() as conn:

@@ -248,6 +248,7 @@ def test_garbage_in_place_of_exif_costs_the_time_and_not_the_photograph() -> Non
         (b"%PDF-1.4 and so on", "not_an_image"),
         (encoded(scene())[:5], "not_an_image"),
         (encoded(scene(800, 600))[:300], "truncated"),
+        (encoded(scene(800, 600))[:3000], "truncated"),
         (encoded(scene(800, 600), "PNG")[:3000], "truncated"),
     ],
 )
@@ -264,23 +265,25 @@ def test_a_jpeg_whose_end_is_missing_is_decoded_as_far_as_it_goes(progressive: b
     scene(800, 600).save(target, "JPEG", progressive=progressive)
     whole = target.getvalue()
     expected = np.asarray(Photo(whole).pixels(), dtype=int)
-    photo = Photo(whole[: len(whole) * 3 // 4])
+    photo = Photo(whole[: len(whole) * 3 // 4], partial=True)
     assert photo.defect is None  # nobody has asked for its pixels
     pixels = np.asarray(photo.pixels(), dtype=int)
     assert pixels.shape == (600, 800, 3)
     assert np.abs(pixels - expected)[:200].mean() < 10
     assert photo.defect == "truncated"
-    reduced = Photo(whole[: len(whole) * 3 // 4])
+    reduced = Photo(whole[: len(whole) * 3 // 4], partial=True)
     assert reduced.pixels(0.2).size == (200, 150)
     assert reduced.defect == "truncated"
-    intact = Photo(whole)
+    intact = Photo(whole, partial=True)
     intact.pixels()
     assert intact.defect is None
+    with pytest.raises(PhotoError, match="truncated"):
+        Photo(whole[: len(whole) * 3 // 4]).pixels()  # a crop of ours must be whole
 
 
 def test_a_jpeg_that_ends_before_its_first_pixels_is_a_failure() -> None:
     whole = encoded(scene(800, 600))
-    photo = Photo(whole[: whole.index(b"\xff\xda") + 14])  # the header of its scan is 14 bytes
+    photo = Photo(whole[: whole.index(b"\xff\xda") + 14], partial=True)  # 14 bytes of a scan's header
     with pytest.raises(PhotoError, match="before the first pixels") as caught:
         photo.pixels()
     assert caught.value.failure == "truncated"
@@ -289,7 +292,7 @@ def test_a_jpeg_that_ends_before_its_first_pixels_is_a_failure() -> None:
 def test_photographs_whose_end_is_missing_are_shown_as_far_as_they_go(field_cases: Path) -> None:
     names = [f"images/photos/camA/{name}.jpg" for name in ("t99", "t50", "t02")]
     for path in (field_cases / name for name in [*names, "md_failures/photos/c/trunc.jpg"]):
-        photo = Photo(path.read_bytes())
+        photo = Photo(path.read_bytes(), partial=True)
         assert (photo.pixels().size, photo.defect) == ((1600, 1200), "truncated")
 
 
@@ -318,7 +321,7 @@ def test_damage_of_any_sort_ends_as_a_photo_error_or_a_picture(
     for place, value in places:
         data[int(place * len(data))] = value
     with contextlib.suppress(PhotoError):
-        photo = Photo(bytes(data[: max(1, int(length * len(data)))]))
+        photo = Photo(bytes(data[: max(1, int(length * len(data)))]), partial=True)
         assert photo.pixels(0.5).mode == "RGB"
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
-from pipeline.label_studio.species import SpeciesList, parse_species, read_species
-from pipeline.records import Taxon
+from pipeline.label_studio.species import SpeciesList, can_be_listed, parse_species, read_species
+from pipeline.records import Taxon, category_name
+from pipeline.steps.labelling.propose import Proposal, ProposedSpecies
+from pipeline.vocabulary import meaning_of
 
 
 def test_names_come_in_the_order_of_the_file_in_lower_case() -> None:
@@ -88,6 +92,7 @@ TABLES = {
     "semicolons": "scientific name;common name;taxon id\r\nVulpes vulpes;red fox;7\r\n",
     "tabs": "Scientific_Name\tcommonName\twi_taxon_id\nVulpes_vulpes\tred fox\t7\n",
     "byte-order mark": "\ufeffspecies,common_name,taxonKey\nVulpes vulpes,red fox,7\n",
+    "carriage returns": "scientific name,common name,taxon id\rVulpes vulpes,red fox,7\r",
     "quotes": '"common name","scientific name","taxon id"\n"red fox","Vulpes vulpes (Linnaeus, 1758)","7"\n',
     "comments": "# ours\n\ncommon name,scientific name,taxon id\n\n# shy\nred fox,Vulpes vulpes,7\n",
 }
@@ -222,8 +227,21 @@ def test_a_list_of_names_below_a_heading_keeps_their_commas() -> None:
     assert listed.names == ["deer, roe", "fox"]
 
 
-def test_hints_are_scientific_names_with_the_rank_of_higher_taxa() -> None:
-    listed = parse_species(
-        "common name,scientific name\nfox,Vulpes vulpes\ndeer sp.,Cervidae\n,Meles\n", "s.csv"
-    )
-    assert listed.hints == {"fox": "Vulpes vulpes", "deer sp.": "Cervidae (family)"}
+@given(st.lists(st.text(max_size=90).map(category_name), unique=True, min_size=1))
+def test_every_name_that_a_table_can_offer_is_read_from_it_again(found: list[str]) -> None:
+    listable = [name for name in found if can_be_listed(name) and meaning_of(name) is None]
+    row = [ProposedSpecies(names=(name,), photographs=3, taxon=Taxon(category=name)) for name in listable]
+    proposal = Proposal(sources=("coco:x",), species=tuple(row), rare=tuple(row), left_out={})
+    if listable:
+        assert proposal.listed.names == listable
+
+
+@given(st.text("ab,;|\t\n#\"' .", max_size=60), st.sampled_from([",", ";", "\t"]))
+def test_no_table_breaks_the_reader(text: str, delimiter: str) -> None:
+    header = delimiter.join(("common name", "scientific name", "rank", "taxonomy"))
+    try:
+        listed = parse_species(f"{header}\n{text}", "s.csv")
+    except SourceError:
+        return
+    assert len(set(listed.names)) == len(listed.names) > 0
+    assert listed.other_names.keys().isdisjoint(listed.names)

@@ -13,10 +13,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.reading.classes import NamedClass, class_of
 from importers.reading.image_root import ImageRoot
-from importers.reading.taxonomy import class_category, taxonomy_of
+from importers.sources import megadetector
+from importers.sources.megadetector.file import check as check_results
 from importers.sources.speciesnet import import_speciesnet, source_images
 from importers.sources.speciesnet.file import check
 from pipeline.cli import wildloop
@@ -93,24 +96,22 @@ def labels(entry: SourceImage) -> list[list[str | None]]:
         (NO_RESULT, None),
         ("no cv result", None),
         ("Domestic Dog", "domestic dog"),
-        ("id;Mammalia;Primates;Hominidae;Homo;sapiens;Human-Camera Trapper", "human"),
-        ("id;Aves;Unknown;Unknown;Unknown;Unknown;Bird", "bird"),
+        ("id;mammalia;primates;hominidae;homo;sapiens;human-camera trapper", "human"),
         (";;;;;;", None),
         ("a; b; c", "a; b; c"),
+        ("Human - Biker", "human"),
+        ("Person", "person"),
     ],
 )
 def test_a_class_names_its_common_name_else_its_scientific_name(text: str, category: str | None) -> None:
-    assert class_category(text) == category
+    assert class_of(text).category == category
 
 
-def test_a_species_is_a_taxon_with_its_scientific_name_rank_parent_and_lineage() -> None:
-    taxonomy = taxonomy_of(DOG)
-    assert taxonomy is not None
-    assert taxonomy.taxon("speciesnet:4.0.1a") == Taxon(
+def test_a_species_is_a_taxon_with_its_scientific_name_rank_and_lineage() -> None:
+    assert class_of(DOG).taxon_by("speciesnet:4.0.1a") == Taxon(
         category="domestic dog",
         scientific_name="Canis familiaris",
         rank="species",
-        parent="Canis",
         taxon_id="3d80f1d6-b1df-4966-9ff4-94053c7a902a",
         vernacular_names={"eng": "domestic dog"},
         lineage={"class": "Mammalia", "order": "Carnivora", "family": "Canidae", "genus": "Canis"},
@@ -119,19 +120,23 @@ def test_a_species_is_a_taxon_with_its_scientific_name_rank_parent_and_lineage()
 
 
 def test_a_roll_up_is_a_taxon_of_its_own_rank() -> None:
-    taxonomy = taxonomy_of(DEER)
-    assert taxonomy is not None
-    taxon = taxonomy.taxon("s")
+    taxon = class_of(DEER).taxon
     assert taxon is not None
     assert (taxon.category, taxon.scientific_name, taxon.rank) == ("cervidae family", "Cervidae", "family")
-    assert (taxon.parent, taxon.vernacular_names) == ("Cetartiodactyla", {})
+    assert taxon.vernacular_names == {}
 
 
 @pytest.mark.parametrize("text", [BLANK, HUMAN, VEHICLE, ANIMAL, NO_RESULT])
 def test_words_that_name_no_species_and_people_are_no_taxa(text: str) -> None:
-    taxonomy = taxonomy_of(text)
-    assert taxonomy is not None
-    assert taxonomy.taxon("s") is None
+    assert class_of(text).taxon is None
+
+
+def test_a_description_tells_the_taxon_of_a_class_with_a_plain_name() -> None:
+    described = class_of("Dog", DOG)
+    assert described == NamedClass(category="dog", taxon=described.taxon)
+    assert described.taxon is not None
+    assert (described.taxon.category, described.taxon.scientific_name) == ("dog", "Canis familiaris")
+    assert described.taxon.vernacular_names == {}  # in a language that nobody told
 
 
 # Answers
@@ -256,7 +261,7 @@ def test_a_broken_score_costs_the_probability_and_not_the_answer(tmp_path: Path)
     assert entry.detections is not None
     (label,) = entry.detections.boxes[0].labels
     assert (label.category, label.confidence) == ("domestic dog", None)
-    assert report.unused_values == {"confidence": 1}
+    assert report.unused_values == {"score": 1}
 
 
 GOOD = predicted(None, found(answer=DOG), found("2", bbox=[0.6, 0, 0.2, 0.5], answer=HUMAN))
@@ -385,3 +390,48 @@ def test_the_command_imports_the_file_of_a_field_run(field_cases: Path, tmp_path
     assert "2 new photographs, 1 new detection" in done.output
     assert "1  new label from the source" in done.output
     assert "photograph whose classifier failed" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes"),
+    [
+        ("conf_above_one", [[(0.3, 0.3, 0.6, 0.6)], [(0.3, 0.3, 0.6, 0.6)]]),
+        ("wide_box", [[(0.0, 0.1, 1.0, 0.6)], [(0.0, 0.0, 1.0, 0.5)]]),
+    ],
+)
+def test_values_out_by_a_rounding_are_clipped_in_the_format_of_megadetector_too(
+    field_cases: Path, name: str, boxes: list[list[tuple[float, ...]]]
+) -> None:
+    folder = field_cases / "speciesnet"
+    root, report = ImageRoot(folder / "photos"), ImportReport(source=name)
+    found = list(megadetector.source_images(check_results(folder / f"{name}.json", root), root, report))
+    assert [[_corners(box) for box in entry.detections.boxes] for entry in found if entry.detections] == boxes
+    assert all(box.confidence <= 1.0 for entry in found if entry.detections for box in entry.detections.boxes)
+    assert not report.refused
+
+
+def _corners(found: DetectedBox) -> tuple[float, ...]:
+    box = found.box
+    return tuple(round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2))
+
+
+@pytest.mark.parametrize(
+    ("name", "categories_"),
+    [
+        ("as_md_common", ["domestic dog", "empty", None, None, "human", "vehicle"]),
+        ("as_md_raw", ["domestic dog", "empty", None]),
+    ],
+)
+def test_its_classes_in_the_format_of_megadetector_mean_the_same(
+    field_cases: Path, name: str, categories_: list[str | None]
+) -> None:
+    folder = field_cases / "speciesnet"
+    root, report = ImageRoot(folder / "photos"), ImportReport(source=name)
+    results_ = check_results(folder / f"{name}.json", root, 0.0)
+    found = list(megadetector.source_images(results_, root, report))
+    boxes = [box for entry in found if entry.detections for box in entry.detections.boxes]
+    assert [box.labels[0].category if box.labels else None for box in boxes] == categories_
+    assert all(label.weak for box in boxes for label in box.labels)
+    assert results_.classes is not None
+    known = [taxon.scientific_name for taxon in results_.classes.taxa]
+    assert known == (["Canis familiaris"] if name == "as_md_raw" else [])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.records import Taxon
-from pipeline.taxonomy import proposed_rank, scientific_name, taxon_of, taxonomy_string
+from pipeline.taxonomy import hint, proposed_rank, scientific_name, taxon_of, taxonomy_string
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,19 @@ def test_parents_complete_a_taxonomy_string() -> None:
     known = {taxon.category: taxon for taxon in taxa}
     assert taxonomy_string("red fox", known) == ";;carnivora;canidae;vulpes;vulpes;red fox"
     assert taxonomy_string("dogs", known) == ";;carnivora;canidae;;;dogs"
+
+
+@pytest.mark.parametrize(
+    ("taxon", "wanted"),
+    [
+        (Taxon(category="fox", scientific_name="Vulpes vulpes", rank="species"), "Vulpes vulpes"),
+        (Taxon(category="deer sp.", scientific_name="Cervidae", rank="family"), "Cervidae (family)"),
+        (Taxon(category="meles meles", scientific_name="Meles meles"), None),
+        (Taxon(category="deer sp.", rank="genus"), None),
+    ],
+)
+def test_a_hint_says_what_the_name_does_not(taxon: Taxon, wanted: str | None) -> None:
+    assert hint(taxon) == wanted
 
 
 def test_what_is_no_taxon_has_its_name_alone() -> None:

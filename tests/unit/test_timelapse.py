@@ -14,20 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.videos import VideoSampler
 from importers.reading import photograph_rows
 from importers.reading.image_root import ImageRoot
 from importers.sources.timelapse import import_timelapse, read, source_images
 from importers.sources.timelapse.table import fields_of
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError
+from pipeline.records import Level
 from pipeline.store.database import Database
 from pipeline.store.schema import image
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
 
-def seen(number: int = 1, **cells: Any) -> dict[str, Any]:
+def seen(number: int = 1, /, **cells: Any) -> dict[str, Any]:
     row = {
         **{"RootFolder": "Survey", "File": f"IMG_{number}.JPG", "RelativePath": "CamA\\100RECNX"},
         **{"DateTime": f"2024-05-11 21:40:{number:02}", "DeleteFlag": "false", "Species": "Red Fox"},
@@ -50,10 +52,13 @@ def entries(
     path = table(folder, *rows)
     report, root = ImportReport(source=str(path)), ImageRoot(folder)
     fields, further = fields_of(path, species, count)
+    sampler = VideoSampler(folder / "data", ImportOptions(), report)
     with photograph_rows.opened() as scratch:
         read(path, root, scratch, report)
         scratch.join()
-        return list(source_images(scratch, root, fields, "timelapse:spring", further, report)), report
+        return list(
+            source_images(scratch, root, fields, "timelapse:spring", further, sampler, report)
+        ), report
 
 
 def labels(folder: Path, species: tuple[str, ...] = ("Species",), **cells: Any) -> list[tuple[Any, Any]]:
@@ -98,10 +103,10 @@ def test_flags_and_counters_are_named_after_what_they_flag_and_count(
 
 
 def test_several_fields_have_their_own_counts_and_methods(tmp_path: Path) -> None:
-    row = seen(
+    row = seen() | {
         **{"Count": 2, "ClassificationMethod": "human", "Species2": "Roe Deer", "Count2": 4},
         **{"ClassificationMethod2": "machine", "Probability2": "0.91"},
-    )
+    }
     (entry,), _ = entries(tmp_path, row, species=("Species", "Species2"), count="Count")
     first, second = entry.labels
     assert (first.category, first.count, first.weak) == ("Red Fox", 2, False)
@@ -173,6 +178,22 @@ def test_deleted_photographs_videos_and_second_rows_are_told_apart(tmp_path: Pat
     assert (report.duplicates, report.refused) == (1, {"without a file name": 1})
 
 
+def test_a_video_is_sampled_and_its_species_is_that_of_all_its_frames(tmp_path: Path) -> None:
+    helpers = pytest.importorskip("tests.helpers.videos", reason="the extra `video` is absent")
+    helpers.video(tmp_path / "CamA/100RECNX/V.MP4", frames=25)
+    found, report = entries(tmp_path, seen(1, File="V.MP4", Notes="dusk"))
+    assert [entry.file_name for entry in found] == [
+        f"CamA/100RECNX/V.MP4/frame{number:06}.jpg" for number in (0, 10, 20)
+    ]
+    assert [entry.datetime for entry in found] == [
+        dt.datetime(2024, 5, 11, 21, 40, 1 + second) for second in range(3)
+    ]
+    assert {entry.video for entry in found} == {"CamA/100RECNX/V.MP4"}
+    assert {entry.labels[0].level for entry in found} == {Level.SEQUENCE}
+    assert found[2].details == {"Notes": "dusk"}
+    assert report.notes == {Note.VIDEOS: 1}
+
+
 def test_images_may_be_the_folder_above_the_root_folder(tmp_path: Path) -> None:
     put(tmp_path / "Survey/CamA/100RECNX/IMG_1.JPG", b"x")
     (entry,), _ = entries(tmp_path, seen())
@@ -210,6 +231,24 @@ def test_the_command_asks_for_the_field(tmp_path: Path) -> None:
     done = CliRunner().invoke(wildloop, [*command, "--rows-only", "--species-field", "Species"], env=environ)
     assert done.exit_code == 0, done.output
     assert "1  new label from the source" in done.output
+
+
+def test_fields_of_a_template_do_not_replace_what_another_source_said(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    put(tmp_path / "photos/CamA/100RECNX/IMG_1.JPG", encoded(scene()))
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+
+    def details(name: str, temperature: int) -> tuple[str, dict[str, str]]:
+        path = table(tmp_path, seen(Temperature=temperature), name=f"{name}.csv")
+        import_timelapse(workspace, path, tmp_path / "photos", species_fields=("Species",))
+        with sqlite_database.read() as conn:
+            (row,) = conn.execute(image.select()).all()
+        return row.source, row.details
+
+    assert details("first", 12) == ("timelapse:first", {"Temperature": "12"})
+    assert details("second", 13) == ("timelapse:first", {"Temperature": "12"})
+    assert details("first", 14) == ("timelapse:first", {"Temperature": "14"})
 
 
 OPTIONAL = ["RootFolder", "DateTime", "Date", "Time", "UtcOffset", "Count", "Probability", "Notes", "Folder"]

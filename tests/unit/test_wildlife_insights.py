@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -35,7 +36,7 @@ DEER = {"class": "Mammalia", "order": "Artiodactyla", "family": "Cervidae", "com
 NOBODY = {"common_name": "No CV Result", "class": "No CV Result"}
 
 
-def seen(number: int = 1, **cells: Any) -> dict[str, Any]:
+def seen(number: int = 1, /, **cells: Any) -> dict[str, Any]:
     """A row of images.csv by a person."""
     row = {
         **{"project_id": "17", "deployment_id": "DEP1", "image_id": f"i{number}"},
@@ -81,7 +82,7 @@ def entries(folder: Path, images: Path | None = None) -> tuple[list[SourceImage]
         if root is not None:
             rows.add_files(root.photographs(folder / "none", WalkCounts()))
         rows.join()
-        return list(source_images(tables, rows, root, source.path, report)), tables, report
+        return list(source_images(tables, rows, root, source.folder, report)), tables, report
 
 
 def labels(folder: Path, *images: dict[str, Any], **tables: Any) -> list[tuple[str | None, bool]]:
@@ -241,6 +242,17 @@ def test_tables_may_be_split_and_in_a_zip(tmp_path: Path) -> None:
         file.writestr("__MACOSX/wi/._images_1.csv", b"\x00\x05")
     found, _, _ = entries(archive)
     assert [entry.labels[0].category for entry in found] == ["red fox", "cervidae family"]
+
+
+def test_tables_of_a_spreadsheet_and_compressed_ones_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "wi"
+    put(folder / "images.csv.gz", gzip.compress(table([seen(1, **FOX)])))
+    text = "deployment_id;placename;longitude;latitude\nDEP1;Hill;5,1;52,1\n"
+    put(folder / "deployments.csv", text.encode())
+    (entry,), tables, report = entries(folder)
+    assert entry.labels[0].category == "red fox"
+    assert (tables.deployments["DEP1"].latitude, tables.deployments["DEP1"].longitude) == (52.1, 5.1)
+    assert not report.unused_values
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "damaged", "columns"])

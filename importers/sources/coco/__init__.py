@@ -20,6 +20,7 @@ from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, interpreted
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.locations import known_location
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import Annotation, Annotations, read_annotations
@@ -124,6 +125,7 @@ class _Reader:
         where = f"{as_text(str(self._file.path))}: image {id_text(image['id'])}"
         leave_out = partial(self._report.leave_out, where)
         values = image_values(image, leave_out)
+        location = known_location(values.location)
         failure = _failure(name, is_corrupt=values.corrupt)
         boxes: tuple[DetectedBox, ...] = ()
         labels: tuple[SourceLabel, ...] = ()
@@ -140,7 +142,7 @@ class _Reader:
             width=values.width,
             height=values.height,
             failure=failure,
-            location=prefix + values.location if values.location else None,
+            location=prefix + location if location else None,
             datetime=values.datetime,
             seq_id=prefix + values.seq_id if values.seq_id else None,
             frame_num=values.frame_num if values.seq_id else None,
@@ -169,8 +171,10 @@ class _Reader:
             box = None
             if annotation.bbox is not None and meaning_of(annotation.category) is Meaning.BLANK:
                 self._report.notes[Note.BOXES_OF_EMPTY] += 1
-            elif annotation.bbox is not None:
+            elif annotation.bbox is not None and (size or annotation.relative or self._reads):
                 box = _box(annotation, size, leave_out)
+            elif annotation.bbox is not None:
+                self._report.notes[Note.BOXES_WITHOUT_SIZE] += 1
             if box is None:
                 level = Level.IMAGE if annotation.level is Level.BOX else annotation.level
                 label = self._label(annotation, level)

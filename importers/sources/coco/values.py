@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from importers.reading.clocks import parse_clock_time
-from importers.reading.json_file import is_number
+from importers.reading.json_file import is_number, shown
 from importers.reading.paths import as_text
 from pipeline.records import Level
 
@@ -88,11 +88,6 @@ def id_text(value: Any) -> str | None:
     if type(value) is float and value.is_integer():  # pandas makes such of columns with gaps
         return str(int(value))
     return str(value) if type(value) is int else None
-
-
-def shown(value: Any) -> str:
-    """A value of the file as short text for a message."""
-    return as_text(repr(value))[:60]
 
 
 def _text(record: Mapping[str, Any], field: str, leave_out: LeaveOut) -> str | None:

@@ -22,7 +22,7 @@ from importers.reading.image_root import is_outside
 from importers.reading.locations import no_location
 from importers.reading.names import normal
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
-from importers.reading.walk import HIDDEN
+from importers.reading.walk import is_hidden
 from importers.sources.emammal import archives
 from importers.sources.emammal import manifest as manifests
 from importers.sources.emammal.manifest import Header, ManifestSequence
@@ -303,7 +303,7 @@ def _walk(top: Path, seen: set[Path], report: ImportReport) -> Iterator[tuple[Pa
             continue
         seen.add(folder.resolve())
         folders[:] = sorted(
-            (name for name in folders if not name.startswith(".") and name.casefold() not in HIDDEN),
+            (name for name in folders if not is_hidden(name)),
             key=natural,
         )
         yield folder, folders, names

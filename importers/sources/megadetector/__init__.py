@@ -17,13 +17,16 @@ from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.videos import VideoSampler
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
 from importers.reading.json_file import not_numbers
 from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
+from importers.sources.megadetector.videos import VideoRecords
 from pipeline.errors import SourceError
+from pipeline.images.video import VIDEO
 from pipeline.store import taxa
 from pipeline.workspace import Workspace
 
@@ -38,16 +41,18 @@ def import_results(
     classification_threshold: float = 0.0,
     drop_repeats: bool = False,
     repeats_report: Path | None = None,
+    frames_per_second: float | None = None,
     progress: bool = False,
 ) -> ImportReport:
     """Import the photographs that a results file lists, with its boxes, from below `images`.
 
     `classifications` makes the best classification of each box, if its confidence is at least
     `classification_threshold`, a weak label. `drop_repeats` leaves out boxes that stand still across the
-    photographs of a camera; `repeats_report` is a CSV file that lists them, dropped or not. Photographs
-    that are missing or outside `images`, or that MegaDetector failed on, and videos are recorded as
-    failures. Bad records are refused one by one. Raises SourceError, before anything is written, if the
-    file is not a results file.
+    photographs of a camera; `repeats_report` is a CSV file that lists them, dropped or not. Videos become
+    sequences of the frames that MegaDetector looked at, at most `frames_per_second`; the frames are in a
+    folder named after the video, or sampled from it. Photographs that are missing or outside `images`, or
+    that MegaDetector failed on, are recorded as failures. Bad records are refused one by one. Raises
+    SourceError, before anything is written, if the file is not a results file.
     """
     options = options or ImportOptions()
     root = ImageRoot(images, strip_prefix=options.strip_prefix)
@@ -74,8 +79,11 @@ def import_results(
     if results.classes is not None:
         with workspace.database.write() as conn:
             taxa.save(conn, results.classes.taxa)
+    videos = VideoRecords(results, root, VideoSampler(workspace.data_dir, options, report), frames_per_second)
     return Ingestor(workspace, None, locate, options, report).run(
-        source_images(results, root, report, dropped=dropped, has_image_time=options.exif_time),
+        source_images(
+            results, root, report, dropped=dropped, has_image_time=options.exif_time, videos=videos
+        ),
         results.images,
         progress=progress,
     )
@@ -88,14 +96,19 @@ def source_images(
     *,
     dropped: Sequence[int] = (),
     has_image_time: bool = True,
+    videos: VideoRecords | None = None,
 ) -> Iterator[SourceImage]:
     """The photograph of every good record.
 
     `dropped` are the codes of boxes to leave out, in rising order (see `repeats.PLACES`).
-    `has_image_time` uses the time that the file has for an image.
+    `has_image_time` uses the time that the file has for an image. Without `videos`, they are failures.
     """
     for record in records(results, root, report):
         path, image = root.path_of(record.name), record.image
+        moment = _time(image["datetime"], report) if has_image_time and image.get("datetime") else None
+        if videos is not None and record.failure is not None and record.failure[0] == VIDEO:
+            yield from videos.photographs(record, moment, report)
+            continue
         if record.failure is not None:
             name = record.source_name if record.failure[0] == OUTSIDE[0] else record.name
             yield SourceImage(file_name=name, path=path, failure=record.failure)
@@ -110,7 +123,7 @@ def source_images(
             detections=SourceDetections(detector=results.detector, boxes=boxes),
             width=_pixels(image.get("width")),
             height=_pixels(image.get("height")),
-            datetime=_time(image["datetime"], report) if has_image_time and image.get("datetime") else None,
+            datetime=moment,
         )
 
 

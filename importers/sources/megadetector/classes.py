@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number, mapping, section
+from importers.reading.classes import class_of
+from importers.reading.fractions import confidence_of
+from importers.reading.json_file import mapping, section, shown
 from importers.reading.paths import as_text
 from pipeline.records import Level, SourceLabel, Taxon
-from pipeline.taxonomy import taxon_of
-from pipeline.vocabulary import category_of, meaning_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,12 @@ class Classes:
             id_, conf = pair
             if not isinstance(id_, str) or id_ not in self.names:
                 raise BadRecord(kind, f"class {shown(id_)} is not in classification_categories")
-            if not is_number(conf) or not 0.0 <= conf <= 1.0:
-                raise BadRecord(kind, f"confidence {shown(conf)} of class {id_} is not a number from 0 to 1")
-            if best is None or conf > best[0]:
-                best = float(conf), id_
+            try:
+                sure = confidence_of(conf, "confidence")
+            except BadRecord as exc:
+                raise BadRecord(kind, f"class {id_}: {exc.what}") from None
+            if best is None or sure > best[0]:
+                best = sure, id_
         if best is None or best[0] < self.threshold:
             return ()
         category = self.names[best[1]]
@@ -78,12 +80,11 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
     categories: dict[str, str | None] = {}
     taxa: dict[str, Taxon] = {}
     for id_, name in names.items():
-        own, described = (taxon_of(as_text(str(text))) for text in (name, descriptions.get(id_, "")))
-        category = category_of(own.category if own else as_text(str(name)))
-        categories[str(id_)] = category
-        taxon = described or own
-        if category is not None and meaning_of(category) is None and taxon is not None and taxon.lineage:
-            taxa.setdefault(category, replace(taxon, category=category, source=source))
+        named = class_of(as_text(str(name)), as_text(str(descriptions.get(id_, ""))))
+        categories[str(id_)] = named.category
+        taxon = named.taxon_by(source)
+        if taxon is not None:
+            taxa.setdefault(taxon.category, taxon)
     return Classes(
         names=categories,
         source=source,
@@ -91,8 +92,3 @@ def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Class
         threshold=threshold,
         taxa=tuple(taxa.values()),
     )
-
-
-def shown(value: Any) -> str:
-    """A value of the file as short text for a message."""
-    return "null" if value is None else as_text(repr(value))[:80]

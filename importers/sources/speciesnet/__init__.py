@@ -13,6 +13,7 @@ from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.json_file import not_numbers
 from importers.reading.paths import as_text
 from importers.sources.speciesnet.answers import Reader
 from importers.sources.speciesnet.file import Results, check, predictions, provenance, version_of
@@ -50,6 +51,9 @@ def import_speciesnet(
             remedy="keep one of its categories",
         )
     results = check(predictions_json, root)
+    numbers = not_numbers(predictions_json)
+    if numbers:
+        report.notes[Note.NOT_NUMBERS] += numbers
     with workspace.database.write() as conn:
         taxa.save(conn, results.taxa)
     return Ingestor(workspace, None, locate, options, report).run(
@@ -86,7 +90,13 @@ def source_images(
         if seen.boxes is not None:
             detector = f"results:speciesnet {version}".strip()
             detections = SourceDetections(detector=detector, boxes=seen.boxes)
-        yield SourceImage(file_name=name, path=path, detections=detections, labels=seen.labels)
+        yield SourceImage(
+            file_name=name,
+            path=path,
+            source_name=source_name,
+            detections=detections,
+            labels=seen.labels,
+        )
 
 
 def _failures(element: Any) -> frozenset[str]:

@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number
+from importers.reading.classes import class_of
+from importers.reading.fractions import box_of, confidence_of
+from importers.reading.json_file import shown
 from importers.reading.paths import as_text
-from importers.reading.taxonomy import class_category
-from pipeline.records import ANIMAL, PERSON, VEHICLE, Box, Level, SourceLabel
+from pipeline.records import ANIMAL, PERSON, VEHICLE, Level, SourceLabel
 from pipeline.vocabulary import kind_of
 
 WHOLE_FRAME = "0"  # not a box: the classifier of whole photographs writes its answer there
 _CATEGORIES = {"1": ANIMAL, "2": PERSON, "3": VEHICLE}
-_ROUNDING = 1e-3  # by which a confidence may exceed 1
-_BEYOND = 0.5  # by which a box may exceed the frame, which clips it; what is further out is in pixels
 
 
 class Answer(NamedTuple):
@@ -112,11 +111,11 @@ class Reader:
 
     def _label(self, answer: Answer | None, label: SourceLabel, where: str) -> SourceLabel | None:
         """The label of an answer; None if it names nothing."""
-        category = None if answer is None else class_category(answer.text)
+        category = None if answer is None else class_of(answer.text).category
         if answer is None or category is None:
             return None
         try:
-            confidence = _confidence(answer.score)
+            confidence = confidence_of(answer.score, "score")
         except BadRecord as exc:
             self._report.leave_out(where, exc.kind, exc.what)
             confidence = None
@@ -126,35 +125,13 @@ class Reader:
 def _box(detection: Any) -> DetectedBox:
     """The box of a detection. Raises BadRecord."""
     if not isinstance(detection, dict):
-        raise BadRecord("box", f"{_shown(detection)} is not an object")
+        raise BadRecord("box", f"{shown(detection)} is not an object")
     category = detection.get("category")
     if not isinstance(category, str) or category not in _CATEGORIES:
-        raise BadRecord("box", f"category {_shown(category)} is not one of {', '.join(_CATEGORIES)}")
-    return DetectedBox(
-        box=_in_frame(detection.get("bbox")),
-        confidence=_confidence(detection.get("conf")),
-        category=_CATEGORIES[category],
-    )
-
-
-def _confidence(value: Any) -> float:
-    """The confidence, at most 1. Raises BadRecord."""
-    if not is_number(value) or not 0.0 <= value <= 1.0 + _ROUNDING:
-        raise BadRecord("confidence", f"confidence {_shown(value)} is not a number from 0 to 1")
-    return min(1.0, float(value))
-
-
-def _in_frame(bbox: Any) -> Box:
-    """The box of [x, y, width, height] in fractions of the frame, clipped to it. Raises BadRecord."""
-    box = None
-    if isinstance(bbox, list) and len(bbox) == 4 and all(map(is_number, bbox)):
-        x, y, width, height = bbox
-        if all(-_BEYOND <= at <= 1.0 + _BEYOND for at in (x, y, x + width, y + height)):
-            box = Box.from_xywh(bbox)
+        raise BadRecord("box", f"category {shown(category)} is not one of {', '.join(_CATEGORIES)}")
+    box = box_of(detection.get("bbox"))
     if box is None:
-        raise BadRecord("box", f"bbox {_shown(bbox)} is not [x, y, width, height] in fractions of the frame")
-    return box
-
-
-def _shown(value: Any) -> str:
-    return as_text(repr(value))[:80]
+        raise BadRecord("box", f"bbox {shown(detection['bbox'])} has no area within the frame")
+    return DetectedBox(
+        box=box, confidence=confidence_of(detection.get("conf"), "conf"), category=_CATEGORIES[category]
+    )

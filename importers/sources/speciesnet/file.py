@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from importers.ingest.report import ImportReport
+from importers.reading.classes import class_of
 from importers.reading.image_root import ImageRoot
 from importers.reading.json_file import items, section
 from importers.reading.paths import as_text
-from importers.reading.taxonomy import taxonomy_of
 from importers.sources.speciesnet.answers import answer_of, answers_in
 from pipeline.errors import SourceError
 from pipeline.records import Taxon
@@ -61,8 +61,7 @@ def check(path: Path, root: ImageRoot) -> Results:
             if answer is None or answer.text in classes:
                 continue
             classes.add(answer.text)
-            taxonomy = taxonomy_of(answer.text)
-            taxon = None if taxonomy is None else taxonomy.taxon(provenance(path, version_of(element)))
+            taxon = class_of(answer.text).taxon_by(provenance(path, version_of(element)))
             if taxon is not None:
                 taxa.setdefault(taxon.category, taxon)
     if not number:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from importers.detectors import Detector
+from importers.ingest import videos
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage, interpreted
+from importers.ingest.videos import FRAMES_PER_SECOND, VideoSampler
 from importers.reading import csv_file, photograph_rows
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
@@ -27,12 +30,10 @@ from importers.sources.timelapse.table import (
     is_deleted,
     time_of,
 )
-from pipeline.errors import SourceError
+from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
-from pipeline.records import SourceLabel
+from pipeline.records import Level, SourceLabel
 from pipeline.workspace import Workspace
-
-VIDEO = ("video", "only photographs are imported; extract frames of it")
 
 
 def import_timelapse(
@@ -62,7 +63,9 @@ def import_timelapse(
             raise SourceError(f"{report.source} lists no photograph to import", remedy="export it again")
         rows.join()
         ingestor = Ingestor(workspace, detector, root.locator(options.location_pattern), options, report)
-        photographs = source_images(rows, root, fields, f"timelapse:{as_text(table.stem)}", further, report)
+        source = f"timelapse:{as_text(table.stem)}"
+        sampler = VideoSampler(workspace.data_dir, options, report)
+        photographs = source_images(rows, root, fields, source, further, sampler, report)
         return ingestor.run(photographs, len(rows), progress=progress)
 
 
@@ -94,9 +97,13 @@ def source_images(
     fields: Sequence[SpeciesField],
     source: str,
     further: frozenset[str],
+    sampler: VideoSampler,
     report: ImportReport,
 ) -> Iterator[SourceImage]:
-    """Every photograph with the labels of its fields; what `further` fields say is kept beside it."""
+    """Every photograph with the labels of its fields; what `further` fields say is kept beside it.
+
+    `sampler` makes photographs of videos.
+    """
     for photograph in rows:
         name, row = photograph.key, photograph.rows[0]
         path = root.path_of(name)
@@ -104,16 +111,13 @@ def source_images(
         if is_outside(name):
             yield SourceImage(file_name=name, path=path, failure=OUTSIDE)
             continue
-        if suffix_of(name) in VIDEO_SUFFIXES:
-            yield SourceImage(file_name=name, path=path, failure=VIDEO)
-            continue
         try:
             time = time_of(row)
         except ValueError as exc:
             left_out("DateTime", f"DateTime {exc}")
             time = None
         details = {field: row[field] for field in sorted(further) if field in row}
-        yield SourceImage(
+        seen = SourceImage(
             file_name=name,
             path=path,
             labels=_labels(row, fields, source, left_out),
@@ -121,6 +125,25 @@ def source_images(
             source=source if details else None,
             details=details or None,
         )
+        if suffix_of(name) in VIDEO_SUFFIXES:
+            yield from _frames(seen, sampler, report)
+        else:
+            yield seen
+
+
+def _frames(seen: SourceImage, sampler: VideoSampler, report: ImportReport) -> Iterator[SourceImage]:
+    """The frames of a video, sampled; what is said of the video is said of all of them together."""
+    name, path = seen.file_name, seen.path
+    try:
+        frames = sampler.by_rate(path, FRAMES_PER_SECOND)
+    except PhotoError as exc:
+        yield videos.failed(name, path, exc.detail)
+        return
+    report.notes[Note.VIDEOS] += 1
+    frames = replace(frames, started_at=seen.datetime or frames.started_at)
+    labels = tuple(replace(label, level=Level.SEQUENCE) for label in seen.labels)
+    for frame in videos.photographs(name, path, frames):
+        yield replace(frame, labels=labels, source=seen.source, details=seen.details)
 
 
 def _labels(
@@ -158,7 +181,7 @@ def _number(row: Row, column: str | None, most: float, left_out: Callable[[str, 
     if text is None:
         return None
     try:
-        value = float(text)
+        value = csv_file.number(text)
     except ValueError:
         value = math.nan
     if 0.0 <= value <= most:

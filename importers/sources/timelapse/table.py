@@ -112,5 +112,5 @@ def time_of(row: Row) -> dt.datetime | None:
     except ValueError:
         time = parse_clock_time(text)
     if time.tzinfo is not None and time.utcoffset() == dt.timedelta() and row.get("UtcOffset"):
-        time += dt.timedelta(hours=float(row["UtcOffset"]))
+        time += dt.timedelta(hours=csv_file.number(row["UtcOffset"]))
     return time.replace(tzinfo=None)

@@ -6,7 +6,7 @@ The tables are read once, before anything is written, and joined in a scratch da
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from importers.sources.wildlife_insights.rows import (
     OF_PHOTOGRAPHS,
     deployment_of,
     label_of,
-    taxonomy_of,
+    named_in,
     time_of,
 )
 from pipeline.errors import SourceError
@@ -44,7 +44,6 @@ class Tables:
 
     name: str  # of the download
     deployments: dict[str, DeploymentRecord] = field(default_factory=dict)
-    sequences: dict[str, list[Row]] = field(default_factory=dict)  # rows of sequences.csv, by sequence_id
     taxa: dict[str, Taxon] = field(default_factory=dict)  # by category
     projects: dict[str, dict[str, object]] = field(default_factory=dict)  # by source: its row, its cameras
 
@@ -86,7 +85,7 @@ def import_wildlife_insights(
             taxa.save(conn, tables.taxa.values())
             for name, project in tables.projects.items():
                 packages.save(conn, name, project)
-        photographs = source_images(tables, rows, root, source.path, report, locate)
+        photographs = source_images(tables, rows, root, source.folder, report, locate)
         return ingestor.run(photographs, len(rows), progress=progress)
 
 
@@ -111,8 +110,9 @@ def read(source: Download, rows: PhotographRows, report: ImportReport) -> Tables
         except BadRecord as exc:
             report.refuse(where, f"deployment: {exc.kind}", exc.what)
     for _, row in source.rows("sequences", ("sequence_id",)):
-        tables.sequences.setdefault(row.get("sequence_id", ""), []).append(row)
-        _add_taxon(tables, row)
+        if "sequence_id" in row:
+            rows.add_of_sequence(row["sequence_id"], row)
+            _add_taxon(tables, row)
     for where, row in source.rows("images", ("deployment_id",)):
         addresses = [row[name] for name in ("location", "filename") if name in row]
         if "deployment_id" not in row or not addresses:
@@ -177,7 +177,7 @@ def _labels(
     photograph: PhotographRow, tables: Tables, report: ImportReport, where: str
 ) -> tuple[SourceLabel, ...]:
     """The labels of a photograph: of its sequence if that has any, because its own rows then repeat them."""
-    of_sequence: Sequence[Row] = tables.sequences.get(photograph.sequence or "", ())
+    of_sequence = photograph.sequence_rows
     rows, level = (of_sequence, Level.SEQUENCE) if of_sequence else (photograph.rows, Level.IMAGE)
     labels: list[SourceLabel] = []
     seen: set[str | None] = set()
@@ -217,7 +217,7 @@ def _place(
 
 
 def _add_taxon(tables: Tables, row: Row) -> None:
-    taxon = taxonomy_of(row).taxon(tables.source(row))
+    taxon = named_in(row).taxon_by(tables.source(row))
     if taxon is not None:
         tables.taxa.setdefault(taxon.category, taxon)
 

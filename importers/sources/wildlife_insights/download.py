@@ -33,6 +33,11 @@ class Download:
     path: Path  # the folder, or the zip file
     tables: dict[str, list[FilePath]]  # by the beginning of their names, which large projects split
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the download, or of its zip."""
+        return self.path if self.path.is_dir() else self.path.parent
+
     def rows(self, table: str, required: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, str]]]:
         """The place and the filled columns of every row of a table; none if the download lacks it.
 

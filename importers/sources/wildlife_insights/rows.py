@@ -6,9 +6,10 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 
+from importers.reading import csv_file
 from importers.reading.bad_record import BadRecord
+from importers.reading.classes import PEOPLE, RANKS, NamedClass, class_of_columns
 from importers.reading.clocks import parse_clock_time
-from importers.reading.taxonomy import RANKS, Taxonomy
 from pipeline.records import ANIMAL, EMPTY, OBSERVATION_TYPE, DeploymentRecord, Level, SourceLabel
 from pipeline.vocabulary import Meaning, meaning_of
 
@@ -67,22 +68,21 @@ def deployment_of(row: Row, camera: Row, source: str, left_out: LeftOut) -> Depl
     )
 
 
-def taxonomy_of(row: Row) -> Taxonomy:
+def named_in(row: Row) -> NamedClass:
     """What the row names: a taxon, or a word that is none."""
-    ranks = {rank: row.get(rank, "") for rank in RANKS}
-    return Taxonomy.of(row.get("wi_taxon_id", ""), ranks, row.get("common_name", ""))
+    return class_of_columns(row.get("wi_taxon_id", ""), row, row.get("common_name", ""))
 
 
 def label_of(row: Row, source: str, level: Level, left_out: LeftOut) -> SourceLabel | None:
     """The label of a row: by a person, or a weak one by Computer Vision; None if nobody answered."""
     by = row.get("identified_by")
     weak = by.lower() in MACHINE if by is not None else "cv_confidence" in row
-    taxonomy = taxonomy_of(row)
-    category, details = taxonomy.category, _details(row, taxonomy)
+    category = named_in(row).category
+    details = _details(row, category)
     if row.get("is_blank", "").lower() in _YES:
         category = EMPTY
     elif category is None:
-        meaning = meaning_of(taxonomy.common_name)
+        meaning = meaning_of(row.get("common_name", ""))
         if meaning not in (Meaning.ANIMAL, Meaning.UNKNOWN):
             return None
         if meaning is Meaning.ANIMAL:
@@ -106,7 +106,7 @@ def time_of(row: Row, left_out: LeftOut) -> dt.datetime | None:
     return _time(row, "timestamp", left_out)
 
 
-def _details(row: Row, taxonomy: Taxonomy) -> dict[str, str]:
+def _details(row: Row, category: str | None) -> dict[str, str]:
     """The columns beyond the label, under the names that Camtrap DP gives them, where it does."""
     details = {column: row[column] for column in _OWN if column in row}
     for column, (name, terms) in _SAME.items():
@@ -119,8 +119,9 @@ def _details(row: Row, taxonomy: Taxonomy) -> dict[str, str]:
             details[name] = terms[value.lower()]
         else:
             details[column] = value
-    if taxonomy.category == "human" and taxonomy.common_name.lower() not in ("", "human"):
-        details["common_name"] = taxonomy.common_name  # a hunter, the camera trapper
+    name = row.get("common_name", PEOPLE)
+    if category == PEOPLE and name.lower() != PEOPLE:
+        details["common_name"] = name  # a hunter, the camera trapper
     return details
 
 
@@ -136,7 +137,7 @@ def _number(row: Row, column: str, least: float, most: float, left_out: LeftOut)
     if text is None:
         return None
     try:
-        value = float(text)
+        value = csv_file.number(text)
     except ValueError:
         value = math.nan
     if least <= value <= most:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.camtrap_dp import CAPTURE_METHODS, DESCRIPTOR, MISSING, TABLES
+from pipeline.camtrap_dp import CAPTURE_METHODS, DESCRIPTOR, MISSING, PROVENANCE, TABLES
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, ExportedDeployment, ExportedDeployments
 from pipeline.exporters.camtrap_dp.descriptor import Written, descriptor
@@ -101,7 +101,11 @@ def planned(source: ExportSource, settings: Settings, report: ExportReport) -> P
         report.note(EMPTY_LEFT_OUT, empty_left_out)
     named = media.packages | {deployment.record.source for deployment in deployments.used.values()}
     metadata = Metadata(
-        packages=[about for name, about in source.packages.items() if name in named],
+        packages=[
+            about
+            for name, about in source.packages.items()
+            if name in named and name.startswith(PROVENANCE)  # other tools describe themselves otherwise
+        ],
         others=media.others,
         answered=media.answered,
         methods=[method for method in CAPTURE_METHODS if method in media.methods],

@@ -13,6 +13,7 @@ from pipeline.label_studio.species import SpeciesList
 from pipeline.records import ProjectRecord, category_name
 from pipeline.steps.labelling.embedder import default_embedder
 from pipeline.store import categories, choices, embeddings, oracle, projects, taxa
+from pipeline.taxonomy import hint
 from pipeline.workspace import Workspace
 
 
@@ -66,6 +67,8 @@ def create_project(
     with workspace.database.read() as conn:
         names = categories.names(conn)
         known = {name: names[number] for name, number in categories.numbers(conn).items()}
+        described = {taxon.category: taxon for taxon in taxa.all(conn).values()}
+    described |= {taxon.category: taxon for taxon in listed.taxa if taxon.scientific_name}
     if existing is not None and existing.embedder != embedder_id:
         with workspace.database.read() as conn:
             remedy = f"`{embeddings.use_command(conn, embedder_id, existing.id)}` changes that"
@@ -78,7 +81,7 @@ def create_project(
         workspace.settings.with_secrets(),
         title=title,
         species=listed.names,
-        hints=listed.hints,
+        hints={name: shown for name, taxon in described.items() if (shown := hint(taxon)) is not None},
         project_id=project_id,
         model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
@@ -91,9 +94,11 @@ def create_project(
             # Label Studio has given the id again, or the project was forgotten.
             projects.renew(conn, record)
         renamed = taxa.save_list(conn, listed.names, listed.taxa, listed.other_names)
+        changes += [f"labels {name} count as {choice}" for name, choice in renamed.items()]
         changes += [
-            f"labels {name} count as {choice}" if name != choice else f"{name} is a category of its own again"
-            for name, choice in renamed.items()
+            f'{name} stays another name of {known[name]}: `wildloop project species add "{name}"` parts them'
+            for name in listed.names
+            if known.get(name, name) != name and known[name] in listed.names
         ]
         choices.see(conn, number, words)
         return projects.get(conn, number), changes

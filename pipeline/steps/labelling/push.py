@@ -13,7 +13,7 @@ from pipeline.label_studio.results import choice_result
 from pipeline.label_studio.roles import QueueClient
 from pipeline.records import PredictionRecord, utc_now
 from pipeline.steps.labelling.choices import see_choices
-from pipeline.store import categories, choices, models, predictions, projects, reviews, tasks
+from pipeline.store import candidates, categories, choices, models, predictions, projects, reviews, tasks
 from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
 from pipeline.workspace import Workspace
@@ -33,6 +33,7 @@ class PushReport:
     pushed: int  # predictions of the version that were sent
     missing: int  # predictions for detections whose task was deleted in Label Studio
     removed: int  # predictions of replaced versions that were deleted
+    waiting: int  # published crops that wait for a label
 
 
 def push(
@@ -76,7 +77,9 @@ def push(
         predictions.mark_pushed(conn, version, (record.detection_id for record in waiting))
     own = {name: moment for name, moment in pushed_at.items() if name in own_versions}
     removed = sum(client.delete_version(project_id, name) for name in _expired(own, version, open_task))
-    return PushReport(version=version, pushed=pushed, missing=missing, removed=removed)
+    with workspace.database.read() as conn:
+        unlabelled = candidates.waiting_count(conn, project_id)
+    return PushReport(version=version, pushed=pushed, missing=missing, removed=removed, waiting=unlabelled)
 
 
 def review_row(review: Review, version: str) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def _read_inputs(conn: sa.Connection, project: ProjectRecord, crops: TrainingSet
         digest=digest,
         counts={
             "labels_known": oracle.label_count(conn, project.id),
+            "oracle_known": oracle.last_row(conn),
             "audit_known": audits.label_count(conn, project.id),
             "pool": len(crops.pool),
         },
