@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
@@ -21,7 +24,7 @@ from importers.sources.coco import import_coco
 from importers.sources.deployments import import_deployments
 from importers.sources.megadetector import import_results
 from pipeline.cli import wildloop
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, SourceError
 from pipeline.exporters import camtrap_dp
 from pipeline.exporters.camtrap_dp.package import EMPTY_LEFT_OUT, WHOLE_SECONDS
 from pipeline.exporters.source import ExportReport
@@ -208,6 +211,39 @@ def test_every_column_comes_out_as_it_came(workspace: Workspace, tmp_path: Path)
         title="Foxes of the heath",
     )
     assert trip(workspace, root, tmp_path / "out") == []
+
+
+ROWS = {"deployments": FULL_DEPLOYMENT, "media": FULL_MEDIUM, "observations": FULL_OBSERVATION}
+REQUIRED = ("deploymentID", "timestamp", "latitude", "longitude", "deploymentStart", "deploymentEnd")
+CELLS = [(table, column) for table, row in ROWS.items() for column in row if column not in REQUIRED]
+SPOILT = st.sampled_from(
+    ["", "NA", "-1", "1.0", "0,5", "2", "inf", "TRUE", "2024-02-30T00:00:00Z", "2024-05-02 10:00", "x" * 300]
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@given(changes=st.dictionaries(st.sampled_from(CELLS), SPOILT, min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_package_with_spoilt_cells_comes_out_valid(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, changes: dict[tuple[str, str], str]
+) -> None:
+    folder = tmp_path_factory.mktemp("spoilt")
+    tables = {table: [dict(row)] for table, row in ROWS.items()}
+    for (table, column), text in changes.items():
+        tables[table][0][column] = text
+    root = package(folder / "p", *tables.values())
+    shutil.copyfile(sqlite_template, folder / "wildloop.db")
+    database = Database(f"sqlite:///{folder / 'wildloop.db'}")
+    try:
+        workspace = make_workspace(database, folder / "data")
+        try:
+            brought(workspace, root)
+        except SourceError:  # its only medium has no id or no path
+            assert {("media", "mediaID"), ("media", "filePath")} & changes.keys()
+            return
+        write(folder / "out", StoreExport(workspace, None))
+    finally:
+        database.dispose()
+    assert problems(folder / "out") == []
 
 
 def test_what_no_photograph_shows_comes_out_too(workspace: Workspace, tmp_path: Path) -> None:
