@@ -78,7 +78,7 @@ def run(options: DemoOptions, say: Say) -> None:
 
 def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers, say: Say) -> None:
     url = f"http://localhost:{state.label_studio_port}"
-    say(f"Label Studio starts at {url} (logs in {folder / 'logs'})")
+    say(f"starting Label Studio in the background (logs in {folder / 'logs'})")
     servers.start(
         "label-studio",
         label_studio.command(state.label_studio_port or 0),
@@ -94,6 +94,7 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     environ = _environ(folder, state)
     program = executable("wildloop", remedy=INSTALL)
     serve = [program, "serve", "--port", str(state.backend_port), "--workers", "1"]
+    say("waiting for the ML backend and Label Studio")
     servers.start("backend", serve, environ)
     servers.wait_until_up(f"{workspace.settings.backend_url}/health", seconds=START_SECONDS)
     servers.wait_until_up(f"{url}/health", seconds=START_SECONDS)
@@ -162,7 +163,8 @@ def _environ(folder: Path, state: DemoState) -> dict[str, str]:
 def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     truth = None if state.truth is None else read_truth(Path(state.truth))
     if state.photos is None:
-        say("rendering camera-trap scenes")
+        if not scene_set.is_rendered(folder / "scenes"):
+            say("rendering photographs like those of a camera trap")
         scenes = scene_set.render(folder / "scenes")
         return _Source(
             photos=scenes.photos,
@@ -201,6 +203,7 @@ def _fill(workspace: Workspace, source: _Source, spec: str | None, say: Say) -> 
         detector = load_detector(source.detector)
         report = import_folder(workspace, source.photos, detector, progress=True)
     say(import_report(report))
+    say("loading the embedder")
     embedder = _embedder(workspace, spec)
     embedded = embed(workspace, embedder, progress=True)
     say(embed_report(embedded))
@@ -227,6 +230,7 @@ def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say
         moved = use_embedder(workspace, embedder, known.id)
         if moved is not None:
             say(f"  embedder: {moved.embedder} instead of {moved.former}")
+    say("creating the project in Label Studio" if known is None else "checking the project in Label Studio")
     project, changes = create_project(
         workspace, client, title=TITLE, species=source.species, embedder_id=embedder.id
     )

@@ -29,11 +29,11 @@ def default_embedder(workspace: Workspace) -> Embedder:
     elif len(used) == 1:
         return reload(used[0].id, used[0].manifest, data_dir=workspace.data_dir)
     specs = [str(record.manifest["spec"]) for record in used]
-    have = ", ".join(
-        f"{counts[record.id]:,} crops are embedded by {spec}"
-        for record, spec in zip(used, specs, strict=True)
-    )
+    have = " and ".join(f"{spec} ({counts[record.id]:,})" for record, spec in zip(used, specs, strict=True))
     unused = [] if wanted == AUTO else [wanted]
     choices = " or ".join(f"--embedder {shlex.quote(spec)}" for spec in [*specs, *unused])
     named = f", and WILDLOOP_EMBEDDER names {wanted}" if unused else ""
-    raise EmbedderError(f"several embedders could be meant: {have}{named}", remedy=f"choose with {choices}")
+    raise EmbedderError(
+        f"several embedders could be meant: crops are embedded by {have}{named}",
+        remedy=f"choose with {choices}",
+    )
