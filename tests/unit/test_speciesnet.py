@@ -22,6 +22,7 @@ from importers.sources import megadetector
 from importers.sources.megadetector.file import check as check_results
 from importers.sources.speciesnet import import_speciesnet, source_images
 from importers.sources.speciesnet.file import check
+from importers.sources.timelapse import import_timelapse
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError
 from pipeline.records import DetectionKind, Level, Taxon
@@ -368,9 +369,27 @@ def test_answers_are_stored_as_weak_labels_with_their_taxa(sqlite_database: Data
         }
 
 
-def test_no_category_of_its_detector_may_be_kept_by_mistake(
-    sqlite_database: Database, tmp_path: Path
-) -> None:
+def test_its_answers_never_outvote_people_and_come_in_once(sqlite_database: Database, tmp_path: Path) -> None:
+    put(tmp_path / "photos/camA/0.jpg", encoded(scene()))
+    path = results(tmp_path / "p.json", predicted(DOG, found()))
+    table = put(tmp_path / "t.csv", b"File,RelativePath,Species\n0.jpg,camA,Red Fox\n")
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+
+    def current() -> tuple[DetectionKind, str]:
+        with sqlite_database.read() as conn:
+            (row,) = conn.execute(sa.select(detection.c.kind, detection.c.category_id)).all()
+            return DetectionKind(row.kind), categories.names(conn)[row.category_id]
+
+    import_speciesnet(workspace, path, tmp_path / "photos")
+    assert current() == (DetectionKind.MODEL, "domestic dog")
+    import_timelapse(workspace, table, tmp_path / "photos", species_fields=("Species",))
+    assert current() == (DetectionKind.USER, "red fox")
+    again = import_speciesnet(workspace, path, tmp_path / "photos")
+    assert (again.photographs, again.detections, again.labels, again.known) == (0, 0, 0, 1)
+    assert current() == (DetectionKind.USER, "red fox")
+
+
+def test_one_of_its_categories_must_be_kept(sqlite_database: Database, tmp_path: Path) -> None:
     path = results(tmp_path / "p.json", predicted(DOG))
     with pytest.raises(SourceError, match="only birds is kept"):
         import_speciesnet(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import lzma
 import os
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from importers.reading import zip_file
 from importers.reading.image_root import is_outside
 from importers.reading.paths import as_text
+from importers.reading.zip_file import undamaged
 from importers.sources.camtrap_dp.table import FilePath, Table, table_of
 from pipeline.camtrap_dp import DESCRIPTOR, FILES, PROVENANCE, paths_of
 from pipeline.errors import SourceError
@@ -38,14 +38,6 @@ COLUMNS = {  # of each table, those that must be there
 _OTHER_DESCRIPTOR = "metadata.json"  # what some programs call it
 _MOST_DESCRIPTOR = 256 * 1024 * 1024  # bytes
 _MOST_FILES = 16 * 1024 * 1024  # bytes of further resources that are kept for exports
-_ZIP_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # an unsupported compression
-    RuntimeError,  # an encrypted member
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +60,7 @@ class Package:
 
         Raises SourceError, also after some rows, if the file is not such a table.
         """
-        with _undamaged(self.path):
+        with undamaged(self.path):
             for line, row in self.tables[table].rows(COLUMNS[table]):
                 yield f"{self.tables[table].path.name} line {line}", row
 
@@ -134,22 +126,10 @@ def opened(path: Path) -> Iterator[Package]:
     if path.is_dir():
         yield _package(path, path)
         return
-    with _undamaged(path):
-        archive = _archive(path)
-    with archive:
-        with _undamaged(path):
+    with zip_file.archive(path, "name a folder or a zip with a datapackage.json") as archive:
+        with undamaged(path):
             package = _package(path, zipfile.Path(archive, _folder_in(archive, path)))
         yield package
-
-
-def _archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except OSError as exc:
-        raise SourceError(
-            f"{as_text(str(path))} cannot be read: {exc.strerror or exc}",
-            remedy="name a folder or a zip with a datapackage.json",
-        ) from exc
 
 
 def _folder_in(archive: zipfile.ZipFile, path: Path) -> str:
@@ -237,13 +217,3 @@ def _no_descriptor(path: Path) -> SourceError:
         if is_elsewhere
         else "name the folder or the zip of a Camtrap DP package",
     )
-
-
-@contextmanager
-def _undamaged(path: Path) -> Iterator[None]:
-    """Turns the errors of a damaged zip into a SourceError that names it."""
-    try:
-        yield
-    except _ZIP_DAMAGE as exc:
-        reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="download it again") from exc

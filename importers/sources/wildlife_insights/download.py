@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from importers.reading import csv_file
+from importers.reading import csv_file, zip_file
 from importers.reading.paths import as_text
+from importers.reading.zip_file import undamaged
 from pipeline.errors import SourceError
 
 _TABLE = re.compile(r"(images|sequences|deployments|cameras|projects)(?![a-z]).*\.csv(\.gz)?", re.IGNORECASE)
 _MISSING = frozenset({"", "na", "nan", "null"})
 _REMEDY = "name the folder or the zip of a download, with its images.csv"
-_ZIP_DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    *(NotImplementedError, RuntimeError),  # an unsupported compression, an encrypted member
-)
-
 FilePath = Path | zipfile.Path
 
 
@@ -44,7 +38,7 @@ class Download:
         Raises SourceError, also after some rows, if a file is not such a table.
         """
         for path in self.tables.get(table, ()):
-            with _undamaged(self.path):
+            with undamaged(self.path):
                 for line, row in csv_file.rows(path, required):
                     filled = {name: as_text(value) for name, value in row.items() if _is_filled(value)}
                     yield f"{path.name} line {line}", filled
@@ -59,10 +53,8 @@ def opened(path: Path) -> Iterator[Download]:
     if path.is_dir():
         yield _download(path, [file for file in path.rglob("*.csv*") if file.is_file()])
         return
-    with _undamaged(path):
-        archive = _archive(path)
-    with archive:
-        with _undamaged(path):
+    with zip_file.archive(path, _REMEDY) as archive:
+        with undamaged(path):
             names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
             download = _download(path, [zipfile.Path(archive, name) for name in names])
         yield download
@@ -80,24 +72,6 @@ def _download(path: Path, files: Sequence[FilePath]) -> Download:
         if str(file.parent) == folder:
             tables.setdefault(table, []).append(file)
     return Download(path=path, tables=tables)
-
-
-def _archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except OSError as exc:
-        reason = exc.strerror or exc
-        raise SourceError(f"{as_text(str(path))} cannot be read: {reason}", remedy=_REMEDY) from exc
-
-
-@contextmanager
-def _undamaged(path: Path) -> Iterator[None]:
-    """Turns the errors of a damaged zip into a SourceError that names it."""
-    try:
-        yield
-    except _ZIP_DAMAGE as exc:
-        reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="download it again") from exc
 
 
 def _is_filled(value: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.camtrap_dp import number_of
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp.source_rows import cells, number, of_deployment, stamp, time_cell
+from pipeline.exporters.places import Places
 from pipeline.records import DeploymentRecord, ImageRecord
 from pipeline.timezones import zone_of
 
@@ -84,9 +84,7 @@ class ExportedDeployments:
     def __init__(self, stored: Mapping[str, DeploymentRecord], zone: str | None) -> None:
         """`zone` is for deployments without one. Raises ExportError if it is not a time zone."""
         self._stored = stored
-        self._at: dict[str, list[DeploymentRecord]] = defaultdict(list)
-        for record in stored.values():
-            self._at[record.location].append(record)
+        self._places = Places(stored)
         self._zone = zone
         if zone is not None:
             _zone_of(zone)
@@ -96,7 +94,7 @@ class ExportedDeployments:
         """Add a photograph; returns why it cannot be written, or None if it can."""
         if image.datetime is None:
             return WITHOUT_TIME
-        chosen = self._chosen(image)
+        chosen = self._places.of(image)
         if chosen is None:
             return WITHOUT_LOCATION
         deployment = self.used.get(chosen.id)
@@ -109,7 +107,7 @@ class ExportedDeployments:
 
     def of(self, image: ImageRecord) -> ExportedDeployment | None:
         """The deployment of a photograph that was added; None if the photograph cannot be written."""
-        chosen = self._chosen(image) if image.datetime is not None else None
+        chosen = self._places.of(image) if image.datetime is not None else None
         return None if chosen is None else self.used[chosen.id]
 
     def add_empty(self, packages: Container[str]) -> int:
@@ -168,28 +166,9 @@ class ExportedDeployments:
                 ids[id_] = given
         return ids
 
-    def _chosen(self, image: ImageRecord) -> DeploymentRecord | None:
-        """The photograph's own deployment, else that of its location; of several, the one at its time."""
-        own = self._stored.get(image.deployment_id or "")
-        if own is not None or image.location is None:
-            return own
-        there = self._at.get(image.location, [])
-        if len(there) == 1:
-            return there[0]
-        covering = (
-            record for record in there if image.datetime is not None and _covers(record, image.datetime)
-        )
-        whole = (record for record in there if record.id == image.location)
-        match = next(covering, None) or next(whole, None)
-        if match is not None:
-            return match
-        is_taken = image.location in self._stored  # by a deployment at another location
-        new_id = f"location {image.location}" if is_taken else image.location
-        return DeploymentRecord(id=new_id, location=image.location)
-
     def _completed(self, record: DeploymentRecord) -> DeploymentRecord:
         """The record, with missing fields from other deployments of its location and the export's zone."""
-        for other in self._at.get(record.location, ()):
+        for other in self._places.at(record.location):
             if record.latitude is None or record.longitude is None:
                 record = replace(record, latitude=other.latitude, longitude=other.longitude)
             if record.timezone is None:
@@ -208,11 +187,6 @@ def _zone_of(name: str) -> dt.tzinfo:
         return zone_of(name)
     except ValueError as exc:
         raise ExportError(str(exc), remedy="use an IANA name such as Europe/Brussels, or +02:00") from exc
-
-
-def _covers(record: DeploymentRecord, time: dt.datetime) -> bool:
-    after = record.started_at is None or record.started_at <= time
-    return after and (record.ended_at is None or time <= record.ended_at)
 
 
 def _listed(names: Iterable[str]) -> str:

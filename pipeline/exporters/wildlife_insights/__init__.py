@@ -6,12 +6,11 @@ What Wildlife Insights asks for and Wildloop does not know stays empty; the repo
 from __future__ import annotations
 
 import csv
-import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.errors import ExportError
+from pipeline.exporters.places import Places
 from pipeline.exporters.shown import shown_on
 from pipeline.exporters.source import ExportReport, ExportSource, LabelledImage
 from pipeline.exporters.wildlife_insights.columns import (
@@ -52,18 +51,17 @@ def write(
     report = ExportReport(path=str(out))
     project = project_id or _project_id(source)
     places = Places(source.deployments)
+    used: dict[str, DeploymentRecord] = {}
     periods: dict[str, Period] = {}
     for photograph in source.photographs():
-        image = photograph.image
-        deployment = places.of(image)
-        if deployment is not None and image.datetime is not None and not _left_out(photograph):
-            periods.setdefault(deployment.id, Period(first=image.datetime, last=image.datetime)).add(
-                image.datetime
-            )
+        time, deployment = photograph.image.datetime, places.of(photograph.image)
+        if deployment is not None and time is not None and not _left_out(photograph):
+            used[deployment.id] = deployment
+            periods.setdefault(deployment.id, Period(first=time, last=time)).add(time)
     with atomic_folder(out) as folder:
-        used = [places.known[id_] for id_ in periods]
-        deployments = [deployment_row(record, periods[record.id], project) for record in used]
-        cameras = {row["camera_id"]: row for each in used if (row := camera_row(each, project)) is not None}
+        deployments = [deployment_row(record, periods[id_], project) for id_, record in used.items()]
+        found = (camera_row(record, project) for record in used.values())
+        cameras = {row["camera_id"]: row for row in found if row is not None}
         about = [{"project_name": source.title, **_project(source, project), "project_id": project}]
         for name, columns, rows, required in (
             ("projects", PROJECT, about, REQUIRED_OF_PROJECTS),
@@ -75,35 +73,10 @@ def write(
             if empty:
                 report.note(f"{_TO_FILL_IN.format(name)}: {', '.join(empty)}", len(empty))
         _write(folder / "images.csv", IMAGE, _images(source, places, project, images_url, report))
-    by_photographs = sum(record.started_at is None or record.ended_at is None for record in used)
+    by_photographs = sum(record.started_at is None or record.ended_at is None for record in used.values())
     if by_photographs:
         report.note("deployments whose period is that of their photographs", by_photographs)
     return report
-
-
-class Places:
-    """Finds the deployment of each photograph."""
-
-    def __init__(self, stored: Mapping[str, DeploymentRecord]) -> None:
-        self.known = dict(stored)
-        self._at: dict[str, list[DeploymentRecord]] = defaultdict(list)
-        for record in stored.values():
-            self._at[record.location].append(record)
-
-    def of(self, image: ImageRecord) -> DeploymentRecord | None:
-        """The photograph's own deployment, else that of its location; of several, the one at its time."""
-        own = self.known.get(image.deployment_id or "")
-        if own is not None or image.location is None:
-            return own
-        there = self._at.get(image.location, [])
-        if len(there) == 1:
-            return there[0]
-        covering = [record for record in there if image.datetime and _covers(record, image.datetime)]
-        if covering:
-            return covering[0]
-        return self.known.setdefault(
-            image.location, DeploymentRecord(id=image.location, location=image.location)
-        )
 
 
 def _images(
@@ -197,8 +170,3 @@ def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Row]) -> None:
         table = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
-
-
-def _covers(record: DeploymentRecord, time: dt.datetime) -> bool:
-    after = record.started_at is None or record.started_at <= time
-    return after and (record.ended_at is None or time <= record.ended_at)
