@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -24,7 +23,7 @@ from pipeline.steps.operations.status import status
 from pipeline.store import audits, oracle, projects, runs, schema, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
-from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.fake_label_studio import EmptyLabelStudio, FakeLabelStudio
 from tests.helpers.labelled_workspace import (
     PROJECT,
     SPECIES,
@@ -40,25 +39,6 @@ pytestmark = pytest.mark.one_database
 
 LABELLED = 30
 CROPS = 60
-
-
-class NewLabelStudio(FakeLabelStudio):
-    """Started from nothing: it has no project, and gives the id of the former one to the first."""
-
-    def __init__(self) -> None:
-        super().__init__(PROJECT)
-        self.exists = False
-
-    def projects(self, title: str) -> list[dict[str, Any]]:
-        return [self.fields] if self.exists and self.fields["title"] == title else []
-
-    def create_project(self, **fields: Any) -> dict[str, Any]:
-        self.exists = True
-        self.fields.update(fields)
-        return self.fields
-
-    def add_local_storage(self, project_id: int, *, path: str, title: str) -> dict[str, Any]:
-        return {}
 
 
 @pytest.fixture
@@ -130,7 +110,7 @@ def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(workspace:
     with workspace.database.read() as conn:
         former = projects.get(conn, PROJECT)
         drawn = audits.drawn_ids(conn, PROJECT)
-    server = NewLabelStudio()
+    server = EmptyLabelStudio(PROJECT)
     record, _ = create_project(
         workspace,
         server,
