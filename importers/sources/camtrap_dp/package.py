@@ -74,7 +74,7 @@ class Package:
             if name != path or is_outside(name) or "://" in name or "\\" in name:
                 continue
             try:
-                with _undamaged(self.path), (self.base / name).open("rb") as file:
+                with undamaged(self.path), (self.base / name).open("rb") as file:
                     content = file.read(room + 1)
             except OSError:  # it is missing, as it was
                 continue
