@@ -66,7 +66,7 @@ class Site:
 
     def findings(self, changes: Changes) -> list[CheckResult]:
         """What doctor finds wrong under this environment."""
-        return wrong(self.installation.environ | changes)
+        return wrong(self.installation.environ | dict(changes))
 
 
 def wrong(environ: Mapping[str, str]) -> list[CheckResult]:
