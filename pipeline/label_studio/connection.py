@@ -189,7 +189,7 @@ class Connection:
             raise LabelStudioError(
                 f"{what}: Label Studio at {self.url} cannot be reached: {exc}",
                 remedy=certificates.problem(exc)
-                or "start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its address",
+                or "start it (`wildloop label-studio` does here), or set LABEL_STUDIO_URL to its address",
             ) from exc
 
 
