@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.records import EMPTY, Box
 from pipeline.vocabulary import Meaning, meaning_of, names_no_species
 
 STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
+DESCRIPTOR = "datapackage.json"
 PROVENANCE = "camtrap-dp:"  # of what a package says, followed by its name
+FILES = "wildloop:files"  # property of a stored descriptor: files of further resources, base64 by path
 MISSING = frozenset({"", "NA", "NaN", "nan"})  # texts for a missing value
 
 SAMPLING_DESIGNS = (
@@ -28,7 +30,7 @@ LEVELS = ("media", "event")
 TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
 FILE_PATH = re.compile(r"^(?=^[^./~])(^((?!\.{2}).)*$).*$")
 
-_TIME = "%Y-%m-%dT%H:%M:%S%z"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"(image|video|audio)/.*")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
@@ -103,11 +105,7 @@ def _matching(pattern: re.Pattern[str], says: str) -> Column:
 
 def has_standard_form(time: str) -> bool:
     """Whether a time is written as the standard demands: to the second, with its offset."""
-    try:
-        dt.datetime.strptime(time, _TIME)
-    except ValueError:
-        return False
-    return True
+    return _TIME.fullmatch(time) is not None
 
 
 # fmt: off
@@ -177,3 +175,10 @@ def box_of(row: Mapping[str, str]) -> Box | None:
     """The box of a row; what a rounding put outside the frame is cut off. None if there is no good one."""
     sides = [side for name in SIDES if (side := side_of(row.get(name, ""))) is not None]
     return Box.from_xywh(sides) if len(sides) == len(SIDES) else None
+
+
+def paths_of(resource: Mapping[str, Any]) -> list[str]:
+    """The paths and URLs of a resource; empty if its data are in the descriptor."""
+    given = resource.get("path")
+    paths = given if isinstance(given, list) else [given]
+    return [path for path in paths if isinstance(path, str)]

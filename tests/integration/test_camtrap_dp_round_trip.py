@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
@@ -20,7 +24,7 @@ from importers.sources.coco import import_coco
 from importers.sources.deployments import import_deployments
 from importers.sources.megadetector import import_results
 from pipeline.cli import wildloop
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, SourceError
 from pipeline.exporters import camtrap_dp
 from pipeline.exporters.camtrap_dp.package import EMPTY_LEFT_OUT, WHOLE_SECONDS
 from pipeline.exporters.source import ExportReport
@@ -207,6 +211,39 @@ def test_every_column_comes_out_as_it_came(workspace: Workspace, tmp_path: Path)
         title="Foxes of the heath",
     )
     assert trip(workspace, root, tmp_path / "out") == []
+
+
+ROWS = {"deployments": FULL_DEPLOYMENT, "media": FULL_MEDIUM, "observations": FULL_OBSERVATION}
+REQUIRED = ("deploymentID", "timestamp", "latitude", "longitude", "deploymentStart", "deploymentEnd")
+CELLS = [(table, column) for table, row in ROWS.items() for column in row if column not in REQUIRED]
+SPOILT = st.sampled_from(
+    ["", "NA", "-1", "1.0", "0,5", "2", "inf", "TRUE", "2024-02-30T00:00:00Z", "2024-05-02 10:00", "x" * 300]
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@given(changes=st.dictionaries(st.sampled_from(CELLS), SPOILT, min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_package_with_spoilt_cells_comes_out_valid(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, changes: dict[tuple[str, str], str]
+) -> None:
+    folder = tmp_path_factory.mktemp("spoilt")
+    tables = {table: [dict(row)] for table, row in ROWS.items()}
+    for (table, column), text in changes.items():
+        tables[table][0][column] = text
+    root = package(folder / "p", *tables.values())
+    shutil.copyfile(sqlite_template, folder / "wildloop.db")
+    database = Database(f"sqlite:///{folder / 'wildloop.db'}")
+    try:
+        workspace = make_workspace(database, folder / "data")
+        try:
+            brought(workspace, root)
+        except SourceError:  # its only medium has no id or no path
+            assert {("media", "mediaID"), ("media", "filePath")} & changes.keys()
+            return
+        write(folder / "out", StoreExport(workspace, None))
+    finally:
+        database.dispose()
+    assert problems(folder / "out") == []
 
 
 def test_what_no_photograph_shows_comes_out_too(workspace: Workspace, tmp_path: Path) -> None:
@@ -486,6 +523,15 @@ def test_packages_that_use_the_same_ids_stay_apart(workspace: Workspace, tmp_pat
     assert {each.where for each in found} <= {"created"}
 
 
+def test_packages_of_one_name_are_told_apart_by_their_ids(workspace: Workspace, tmp_path: Path) -> None:
+    brought(workspace, package(tmp_path / "1", [deployment(habitat="wood")], [medium()], id="a"))
+    other = medium(filePath="media/other.jpg")
+    brought(workspace, package(tmp_path / "2", [deployment(habitat="dunes")], [other], id="b"))
+    exported(workspace, tmp_path / "out")
+    assert problems(tmp_path / "out") == []
+    assert {row["habitat"] for row in rows(tmp_path / "out", "deployments")} == {"wood", "dunes"}
+
+
 ONE = {
     "id": "a",
     "title": "First",
@@ -583,19 +629,27 @@ def test_further_properties_and_resources_come_out(workspace: Workspace, tmp_pat
     entries["resources"] += [
         {"name": "individuals", "data": [{"id": 1, "individualName": "Reinaert"}]},
         {"name": "terms", "path": "https://example.org/terms.csv"},
-        {"name": "map", "path": "map.csv"},
+        {"name": "map", "path": ["maps/map.csv"]},
+        {"name": "absent", "path": "absent.csv"},
+        {"name": "outside", "path": "../outside.csv"},
+        {"name": "ours", "path": "media.csv"},
     ]
     entries["references"] = ["doi:1"]
     entries["x:custom"] = {"a": [1, {"b": None}]}
     put(root / "datapackage.json", json.dumps(entries).encode())
-    put(root / "map.csv", b"a,b\n1,2\n")
+    put(root / "maps/map.csv", b"a,b\n1,2\n")
+    put(tmp_path / "outside.csv", b"a,b\n1,2\n")
     brought(workspace, root)
     report = exported(workspace, tmp_path / "out")
     found = about(tmp_path / "out")
-    assert [each["name"] for each in found["resources"]][3:] == ["individuals", "terms"]
-    assert found["resources"][3] == entries["resources"][3]
+    assert found["resources"][3:] == entries["resources"][3:6]
+    assert (tmp_path / "out/maps/map.csv").read_bytes() == b"a,b\n1,2\n"
+    exported(workspace, tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.read("maps/map.csv") == b"a,b\n1,2\n"
     assert (found["references"], found["x:custom"]) == (entries["references"], entries["x:custom"])
-    assert [note for note in report.notes if "such as map" in note]
+    for name in ("absent", "outside", "ours"):
+        assert [note for note in report.notes if f"such as {name}" in note]
 
 
 def test_a_descriptor_that_breaks_the_standard_is_mended(workspace: Workspace, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from tests.helpers.camtrap_dp_packages import (
     write,
 )
 from tests.helpers.camtrap_dp_standard import problems
-from tests.helpers.photographs import put
+from tests.helpers.photographs import encoded, put, scene
 from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
 
 AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
@@ -472,7 +472,7 @@ def test_the_sources_id_of_a_photograph_is_kept_unless_another_has_it(tmp_path: 
     write(tmp_path / "p", survey(*images, own, deployments=[DEPLOYMENT]))
     assert problems(tmp_path / "p") == []
     found = [row["mediaID"] for row in rows(tmp_path / "p", "media")]
-    assert found == [images[0].image.id, "m2", *(one.image.id for one in images[2:]), own.image.id]
+    assert found == ["m1", "m2", *(one.image.id for one in images[2:]), own.image.id]
     assert [row["mediaID"] for row in rows(tmp_path / "p", "observations")] == found
 
 
@@ -536,6 +536,16 @@ def test_an_export_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
 def test_an_offset_is_written_to_the_minute() -> None:
     assert stamp(dt.datetime(1850, 1, 1), zone_of("Europe/Brussels")) == "1850-01-01T00:00:00+00:18"
     assert stamp(dt.datetime(1, 1, 1), zone_of("+14:00")) == "0001-01-01T00:00:00+14:00"
+
+
+def test_a_file_without_an_ending_has_the_media_type_of_its_picture(tmp_path: Path) -> None:
+    path = put(tmp_path / "IMG_1", encoded(scene(), "PNG"))
+    one = photograph("IMG_1")
+    write(
+        tmp_path / "p",
+        survey(replace(one, image=replace(one.image, path=str(path))), deployments=[DEPLOYMENT]),
+    )
+    assert rows(tmp_path / "p", "media")[0]["fileMediatype"] == "image/png"
 
 
 def frame(number: int, *boxes: Any, rate: float | None = 2.0, **fields: Any) -> Any:
@@ -605,7 +615,8 @@ def test_videos_of_several_cameras_with_one_name_stay_apart(tmp_path: Path) -> N
 
 
 def test_a_sequence_that_a_source_or_a_detector_calls_blank_is_a_blank_event(tmp_path: Path) -> None:
-    for number, said in enumerate(({"labels": [label("empty")]}, {"detectors": ["md_v5a"]})):
+    blank: list[dict[str, Any]] = [{"labels": [label("empty")]}, {"detectors": ["md_v5a"]}]
+    for number, said in enumerate(blank):
         (row,) = events(written(tmp_path / str(number), *burst((), (), **said)))
         assert cells(row, "observationType", "scientificName") == ("blank", "")
     (row,) = events(written(tmp_path / "3", *burst((), labels=[label("empty"), label("red fox", count=2)])))

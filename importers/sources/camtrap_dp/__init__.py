@@ -60,7 +60,8 @@ def import_camtrap_dp(
     options = options or ImportOptions()
     report = ImportReport(source=as_text(str(package)))
     root = ImageRoot(images, strip_prefix=options.strip_prefix) if images is not None else None
-    with opened(package) as source, scratch_tables.opened() as tables:
+    with opened(package) as found, scratch_tables.opened() as tables:
+        source = _named_apart(workspace, found)
         deployments = read(source, tables, report)
         if not tables.media():
             raise SourceError(
@@ -73,7 +74,7 @@ def import_camtrap_dp(
         ingestor = Ingestor(workspace, detector, locate, options, report)
         with workspace.database.write() as conn:
             stored_deployments.add(conn, (deployment.record for deployment in deployments.values()))
-            stored_packages.save(conn, source.provenance, source.descriptor)
+            stored_packages.save(conn, source.provenance, source.stored())
             stored_taxa.save(conn, taxa_of(source.descriptor, tables.species(), source.provenance))
         photographs = source_images(source, tables, paths, deployments, locate)
         return ingestor.run(photographs, tables.media(), progress=progress)
@@ -157,6 +158,16 @@ def _source_image(
             "events": [dict(row) for row in joined.events],
         },
     )
+
+
+def _named_apart(workspace: Workspace, package: Package) -> Package:
+    """The package, with its id in its name if another package has its name."""
+    id_ = package.descriptor.get("id")
+    with workspace.database.read() as conn:
+        stored = stored_packages.all(conn).get(package.provenance, {}).get("id")
+    if stored is None or not isinstance(id_, str) or stored == id_:
+        return package
+    return replace(package, name=f"{package.name} ({as_text(id_)})")
 
 
 def _apart(workspace: Workspace, deployments: Mapping[str, Deployment], source: str) -> dict[str, Deployment]:

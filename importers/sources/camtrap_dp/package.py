@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import posixpath
@@ -17,10 +18,9 @@ from importers.reading.image_root import is_outside
 from importers.reading.paths import as_text
 from importers.reading.zip_file import undamaged
 from importers.sources.camtrap_dp.table import FilePath, Table, table_of
-from pipeline.camtrap_dp import PROVENANCE
+from pipeline.camtrap_dp import DESCRIPTOR, FILES, PROVENANCE, paths_of
 from pipeline.errors import SourceError
 
-DESCRIPTOR = "datapackage.json"
 MEDIA_FOLDER = "media"
 COLUMNS = {  # of each table, those that must be there
     "deployments": ("deploymentID", "latitude", "longitude", "deploymentStart", "deploymentEnd"),
@@ -37,6 +37,7 @@ COLUMNS = {  # of each table, those that must be there
 }
 _OTHER_DESCRIPTOR = "metadata.json"  # what some programs call it
 _MOST_DESCRIPTOR = 256 * 1024 * 1024  # bytes
+_MOST_FILES = 16 * 1024 * 1024  # bytes of further resources that are kept for exports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,25 @@ class Package:
         with undamaged(self.path):
             for line, row in self.tables[table].rows(COLUMNS[table]):
                 yield f"{self.tables[table].path.name} line {line}", row
+
+    def stored(self) -> dict[str, Any]:
+        """The descriptor with the files of further resources, as far as they lie in the package."""
+        files: dict[str, str] = {}
+        room = _MOST_FILES
+        further = (each for each in self.descriptor["resources"] if isinstance(each, Mapping))
+        for path in (path for each in further if each.get("name") not in COLUMNS for path in paths_of(each)):
+            name = posixpath.normpath(path)
+            if name != path or is_outside(name) or "://" in name or "\\" in name:
+                continue
+            try:
+                with undamaged(self.path), (self.base / name).open("rb") as file:
+                    content = file.read(room + 1)
+            except OSError:  # it is missing, as it was
+                continue
+            if len(content) <= room:
+                room -= len(content)
+                files[name] = base64.b64encode(content).decode()
+        return {**self.descriptor, FILES: files} if files else dict(self.descriptor)
 
     def check(self) -> None:
         """Raise SourceError if a table cannot be opened or lacks a column."""

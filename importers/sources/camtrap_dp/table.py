@@ -53,8 +53,13 @@ class Table:
                 remedy="name it in the first line; if it is there, correct the `dialect` in datapackage.json",
             )
         for number, fields in lines:
-            values = ((name, as_text(value.strip())) for name, value in zip(names, fields, strict=False))
-            yield number, {name: value for name, value in values if value not in self.missing}
+            values = zip(names, map(str.strip, fields), strict=False)
+            row = {name: value for name, value in values if value not in self.missing}
+            if any(
+                "\x00" in value for value in row.values()
+            ):  # no database takes it; all else of text can be
+                row = {name: as_text(value) for name, value in row.items()}
+            yield number, row
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """Every row that is not blank, with the number of its (last) line, from 1. Raises SourceError."""

@@ -40,8 +40,8 @@ def write(out: Path, source: ExportSource, settings: Settings | None = None) -> 
     ):
         package.write(Path(temporary))
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(Path(temporary).iterdir()):
-                archive.write(path, path.name)
+            for path in sorted(path for path in Path(temporary).rglob("*") if path.is_file()):
+                archive.write(path, path.relative_to(temporary))
     return report
 
 

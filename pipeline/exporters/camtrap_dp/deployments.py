@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.camtrap_dp import PROVENANCE, number_of
+from pipeline.camtrap_dp import number_of
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp.source_rows import cells, number, of_deployment, stamp, time_cell
 from pipeline.exporters.places import Places
@@ -110,14 +110,14 @@ class ExportedDeployments:
         chosen = self._places.of(image) if image.datetime is not None else None
         return None if chosen is None else self.used[chosen.id]
 
-    def add_empty(self) -> int:
+    def add_empty(self, packages: Container[str]) -> int:
         """Add the deployments of packages that have no photograph; returns how many cannot be written.
 
         They tell that a camera stood somewhere and saw nothing.
         """
         left_out = 0
         for record in self._stored.values():
-            if record.id in self.used or not (record.source or "").startswith(PROVENANCE):
+            if record.id in self.used or record.source not in packages:
                 continue
             completed = self._completed(record)
             period = (completed.started_at, completed.ended_at)

@@ -39,12 +39,13 @@ def descriptor(source: ExportSource, metadata: Metadata, written: Written) -> di
     """The content of datapackage.json: what the packages of an export say, as far as it still holds."""
     base, settings = metadata.base, metadata.settings
     title = settings.title or base.get("title") or source.title or "Camera traps"
-    name = re.sub(r"[^a-z0-9._]+", "-", title.lower()).strip("-") or "wildloop"
+    named = title if settings.title else base.get("name") or title
+    name = re.sub(r"[^a-z0-9._/]+", "-", str(named).lower()).strip("-") or "wildloop"
     about = {
         **base,
         "resources": [*map(_resource, TABLES), *metadata.resources],
         "profile": f"{STANDARD}/camtrap-dp-profile.json",
-        "name": name if settings.title else base.get("name") or name,
+        "name": name,
         "created": utc(source.created),
         "title": None if metadata.is_whole and not settings.title and not base.get("title") else title,
         "contributors": metadata.contributors,

@@ -6,6 +6,8 @@ import datetime as dt
 import re
 from urllib.parse import quote
 
+from PIL import Image
+
 from pipeline.camtrap_dp import FILE_PATH, MISSING
 from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
 from pipeline.exporters.camtrap_dp.source_rows import SourceRows, cells
@@ -63,7 +65,7 @@ def medium_of(
         "timestamp": deployment.stamp(time),
         "filePath": allowed(path_of(image, came)),
         "filePublic": "true" if is_remote(image) else "false",
-        "fileMediatype": media_type(image.file_name, "image"),
+        "fileMediatype": media_type(image.file_name, image.path),
     }
     if came is not None and came.medium:
         said = {name: text for name, text in cells("media", came.medium, deployment.clock).items() if text}
@@ -75,10 +77,18 @@ def medium_of(
     }
 
 
-def media_type(name: str, kind: str) -> str:
-    """The media type of a file by its ending; for an unknown one, the most common of an image or video."""
+def media_type(name: str, path: str | None = None) -> str:
+    """The media type of a file by its ending, else by the picture at `path`, else that of JPEG."""
     known = _TYPES.get(name.rpartition(".")[2].lower())
-    return known if known is not None else {"image": "image/jpeg", "video": "video/mp4"}[kind]
+    return known or (_type_of_picture(path) if path is not None else None) or "image/jpeg"
+
+
+def _type_of_picture(path: str) -> str | None:
+    try:
+        with Image.open(path) as picture:
+            return picture.get_format_mimetype()
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def allowed(name: str) -> str:

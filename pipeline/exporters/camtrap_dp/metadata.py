@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from pipeline.camtrap_dp import CAPTURE_METHODS, ROLES, SAMPLING_DESIGNS, SCOPES, TABLES
+from pipeline.camtrap_dp import (
+    CAPTURE_METHODS,
+    DESCRIPTOR,
+    FILES,
+    ROLES,
+    SAMPLING_DESIGNS,
+    SCOPES,
+    TABLES,
+    paths_of,
+)
 from pipeline.exporters.camtrap_dp.settings import Settings
 from pipeline.exporters.source import ExportReport
 
@@ -26,10 +37,11 @@ class Metadata:
     methods: Sequence[str]  # the captureMethods of the media, as packages say
     settings: Settings
 
-    @property
+    @cached_property
     def base(self) -> dict[str, Any]:
         """The properties of the packages; where they differ, only lists, which are joined."""
-        return _agreed(self.packages, is_whole=self.is_whole)
+        agreed = _agreed(self.packages, is_whole=self.is_whole)
+        return {name: value for name, value in agreed.items() if name != FILES}
 
     @property
     def is_whole(self) -> bool:
@@ -76,9 +88,25 @@ class Metadata:
         return methods[0] if len(methods) == 1 else ""
 
     @property
-    def resources(self) -> list[Any]:
-        """Further resources of the packages whose data are in the descriptor or at a URL."""
-        return [each for each in self._further if "data" in each or _is_remote(each.get("path"))]
+    def resources(self) -> list[Mapping[str, Any]]:
+        """Further resources of the packages: in the descriptor, at a URL, or in one of the `files`."""
+        files = self.files
+        return [
+            each
+            for each in self._further
+            if "data" in each or all(_is_remote(path) or path in files for path in paths_of(each))
+        ]
+
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """The files of further resources, by their paths in the package."""
+        own = {DESCRIPTOR, *(f"{table}.csv" for table in TABLES)}
+        files: dict[str, bytes] = {}
+        for package in self.packages:
+            for path, content in package.get(FILES, {}).items():
+                if path not in own:
+                    files.setdefault(path, base64.b64decode(content))
+        return files
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the standard needs and nobody said, with the remedy."""
@@ -118,14 +146,16 @@ class Metadata:
         return chosen + [
             each
             for each in _mappings(self.base.get("licenses"))
-            if each.get("scope") in SCOPES and each["scope"] not in scopes
+            if each.get("scope") in SCOPES
+            and each["scope"] not in scopes
+            and (each.get("name") or each.get("path"))
         ]
 
     @property
     def _projects(self) -> list[Mapping[str, Any]]:
         return [each["project"] for each in self.packages if isinstance(each.get("project"), Mapping)]
 
-    @property
+    @cached_property
     def _further(self) -> list[Mapping[str, Any]]:
         """The resources beside the three tables, each name once."""
         named: dict[str, Mapping[str, Any]] = {}
@@ -165,6 +195,5 @@ def _texts(given: Any) -> list[str]:
     return [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
 
 
-def _is_remote(path: Any) -> bool:
-    paths = path if isinstance(path, list) else [path]
-    return all(isinstance(each, str) and each.startswith(("http://", "https://")) for each in paths)
+def _is_remote(path: str) -> bool:
+    return path.startswith(("http://", "https://"))

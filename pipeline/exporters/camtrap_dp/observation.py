@@ -119,7 +119,8 @@ class Taxa:
     def renewed(self, answer: Observation, row: Row, zone: dt.tzinfo) -> Observation:
         """A later answer to the observation of a package's row: it keeps the id and what still holds."""
         old = self.of_row(row, zone)
-        staying = old.details if old.what == answer.what else _STAYING
+        is_same = old.what == answer.what or (old.kind == answer.kind and not old.species)
+        staying = old.details if is_same else _STAYING
         kept = {name: old.details[name] for name in staying if name in old.details and name not in _ANSWER}
         kept = {name: text for name, text in kept.items() if text or name == "eventID"}
         return replace(answer, details={**answer.details, **kept}, key=old.key)

@@ -23,9 +23,9 @@ from pipeline.records import UNCLASSIFIED, ImageRecord, Level, SourceLabel, cate
 Row = dict[str, str]
 Found = tuple[str, Observation, Row]  # the id of an observation, itself, and the columns of its box
 _LEAST_SIDE = 1e-15  # the standard's own minimum
-# Labels of these types are outdated once people have answered every box. There may be no boxes of people.
 _OF_SOURCES = (Basis.SOURCE, Basis.WEAK)
 OF_PACKAGES = (*_OF_SOURCES, Basis.NONE)  # of answers that were given before the photographs came here
+# Labels of these types are outdated once people have answered every box. There may be no boxes of people.
 OF_ANIMALS = (ANIMAL, BLANK, UNKNOWN, UNCLASSIFIED)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.camtrap_dp import CAPTURE_METHODS, MISSING, PROVENANCE, TABLES
+from pipeline.camtrap_dp import CAPTURE_METHODS, DESCRIPTOR, MISSING, PROVENANCE, TABLES
 from pipeline.errors import ExportError
 from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, ExportedDeployment, ExportedDeployments
 from pipeline.exporters.camtrap_dp.descriptor import Written, descriptor
@@ -41,16 +41,14 @@ class Plan:
     metadata: Metadata
     deployments: ExportedDeployments
     ids: Mapping[str, str]  # of deployments, as written, by their ids
-    not_kept: frozenset[int]  # hashes of source ids that are no mediaIDs: two photographs have them
+    own: frozenset[int]  # hashes of the photographs' ids here, which no id of a source may be
 
 
 @dataclass(kw_only=True)
 class _Media:
     """What the first reading finds of media."""
 
-    seen: set[int] = field(default_factory=set)  # hashes: a million names take too much memory
-    repeated: set[int] = field(default_factory=set)
-    own: set[int] = field(default_factory=set)  # of the photographs' ids here
+    own: set[int] = field(default_factory=set)  # hashes of ids: a million texts take too much memory
     packages: set[str] = field(default_factory=set)  # provenances
     methods: set[str] = field(default_factory=set)
     others: bool = False  # photographs that came from no package
@@ -61,25 +59,20 @@ class _Media:
         """Add a photograph that is written."""
         image = photograph.image
         self.own.add(hash(image.id))
-        key = hash(image.source_id)
-        (self.repeated if key in self.seen else self.seen).add(key)
         came = of_image(image)
-        if came is not None:
-            self._add_further("media", [came.medium])
-            self._add_further("observations", [*came.observations, *came.events])
-        method = (
-            TABLES["media"]["captureMethod"].takes(came.medium.get("captureMethod", "")) if came else None
-        )
+        self.others |= came is None
         if came is not None:
             self.packages.add(came.source)
-        self.others |= came is None
-        if method is not None:
-            self.methods.add(method)
+            self.add_further("media", [came.medium])
+            self.add_further("observations", [*came.observations, *came.events])
+            method = TABLES["media"]["captureMethod"].takes(came.medium.get("captureMethod", ""))
+            self.methods.update([method] if method is not None else [])
         self.answered |= any(
             detection.answer.basis in (Basis.PEOPLE, Basis.MODEL) for detection in photograph.detections
         )
 
-    def _add_further(self, table: str, rows: Iterable[Mapping[str, str]]) -> None:
+    def add_further(self, table: str, rows: Iterable[Mapping[str, str]]) -> None:
+        """Add the columns of rows that the standard's table does not have."""
         for row in rows:
             self.further |= row.keys() - TABLES[table].keys()
 
@@ -94,8 +87,11 @@ def planned(source: ExportSource, settings: Settings, report: ExportReport) -> P
             report.note(left_out)
             continue
         media.add(photograph)
-    empty_left_out = deployments.add_empty() if media.packages else 0
+    empty_left_out = deployments.add_empty(media.packages)
     problems = list(deployments.problems())
+    for deployment in deployments.used.values():
+        if deployment.record.source in media.packages:
+            media.add_further("deployments", [of_deployment(deployment.record)[0]])
     if media.further:
         report.note(
             f"columns that the standard does not have, left out, such as {min(media.further)}",
@@ -125,7 +121,7 @@ def planned(source: ExportSource, settings: Settings, report: ExportReport) -> P
         metadata=metadata,
         deployments=deployments,
         ids=deployments.ids(),
-        not_kept=frozenset(media.repeated | (media.seen & media.own)),
+        own=frozenset(media.own),
     )
 
 
@@ -139,6 +135,7 @@ class Package:
         self._taxa = Taxa(plan.settings.taxa, source.taxa)
         self._written = Written(deployments=list(plan.deployments.used.values()))
         self._taken: set[int] = set()  # hashes of the ids of observations
+        self._media_ids: set[int] = set()  # hashes of the ids of sources that are kept
         self._put: dict[str, Put] = {}
 
     def write(self, folder: Path) -> None:
@@ -153,6 +150,10 @@ class Package:
                     observation = self._taxa.of_row(row, deployment.clock)
                     self._put_observation({"observationLevel": "event"}, "", observation, deployment, None)
             self._write_media()
+        for name, content in self._plan.metadata.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         about = descriptor(self._source, self._plan.metadata, self._written)
         self._plan.metadata.note(self._report)
         if self._taxa.unnamed:
@@ -161,7 +162,7 @@ class Package:
                 "are called: name them with --taxa FILE.csv, or in the project's species list",
                 len(self._taxa.unnamed),
             )
-        (folder / "datapackage.json").write_text(
+        (folder / DESCRIPTOR).write_text(
             json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace"
         )
 
@@ -276,7 +277,10 @@ class Package:
     def _medium_id(self, image: ImageRecord) -> str:
         """The id of the photograph in its source, unless another has it."""
         id_ = image.source_id
-        return image.id if id_ is None or id_ in MISSING or hash(id_) in self._plan.not_kept else id_
+        if id_ is None or id_ in MISSING or hash(id_) in self._plan.own or hash(id_) in self._media_ids:
+            return image.id
+        self._media_ids.add(hash(id_))
+        return id_
 
 
 def _writer(path: Path, columns: Iterable[str], files: ExitStack) -> Put:

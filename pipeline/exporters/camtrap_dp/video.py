@@ -51,7 +51,7 @@ class Video:
             "filePath": allowed(self.name),
             "filePublic": "false",
             "fileName": self.name.rpartition("/")[2],
-            "fileMediatype": media_type(self.name, "video"),
+            "fileMediatype": media_type(self.name),
         }
 
     def observations(self) -> Iterator[Found]:
