@@ -80,12 +80,19 @@ class Settings:
     )
     label_studio_url: str = field(
         default="http://localhost:8080",
-        metadata=_variable("LABEL_STUDIO_URL", "the Label Studio server", parse=_address),
+        metadata=_variable(
+            "LABEL_STUDIO_URL",
+            "the Label Studio server",
+            default="that of `wildloop label-studio`, else `http://localhost:8080`",
+            parse=_address,
+        ),
     )
     label_studio_api_key: str | None = field(
         default=None,
         metadata=_variable(
-            "LABEL_STUDIO_API_KEY", "a legacy token or a personal access token", default="none"
+            "LABEL_STUDIO_API_KEY",
+            "a legacy token or a personal access token",
+            default="that of `wildloop label-studio`, else none",
         ),
     )
     files_root: Path | None = field(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline import jobs
+from pipeline.errors import LabelStudioError
 from pipeline.label_studio.species import SpeciesList, read_species
-from pipeline.records import ProjectRecord
+from pipeline.records import ProjectRecord, RunKind, RunState
 from pipeline.steps.labelling import project as project_step
 from pipeline.steps.labelling import propose as propose_step
-from pipeline.steps.labelling import publish as publish_step
 from pipeline.steps.labelling import push as push_step
 from pipeline.steps.labelling import refresh as refresh_step
 from pipeline.steps.labelling import review as review_step
@@ -131,13 +131,16 @@ def merge_species(
 
 
 def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:
-    """Create a task for every crop that has none. Raises LabelStudioError.
+    """Create a task for every crop that has none; waits for a worker that is doing so.
 
-    Call `refresh` next: it makes the queue.
+    Call `refresh` next: it makes the queue. Raises LabelStudioError.
     """
-    return publish_step.publish(
-        workspace, workspace.label_studio(), chosen(workspace, project), progress=progress
+    run = jobs.run_now(
+        workspace, chosen(workspace, project), RunKind.PUBLISH, trigger="command", progress=progress
     )
+    if run.state is RunState.FAILED:
+        raise LabelStudioError(run.error or f"run {run.id} failed without an error message")
+    return PublishReport(**run.result["publish"])
 
 
 def push(workspace: Workspace, *, project: int | None = None) -> PushReport:

@@ -86,7 +86,13 @@ class Ingestor:
         else:
             batches = _batches(self._results(source_images))
         with (
-            tqdm(total=total, unit="photo", disable=None if progress else True, smoothing=0.1) as bar,
+            tqdm(
+                total=total,
+                unit="photo",
+                desc="import",
+                disable=None if progress else True,
+                smoothing=0.1,
+            ) as bar,
             ThreadPoolExecutor(1, thread_name_prefix="commit") as writer,
         ):
             pending: Future[int] | None = None  # one batch is written while the next is prepared

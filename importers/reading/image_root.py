@@ -28,7 +28,7 @@ class ImageRoot:
 
         Raises SourceError if a local path is not a folder; a URL is not checked.
         """
-        self._real = functools.lru_cache(maxsize=4096)(os.path.realpath)
+        self._real = functools.lru_cache(maxsize=4096)(_without_links)
         self._prefix = prefix_pattern(strip_prefix) if strip_prefix else None
         self.is_url = reading.is_url(str(images))
         if self.is_url:
@@ -100,6 +100,13 @@ class ImageRoot:
             return Path(self._base, name).exists()
         except OSError:
             return False  # the name is too long
+
+
+def _without_links(folder: str) -> str:
+    try:
+        return os.path.realpath(folder)
+    except (OSError, ValueError):  # NUL, or half a character
+        return folder
 
 
 def is_outside(name: str) -> bool:

@@ -188,7 +188,8 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise LabelStudioError(
                 f"{what}: Label Studio at {self.url} cannot be reached: {exc}",
-                remedy=certificates.problem(exc) or "start it, or set LABEL_STUDIO_URL to its address",
+                remedy=certificates.problem(exc)
+                or "start it (`wildloop label-studio` does here), or set LABEL_STUDIO_URL to its address",
             ) from exc
 
 

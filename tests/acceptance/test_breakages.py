@@ -66,7 +66,7 @@ class Site:
 
     def findings(self, changes: Changes) -> list[CheckResult]:
         """What doctor finds wrong under this environment."""
-        return wrong(self.installation.environ | changes)
+        return wrong(self.installation.environ | dict(changes))
 
 
 def wrong(environ: Mapping[str, str]) -> list[CheckResult]:
@@ -183,7 +183,7 @@ BREAKAGES: dict[str, tuple[tuple[Breakage, Callable[[Site], Changes]], str, Stat
         computed(lambda _: {"LABEL_STUDIO_URL": f"http://localhost:{free_port()}"}),
         "server",
         State.FAIL,
-        "start it, or set LABEL_STUDIO_URL to its address",
+        "start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its address",
     ),
     "an address without http://": (
         computed(lambda site: {"LABEL_STUDIO_URL": site.client.url.removeprefix("http://")}),

@@ -93,9 +93,8 @@ def test_renamed_and_merged_species_are_shown_to_annotators_as_what_they_are_now
 def test_a_choice_added_by_hand_is_suggested_in_its_own_spelling_and_kept_by_every_list(
     project: PublishedProject,
 ) -> None:
-    by_hand = label_config(project).replace(
-        '<Choice value="empty"', '<Choice value="Moose"/><Choice value="empty"'
-    )
+    moose, empty = '<Choice value="Moose"/>', '<Choice value="empty"'
+    by_hand = label_config(project).replace(empty, moose + empty)
     project.client.update_project(project.id, label_config=by_hand)
     first, second, third, fourth = project.ids
     project.annotate(project.task_of[first], "Moose")
@@ -144,13 +143,17 @@ def test_a_species_renamed_by_hand_is_told_by_the_webhook_at_once(installation: 
 
 def test_a_deleted_project_is_named_with_its_command_and_then_left_alone(installation: Installation) -> None:
     run = installation.wildloop
-    species = str(installation.species("fox"))
-    numbers = []
-    for title in ("first", "second"):
-        name = f"{installation.folder.name} {title}"
-        run("project", "create", "--title", name, "--species", species, "--no-backend")
-        numbers.append(int(installation.client.projects(name)[0]["id"]))
-    gone, left = numbers
+    gone, left = (
+        create_project(
+            installation.workspace,
+            installation.client,
+            title=f"{installation.folder.name} {title}",
+            species=["fox"],
+            embedder_id=Embedder().id,
+            connect_backend=False,
+        )[0].id
+        for title in ("first", "second")
+    )
     installation.api.send("deleting the project", "DELETE", f"api/projects/{gone}/", None)
     remedy = f"wildloop project forget {gone}"
     assert remedy in run("sync", "--project", str(gone), status=1)

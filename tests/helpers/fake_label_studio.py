@@ -307,6 +307,26 @@ class FakeLabelStudio(LabelStudio):
             self.webhook({"action": action, **payload, "project": {"id": self.fields["id"]}})
 
 
+class EmptyLabelStudio(FakeLabelStudio):
+    """Has no project until one is created, which gets the id that a project may have had before."""
+
+    def __init__(self, project_id: int = 7) -> None:
+        super().__init__(project_id)
+        self.exists = False
+
+    def projects(self, title: str) -> list[Json]:
+        return [self.fields] if self.exists and self.fields["title"] == title else []
+
+    def create_project(self, **fields: Any) -> Json:
+        self.exists = True
+        self.fields.update(fields)
+        return self.fields
+
+    def add_local_storage(self, project_id: int, *, path: str, title: str) -> Json:
+        self.storages.append({"path": path, "title": title})
+        return self.storages[-1]
+
+
 def _json(annotation: Json) -> Json:
     times = {key: _text(annotation[key]) for key in ("created_at", "updated_at")}
     return {**annotation, **times}

@@ -148,17 +148,8 @@ def test_versions(trained: Json) -> None:
     assert (first["current"], second["current"]) == (False, True)
     assert trained("activate", "v0")["version"] == first["version"]
     result = trained("train")
-    assert {
-        "run",
-        "version",
-        "new",
-        "labels",
-        "accuracy",
-        "reason",
-        "push",
-        "model",
-        "unoffered",
-    } == result.keys()
+    told = {"run", "version", "new", "labels", "accuracy", "reason", "push", "model", "unoffered"}
+    assert told == result.keys()
     assert result["model"].keys() >= VERSION
     assert result["version"] == second["version"]
     assert not result["new"]
@@ -213,6 +204,16 @@ def test_a_project(run: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (report["project"]["id"], report["project"]["title"]) == (7, "Park")
     assert report["changes"] == ["created project 7"]
     assert report["url"].endswith("/projects/7/data")
+    changed = run("project", "species", "add", "lynx")
+    assert (changed["offered"][-3:], changed["relabelled"], changed["push"]) == (
+        ["lynx", "empty", "unsure"],
+        0,
+        None,
+    )
+    listed = run("project", "species", "list")
+    assert [one["name"] for one in listed] == ["deer", "fox", "lynx", "empty"]
+    assert listed[0].keys() == {"name", "hotkey", "labels", "other_names", "offered"}
+    assert run("project", "forget", "7") == {"project": 7, "labels": 0}
 
 
 def test_simulations(run: Json, tmp_path: Path) -> None:

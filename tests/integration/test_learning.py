@@ -16,7 +16,7 @@ from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
 from pipeline.steps.learning.train import train
-from pipeline.store import candidates, models, predictions, projects, schema
+from pipeline.store import candidates, choices, models, predictions, projects, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -122,6 +122,18 @@ def test_words_that_name_no_species_are_no_classes_even_in_stores_of_earlier_ver
     record = trained(pool, tmp_path)
     assert set(record.metrics["classes"]) == {"deer", "empty"}
     assert record.labels == sum(species(number) != "boar" for number in range(30))
+
+
+def test_people_are_a_class_only_where_they_are_a_choice(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    with pool.write() as conn:
+        renamed = sa.update(schema.category).where(schema.category.c.name == "boar")
+        conn.execute(renamed.values(name="human"))
+        choices.see(conn, PROJECT, ["Deer", "empty"])
+    assert set(trained(pool, tmp_path).metrics["classes"]) == {"deer", "fox"}  # fox is another species
+    with pool.write() as conn:
+        choices.see(conn, PROJECT, ["Deer", "Human", "empty"])
+    assert set(trained(pool, tmp_path).metrics["classes"]) == {"deer", "fox", "human"}
 
 
 def test_the_top_of_the_queue_holds_one_crop_of_a_burst(pool: Database, tmp_path: Path) -> None:

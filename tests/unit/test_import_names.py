@@ -370,3 +370,39 @@ def test_names_of_the_field_that_only_look_alike_are_missing_and_hinted_at(
     assert report.failed == {"missing": 1}
     (hint,) = report.hints
     assert "(1), such as " in hint
+
+
+def test_coco_and_csv_files_of_the_field_bring_each_photograph_to_its_camera(
+    sqlite_database: Database, tmp_path: Path, field_cases: Path
+) -> None:
+    workspace, at = make_workspace(sqlite_database, tmp_path / "data"), field_cases / "dot_coco"
+    options, images = ImportOptions(workers=1), str(field_cases / "dot_coco" / "photos")
+    report = import_coco(workspace, [at / "l.json"], images, None, options=options)
+    assert (report.photographs, report.locations) == (6, {"camA": 3, "camB": 3})
+    report = import_detections(workspace, at / "d.csv", images, options=options)
+    assert (report.photographs, report.detections, report.locations) == (0, 6, {"camA": 3, "camB": 3})
+    assert len(set(stored(sqlite_database, "location", "seq_id"))) == 2
+
+
+def test_folders_of_the_field_bring_what_is_a_photograph(
+    sqlite_database: Database, tmp_path: Path, field_cases: Path
+) -> None:
+    report = folder(sqlite_database, tmp_path, field_cases / "images" / "photos")
+    assert report.hidden == 6  # @eaDir, __MACOSX, $RECYCLE.BIN, DeletedFiles, ._b.jpg, .DS_Store
+    assert (report.linked, set(report.locations)) == (1, {"camA"})
+    assert report.skipped == {".tmp": 1, ".db": 1, ".heic": 1}
+    kinds = {"not_an_image": 2, "empty": 1, "missing": 1, "not_a_file": 1}
+    assert {kind: number for kind, number in report.failed.items() if kind != "truncated"} == kinds
+    assert report.hints == []
+
+
+@pytest.mark.parametrize(
+    ("name", "locations", "hints"),
+    [("region", {"north": 6}, 1), ("latin1_names", {"cam": 1}, 0), ("md_names", None, 0)],
+)
+def test_trees_and_names_of_the_field_are_read_and_doubted_where_that_is_right(
+    sqlite_database: Database, tmp_path: Path, field_cases: Path, name: str, locations: Any, hints: int
+) -> None:
+    report = folder(sqlite_database, tmp_path, field_cases / name / "photos")
+    assert (report.failed, len(report.hints)) == ({}, hints)
+    assert locations is None or report.locations == locations

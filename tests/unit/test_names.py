@@ -156,6 +156,13 @@ def test_absolute_names_may_lead_through_links(tmp_path: Path) -> None:
     assert is_outside(root.name_of(f"{tmp_path}/disk/1.jpg"))
 
 
+@pytest.mark.parametrize(
+    "name", ["/a\x00b/1.jpg", "/\ud800/1.jpg", "/" + "x" * 5000 + "/1.jpg", "\x00\\1.jpg"]
+)
+def test_no_name_ends_in_a_traceback(tmp_path: Path, name: str) -> None:
+    assert is_outside(ImageRoot(tmp_path).name_of(name)) == name.startswith("/")
+
+
 def test_names_of_an_object_store_may_be_whole_addresses() -> None:
     root = ImageRoot("s3://bucket/photos/")
     assert root.name_of("s3://bucket/photos/a//1.jpg") == "a/1.jpg"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from backend.predictions import Predictor
 from backend.webhook import receive
 from pipeline.errors import StoreError
+from pipeline.exporters.source import Basis
 from pipeline.label_studio import config
 from pipeline.records import Taxon
+from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.species import (
     add_species,
@@ -19,6 +23,7 @@ from pipeline.steps.labelling.species import (
     rename_species,
 )
 from pipeline.steps.labelling.sync import sync
+from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
 from pipeline.store import categories, choices, models, oracle, projects, taxa
 from pipeline.store.database import Database
@@ -218,6 +223,44 @@ def test_a_config_changed_by_hand_is_noticed_by_its_webhook(
     assert suggested(server) == {"deer", "boar"}
     other = {"action": "PROJECT_UPDATED", "project": {"id": PROJECT, "label_config": "<View/>"}}
     assert receive(workspace, other, lambda _: None)["status"] == "ignored"
+
+
+def test_the_backend_suggests_what_the_label_config_of_the_request_offers(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    asked = [{"id": number + 1} for number in range(120)]
+
+    def answered(label_config: str) -> set[str]:
+        made = Predictor(workspace).predict(asked, PROJECT, label_config)
+        return {result["value"]["choices"][0] for each in made for result in each["result"]}
+
+    assert answered(server.fields["label_config"]) == {"deer", "fox", "boar"}
+    assert answered(config.render(["Deer", "boar"])) == {"Deer", "boar"}
+    assert answered("<View/>") == {"Deer", "boar"}  # as seen last
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    assert answered(server.fields["label_config"]) == {"deer", "red fox", "boar"}
+
+
+def test_no_prediction_of_what_nobody_can_choose_is_accepted_or_exported(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    def exported() -> set[str | None]:
+        source = StoreExport(workspace, PROJECT, threshold=0.0)
+        boxes = [box for photograph in source.photographs() for box in photograph.detections]
+        return {box.answer.category for box in boxes if box.answer.basis is Basis.MODEL}
+
+    assert exported() == {"deer", "fox", "boar"}
+    server.update_project(PROJECT, label_config=config.render(["deer", "boar"]))
+    push(workspace, server, PROJECT)
+    assert exported() == {"deer", "boar"}
+    with workspace.database.read() as conn:
+        current = models.current(conn, PROJECT)
+        number = categories.numbers(conn)["fox"]
+    assert current is not None
+    version = load_version(workspace, current)
+    predictions = version.predict(np.arange(len(version.pool)))
+    assert (predictions.category == number).any()
+    assert set(predictions.category[~predictions.offered]) == {number}
 
 
 def test_a_renamed_species_stays_the_taxon_that_it_was(workspace: Workspace, server: FakeLabelStudio) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import WildloopError
 from pipeline.label_studio import ml_backend
-from pipeline.label_studio.checks.result import CheckResult, State, broken, ok
+from pipeline.label_studio.checks.result import CheckResult, State, broken, fail, ok
 from pipeline.label_studio.checks.served import file_serving, same_root
 from pipeline.label_studio.checks.server import addresses, prediction_import
 from pipeline.label_studio.client import LabelStudio
@@ -26,12 +26,16 @@ def examine_first_project(client: LabelStudio, settings: Settings) -> Iterator[C
     except WildloopError as exc:
         yield broken("new project", exc)
         return
+    results: list[CheckResult] = []
     try:
-        yield from _tried(client, settings, project_id)
+        results += _tried(client, settings, project_id)
     except WildloopError as exc:
-        yield broken("new project", exc)
-    finally:
+        results.append(broken("new project", exc))
+    try:
         client.delete_project(project_id)
+    except WildloopError as exc:
+        results.append(fail("new project", str(exc), f"delete the project {TITLE!r} in Label Studio"))
+    yield from results
 
 
 def _tried(client: LabelStudio, settings: Settings, project_id: int) -> Iterator[CheckResult]:

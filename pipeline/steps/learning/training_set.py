@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline import heads
-from pipeline.store import audits, candidates, categories, oracle
+from pipeline.store import audits, candidates, categories, choices, oracle
 from pipeline.store.candidates import CropPlace
 from pipeline.store.pool import Pool
-from pipeline.vocabulary import Meaning, meaning_of, names_no_species
+from pipeline.vocabulary import Meaning, meaning_of
+
+_OF_PEOPLE = (Meaning.HUMAN, Meaning.VEHICLE)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,31 +44,37 @@ def read_training_set(
 
     No version may learn from the audit. What is never used to judge a version may include it.
     """
-    names = categories.names(conn)
-    every = (
-        _learnable(oracle.labels(conn, project_id), names)
-        if with_audit
-        else training_labels(conn, project_id)
-    )
+    every = _learnable(conn, project_id) if with_audit else training_labels(conn, project_id)
     labels = {crop: every[crop] for crop in sorted(every) if crop in pool.index}
     return TrainingSet(
         pool=pool,
         ids=list(labels),
         labels=labels,
         places=candidates.places(conn, labels),
-        names=names,
+        names=categories.names(conn),
     )
 
 
 def training_labels(conn: sa.Connection, project_id: int) -> dict[str, int]:
     """The category of each labelled detection that versions may learn from: all but the audit's."""
     audited = audits.drawn_ids(conn, project_id)
-    labels = _learnable(oracle.labels(conn, project_id), categories.names(conn))
+    labels = _learnable(conn, project_id)
     return {crop: category for crop, category in labels.items() if crop not in audited}
 
 
-def _learnable(labels: Mapping[str, int], names: Mapping[int, str]) -> dict[str, int]:
-    """The labels that name a species or nothing there, which is 0; stores of earlier versions have others."""
-    numbers = {number: 0 if meaning_of(name) is Meaning.BLANK else number for number, name in names.items()}
-    unnamed = {number for number, name in names.items() if names_no_species(name)}
-    return {crop: numbers[label] for crop, label in labels.items() if label not in unnamed}
+def _learnable(conn: sa.Connection, project_id: int) -> dict[str, int]:
+    """The labels that a head can learn, by detection: species, and 0 for nothing there.
+
+    People and vehicles are among them if they are choices of the project. Words for no species never are;
+    stores of earlier versions have some.
+    """
+    offered = choices.offered(conn, project_id)
+    class_of: dict[int, int] = {}
+    for number, name in categories.names(conn).items():
+        meaning = meaning_of(name)
+        if meaning is Meaning.BLANK:
+            class_of[number] = 0
+        elif meaning is None or (meaning in _OF_PEOPLE and number in offered):
+            class_of[number] = number
+    labels = oracle.labels(conn, project_id)
+    return {crop: class_of[label] for crop, label in labels.items() if label in class_of}
