@@ -266,6 +266,22 @@ def test_what_no_photograph_shows_comes_out_too(workspace: Workspace, tmp_path: 
     assert [each.where for each in differences(root, tmp_path / "out")] == ["created"]
 
 
+def test_frames_that_are_media_of_a_package_stay_media(workspace: Workspace, tmp_path: Path) -> None:
+    media = [
+        medium(
+            f"m{number}", filePath=f"V1.MP4/frame{number:06d}.jpg", fileName="", fileMediatype="image/jpeg"
+        )
+        for number in (0, 30)
+    ]
+    root = package(tmp_path / "p", [deployment()], media, [observation(mediaID="m30", **boxed())])
+    for row in media:
+        put(root / row["filePath"], encoded(scene(seed=len(row["mediaID"]))))
+    import_camtrap_dp(workspace, root)
+    exported(workspace, tmp_path / "out")
+    found = columns_of(differences(root, tmp_path / "out"))
+    assert found.keys() == {"created", "project.observationLevel"}  # there are no events
+
+
 def test_a_deployment_without_photographs_or_coordinates_is_counted(
     workspace: Workspace, tmp_path: Path
 ) -> None:
