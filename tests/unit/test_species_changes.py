@@ -10,7 +10,7 @@ import pytest
 
 from backend.predictions import Predictor
 from backend.webhook import receive
-from pipeline.errors import StoreError
+from pipeline.errors import LabelStudioError, StoreError
 from pipeline.exporters.source import Basis
 from pipeline.label_studio import config
 from pipeline.records import Taxon
@@ -154,6 +154,25 @@ def test_a_species_that_was_merged_is_added_again_with_its_own_labels(
     assert suggested(server) == {"deer", "fox", "boar"}
     with pytest.raises(StoreError, match="offers 'Moose' already"):
         add_species(workspace, server, PROJECT, ["moose"])
+
+
+def test_a_change_that_label_studio_does_not_take_is_completed_by_the_next(
+    workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, update = labels(workspace), server.update_project
+
+    def broken(*_: object, **__: object) -> dict[str, object]:
+        raise LabelStudioError("the connection broke")
+
+    monkeypatch.setattr(server, "update_project", broken)
+    with pytest.raises(LabelStudioError):
+        rename_species(workspace, server, PROJECT, "fox", "red fox")
+    monkeypatch.setattr(server, "update_project", update)
+    push(workspace, server, PROJECT)  # meanwhile: what can be chosen is suggested
+    assert suggested(server) == {"deer", "fox", "boar"}
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    assert suggested(server) == {"deer", "red fox", "boar"}
+    assert labels(workspace)["red fox"] == before["fox"]
 
 
 def test_wrong_names_change_nothing(workspace: Workspace, server: FakeLabelStudio) -> None:
