@@ -218,7 +218,13 @@ def _files(
 
 def _pictures(client: LabelStudio, served: ServedFiles, task: int) -> CheckResult:
     """Fetch the pictures of a task as a browser does, from the addresses in its data."""
-    path, data = client.browser_path(), client.task(task)["data"]
+    path = client.browser_path()
+    try:
+        data = client.task(task)["data"]
+    except ApiResponseError as refusal:
+        if refusal.status != 404:
+            raise
+        return warn("crops", f"task {task} was deleted", "run `wildloop publish`: it creates the task again")
     for field in ("crop", "frame"):
         address = str(data.get(field))
         inside = within(address, path)

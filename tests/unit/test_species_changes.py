@@ -22,7 +22,7 @@ from pipeline.steps.labelling.species import (
     merge_species,
     rename_species,
 )
-from pipeline.steps.labelling.sync import sync
+from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
 from pipeline.store import categories, choices, models, oracle, projects, taxa
@@ -94,7 +94,10 @@ def test_a_renamed_species_keeps_its_labels_key_and_suggestions(
     # Annotations keep their word: the config keeps it for them, and a sync finds nothing to change.
     assert config.former(server.fields["label_config"]) == ["fox"]
     assert set(server.labels()[detection(3)]) == {"fox"}
+    server.exported.clear()
+    reset_watermark(workspace, PROJECT)
     assert sync(workspace, server, PROJECT).new == 0
+    assert server.exported == []
     server.annotate(100, "red fox")
     server.annotate(101, "fox")  # from a screen that was open during the change
     assert sync(workspace, server, PROJECT).new == 2
