@@ -23,7 +23,7 @@ def see_choices(workspace: Workspace, project_id: int, label_config: str) -> Cha
     except LabelStudioError as exc:
         raise LabelStudioError(
             f"project {project_id}: {exc.what}",
-            remedy="restore its label config; if it is another project than Wildloop's, which was deleted, run "
+            remedy="restore its label config; if it is another project, and Wildloop's was deleted, run "
             f"`wildloop project forget {project_id}`",
         ) from exc
     with workspace.database.read() as conn:
