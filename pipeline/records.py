@@ -51,8 +51,10 @@ class Level(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run does."""
+    """What a run does. After an import, the first three follow one another."""
 
+    EMBED = "embed"  # embed the project's crops; published crops follow
+    PUBLISH = "publish"  # create a task for each crop, and request the first order
     TRAIN = "train"  # train, or make a cold start, and push the queue
     SYNC = "sync"  # make the oracle equal to Label Studio's annotations
 
@@ -276,7 +278,7 @@ class RunRecord:
     project_id: int | None
     kind: RunKind
     state: RunState
-    trigger: str  # labels, button, command, timer
+    trigger: str  # labels, button, command, timer, import, project, retry, or the run that it follows
     requested_at: dt.datetime
     started_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline import local_label_studio
 from pipeline.errors import SettingsError
 
 SECRETS_FILE = "secrets.json"
@@ -79,12 +80,19 @@ class Settings:
     )
     label_studio_url: str = field(
         default="http://localhost:8080",
-        metadata=_variable("LABEL_STUDIO_URL", "the Label Studio server", parse=_address),
+        metadata=_variable(
+            "LABEL_STUDIO_URL",
+            "the Label Studio server",
+            default="that of `wildloop label-studio`, else `http://localhost:8080`",
+            parse=_address,
+        ),
     )
     label_studio_api_key: str | None = field(
         default=None,
         metadata=_variable(
-            "LABEL_STUDIO_API_KEY", "a legacy token or a personal access token", default="none"
+            "LABEL_STUDIO_API_KEY",
+            "a legacy token or a personal access token",
+            default="that of `wildloop label-studio`, else none",
         ),
     )
     files_root: Path | None = field(
@@ -149,7 +157,9 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """The settings of `environ`. An empty variable counts as not set.
 
-        Raises SettingsError, with the name of the variable, if a value is invalid.
+        Label Studio's address and token are those of `wildloop label-studio`, if it was started with this
+        data folder, unless LABEL_STUDIO_URL names another server. Raises SettingsError, with the name of the
+        variable, if a value is invalid.
         """
         values: dict[str, Any] = {}
         for name, variable in VARIABLES.items():
@@ -165,21 +175,35 @@ class Settings:
                 ) from exc
         data_dir = values.setdefault("data_dir", Path("wildloop-data").resolve())
         values.setdefault("database_url", f"sqlite:///{data_dir / 'wildloop.db'}")
-        return cls(**values)
+        return cls(**_of_local_server(data_dir, values.get("label_studio_url")) | values)
 
-    def with_secrets(self) -> Settings:
+    def with_secrets(self, *, generate: bool = True) -> Settings:
         """These settings with all secrets. Those that are not set are generated once and stored.
 
-        They are in `secrets.json` of the data folder, which only its owner can read.
+        They are in `secrets.json` of the data folder, which only its owner can read. Without `generate`,
+        secrets that were neither set nor generated before stay None.
         """
+        path = self.data_dir / SECRETS_FILE
         if self.basic_auth_user and self.basic_auth_password and self.webhook_secret:
             return self
-        generated = _stored_secrets(self.data_dir / SECRETS_FILE)
+        if not generate and not path.exists():
+            return self
+        generated = _stored_secrets(path)
         return replace(
             self,
             basic_auth_user=self.basic_auth_user or generated["basic_auth_user"],
             basic_auth_password=self.basic_auth_password or generated["basic_auth_password"],
             webhook_secret=self.webhook_secret or generated["webhook_secret"],
+        )
+
+    def with_unsaved_secrets(self) -> Settings:
+        """These settings with a made-up value for each secret that is missing."""
+        made_up = _fresh_secrets()
+        return replace(
+            self,
+            basic_auth_user=self.basic_auth_user or made_up["basic_auth_user"],
+            basic_auth_password=self.basic_auth_password or made_up["basic_auth_password"],
+            webhook_secret=self.webhook_secret or made_up["webhook_secret"],
         )
 
 
@@ -216,13 +240,34 @@ def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def _stored_secrets(path: Path) -> dict[str, str]:
-    """Read the secrets file, or create it: if several processes do so, all read the file of the first."""
-    fresh = {
+def _of_local_server(data_dir: Path, url: str | None) -> dict[str, Any]:
+    """The settings of the Label Studio that was started for this data folder, unless `url` is another's."""
+    try:
+        local = local_label_studio.read(data_dir)
+    except ValueError as exc:
+        remedy = "delete it: `wildloop label-studio` makes another account"
+        raise SettingsError(str(exc), remedy=remedy) from exc
+    if local is None or url not in (None, local.url):  # never a token to another server
+        return {}
+    return {
+        "label_studio_url": local.url,
+        "label_studio_api_key": local.account.token,
+        "backend_url": local.backend_url,
+        "files_root": local.files_root,
+    }
+
+
+def _fresh_secrets() -> dict[str, str]:
+    return {
         "basic_auth_user": "wildloop",
         "basic_auth_password": secrets.token_urlsafe(24),
         "webhook_secret": secrets.token_urlsafe(24),
     }
+
+
+def _stored_secrets(path: Path) -> dict[str, str]:
+    """Read the secrets file, or create it: if several processes do so, all read the file of the first."""
+    fresh = _fresh_secrets()
     if not path.exists():
         from pipeline.files.atomic import atomic_file  # imported here, because every command imports settings
         from pipeline.files.lock import locked

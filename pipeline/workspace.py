@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import StoreError
 from pipeline.installation import check_packages
 from pipeline.settings import Settings
-from pipeline.store.database import Database
+from pipeline.store.database import Database, missing_store
 
 if TYPE_CHECKING:
     from pipeline.label_studio.client import LabelStudio
@@ -40,8 +41,24 @@ class Workspace:
         return open_pool(self.database, self.data_dir, embedder_id)
 
 
+def existing_workspace(settings: Settings | None = None) -> Workspace:
+    """The workspace that the settings name, as `open_workspace` opens it; it creates none.
+
+    Raises StoreError, with the place where it looked, if there is none.
+    """
+    settings = settings or Settings.from_environ()
+    missing = missing_store(settings.database_url)
+    if missing is not None:
+        raise StoreError(
+            f"there is no Wildloop store at {missing}",
+            remedy="start in the folder that holds wildloop-data, or set WILDLOOP_DATA_DIR to the data "
+            "folder; `wildloop import` and `wildloop project create` make a new one",
+        )
+    return open_workspace(settings)
+
+
 def open_workspace(settings: Settings | None = None) -> Workspace:
-    """The workspace that the settings name, by default those of the environment.
+    """The workspace that the settings name, by default those of the environment; created if need be.
 
     Migrates its database to the newest schema. Raises InstallationError if another package hides one of
     Wildloop's, SettingsError, and StoreError if the database cannot be opened.

@@ -1,20 +1,26 @@
 """Importing photographs, boxes and labels into a workspace.
 
 `progress` shows a progress bar on standard error. Every import can be stopped and run again: it continues
-where it stopped. Reports count what was imported and what was not, and name the first problems.
+where it stopped. Reports count what was imported and what was not, name the first problems, and say in
+`hints` what is doubtful, such as locations. Photographs are found by their names below `images`, absolute or
+not; `ImportOptions.strip_prefix` is what a source's names have in front of that. Where there is a labelling
+project, an import requests that a worker embeds and publishes the new crops; `embed`, `publish` and `refresh`
+do so here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
 
 from importers.detectors import Detector, load_detector
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
 from importers.sources import (
     camtrap_dp,
+    camtrapr,
     coco,
     crop_folder,
     deployments,
@@ -22,9 +28,14 @@ from importers.sources import (
     emammal,
     folder,
     megadetector,
+    speciesnet,
+    timelapse,
+    wildlife_insights,
 )
 from importers.sources.coco.combine import Combined, combine
 from importers.sources.deployments import DeploymentsReport
+from pipeline import jobs
+from pipeline.records import Role
 from pipeline.workspace import Workspace
 
 __all__ = [
@@ -35,6 +46,7 @@ __all__ = [
     "ImportReport",
     "combine_coco",
     "import_camtrap_dp",
+    "import_camtrapr",
     "import_coco",
     "import_crops",
     "import_deployments",
@@ -42,10 +54,30 @@ __all__ = [
     "import_emammal",
     "import_folder",
     "import_megadetector",
+    "import_speciesnet",
+    "import_timelapse",
+    "import_wildlife_insights",
     "load_detector",
 ]
 
+Import = TypeVar("Import", bound=Callable[..., ImportReport])
 
+
+def _followed(run: Import) -> Import:
+    """The import; afterwards, embedding and publishing of its crops are requested for the projects."""
+
+    @wraps(run)
+    def followed(workspace: Workspace, *arguments: Any, **options: Any) -> ImportReport:
+        report = run(workspace, *arguments, **options)
+        chosen: ImportOptions = options.get("options") or ImportOptions()
+        if chosen.role is Role.TARGET and not chosen.rows_only:
+            jobs.request_follow_up(workspace, trigger="import")
+        return report
+
+    return cast(Import, followed)
+
+
+@_followed
 def import_folder(
     workspace: Workspace,
     photographs: str | Path,
@@ -68,6 +100,7 @@ def import_folder(
     )
 
 
+@_followed
 def import_megadetector(
     workspace: Workspace,
     results: str | Path,
@@ -98,6 +131,25 @@ def import_megadetector(
     )
 
 
+@_followed
+def import_speciesnet(
+    workspace: Workspace,
+    predictions: str | Path,
+    images: str | Path,
+    *,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the boxes of a SpeciesNet results file.
+
+    Its answers become weak labels. Raises SourceError.
+    """
+    return speciesnet.import_speciesnet(
+        workspace, Path(predictions), images, options=options, progress=progress
+    )
+
+
+@_followed
 def import_coco(
     workspace: Workspace,
     files: Sequence[str | Path],
@@ -121,6 +173,7 @@ def import_coco(
     )
 
 
+@_followed
 def import_camtrap_dp(
     workspace: Workspace,
     package: str | Path,
@@ -144,6 +197,80 @@ def import_camtrap_dp(
     )
 
 
+@_followed
+def import_wildlife_insights(
+    workspace: Workspace,
+    download: str | Path,
+    *,
+    images: str | Path | None = None,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import a download from Wildlife Insights, a folder or a zip; `images` if its photographs are at hand.
+
+    `detector` finds animals on the photographs. Raises SourceError and DetectorError.
+    """
+    return wildlife_insights.import_wildlife_insights(
+        workspace,
+        Path(download),
+        None if images is None else str(images),
+        _loaded(detector),
+        options=options,
+        progress=progress,
+    )
+
+
+@_followed
+def import_timelapse(
+    workspace: Workspace,
+    table: str | Path,
+    images: str | Path,
+    *,
+    species_fields: Sequence[str] = (),
+    count_field: str | None = None,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the labels of a CSV that Timelapse exported.
+
+    `species_fields` are the fields of its template that name the species, by default those called
+    Species; `count_field` is the one with the number of individuals. `detector` finds animals on the
+    photographs. Raises SourceError and DetectorError.
+    """
+    return timelapse.import_timelapse(
+        workspace,
+        Path(table),
+        images,
+        _loaded(detector),
+        species_fields=species_fields,
+        count_field=count_field,
+        options=options,
+        progress=progress,
+    )
+
+
+@_followed
+def import_camtrapr(
+    workspace: Workspace,
+    table: str | Path,
+    images: str | Path,
+    *,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the labels of a record table of camtrapR.
+
+    `detector` finds animals on the photographs. Raises SourceError and DetectorError.
+    """
+    return camtrapr.import_camtrapr(
+        workspace, Path(table), images, _loaded(detector), options=options, progress=progress
+    )
+
+
+@_followed
 def import_emammal(
     workspace: Workspace,
     sources: Sequence[str | Path],
@@ -168,6 +295,7 @@ def import_emammal(
     )
 
 
+@_followed
 def import_detections_csv(
     workspace: Workspace,
     detections: str | Path,
@@ -191,6 +319,7 @@ def import_detections_csv(
     )
 
 
+@_followed
 def import_crops(
     workspace: Workspace,
     crops: str | Path,

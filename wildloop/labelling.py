@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.label_studio.species import read_species
-from pipeline.records import ProjectRecord
+from pipeline import jobs
+from pipeline.errors import LabelStudioError
+from pipeline.label_studio.species import SpeciesList, read_species
+from pipeline.records import ProjectRecord, RunKind, RunState
 from pipeline.steps.labelling import project as project_step
-from pipeline.steps.labelling import publish as publish_step
+from pipeline.steps.labelling import propose as propose_step
 from pipeline.steps.labelling import push as push_step
 from pipeline.steps.labelling import refresh as refresh_step
 from pipeline.steps.labelling import review as review_step
 from pipeline.steps.labelling import species as species_step
 from pipeline.steps.labelling import sync as sync_step
+from pipeline.steps.labelling.propose import Proposal
 from pipeline.steps.labelling.publish import PublishReport
 from pipeline.steps.labelling.push import PushReport
 from pipeline.steps.labelling.refresh import Refresh
@@ -27,16 +30,19 @@ from pipeline.workspace import Workspace
 from wildloop._default_project import chosen
 
 __all__ = [
+    "Proposal",
     "PublishReport",
     "PushReport",
     "Refresh",
     "ReviewReport",
     "SpeciesChange",
+    "SpeciesList",
     "SyncReport",
     "add_species",
     "create_project",
     "forget_project",
     "merge_species",
+    "propose_species",
     "publish",
     "push",
     "read_species",
@@ -50,7 +56,7 @@ __all__ = [
 def create_project(
     workspace: Workspace,
     title: str,
-    species: Sequence[str],
+    species: SpeciesList | Sequence[str],
     *,
     embedder: str | None = None,
     project: int | None = None,
@@ -58,10 +64,12 @@ def create_project(
 ) -> ProjectRecord:
     """Create a labelling project in Label Studio, or update the one of this title.
 
-    `embedder` is a specification as in `load_embedder`; by default an existing project keeps its own, and a
-    new one gets the embedder of the settings. `project` updates the project of this id instead.
-    `connect_backend` connects the ML backend, which must be running. Raises LabelStudioError, SettingsError
-    and ModelError.
+    `species` is a result of `read_species`, a proposal's `listed`, or the names alone. `embedder` is a
+    specification as in `load_embedder`; by default an existing project keeps its own, and a
+    new one gets the one that has embedded crops, else that of the settings. `project` updates the project of
+    this id instead. `connect_backend` connects the ML backend, which must be running. Crops that were
+    imported before are embedded and published by a worker, or by `embed`, `publish` and `refresh`. Raises
+    LabelStudioError, SettingsError, SourceError, EmbedderError and ModelError.
     """
     client = workspace.label_studio()
     record, _ = project_step.create_project(
@@ -73,7 +81,18 @@ def create_project(
         project_id=project,
         connect_backend=connect_backend,
     )
+    jobs.request_follow_up(workspace, trigger="project", project_id=record.id)
     return record
+
+
+def propose_species(workspace: Workspace, source: str) -> Proposal:
+    """The species that a source of labels names, most frequent first, with their taxa.
+
+    `source` is provenance such as coco:ena24, what stands before its colon, or "all". `listed` of the
+    result is for `create_project`; `write` makes a CSV file that people can edit. Raises SourceError if no
+    such source names a species.
+    """
+    return propose_step.propose_species(workspace, source)
 
 
 def forget_project(workspace: Workspace, project: int) -> int:
@@ -112,13 +131,16 @@ def merge_species(
 
 
 def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:
-    """Create a task for every crop that has none. Raises LabelStudioError.
+    """Create a task for every crop that has none; waits for a worker that is doing so.
 
-    Call `refresh` next: it makes the queue.
+    Call `refresh` next: it makes the queue. Raises LabelStudioError.
     """
-    return publish_step.publish(
-        workspace, workspace.label_studio(), chosen(workspace, project), progress=progress
+    run = jobs.run_now(
+        workspace, chosen(workspace, project), RunKind.PUBLISH, trigger="command", progress=progress
     )
+    if run.state is RunState.FAILED:
+        raise LabelStudioError(run.error or f"run {run.id} failed without an error message")
+    return PublishReport(**run.result["publish"])
 
 
 def push(workspace: Workspace, *, project: int | None = None) -> PushReport:

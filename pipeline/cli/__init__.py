@@ -48,6 +48,11 @@ COMMANDS: dict[str, LazyCommand] = {
     "status": LazyCommand("pipeline.cli.status:status", "Show the progress of every project.", RESULTS),
     "export": LazyCommand("pipeline.cli.export:export", "Export labels and predictions.", RESULTS),
     "dataset": LazyCommand("pipeline.cli.dataset:dataset", "Make a classification dataset.", RESULTS),
+    "label-studio": LazyCommand(
+        "pipeline.cli.label_studio:label_studio",
+        "Run Label Studio here, with the ML backend and a worker.",
+        SERVERS,
+    ),
     "serve": LazyCommand("pipeline.cli.serve:serve", "Run the ML backend for Label Studio.", SERVERS),
     "worker": LazyCommand(
         "pipeline.cli.worker:worker", "Run trainings and syncs in the background.", SERVERS

@@ -6,11 +6,11 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
+from pipeline.cli.store import opened
 from pipeline.render.labelling import queue_state
 from pipeline.render.learning import accept_report
 from pipeline.steps.labelling.refresh import refill
 from pipeline.steps.learning import accept as step
-from pipeline.workspace import open_workspace
 
 _share = click.FloatRange(0.5, 1.0, min_open=True, max_open=True)
 
@@ -35,7 +35,7 @@ def accept(project: int | None, precision: float, confidence: float, as_json: bo
     target precision, judged by the audit labels. Predictions above it count as labels in exports and leave
     the queue; everything else stays with people.
     """
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     report = step.accept(workspace, chosen.id, precision=precision, confidence=confidence)
     emit(report, accept_report(report), as_json=as_json)

@@ -6,12 +6,12 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note, plain
+from pipeline.cli.store import opened
 from pipeline.render.labelling import queue_state
 from pipeline.render.learning import audit_report
 from pipeline.render.text import count
 from pipeline.steps.labelling.refresh import refill
 from pipeline.steps.learning.audit import draw, judge
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -36,7 +36,7 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
     Judged by the audit: crops drawn at random, shown without a suggestion, that no version learns from.
     Every tenth crop of the queue is an audit crop.
     """
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     if size is not None:
         drawn = draw(workspace, chosen.id, size)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -36,15 +37,22 @@ def chosen_project(workspace: Workspace, project: int | None) -> ProjectRecord:
         return projects.choose(conn, project)
 
 
-def run_now(workspace: Workspace, project_id: int, kind: RunKind, error: type[WildloopError]) -> RunRecord:
-    """Carry out a run of `kind` here and wait for it. Raises `error` if it fails."""
+@contextmanager
+def quiet_jobs() -> Iterator[None]:
+    """Keep failures of runs out of the log: the command prints them, once."""
     logger = logging.getLogger("pipeline.jobs")
     level = logger.level
-    logger.setLevel(logging.CRITICAL)  # a failure is the error below, and printed once
+    logger.setLevel(logging.CRITICAL)
     try:
-        run = jobs.run_now(workspace, project_id, kind, trigger="command")
+        yield
     finally:
         logger.setLevel(level)
+
+
+def run_now(workspace: Workspace, project_id: int, kind: RunKind, error: type[WildloopError]) -> RunRecord:
+    """Carry out a run of `kind` here and wait for it. Raises `error` if it fails."""
+    with quiet_jobs():
+        run = jobs.run_now(workspace, project_id, kind, trigger="command", progress=True)
     if run.state is RunState.FAILED:
         raise error(run.error or f"run {run.id} ({kind}) failed without an error message")
     return run

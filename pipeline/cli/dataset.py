@@ -8,10 +8,10 @@ import click
 
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.cli.store import opened
 from pipeline.records import Role
 from pipeline.render.datasets import dataset_report
 from pipeline.steps.datasets import dataset as step
-from pipeline.workspace import open_workspace
 
 COMMANDS = {
     "make": LazyCommand("pipeline.cli.dataset:make", "Copy labelled crops to a folder, split by location.")
@@ -68,6 +68,6 @@ def make(
         test_fraction=test_fraction,
         seed=seed,
     )
-    report = step.make(open_workspace(), out, selection, progress=True)
+    report = step.make(opened(), out, selection, progress=True)
     crops = {name: {split: report.crops[name, split] for split in step.SPLITS} for name in report.classes}
     emit({**plain(report), "crops": crops}, dataset_report(report), as_json=as_json)

@@ -65,8 +65,8 @@ def demo(annotator: str | None, labels: int, **options: Any) -> None:
         raise click.UsageError("--detections and --detector need --photos")
     if options["detections"] and options["detector"]:
         raise click.UsageError("give --detections or --detector, not both")
-    from pipeline.demo import interrupt
     from pipeline.demo.run import DemoOptions, run
+    from pipeline.servers import interrupt
 
     interrupt.listen()
     try:

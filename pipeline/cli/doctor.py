@@ -17,10 +17,11 @@ from pipeline.steps.operations.doctor import examine
 def doctor(as_json: bool) -> None:
     """Check the installation, Label Studio and every project, and name the remedy for each problem.
 
-    Exits with status 1 if a check fails; warnings alone exit with 0. Changes nothing.
+    Exits with status 1 if a check fails; warnings alone exit with 0. Leaves nothing changed: before the first
+    project, what only a project shows is tried on one that is removed again.
     """
     results = []
-    for result in examine(Settings.from_environ().with_secrets()):
+    for result in examine(Settings.from_environ().with_secrets(generate=False)):
         results.append(result)
         if not as_json:  # a check can take seconds: show each as it ends
             click.echo(check_result(result))

@@ -6,12 +6,12 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.cli.store import opened
 from pipeline.render.labelling import queue_state
 from pipeline.render.learning import versions
 from pipeline.render.text import lines
 from pipeline.steps.labelling import refresh as step
 from pipeline.store import models as model_store
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -19,7 +19,7 @@ from pipeline.workspace import open_workspace
 @json_option
 def models(project: int | None, as_json: bool) -> None:
     """List the model versions and their held-out figures; a star marks the current one."""
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     with workspace.database.read() as conn:
         records = model_store.all(conn, chosen.id)
@@ -39,7 +39,7 @@ def activate(version: str, as_json: bool) -> None:
     The beginning of a version's name is enough, as in `wildloop activate v3`. If the version belongs to
     another embedder, the project switches to that embedder.
     """
-    workspace = open_workspace()
+    workspace = opened()
     with workspace.database.read() as conn:
         record = model_store.find(conn, version)
     pushed = step.activate(workspace, record.project_id, record.version)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.follow_up import follow_option, follow_up
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened, opened_or_created
 from pipeline.label_studio.species import read_species
-from pipeline.render.labelling import unoffered
+from pipeline.render.labelling import proposal_report, unoffered
 from pipeline.render.text import count, lines
 from pipeline.steps.labelling.project import create_project, forget_project, project_embedder
+from pipeline.steps.labelling.propose import propose_species
 from pipeline.store import choices
-from pipeline.workspace import open_workspace
 
 COMMANDS = {
     "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one."),
@@ -31,10 +33,16 @@ def project() -> None:
 @click.option("--title", required=True, help="Title of the project in Label Studio.")
 @click.option(
     "--species",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help='Text file with one species per line; # starts a comment. "empty" and "unsure" are always offered.',
+    help="Text file with one species per line; # starts a comment. Or CSV with the columns common_name, "
+    'scientific_name, rank, parent, taxon_id, or some of them. "empty" and "unsure" are always offered.',
+)
+@click.option(
+    "--species-from",
+    metavar="SOURCE",
+    help="Propose the species that an import named, such as speciesnet, coco:ena24, coco (every import from "
+    "such files) or all, and write them to the FILE of --species [default: species.csv], which you can edit.",
 )
 @click.option(
     "--project",
@@ -46,8 +54,9 @@ def project() -> None:
 @click.option(
     "--embedder",
     metavar="SPEC",
-    help="Embedder whose vectors order the queue: see `wildloop embed --help`. [default: WILDLOOP_EMBEDDER, "
-    "else auto. An existing project keeps its embedder, which `wildloop embedding use` changes.]",
+    help="Embedder whose vectors order the queue: see `wildloop embed --help`. [default: the one that has "
+    "embedded crops, WILDLOOP_EMBEDDER, else auto. An existing project keeps its embedder, which `wildloop "
+    "embedding use` changes.]",
 )
 @click.option(
     "--no-backend",
@@ -55,30 +64,44 @@ def project() -> None:
     help="Do not connect the ML backend. Labels then arrive through `wildloop sync`, and only queued tasks "
     "have predictions.",
 )
+@follow_option
 @json_option
 def create(
     title: str,
-    species: Path,
+    species: Path | None,
+    species_from: str | None,
     project_id: int | None,
     embedder: str | None,
     no_backend: bool,
+    follow: bool,
     as_json: bool,
 ) -> None:
     """Create a labelling project in Label Studio, or update an existing one.
 
-    Start the backend first (`wildloop serve`): Label Studio calls it before it connects. A second run with
-    the same options changes nothing; a longer species list adds the new species.
+    The backend must be running (`wildloop label-studio` or `wildloop serve`): Label Studio calls it before
+    it connects. Crops that were imported before become the project's queue. A second run with the same
+    options changes nothing; a longer species list adds the new species.
+
+    Labels of imports under another name of a choice, such as its scientific name, count as the choice.
     """
-    listed = read_species(species)
+    if species is None and species_from is None:
+        raise click.UsageError("Missing option '--species FILE', or '--species-from SOURCE'.")
+    path = species or Path("species.csv")
+    listed = read_species(path) if species_from is None else None
+    workspace = opened_or_created()
+    if species_from is not None:
+        proposal = propose_species(workspace, species_from)
+        proposal.write(path)
+        click.echo(proposal_report(proposal, path), err=True)
+    listed = listed or read_species(path)
     for remark in listed.notes:
         click.echo(remark, err=True)
-    workspace = open_workspace()
     client = workspace.label_studio()
     record, changes = create_project(
         workspace,
         client,
         title=title,
-        species=listed.names,
+        species=listed,
         embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,
@@ -92,6 +115,8 @@ def create(
         lines(done, unoffered(missing), url),
         as_json=as_json,
     )
+    if follow:
+        follow_up(workspace, trigger="project", project=record.id, as_json=as_json)
 
 
 @click.command()
@@ -103,7 +128,7 @@ def forget(project_id: int, as_json: bool) -> None:
     No command and no worker asks for it any more. Nothing is lost: its labels stay, and are exported.
     `wildloop project create --project ID` takes it up again.
     """
-    labels = forget_project(open_workspace(), project_id)
+    labels = forget_project(opened(), project_id)
     emit(
         {"project": project_id, "labels": labels},
         f"project {project_id} is forgotten; its {count(labels, 'labels')} stay",

@@ -6,10 +6,10 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.cli.store import opened
 from pipeline.render.labelling import review_request, suspects
 from pipeline.render.text import count, lines, paragraphs
 from pipeline.steps.labelling import review as step
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -34,7 +34,7 @@ def review(project: int | None, limit: int, push: bool, as_json: bool) -> None:
     Each label is compared with the prediction of a head trained on other locations. Quality is the
     probability of the given label, from 0 to 1. Nothing changes without --push.
     """
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     report = step.review(workspace, chosen.id)
     found, shown = len(report.suspects), report.suspects[:limit]

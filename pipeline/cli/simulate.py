@@ -10,11 +10,11 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.cli.store import opened
 from pipeline.render.operations import simulation_result
 from pipeline.simulation import npz_file
 from pipeline.steps.operations import simulate as step
 from pipeline.steps.operations.simulate import SimulationResult
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -78,7 +78,7 @@ def simulate(
     if pool is not None:
         crops = npz_file.read(pool)
     else:
-        workspace = open_workspace()
+        workspace = opened()
         crops = step.stored_pool(workspace, chosen_project(workspace, project).id)
     result = step.simulate(
         crops,

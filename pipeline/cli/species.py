@@ -7,9 +7,9 @@ import click
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened
 from pipeline.render.labelling import species_change, species_list
 from pipeline.steps.labelling import species as step
-from pipeline.workspace import open_workspace
 
 COMMANDS = {
     "list": LazyCommand("pipeline.cli.species:list_", "List what annotators can choose."),
@@ -29,7 +29,7 @@ def species() -> None:
 @json_option
 def list_(project: int | None, as_json: bool) -> None:
     """List what annotators can choose, and labels of species that they cannot."""
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     found = step.list_species(workspace, workspace.label_studio(), chosen.id)
     emit(found, species_list(found), as_json=as_json)
@@ -44,7 +44,7 @@ def add(names: tuple[str, ...], project: int | None, as_json: bool) -> None:
 
     A name that was merged into another species is separated from it again, with the labels given under it.
     """
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     report = step.add_species(workspace, workspace.label_studio(), chosen.id, names)
     emit(report, species_change(report), as_json=as_json)
@@ -57,7 +57,7 @@ def add(names: tuple[str, ...], project: int | None, as_json: bool) -> None:
 @json_option
 def rename(old: str, new: str, project: int | None, as_json: bool) -> None:
     """Give species OLD the name NEW; its labels follow, its key and place stay."""
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     report = step.rename_species(workspace, workspace.label_studio(), chosen.id, old, new)
     emit(report, species_change(report), as_json=as_json)
@@ -73,7 +73,7 @@ def merge(names: tuple[str, ...], into: str, project: int | None, as_json: bool)
 
     NAME can also be a species that labels of a source have and the project does not offer.
     """
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     report = step.merge_species(workspace, workspace.label_studio(), chosen.id, names, into)
     emit(report, species_change(report), as_json=as_json)

@@ -6,12 +6,12 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.cli.store import opened
 from pipeline.errors import LabelStudioError
 from pipeline.records import RunKind
 from pipeline.render.labelling import sync_report
 from pipeline.render.text import lines
 from pipeline.steps.labelling.sync import SyncReport, reset_watermark
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -20,7 +20,7 @@ from pipeline.workspace import open_workspace
 @json_option
 def sync(project: int | None, full: bool, as_json: bool) -> None:
     """Fetch annotations from Label Studio that its webhooks missed."""
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     if full:
         reset_watermark(workspace, chosen.id)

@@ -7,13 +7,13 @@ import click
 from pipeline import jobs
 from pipeline.cli.common import chosen_project, project_option, run_now
 from pipeline.cli.output import emit, json_option, plain
+from pipeline.cli.store import opened
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, RunKind
 from pipeline.render.labelling import unoffered
 from pipeline.render.learning import version_metrics
 from pipeline.render.text import count, indented, lines
 from pipeline.store import choices, models
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -29,7 +29,7 @@ def train(project: int | None, now: bool, as_json: bool) -> None:
 
     Before the first label, the queue covers the whole pool. The same labels make no second version.
     """
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     if not now:
         run_id = jobs.request(workspace, chosen.id, RunKind.TRAIN, trigger="command")

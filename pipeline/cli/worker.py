@@ -7,7 +7,7 @@ import logging
 import click
 
 from pipeline import jobs
-from pipeline.workspace import open_workspace
+from pipeline.cli.store import opened
 
 
 @click.command()
@@ -19,4 +19,4 @@ def worker(burst: bool) -> None:
     is killed, another takes over its run.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    jobs.work(open_workspace(), burst=burst)
+    jobs.work(opened(), burst=burst)

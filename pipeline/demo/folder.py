@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -13,6 +12,7 @@ from typing import Any
 from pipeline.errors import WildloopError
 from pipeline.files.atomic import atomic_file
 from pipeline.files.lock import locked
+from pipeline.local_label_studio import Account, fresh_account
 
 STATE = "demo.json"
 
@@ -37,6 +37,10 @@ class DemoState:
     species: str | None = None
     truth: str | None = None
 
+    @property
+    def account(self) -> Account:
+        return Account(user=self.user, password=self.password, token=self.token)
+
     def updated(self, **changes: Any) -> DemoState:
         """This state with those `changes` that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
@@ -44,9 +48,8 @@ class DemoState:
 
 def fresh_state() -> DemoState:
     """The state of a first start, with a new login."""
-    return DemoState(
-        user="demo@wildloop.example", password=secrets.token_urlsafe(9), token=secrets.token_hex(20)
-    )
+    account = fresh_account("demo@wildloop.example")
+    return DemoState(user=account.user, password=account.password, token=account.token)
 
 
 def read_state(folder: Path) -> DemoState:

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.demo import label_studio_server
 from pipeline.demo.folder import DemoError, DemoState, occupied, read_state, write_state
 from pipeline.demo.scenes import scene_set
-from pipeline.demo.servers import INSTALL, Servers, executable, free_port, port_is_free
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.simulated_labelling import NewVersions, simulate_labels, wait_until_trained
 from pipeline.demo.truth import Truth, read_truth
@@ -21,6 +19,8 @@ from pipeline.label_studio.species import read_species
 from pipeline.render.embedding import embed_report
 from pipeline.render.importing import import_report
 from pipeline.render.labelling import publish_report
+from pipeline.servers import label_studio
+from pipeline.servers.processes import INSTALL, Servers, executable, free_port, port_is_free
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
@@ -78,11 +78,11 @@ def run(options: DemoOptions, say: Say) -> None:
 
 def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers, say: Say) -> None:
     url = f"http://localhost:{state.label_studio_port}"
-    say(f"Label Studio starts at {url} (logs in {folder / 'logs'})")
+    say(f"starting Label Studio in the background (logs in {folder / 'logs'})")
     servers.start(
         "label-studio",
-        label_studio_server.command(state.label_studio_port or 0),
-        label_studio_server.environ(state, url=url, data_dir=folder / "label-studio", served_dir=folder),
+        label_studio.command(state.label_studio_port or 0),
+        label_studio.environ(state.account, url=url, data_dir=folder / "label-studio", served_dir=folder),
     )
     source = _source(folder, state, say)
     workspace = open_workspace(Settings.from_environ(_environ(folder, state)).with_secrets())
@@ -94,6 +94,7 @@ def _run(folder: Path, state: DemoState, options: DemoOptions, servers: Servers,
     environ = _environ(folder, state)
     program = executable("wildloop", remedy=INSTALL)
     serve = [program, "serve", "--port", str(state.backend_port), "--workers", "1"]
+    say("waiting for the ML backend and Label Studio")
     servers.start("backend", serve, environ)
     servers.wait_until_up(f"{workspace.settings.backend_url}/health", seconds=START_SECONDS)
     servers.wait_until_up(f"{url}/health", seconds=START_SECONDS)
@@ -162,7 +163,8 @@ def _environ(folder: Path, state: DemoState) -> dict[str, str]:
 def _source(folder: Path, state: DemoState, say: Say) -> _Source:
     truth = None if state.truth is None else read_truth(Path(state.truth))
     if state.photos is None:
-        say("rendering camera-trap scenes")
+        if not scene_set.is_rendered(folder / "scenes"):
+            say("rendering photographs like those of a camera trap")
         scenes = scene_set.render(folder / "scenes")
         return _Source(
             photos=scenes.photos,
@@ -201,6 +203,7 @@ def _fill(workspace: Workspace, source: _Source, spec: str | None, say: Say) -> 
         detector = load_detector(source.detector)
         report = import_folder(workspace, source.photos, detector, progress=True)
     say(import_report(report))
+    say("loading the embedder")
     embedder = _embedder(workspace, spec)
     embedded = embed(workspace, embedder, progress=True)
     say(embed_report(embedded))
@@ -227,6 +230,7 @@ def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say
         moved = use_embedder(workspace, embedder, known.id)
         if moved is not None:
             say(f"  embedder: {moved.embedder} instead of {moved.former}")
+    say("creating the project in Label Studio" if known is None else "checking the project in Label Studio")
     project, changes = create_project(
         workspace, client, title=TITLE, species=source.species, embedder_id=embedder.id
     )

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pipeline import jobs
 from pipeline.demo import metrics
 from pipeline.demo.folder import DemoError
-from pipeline.demo.servers import Servers
 from pipeline.demo.simulated_annotator import SimulatedAnnotator
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord, RunKind, RunState
+from pipeline.servers.processes import Servers
 from pipeline.steps.learning.training_set import training_labels
 from pipeline.store import candidates, models, oracle, predictions, projects, runs
 from pipeline.workspace import Workspace
@@ -58,9 +58,9 @@ def simulate_labels(
     before the next label is submitted.
     """
     say(
-        f"the simulated annotator starts: {labels} labels. Every tenth crop is an audit crop: drawn at "
-        "random, shown without a suggestion, and no version learns from it. Held-out accuracy is measured on "
-        "crops that the queue chose because they are hard; the unlabelled rest is usually easier."
+        f"the simulated annotator starts: {labels} labels\n"
+        "  every tenth crop is an audit crop: drawn at random, and no version learns from it\n"
+        "  held-out accuracy is that on the hard crops of the queue; the unlabelled rest is usually easier"
     )
     for number in range(labels):
         servers.check()

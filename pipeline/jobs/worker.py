@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from pipeline.errors import StoreError
-from pipeline.jobs import scheduler
+from pipeline.jobs import presence, scheduler
 from pipeline.jobs.execute import perform
 from pipeline.records import RunKind, RunRecord, RunState
 from pipeline.store import runs
@@ -32,23 +32,30 @@ def work(workspace: Workspace, *, burst: bool = False) -> None:
     """
     if workspace.settings.label_studio_api_key is None:
         log.warning("LABEL_STUDIO_API_KEY is not set: no syncs, and no queue is pushed to Label Studio")
-    if workspace.settings.redis_url is not None:
-        from pipeline.jobs import redis_worker
+    try:
+        if workspace.settings.redis_url is not None:
+            from pipeline.jobs import redis_worker
 
-        redis_worker.work(workspace, burst=burst)
-    else:
-        _poll(workspace, burst=burst)
+            redis_worker.work(workspace, burst=burst)
+        else:
+            with presence.shown(workspace.database):
+                _poll(workspace, burst=burst)
+    finally:
+        presence.end(workspace.database)
 
 
-def run_now(workspace: Workspace, project_id: int, kind: RunKind, *, trigger: str) -> RunRecord:
+def run_now(
+    workspace: Workspace, project_id: int, kind: RunKind, *, trigger: str, progress: bool = False
+) -> RunRecord:
     """Request a run and carry it out in this process; returns the ended run.
 
-    Waits if a worker has claimed the run first, or while another run of this kind is running.
+    `progress` is as in `perform`. Waits if a worker has claimed the run first, or while another run of this
+    kind is running.
     """
     with workspace.database.write() as conn:
         run_id = runs.request(conn, project_id, kind, trigger=trigger)
     while True:
-        ended = perform(workspace, run_id)
+        ended = perform(workspace, run_id, progress=progress)
         if ended is not None:
             return ended
         with workspace.database.read() as conn:

@@ -106,6 +106,10 @@ class LabelStudio:
         """Create a project with these fields of Label Studio's API."""
         return _dict(self._connection.write("creating the project", self._sdk.projects.create, **fields))
 
+    def delete_project(self, project_id: int) -> None:
+        """Delete a project with everything in it."""
+        self._connection.write(f"deleting project {project_id}", self._sdk.projects.delete, project_id)
+
     def update_project(self, project_id: int, **fields: Any) -> Json:
         """Change these fields of a project."""
         what = f"changing {', '.join(fields)} of project {project_id}"

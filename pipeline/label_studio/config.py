@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import LabelStudioError, SettingsError
 from pipeline.label_studio.results import CONTROL
-from pipeline.records import EMPTY
+from pipeline.records import EMPTY, category_name
 from pipeline.vocabulary import category_of
 
 NAME = "label_config.xml"
@@ -29,11 +29,17 @@ def template() -> str:
     raise SettingsError(f"{NAME} is missing from this installation", remedy="reinstall wildloop")
 
 
-def render(species: Sequence[str], keys: Mapping[str, str] | None = None, former: Sequence[str] = ()) -> str:
+def render(
+    species: Sequence[str],
+    keys: Mapping[str, str] | None = None,
+    hints: Mapping[str, str] | None = None,
+    former: Sequence[str] = (),
+) -> str:
     """The label config with `species` in this order, followed by "empty" and "unsure".
 
     `keys` are the present hotkeys by name. A species keeps its hotkey; new species get the first free
-    ones. There are 33 hotkeys; further species have none. `former` are kept as `choices.keep_former` says.
+    ones. There are 33 hotkeys; further species have none. `hints`, by category, are shown while the pointer
+    is on a choice. `former` are kept as `choices.keep_former` says.
     """
     root = ET.fromstring(template())
     choices = choices_of(root)
@@ -45,6 +51,9 @@ def render(species: Sequence[str], keys: Mapping[str, str] | None = None, former
         key = kept.get(name) or next(free, None)
         if key is not None:
             choice.set("hotkey", key)
+        hint = (hints or {}).get(category_name(name))
+        if hint is not None:
+            choice.set("hint", hint)
         choices.insert(position, choice)
     keep_former(root, former)
     ET.indent(root)

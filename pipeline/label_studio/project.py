@@ -23,6 +23,7 @@ def ensure_project(
     *,
     title: str,
     species: Sequence[str],
+    hints: Mapping[str, str] | None = None,
     project_id: int | None = None,
     model_version: str | None = None,
     connect_backend: bool = True,
@@ -32,22 +33,22 @@ def ensure_project(
 
     The existing project is the one with `title`, or the one with `project_id`, which then gets `title`.
     Species are added and sorted as given; one that annotations use stays. A choice keeps its own spelling,
-    such as "Moose"; `known` is the category that each name stands for, if it is another name of one.
-    `model_version` is the current version, which the queue must follow. `settings` must contain all secrets
-    (`Settings.with_secrets`). Raises LabelStudioError, also if the backend is not running: Label Studio
-    calls it to connect it.
+    such as "Moose". `hints` are those of `config.render`; `known` is the category that each name stands for,
+    if it is another name of one. `model_version` is the current version, which the queue must follow.
+    `settings` must contain all secrets (`Settings.with_secrets`). Raises LabelStudioError, also if the
+    backend is not running: Label Studio calls it to connect it.
     """
     project = _find(client, title, project_id)
     if project is None:
         project = client.create_project(
             title=title,
-            label_config=config.render(species),
+            label_config=config.render(species, hints=hints),
             sampling=UNCERTAINTY,
             show_collab_predictions=True,
         )
         changes = [f"created project {project['id']} ({title}) with {len(species)} species"]
     else:
-        changes = _update(client, project, title, species, known or {})
+        changes = _update(client, project, title, species, hints, known or {})
     number, version_before = int(project["id"]), str(project["model_version"] or "")
     changes += _serve_files(client, settings, number)
     if connect_backend:
@@ -74,6 +75,7 @@ def _update(
     project: dict[str, Any],
     title: str,
     species: Sequence[str],
+    hints: Mapping[str, str] | None,
     known: Mapping[str, str],
 ) -> list[str]:
     fields: dict[str, Any] = {}
@@ -81,7 +83,7 @@ def _update(
     if project["title"] != title:
         fields["title"] = title
         changes.append(f"renamed {project['title']!r} to {title!r}")
-    label_config, lines = _label_config(client, project, species, known)
+    label_config, lines = _label_config(client, project, species, hints, known)
     changes += lines
     if label_config is not None:
         fields["label_config"] = label_config
@@ -97,7 +99,11 @@ def _update(
 
 
 def _label_config(
-    client: SetUpClient, project: Mapping[str, Any], species: Sequence[str], known: Mapping[str, str]
+    client: SetUpClient,
+    project: Mapping[str, Any],
+    species: Sequence[str],
+    hints: Mapping[str, str] | None,
+    known: Mapping[str, str],
 ) -> tuple[str | None, list[str]]:
     """The new label config and a line for each change; None if the project has it already."""
     label_config = str(project["label_config"])
@@ -114,7 +120,7 @@ def _label_config(
     missing = [word for word in present if word not in {*listed, EMPTY, UNSURE}]
     used = client.used_choices(int(project["id"]), CONTROL) if missing else {}
     kept = [word for word in missing if used.get(word)]
-    wanted = config.render([*listed, *kept], present, config.former(label_config))
+    wanted = config.render([*listed, *kept], present, hints, config.former(label_config))
     changes = []
     if kept:
         named = ", ".join(f"{word} ({used[word]})" for word in kept)

@@ -28,20 +28,21 @@ def choice_result(word: str, probability: float | None) -> list[dict[str, Any]]:
 def read_verdict(result: Sequence[Mapping[str, Any]], was_cancelled: bool) -> tuple[Verdict, str | None]:
     """The verdict of an annotation, and the category name with `Verdict.LABEL`.
 
-    An annotation without a choice counts as skipped, and one with several different choices, or one that
-    names no species (`vocabulary.category_of`), as unsure. Results of other controls, which people can add
-    to a project, are ignored.
+    An annotation without a choice counts as skipped, and one with several different choices as unsure, as
+    does a choice that people added and that names no species, such as "unknown"; "nothing" is `empty`.
+    Results of other controls, which people can add to a project, are ignored.
     """
     if was_cancelled:
         return Verdict.SKIPPED, None
-    chosen = [
+    chosen = {
         category_of(choice)
         for item in result
         if item.get("from_name") == CONTROL
         for choice in item["value"]["choices"]
-    ]
+    }
     if not chosen:
         return Verdict.SKIPPED, None
-    if len(set(chosen)) > 1 or chosen[0] is None:
+    category = chosen.pop()
+    if chosen or category is None:
         return Verdict.UNSURE, None
-    return Verdict.LABEL, chosen[0]
+    return Verdict.LABEL, category

@@ -9,6 +9,9 @@ from pipeline.render.text import NOTHING, count, decimal, indented, lines, table
 from pipeline.store import choices
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.steps.labelling.propose import Proposal
     from pipeline.steps.labelling.publish import PublishReport
     from pipeline.steps.labelling.push import PushReport
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
@@ -17,6 +20,23 @@ if TYPE_CHECKING:
 
 
 NOTHING_WAITS = "Nothing waits for a label: every published crop has one, or people are unsure about it."
+
+
+def proposal_report(proposal: Proposal, path: Path) -> str:
+    """The species of a proposed list with their photographs, and what it leaves out."""
+    rows = [
+        (each.names[0], f"{each.photographs:,}", each.taxon.scientific_name or NOTHING)
+        for each in proposal.species
+    ]
+    rare = ", ".join(f"{each.names[0]} ({each.photographs})" for each in proposal.rare)
+    left_out = ", ".join(f"{name} ({number:,})" for name, number in proposal.left_out.items())
+    return lines(
+        f"{count(len(rows), 'species')} named by {', '.join(proposal.sources)}, now in {path}: edit it, and "
+        "give it with --species",
+        table(("species", "photographs", "scientific name"), rows, "lrl"),
+        f"rare, as comments in the file: {rare}" if rare else None,
+        f"left out: {left_out}" if left_out else None,
+    )
 
 
 def publish_report(report: PublishReport) -> str:

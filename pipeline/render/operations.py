@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.records import RunKind, RunRecord
+from pipeline.render.labelling import publish_report
 from pipeline.render.learning import audit_accuracy, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
@@ -21,13 +23,15 @@ from pipeline.render.text import (
     printable,
     share,
     table,
+    tally,
 )
+from pipeline.steps.labelling.publish import PublishReport
 from pipeline.store import choices
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
     from pipeline.steps.operations.simulate import SimulationResult
-    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, Status
+    from pipeline.steps.operations.status import ModelStatus, ProjectStatus, RunProgress, Status
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -35,11 +39,28 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def status(report: Status) -> str:
     """Photographs, crops and embeddings, each project, and what went wrong lately."""
     return paragraphs(
+        facts(_installation(report)),
         columns(_pool(report), "lrl"),
         *(f"Project {each.id}: {each.title}\n{indented(facts(_project(each)))}" for each in report.projects),
         None if report.projects else "No project yet: create one with `wildloop project create`.",
         _errors(report),
     )
+
+
+def follow_up_run(run: RunRecord) -> str:
+    """What a run after an import did; empty if there was nothing to do, or if it failed."""
+    result = run.result or {}
+    if run.kind is RunKind.EMBED and (result.get("embedded") or result.get("broken")):
+        return lines(
+            f"{count(result['embedded'], 'crops')} embedded by {result['embedder']}",
+            indented(tally([(result["broken"], "crops cannot be read: `wildloop embed` names them")])),
+        )
+    if run.kind is RunKind.PUBLISH and result.get("publish"):
+        return publish_report(PublishReport(**result["publish"]))
+    if run.kind is RunKind.TRAIN and result.get("version"):
+        made = f"trained on {count(result['labels'], 'labels')}" if result["labels"] else "a cold start"
+        return f"the queue is that of {result['version']}, {made}"
+    return ""
 
 
 def check_result(result: CheckResult) -> str:
@@ -52,10 +73,20 @@ def check_result(result: CheckResult) -> str:
     )
 
 
+def _installation(report: Status) -> Iterator[tuple[str, str]]:
+    yield "store", report.store
+    if report.projects:
+        nobody = "none runs: nothing is trained or synced (start `wildloop worker`)"
+        yield "worker", f"{report.workers:,} running" if report.workers else nobody
+
+
 def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
-    failed = sum(report.failed.values())
-    more = f"{failed:,} more failed ({by_kind(report.failed)})" if failed else ""
-    yield "photographs", f"{report.photographs:,}", more
+    failed, damaged = sum(report.failed.values()), sum(report.damaged.values())
+    aside = [
+        f"{damaged:,} of them damaged ({by_kind(report.damaged)})" if damaged else "",
+        f"{failed:,} more failed ({by_kind(report.failed)})" if failed else "",
+    ]
+    yield "photographs", f"{report.photographs:,}", ", ".join(filter(None, aside))
     yield "detections", f"{report.detections:,}", ""
     yield "crops", f"{report.crops:,}", ""
     embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]
@@ -97,8 +128,13 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
     yield "versions trained", f"{project.versions:,}"
     missing = project.labels_until_training
     yield "next training", f"after {count(missing, 'more labels')}" if missing else "is due: a worker runs it"
-    yield "runs", f"{project.queued:,} queued, {project.running:,} running"
+    yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
+
+
+def _run(run: RunProgress) -> str:
+    left = "" if run.left is None else f" ({count(run.left, 'crops')} left)"
+    return f"{run.kind} {run.state}{left}"
 
 
 def _version(model: ModelStatus | None) -> Iterator[tuple[str, str]]:

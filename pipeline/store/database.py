@@ -96,6 +96,26 @@ class Database:
         self.engine.dispose()
 
 
+def missing_store(url: str) -> Path | None:
+    """The SQLite file of `url` if it does not exist; None for files that do, and for PostgreSQL."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        return None  # `Database` says what is wrong with it
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    path = Path(parsed.database)
+    return None if path.exists() else path
+
+
+def place(url: sa.URL | str) -> str:
+    """Where a database is, as people are told: the file, or the address without its password."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return parsed.database
+    return parsed.render_as_string(hide_password=True)
+
+
 def lock(conn: sa.Connection, name: str) -> None:
     """Hold the lock `name` until the transaction ends; waits while another process holds it.
 

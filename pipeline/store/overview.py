@@ -26,6 +26,15 @@ def embedded_counts(conn: sa.Connection) -> dict[str, int]:
     return {row.embedder: row.crops for row in conn.execute(query.order_by(embedding.c.embedder))}
 
 
+def damaged_counts(conn: sa.Connection) -> dict[str, int]:
+    """The number of usable photographs with a defect, by the kind of defect."""
+    query = sa.select(image.c.defect, sa.func.count().label("photographs")).where(
+        image.c.defect.is_not(None), image.c.failure.is_(None)
+    )
+    rows = conn.execute(query.group_by(image.c.defect).order_by(image.c.defect))
+    return {row.defect: row.photographs for row in rows}
+
+
 def unsure_count(conn: sa.Connection, project_id: int) -> int:
     """The number of detections of the project that people are unsure about."""
     query = (
@@ -44,12 +53,6 @@ def trained_count(conn: sa.Connection, project_id: int) -> int:
     """The number of versions of the project that were trained on labels."""
     query = sa.select(sa.func.count()).where(model.c.project_id == project_id, model.c.labels > 0)
     return _count(conn, query)
-
-
-def runs_by_state(conn: sa.Connection, project_id: int) -> dict[RunState, int]:
-    """The number of runs of the project by state."""
-    query = sa.select(run.c.state, sa.func.count()).where(run.c.project_id == project_id)
-    return {RunState(state): number for state, number in conn.execute(query.group_by(run.c.state))}
 
 
 def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:

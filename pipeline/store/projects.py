@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipeline.errors import ModelError, StoreError
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.store import predictions, runs
-from pipeline.store.database import insert_new
+from pipeline.store.database import insert_new, place
 from pipeline.store.schema import project, review, task
 
 _FIELDS = tuple(field.name for field in fields(ProjectRecord))
@@ -27,7 +27,8 @@ def get(conn: sa.Connection, project_id: int) -> ProjectRecord:
     row = conn.execute(sa.select(project).where(project.c.id == project_id)).mappings().one_or_none()
     if row is None:
         raise StoreError(
-            f"no project {project_id} in the database", remedy="run `wildloop project create` first"
+            f"no project {project_id} in {place(conn.engine.url)}",
+            remedy="run `wildloop project create` first",
         )
     return _record(row)
 
@@ -45,7 +46,10 @@ def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
     """
     records = {record.id: record for record in all(conn)}
     if not records:
-        raise StoreError("there is no project yet", remedy="run `wildloop project create` first")
+        raise StoreError(
+            f"there is no project yet in {place(conn.engine.url)}",
+            remedy="run `wildloop project create` first",
+        )
     listed = ", ".join(f"{record.id} ({record.title})" for record in records.values())
     if project_id is None:
         if len(records) > 1:

@@ -1,7 +1,8 @@
 """Background runs: requested, claimed by one worker, finished once.
 
-Each project has at most one queued and one running run of a kind. The functions that change a state hold
-the lock `runs` to ensure this; the unique indexes of the table only guard it.
+Each project has at most one queued and one running run of a kind, and projects with one embedder have one
+running embed run between them. The functions that change a state hold the lock `runs` to ensure this; the
+unique indexes of the table only guard it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from pipeline.errors import StoreError
 from pipeline.records import RunKind, RunRecord, RunState, utc_now
 from pipeline.store.database import lock
-from pipeline.store.schema import run
+from pipeline.store.schema import project, run
 
 _FIELDS = tuple(field.name for field in fields(RunRecord))
 BY_LABELS = "labels"  # trigger of trainings that were requested because of the number of labels
@@ -66,14 +67,34 @@ def claim(conn: sa.Connection, run_id: int, worker: str) -> RunRecord | None:
 
 
 def claimable(conn: sa.Connection) -> list[RunRecord]:
-    """Queued runs for whose project and kind no run is running, oldest first."""
-    running = run.alias()
+    """Queued runs that no running run excludes, oldest first.
+
+    A running run excludes those of its kind for the same project. A running embed run also excludes embed
+    runs of other projects with the same embedder: they find their crops embedded when it has ended.
+    """
+    running, owner, other = run.alias(), project.alias(), project.alias()
+    same_embedder = (
+        sa.exists()
+        .where(
+            running.c.kind == RunKind.EMBED,
+            owner.c.id == run.c.project_id,
+            other.c.id == running.c.project_id,
+            owner.c.embedder == other.c.embedder,
+        )
+        .correlate_except(owner, other)
+    )
     busy = sa.exists().where(
-        running.c.project_id == run.c.project_id,
         running.c.kind == run.c.kind,
         running.c.state == RunState.RUNNING,
+        sa.or_(running.c.project_id == run.c.project_id, same_embedder),
     )
     return _select(conn, run.c.state == RunState.QUEUED, ~busy)
+
+
+def open_runs(conn: sa.Connection, project_id: int) -> list[RunRecord]:
+    """The project's queued and running runs, oldest first."""
+    is_open = run.c.state.in_((RunState.QUEUED, RunState.RUNNING))
+    return _select(conn, run.c.project_id == project_id, is_open)
 
 
 def running(conn: sa.Connection) -> list[RunRecord]:

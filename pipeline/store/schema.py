@@ -336,3 +336,12 @@ for _state in ("queued", "running"):
         sqlite_where=run.c.state == _state,
         postgresql_where=run.c.state == _state,
     )
+
+# Processes of `wildloop worker`, until they stop. See store.workers.
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+)

@@ -120,17 +120,16 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def any_shown(conn: sa.Connection, project_id: int) -> tuple[int, str] | None:
-    """Some task of the project, and its crop's path below the data folder; None if there is none."""
+def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[int, str]]:
+    """Up to `limit` tasks of the project, each with its crop's path below the data folder."""
     query = (
         sa.select(task.c.task_id, detection.c.crop_path)
         .join(task, task.c.detection_id == detection.c.id)
         .where(task.c.project_id == project_id, detection.c.crop_path.is_not(None))
         .order_by(task.c.task_id)
-        .limit(1)
+        .limit(limit)
     )
-    row = conn.execute(query).one_or_none()
-    return None if row is None else (row.task_id, row.crop_path)
+    return [(row.task_id, row.crop_path) for row in conn.execute(query)]
 
 
 def _select_tasks(

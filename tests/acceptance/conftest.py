@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.demo.servers import ServerError, Servers, executable, free_port
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import Connection
+from pipeline.servers.processes import ServerError, Servers, executable, free_port
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace, open_workspace
 from tests.conftest import unavailable

@@ -17,10 +17,10 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from pipeline.demo.servers import Servers
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.results import choice_result, read_verdict
 from pipeline.records import Verdict
+from pipeline.servers.processes import Servers
 from pipeline.store import audits, categories, oracle, predictions, projects, tasks
 from pipeline.store.schema import run
 from tests.acceptance.conftest import Installation, LabelStudioServer, install

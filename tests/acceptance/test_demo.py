@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.demo.servers import answers
+from pipeline.servers.processes import answers
 from tests.conftest import unavailable
 from tests.helpers.processes import processes_of
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.demo.servers import free_port
 from pipeline.label_studio.results import choice_result
+from pipeline.servers.processes import free_port
 from pipeline.store import projects
 from tests.acceptance.conftest import (
     Installation,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from pipeline.label_studio.config import offered
 from pipeline.label_studio.ml_backend import SECRET_HEADER
 from pipeline.label_studio.results import choice_result
-from pipeline.records import ProjectRecord
 from pipeline.store import categories, projects
-from tests.acceptance.conftest import Installation, LabelStudioServer, install, label_studio_server
+from tests.acceptance.conftest import Installation
 
 
 def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_changes_nothing(
@@ -19,7 +17,6 @@ def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_ch
 ) -> None:
     run, client = installation.wildloop, installation.client
     run("import", "folder", str(installation.photographs(12)), "--detector", "whole-frame")
-    run("embed")
     species = str(installation.species("Red Fox", "deer & <co>", "RED FOX", "unsure"))
     create = ("project", "create", "--title", "A park", "--species", species)
 
@@ -28,6 +25,9 @@ def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_ch
 
     with installation.backend():
         told = run(*create)
+        assert "12 crops embedded by descriptor" in told
+        assert "12 crops published" in told
+        assert "a cold start" in told
         assert "line 3: 'red fox' is already in line 1" in told
         assert "ML backend connected" in told
         assert "secret added to webhook" in told
@@ -45,7 +45,6 @@ def test_a_project_is_created_filled_and_queued_and_a_second_run_of_each_step_ch
         with installation.workspace.database.read() as conn:
             assert categories.names(conn) == {0: "empty", 1: "red fox", 2: "deer & <co>"}
 
-        assert "12 crops published" in run("publish")
         assert client.task_count(number) == 12
         with installation.workspace.database.read() as conn:
             current = projects.get(conn, number).current_model
@@ -107,32 +106,6 @@ def test_a_backend_that_moves_takes_its_webhook_along(installation: Installation
     assert "unused webhook deleted: http://localhost:9/webhook" in told
     urls = {hook["url"] for hook in client.webhooks(number)}
     assert urls == {f"{installation.workspace.settings.backend_url}/webhook", "https://chat.example.org/hook"}
-
-
-def test_doctor_names_what_a_label_studio_with_its_defaults_lacks(
-    label_studio: LabelStudioServer, tmp_path: Path
-) -> None:
-    defaults = {
-        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "false",
-        "ML_BLOCK_LOCAL_IP": "true",
-        "SSRF_PROTECTION_ENABLED": "true",
-        "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "false",
-    }
-    with label_studio_server(tmp_path, like=label_studio, **defaults) as server:
-        installation = install(server)
-        run = installation.wildloop
-        species = str(installation.species("fox"))
-        told = run("project", "create", "--title", "Defaults", "--species", species, "--no-backend", status=1)
-        assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in told
-        project = installation.client.projects("Defaults")[0]
-        with installation.workspace.database.write() as conn:
-            projects.save(conn, ProjectRecord(id=project["id"], title="Defaults", embedder="e"))
-        findings = json.loads(run("doctor", "--json", status=1))
-    remedies = {each["check"]: each["remedy"] for each in findings if each["state"] != "ok"}
-    assert "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false" in remedies["local addresses"]
-    assert "fflag_fix_back_4620" in remedies["prediction import"]
-    assert "project create" in remedies["local storage"]
-    assert "project create" in remedies["backend"]
 
 
 def state(installation: Installation, project_id: int) -> dict[str, Any]:

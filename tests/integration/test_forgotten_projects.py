@@ -121,7 +121,7 @@ def test_a_forgotten_project_is_not_asked_for_and_keeps_its_labels(workspace: Wo
 
 @pytest.mark.usefixtures("labelled")
 def test_the_command_says_that_the_labels_stay(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.cli.project.open_workspace", lambda: workspace)
+    monkeypatch.setattr("pipeline.cli.project.opened", lambda: workspace)
     done = CliRunner().invoke(forget_command, [str(PROJECT)], catch_exceptions=False)
     assert done.output == "project 4 is forgotten; its 30 labels stay\n"
 

@@ -23,6 +23,7 @@ from pipeline.records import RunKind, RunRecord, RunState, utc_now
 from pipeline.store import models, projects, runs
 from pipeline.store.database import Database
 from pipeline.store.schema import run as run_table
+from pipeline.store.workers import alive, machine
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import PROJECT, forest, label, make_workspace, populate
@@ -359,8 +360,10 @@ class TestWorkers:
         victim = workers.start(seconds=600)
         assert workers.until_training() == victim.pid
         assert one(workspace, number).state is RunState.RUNNING
+        assert jobs.has_worker(workspace)
         victim.kill()
         victim.wait()
+        assert not jobs.has_worker(workspace)
         assert workers.start(burst=True).wait(DEADLINE) == 0
         run = one(workspace, number)
         assert (run.state, run.attempts) == (RunState.DONE, 2)
@@ -377,6 +380,7 @@ class TestWorkers:
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
         assert one(workspace, number).state is RunState.DONE
+        assert not jobs.has_worker(workspace)
 
     def test_a_worker_finds_runs_that_are_asked_for_while_it_waits(
         self, workspace: Workspace, workers: Workers
@@ -421,12 +425,15 @@ class TestRedis:
         process = workers.start(seconds=600)
         horse = workers.until_training()
         assert horse != process.pid
+        with workspace.database.read() as conn:
+            assert alive(conn) == [f"{machine()}:{process.pid}"]
         os.kill(horse, signal.SIGKILL)
         until(lambda: one(workspace, number).state is RunState.DONE)
         assert one(workspace, number).attempts == 2
         assert versions(workspace) == [current(workspace)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
+        assert not jobs.has_worker(workspace)
 
     def test_a_run_that_waited_for_another_follows_it(self, workspace: Workspace, workers: Workers) -> None:
         label(workspace.database, range(30))

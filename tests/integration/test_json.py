@@ -99,7 +99,7 @@ def test_imports(run: Json, crops: Path, tmp_path: Path) -> None:
     boxes = put(tmp_path / "boxes.csv", b"a.jpg,0.9,0.1,0.1,0.5,0.5\n")
     assert run("import", "detections-csv", boxes, *words)["detections"] == 1
     table = put(tmp_path / "cameras.csv", b"location,latitude,longitude\nA,51.2,4.4\n")
-    assert {"rows", "new", "updated", "without_zone", "locations"} == run(
+    assert {"rows", "new", "updated", "without_coordinates", "without_zone", "locations"} == run(
         "import", "deployments", table
     ).keys()
 
@@ -113,7 +113,7 @@ def test_an_import_of_nothing_fails_and_still_reports(run: Json, tmp_path: Path)
 def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path) -> None:
     run("import", "crops", crops, "--location-pattern", "(?P<location>CAM[0-9])")
     (embedded,) = run("embed", "--embedder", "descriptor")
-    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "seconds"}
+    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "complete", "seconds"}
     assert embedded["embedded"] == 6
     for form in ("csv", "coco", "megadetector", "detections-csv"):
         report = run("export", form, tmp_path / form)
@@ -125,7 +125,9 @@ def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path)
     assert all(split.keys() == {"train", "test"} for split in made["crops"].values())
     parts = [tmp_path / "set" / f"{split}.json" for split in ("train", "test")]
     combined = run("combine-json", tmp_path / "all.json", *parts)
-    assert combined.keys() == {"images", "annotations", "categories", "notes"}
+    assert combined.keys() == {
+        "images", "annotations", "categories", "unused_values", "unused_fields", "notes",
+    }  # fmt: skip
     assert run("import", "coco", *parts, "--images", tmp_path / "set")["photographs"] == 6
     assert run("embedding", "list") == []
 

@@ -16,7 +16,7 @@ from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
 from pipeline.steps.learning.train import train
-from pipeline.store import candidates, models, predictions, projects
+from pipeline.store import candidates, choices, models, predictions, projects, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -109,6 +109,31 @@ def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_
     assert all(0 <= one.score < 1 for one in waiting)
     assert not {one.detection_id for one in waiting} & {detection(one) for one in range(30)}
     assert version_files.load_head(tmp_path, record).embedder == record.embedder
+
+
+def test_words_that_name_no_species_are_no_classes_even_in_stores_of_earlier_versions(
+    pool: Database, tmp_path: Path
+) -> None:
+    label(pool, range(30))
+    with pool.write() as conn:
+        for species_name, word in (("fox", "blank"), ("boar", "unidentifiable")):
+            renamed = sa.update(schema.category).where(schema.category.c.name == species_name)
+            conn.execute(renamed.values(name=word))
+    record = trained(pool, tmp_path)
+    assert set(record.metrics["classes"]) == {"deer", "empty"}
+    assert record.labels == sum(species(number) != "boar" for number in range(30))
+
+
+def test_people_are_a_class_only_where_they_are_a_choice(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    with pool.write() as conn:
+        renamed = sa.update(schema.category).where(schema.category.c.name == "boar")
+        conn.execute(renamed.values(name="human"))
+        choices.see(conn, PROJECT, ["Deer", "empty"])
+    assert set(trained(pool, tmp_path).metrics["classes"]) == {"deer", "fox"}  # fox is another species
+    with pool.write() as conn:
+        choices.see(conn, PROJECT, ["Deer", "Human", "empty"])
+    assert set(trained(pool, tmp_path).metrics["classes"]) == {"deer", "fox", "human"}
 
 
 def test_the_top_of_the_queue_holds_one_crop_of_a_burst(pool: Database, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from pipeline.records import (
 from pipeline.render import operations as render
 from pipeline.steps.operations.status import status
 from pipeline.store import categories, detections, embeddings, images, models, projects, runs, tasks
-from pipeline.store.database import Database
+from pipeline.store.database import Database, place
 from tests.helpers.annotations import record
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.stored import Embedder
@@ -155,6 +155,9 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     text = CliRunner().invoke(status_command, [], catch_exceptions=False)
     assert text.exit_code == 0
     lines = {" ".join(line.split()) for line in text.output.splitlines()}
+    assert f"store {place(busy.engine.url)}" in lines
+    assert "worker none runs: nothing is trained or synced (start `wildloop worker`)" in lines
+    assert "runs sync queued" in lines
     assert "version v1-abc, 2 labels" in lines
     assert "held out accuracy 50% (25% to 75%), macro-F1 0.40, by location" in lines
     assert "labelled 3 (33%), 1 unsure, 1 skipped, 1 disputed" in lines
@@ -163,13 +166,14 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     answer = CliRunner().invoke(status_command, ["--json"], catch_exceptions=False)
     read = json.loads(answer.output)
     assert set(read) == {
-        "photographs", "failed", "detections", "crops", "embedded", "projects", "failed_runs",
-        "failed_photographs",
+        "store", "workers", "photographs", "failed", "damaged", "detections", "crops", "embedded", "projects",
+        "failed_runs", "failed_photographs",
     }  # fmt: skip
     assert set(read["projects"][0]) == {
         "id", "title", "embedder", "published", "waiting", "labelled", "unoffered", "unsure", "skipped",
-        "disputed", "audit_labels", "audit_waiting", "accepted", "versions", "model",
-        "labels_until_training", "queued", "running", "synced_at",
+        "disputed", "audit_labels",
+        "audit_waiting", "accepted", "versions", "model", "labels_until_training", "queued",
+        "running", "runs", "synced_at",
     }  # fmt: skip
     assert set(read["projects"][0]["model"]) == {"version", "labels", "created_at", "metrics"}
     assert read["projects"][0]["model"]["created_at"] == "2026-03-04T05:06:07+00:00"

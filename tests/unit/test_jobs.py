@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from pipeline.jobs.enqueue import retry_at
-from pipeline.jobs.worker_id import is_gone, machine, own_id
 from pipeline.records import RunKind, RunRecord, RunState
+from pipeline.store.workers import is_gone, machine, own_id
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 

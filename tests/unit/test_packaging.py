@@ -213,8 +213,8 @@ def test_compose_mounts_declared_volumes_where_they_are_read() -> None:
 
 
 def test_label_studio_reads_every_variable_that_we_set_for_it() -> None:
-    from pipeline.demo import label_studio_server
-    from pipeline.demo.folder import fresh_state
+    from pipeline.local_label_studio import fresh_account
+    from pipeline.servers import label_studio
 
     spec = importlib.util.find_spec("label_studio")
     if spec is None or spec.origin is None:
@@ -224,8 +224,8 @@ def test_label_studio_reads_every_variable_that_we_set_for_it() -> None:
         for path in Path(spec.origin).parent.rglob("*.py")
         if "/migrations/" not in path.as_posix() and "/tests/" not in path.as_posix()
     )
-    demo = label_studio_server.environ(
-        fresh_state(), url="http://localhost:1", data_dir=ROOT, served_dir=ROOT
+    demo = label_studio.environ(
+        fresh_account("a@example.org"), url="http://localhost:1", data_dir=ROOT, served_dir=ROOT
     )
     ours = {
         name

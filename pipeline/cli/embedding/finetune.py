@@ -8,8 +8,8 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.embedding.options import training_options
 from pipeline.cli.embedding.use import switch
 from pipeline.cli.output import emit, json_option, note, plain
+from pipeline.cli.store import opened
 from pipeline.render.embedding import finetuning_report
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -44,7 +44,7 @@ def finetune(
     """
     from pipeline.steps.embedding import finetune as step  # imports torch
 
-    workspace = open_workspace()
+    workspace = opened()
     chosen = chosen_project(workspace, project)
     report = step.finetune(
         workspace,

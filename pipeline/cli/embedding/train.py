@@ -9,13 +9,13 @@ import click
 
 from pipeline.cli.embedding.options import training_options
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened
 from pipeline.records import Role
 from pipeline.render.embedding import training_report
 from pipeline.render.text import lines
 from pipeline.settings import Settings
 from pipeline.steps.datasets import labelled_crops
 from pipeline.steps.datasets.dataset import Selection
-from pipeline.workspace import open_workspace
 
 
 @click.command()
@@ -122,7 +122,7 @@ def train(
         crops = labelled_crops.of_folder(dataset, hold_out_species=hold_out_species)
     elif dataset is None and role is not None and not hold_out_species:
         root, sources = data_dir, [role]
-        crops = labelled_crops.of_store(open_workspace(settings), Selection(roles=(Role(role),)))
+        crops = labelled_crops.of_store(opened(settings), Selection(roles=(Role(role),)))
     else:
         raise click.UsageError("Give --dataset DIR, with or without --hold-out-species, or --role.")
     request = TrainingRequest(

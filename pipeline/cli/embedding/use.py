@@ -8,12 +8,13 @@ import click
 
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note
+from pipeline.cli.store import opened
 from pipeline.embedders import load
 from pipeline.render import embedding as render
 from pipeline.render.labelling import queue_state
 from pipeline.steps.embedding.use import EmbedderChange, use_embedder
 from pipeline.steps.labelling.refresh import push_queue
-from pipeline.workspace import Workspace, open_workspace
+from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.records import ProjectRecord
@@ -30,7 +31,7 @@ def use(spec: str, project: int | None, as_json: bool) -> None:
     continues when run again. The previous embedder and version stay in use until then, and are kept, so
     switching back is quick.
     """
-    workspace = open_workspace()
+    workspace = opened()
     change = switch(workspace, chosen_project(workspace, project), spec, as_json=as_json)
     if as_json:
         emit(change, "", as_json=True)

@@ -10,10 +10,12 @@ import click
 from importers.detectors import Detector, load_detector
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
+from pipeline.cli.follow_up import follow_option, follow_up, hint_without_project
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened_or_created
 from pipeline.records import Role
 from pipeline.render.importing import import_report
-from pipeline.workspace import Workspace, open_workspace
+from pipeline.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -87,6 +89,7 @@ _OPTIONS = (
         metavar="N",
         help="Number of threads that read and cut. [default: one for each core]",
     ),
+    follow_option,
     json_option,
 )
 
@@ -99,12 +102,23 @@ def import_options(command: Command) -> Command:
 
 
 def images_option(command: Command) -> Command:
-    """`--images DIR`, which the command receives as `images: str`."""
+    """`--images DIR`, which the command receives as `images: str`, and `--strip-prefix`."""
     return click.option(
         "--images",
         required=True,
         metavar="DIR",
         help="Folder of the photographs, or a URL that fsspec reads (s3://bucket/folder).",
+    )(strip_prefix_option(command))
+
+
+def strip_prefix_option(command: Command) -> Command:
+    """`--strip-prefix PREFIX` of sources that name photographs, passed on to `run_import`."""
+    return click.option(
+        "--strip-prefix",
+        metavar="PREFIX",
+        help="What the source's file names have in front of the name below DIR, such as 'D:\\Photos' or "
+        "'../../data'. It is taken off first; slashes and backslashes are the same. Absolute names below DIR "
+        "need none.",
     )(command)
 
 
@@ -130,15 +144,21 @@ def run_import(
     keep: tuple[str, ...],
     crop_size: int,
     role: str,
+    follow: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Open the workspace, run the import with the options of `import_options`, and print its report.
 
-    Exits with status 1 if no photograph of the source is in the database.
+    Then the crops become a queue, unless the import is of the other pool or left that out. Exits with
+    status 1 if no photograph of the source is in the database.
     """
     kept = frozenset(name.lower() for name in keep)
-    report = run(open_workspace(), ImportOptions(keep=kept, crop_side=crop_size, role=Role(role), **options))
+    workspace = opened_or_created()
+    report = run(workspace, ImportOptions(keep=kept, crop_side=crop_size, role=Role(role), **options))
     emit(report, import_report(report), as_json=as_json)
     if report.nothing_imported:
         raise click.exceptions.Exit(1)
+    if follow and role == Role.TARGET and not options["rows_only"]:
+        follow_up(workspace, trigger="import", as_json=as_json)
+        hint_without_project(workspace, as_json=as_json)

@@ -8,8 +8,8 @@ import click
 
 from importers.sources.deployments import import_deployments
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.store import opened_or_created
 from pipeline.render.importing import deployments_report
-from pipeline.workspace import open_workspace
 
 
 @click.command("deployments")
@@ -21,7 +21,7 @@ def deployments_command(table: Path, as_json: bool) -> None:
     The first line names the columns: location (or locationName, locationID, deploymentID), latitude,
     longitude and, if known, deploymentID, timezone (Europe/Brussels, +02:00), start, end.
     """
-    report = import_deployments(open_workspace(), table)
+    report = import_deployments(opened_or_created(), table)
     emit(report, deployments_report(report), as_json=as_json)
     if report.nothing_taken:
         raise click.exceptions.Exit(1)

@@ -55,6 +55,11 @@ def scene_files(folder: Path) -> SceneSet:
     )
 
 
+def is_rendered(folder: Path) -> bool:
+    """Whether `folder` has a complete set."""
+    return scene_files(folder).species.exists()  # written last
+
+
 def render(
     folder: Path,
     *,
@@ -70,7 +75,7 @@ def render(
     A complete set in `folder` is kept as it is.
     """
     scenes = scene_files(folder)
-    if scenes.species.exists():  # written last
+    if is_rendered(folder):
         return scenes
     visits = _plan(photographs, seed, species, habitats)
     images: list[dict[str, object]] = []

@@ -15,7 +15,7 @@ from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors
 from pipeline.store import embeddings
 from pipeline.workspace import Workspace
 
-PAGE = 1024  # detections read at once; two processes that meet embed at most one page twice
+PAGE = 256  # detections read at once; two processes that meet embed at most one page twice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +37,27 @@ class EmbedReport:
     embedded: int  # embeddings that this run added
     broken: tuple[BrokenCrop, ...]
     seconds: float
+    complete: bool = True  # False: it ended at its time limit
 
 
 def embed(
-    workspace: Workspace, embedder: Embedder, *, batch_size: int = BATCH, progress: bool = False
+    workspace: Workspace,
+    embedder: Embedder,
+    *,
+    batch_size: int = BATCH,
+    progress: bool = False,
+    limit: float | None = None,
 ) -> EmbedReport:
     """Embed every crop that lacks this embedder's vector; each batch is committed separately.
 
-    A killed run continues where it was, and several processes may run at once. A crop that is missing or
-    broken is reported, and the next run tries it again.
+    Ends early once it has worked for `limit` seconds. A killed run continues where it was, and several
+    processes may run at once. A crop that is missing or broken is reported, and the next run tries it again.
     """
     started = time.monotonic()
     with workspace.database.write() as conn:
         embeddings.register(conn, embedder)
         missing = embeddings.missing_count(conn, embedder.id)
-    embedded = 0
+    embedded, complete = 0, True
     broken: list[BrokenCrop] = []
     crops = ((crop, workspace.data_dir / crop[1]) for crop in _missing(workspace, embedder.id))
     hidden = None if progress and missing else True  # None: shown on a terminal alone
@@ -63,12 +69,16 @@ def embed(
                 with workspace.database.write() as conn:
                     embedded += embeddings.append(conn, embedder.id, ids, batch.vectors)
             bar.update(batch.crops)
+            if limit is not None and time.monotonic() - started > limit:
+                complete = False
+                break
     return EmbedReport(
         embedder=embedder.id,
         dimension=embedder.dimension,
         embedded=embedded,
         broken=tuple(sorted(broken, key=lambda crop: crop.crop_path)),
         seconds=time.monotonic() - started,
+        complete=complete,
     )
 
 

@@ -8,44 +8,47 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from pipeline.embedders import failed_download
 from pipeline.errors import LabelStudioError, StoreError
 from pipeline.installation import DISTRIBUTION, PACKAGES, ROOT, shadowed_packages, unmet_requirements
 from pipeline.label_studio.checks import (
     CheckResult,
     examine_document_root,
+    examine_first_project,
     examine_project,
     examine_server,
     fail,
     ok,
     warn,
 )
+from pipeline.label_studio.checks.server import NO_TOKEN
 from pipeline.label_studio.client import LabelStudio
-from pipeline.records import ProjectRecord, utc_now
+from pipeline.records import ProjectRecord
 from pipeline.settings import Settings, unknown_variables
 from pipeline.steps.operations.choices_check import KnownLabels, examine_choices, read_labels
-from pipeline.store import candidates, projects, runs, tasks
-from pipeline.store.database import Database
+from pipeline.store import candidates, projects, tasks, workers
+from pipeline.store.database import Database, missing_store, place
 
-WORKER_SILENCE = dt.timedelta(minutes=5)  # or three intervals of the timer, if that is longer
+CROPS = 500  # published crops of a project that are looked for on disk
+NO_STORE = "import photographs, or set WILDLOOP_DATA_DIR to the data folder that has one"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Stored:
     """What the checks need of the store."""
 
-    projects: list[tuple[ProjectRecord, tuple[int, str] | None]]  # each with a task and its crop
+    projects: list[tuple[ProjectRecord, list[tuple[int, str]]]]  # each with some tasks and their crops
     labels: Mapping[int, KnownLabels]  # by project
     waiting: Mapping[int, bool]  # by project: whether any published crop waits for a label
-    worker_seen: dt.datetime | None  # when a run last ended, or last reported that it goes on
+    workers: list[str]  # ids of those that live
+    worker_seen: dt.datetime | None  # when one that did not stop in order was last alive
 
 
 def examine(settings: Settings) -> Iterator[CheckResult]:
-    """The results, one after another. `settings` must hold every secret (`Settings.with_secrets`).
+    """The results, one after another. Creates nothing, and leaves nothing changed.
 
-    Takes settings rather than a workspace: the store may be what is broken.
+    Takes settings rather than a workspace: the store may be what is broken. `settings` hold the secrets
+    that exist (`Settings.with_secrets`).
     """
     yield package_names(packages_distributions(), shadowed_packages())
     yield _packages()
@@ -53,28 +56,33 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
     yield from embedder_weights(settings)
     yield from _redis(settings)
     stored: _Stored | None = None
+    where = place(settings.database_url)
     try:
         stored = _read_store(settings)
-        kind = sa.make_url(settings.database_url).get_backend_name()
         count = len(stored.projects)
-        yield ok("store", f"{kind}, {count} project{'s' * (count != 1)}")
+        if missing_store(settings.database_url) is None:
+            yield ok("store", f"{where}, {count} project{'s' * (count != 1)}")
+        else:
+            yield warn("store", f"there is none at {where} yet", NO_STORE)
     except StoreError as exc:
         yield fail("store", exc.what, exc.remedy or "see WILDLOOP_DATABASE_URL")
     yield examine_document_root(settings)
     if stored is not None and stored.projects:
-        yield worker(stored.worker_seen, settings, utc_now())
+        yield worker(stored.workers, stored.worker_seen)
+    has_token = settings.label_studio_api_key is not None
     try:
-        client = LabelStudio(settings.label_studio_url, settings.label_studio_api_key)
+        client = LabelStudio(settings.label_studio_url, settings.label_studio_api_key or NO_TOKEN)
     except LabelStudioError as exc:
         yield fail("token", exc.what, exc.remedy or "see LABEL_STUDIO_API_KEY")
         return
     healthy = True
-    for result in examine_server(client):
+    for result in examine_server(client, has_token=has_token):
         healthy = healthy and result.state != "fail"
         yield result
     if not healthy or stored is None:
         return
     if not stored.projects:
+        yield from examine_first_project(client, settings.with_unsaved_secrets())
         yield warn("project", "the store holds none", "run `wildloop project create`")
     for record, shown in stored.projects:
         for result in (
@@ -143,12 +151,11 @@ def embedder_weights(settings: Settings) -> Iterator[CheckResult]:
         )
 
 
-def worker(seen: dt.datetime | None, settings: Settings, now: dt.datetime) -> CheckResult:
-    """Check that a worker runs: one ends a sync of each project every `sync_seconds`."""
-    limit = max(WORKER_SILENCE, dt.timedelta(seconds=3 * settings.sync_seconds))
-    if seen is not None and now - seen <= limit:
-        return ok("worker", f"last active at {seen:%Y-%m-%d %H:%M} UTC")
-    silence = "none has done anything yet" if seen is None else f"none since {seen:%Y-%m-%d %H:%M} UTC"
+def worker(alive: Sequence[str], seen: dt.datetime | None) -> CheckResult:
+    """Check that a worker lives. `seen` is when one was last alive that did not stop in order."""
+    if alive:
+        return ok("worker", f"{len(alive)} running: {', '.join(alive)}")
+    silence = "none runs" if seen is None else f"none since {seen:%Y-%m-%d %H:%M} UTC"
     return warn("worker", f"{silence}: nothing is trained or synced", "start `wildloop worker`")
 
 
@@ -164,19 +171,19 @@ def _packages() -> CheckResult:
 
 
 def _read_store(settings: Settings) -> _Stored:
+    if missing_store(settings.database_url) is not None:
+        return _Stored(projects=[], labels={}, waiting={}, workers=[], worker_seen=None)
     database = Database(settings.database_url)
     try:
         database.migrate()
         with database.read() as conn:
             records = projects.all(conn)
-            seen = [run.heartbeat_at for run in runs.running(conn)]
-            for record in records:
-                seen += [run.finished_at for run in runs.recent(conn, record.id, limit=1)]
             return _Stored(
-                projects=[(record, tasks.any_shown(conn, record.id)) for record in records],
+                projects=[(record, tasks.some_shown(conn, record.id, CROPS)) for record in records],
                 labels={record.id: read_labels(conn, record.id) for record in records},
                 waiting={record.id: candidates.waiting_count(conn, record.id) > 0 for record in records},
-                worker_seen=max((moment for moment in seen if moment is not None), default=None),
+                workers=workers.alive(conn),
+                worker_seen=workers.last_seen(conn),
             )
     finally:
         database.dispose()

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import ModelRecord, ProjectRecord, RunState, Verdict
+from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunRecord, RunState, Verdict
 from pipeline.steps.learning.schedule import unlearned
 from pipeline.store import (
     acceptances,
@@ -18,13 +18,17 @@ from pipeline.store import (
     categories,
     choices,
     detections,
+    embeddings,
     images,
     models,
     oracle,
     overview,
     projects,
+    runs,
     tasks,
+    workers,
 )
+from pipeline.store.database import place
 from pipeline.workspace import Workspace
 
 ERRORS = 5  # newest errors of each kind that are reported
@@ -52,6 +56,16 @@ class AcceptedStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunProgress:
+    """A run that waits or is under way."""
+
+    id: int
+    kind: str
+    state: str
+    left: int | None  # crops without a vector, or without a task; None for other kinds
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectStatus:
     """The state of a Label Studio project."""
 
@@ -73,6 +87,7 @@ class ProjectStatus:
     labels_until_training: int
     queued: int  # runs that wait
     running: int  # runs under way
+    runs: tuple[RunProgress, ...]  # these, oldest first
     synced_at: dt.datetime | None
 
 
@@ -91,8 +106,11 @@ class RunFailure:
 class Status:
     """The state of a workspace. The names of its fields are the keys of `wildloop status --json`."""
 
+    store: str  # the database that this was read from: a file, or an address without its password
+    workers: int  # that live
     photographs: int  # that could be read
     failed: Mapping[str, int]  # photographs that could not be read, by kind of failure
+    damaged: Mapping[str, int]  # photographs with a defect that could be used nevertheless, by kind
     detections: int
     crops: int
     embedded: Mapping[str, int]  # crops, by embedder
@@ -108,8 +126,11 @@ def status(workspace: Workspace) -> Status:
         photographs = images.counts(conn)
         boxes = detections.counts(conn)
         return Status(
+            store=place(workspace.settings.database_url),
+            workers=len(workers.alive(conn)),
             photographs=photographs["photographs"],
             failed=photographs["failed"],
+            damaged=overview.damaged_counts(conn),
             detections=boxes["detections"],
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
@@ -132,7 +153,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
     undecided = oracle.undecided(conn, project.id).values()
     sample = audits.sample(conn, project.id)
     current = models.current(conn, project.id)
-    runs = overview.runs_by_state(conn, project.id)
+    open_runs = runs.open_runs(conn, project.id)
     return ProjectStatus(
         id=project.id,
         title=project.title,
@@ -150,10 +171,20 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         versions=overview.trained_count(conn, project.id),
         model=_model(current),
         labels_until_training=unlearned(conn, project.id, retrain_every).missing,
-        queued=runs.get(RunState.QUEUED, 0),
-        running=runs.get(RunState.RUNNING, 0),
+        queued=sum(run.state is RunState.QUEUED for run in open_runs),
+        running=sum(run.state is RunState.RUNNING for run in open_runs),
+        runs=tuple(_progress(conn, project, run) for run in open_runs),
         synced_at=project.synced_at,
     )
+
+
+def _progress(conn: sa.Connection, project: ProjectRecord, run: RunRecord) -> RunProgress:
+    left = None
+    if run.kind is RunKind.EMBED:
+        left = embeddings.missing_count(conn, project.embedder)
+    elif run.kind is RunKind.PUBLISH:
+        left = tasks.unpublished_count(conn, project.id)
+    return RunProgress(id=run.id, kind=run.kind, state=run.state, left=left)
 
 
 def _accepted(conn: sa.Connection, version: str) -> AcceptedStatus | None:

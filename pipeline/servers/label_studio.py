@@ -1,32 +1,32 @@
-"""The command and the environment of a local Label Studio with every setting that Wildloop needs."""
+"""The command and the environment of a Label Studio with every setting that Wildloop needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.demo.folder import DemoState
-from pipeline.demo.servers import INSTALL, executable
+from pipeline.local_label_studio import Account
+from pipeline.servers.processes import INSTALL, executable
 from pipeline.settings import child_environ
 
-# Prefixes of variables meant for another Label Studio on this machine; the demo's must not see them.
+# Prefixes of variables meant for another Label Studio on this machine; ours must not see them.
 _FOREIGN = ("LABEL_STUDIO_", "HEARTEX_", "POSTGRE_", "REDIS_", "DJANGO_")
 
 
-def command(port: int) -> list[str]:
+def command(port: int, *, host: str = "127.0.0.1") -> list[str]:
     """The command line. Raises ServerError if Label Studio is not installed."""
     program = executable("label-studio", remedy=INSTALL)
-    return [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
+    return [program, "start", "--no-browser", "--internal-host", host, "--port", str(port)]
 
 
-def environ(state: DemoState, *, url: str, data_dir: Path, served_dir: Path) -> dict[str, str]:
+def environ(account: Account, *, url: str, data_dir: Path, served_dir: Path) -> dict[str, str]:
     """The environment of a Label Studio with its data in `data_dir` that may serve files in `served_dir`."""
     inherited = {name: value for name, value in child_environ({}).items() if not name.startswith(_FOREIGN)}
     return inherited | {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LABEL_STUDIO_HOST": url,
-        "LABEL_STUDIO_USERNAME": state.user,
-        "LABEL_STUDIO_PASSWORD": state.password,
-        "LABEL_STUDIO_USER_TOKEN": state.token,
+        "LABEL_STUDIO_USERNAME": account.user,
+        "LABEL_STUDIO_PASSWORD": account.password,
+        "LABEL_STUDIO_USER_TOKEN": account.token,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # other tokens cannot be chosen in advance
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.demo import interrupt
 from pipeline.errors import WildloopError
+from pipeline.servers import interrupt
 
 INSTALL = "uv pip install '.[demo]'"
 PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL
@@ -30,7 +30,7 @@ _LIBC = ctypes.CDLL(None)  # loaded here because nothing may be loaded between f
 
 
 class ServerError(WildloopError):
-    """A server that the demo needs cannot be started, or has ended."""
+    """A server cannot be started, or has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class _Server:
 
 
 class Servers:
-    """The processes of one demo; the end of the `with` block stops them all, the newest first."""
+    """Processes that belong together; the end of the `with` block stops them all, the newest first."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs

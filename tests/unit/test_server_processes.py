@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.demo.servers import INSTALL, ServerError, Servers, answers, executable, free_port, port_is_free
+from pipeline.servers.processes import (
+    INSTALL,
+    ServerError,
+    Servers,
+    answers,
+    executable,
+    free_port,
+    port_is_free,
+)
 
 SERVER = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1"]
 
@@ -76,7 +84,7 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
 def test_grandchildren_and_the_stubborn_are_stopped_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.demo.servers.PATIENCE", 0.5)
+    monkeypatch.setattr("pipeline.servers.processes.PATIENCE", 0.5)
     code = textwrap.dedent(
         """
         import os, signal, subprocess, sys, time
@@ -100,7 +108,7 @@ def test_servers_end_when_the_demo_is_killed_outright(tmp_path: Path) -> None:
     code = textwrap.dedent(
         f"""
         import os, pathlib, sys, time
-        from pipeline.demo.servers import Servers
+        from pipeline.servers.processes import Servers
         with Servers(pathlib.Path({str(tmp_path)!r})) as servers:
             servers.start("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], os.environ)
             print("up", flush=True)
@@ -137,8 +145,8 @@ def test_an_interrupt_that_python_drops_is_raised_at_the_next_look(tmp_path: Pat
     code = (
         "import os, signal, weakref\n"
         "from pathlib import Path\n"
-        "from pipeline.demo import interrupt\n"
-        "from pipeline.demo.servers import Servers\n"
+        "from pipeline.servers import interrupt\n"
+        "from pipeline.servers.processes import Servers\n"
         "interrupt.listen()\n"
         "class Thing: pass\n"
         "thing = Thing()\n"

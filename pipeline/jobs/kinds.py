@@ -1,0 +1,119 @@
+"""What a run of each kind does. Each returns its result as JSON, and may be stopped and done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.jobs.enqueue import is_due, request, train_if_due
+from pipeline.records import RunKind, RunRecord
+from pipeline.store import candidates, embeddings, models, predictions, projects, runs
+from pipeline.store.projects import EmbedderChangedError
+from pipeline.workspace import Workspace
+
+# After this time an embed run ends, what it has embedded is published, and another run goes on: nobody
+# waits for the whole pool, and a worker does other runs in between.
+EMBED_SECONDS = 300.0
+
+Result = Mapping[str, Any]
+Work = Callable[[Workspace, RunRecord, bool], Result]  # the last: whether to show progress bars
+
+
+def work_of(kind: RunKind) -> Work:
+    """What a run of this kind does."""
+    return {RunKind.EMBED: _embed, RunKind.PUBLISH: _publish, RunKind.TRAIN: _train, RunKind.SYNC: _sync}[
+        kind
+    ]
+
+
+def project_of(run: RunRecord) -> int:
+    """The run's project."""
+    assert run.project_id is not None, "the store accepts no run without a project"
+    return run.project_id
+
+
+def _embed(workspace: Workspace, run: RunRecord, progress: bool) -> Result:
+    """Embed the crops that lack a vector by the project's embedder, and request their publication."""
+    from pipeline.embedders import reload
+    from pipeline.steps.embedding.embed import embed
+
+    project_id = project_of(run)
+    with workspace.database.read() as conn:
+        used = embeddings.get_embedder(conn, projects.get(conn, project_id).embedder)
+    embedder = reload(used.id, used.manifest, data_dir=workspace.data_dir)
+    report = embed(workspace, embedder, progress=progress, limit=EMBED_SECONDS)
+    request(workspace, project_id, RunKind.PUBLISH, trigger=run.kind)
+    if not report.complete:
+        request(workspace, project_id, RunKind.EMBED, trigger=run.kind)
+    return {
+        "embedder": report.embedder,
+        "embedded": report.embedded,
+        "broken": len(report.broken),
+        "complete": report.complete,
+    }
+
+
+def _publish(workspace: Workspace, run: RunRecord, progress: bool) -> Result:
+    """Create the missing tasks; then request the order of the new ones, or push what is unsent."""
+    from pipeline.steps.labelling.publish import publish
+    from pipeline.steps.labelling.push import push
+
+    project_id = project_of(run)
+    client = workspace.label_studio()
+    report = publish(workspace, client, project_id, progress=progress)
+    with workspace.database.read() as conn:
+        current = models.current(conn, project_id)
+        has_vectors = candidates.embedded_count(conn, project_id, projects.get(conn, project_id).embedder)
+    # Before a version has a head, its queue covers the whole pool: new crops change it.
+    is_unordered = current is None or (current.path is None and report.published + report.recovered > 0)
+    training, pushed = None, None
+    if is_unordered and (has_vectors or current is None):
+        training = request(workspace, project_id, RunKind.TRAIN, trigger=run.kind)
+    else:
+        pushed = push(workspace, client, project_id)
+        training = train_if_due(workspace, project_id)
+    return {
+        "publish": asdict(report),
+        "push": None if pushed is None else asdict(pushed),
+        "training": training,
+    }
+
+
+def _train(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
+    """Train, or make a cold start, and push the queue."""
+    from pipeline.steps.labelling.refresh import refresh
+
+    project_id = project_of(run)
+    with workspace.database.read() as conn:
+        if run.trigger == runs.BY_LABELS and not is_due(conn, workspace, project_id):
+            return {"version": None, "reason": "another training has learned from these labels meanwhile"}
+        before = {record.version for record in models.all(conn, project_id)}
+    try:
+        done = refresh(workspace, project_id)
+    except EmbedderChangedError as exc:  # not a failure: the labels stay unlearned, so a training is due
+        return {"version": None, "reason": str(exc)}
+    return {
+        "version": done.record.version,
+        "new": done.record.version not in before,
+        "labels": done.record.labels,
+        "accuracy": done.record.metrics.get("accuracy"),
+        "reason": done.reason,
+        "push": asdict(done.push),
+    }
+
+
+def _sync(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
+    """Sync, push what an earlier push left unsent, and request a training if one is due."""
+    from pipeline.steps.labelling.push import push
+    from pipeline.steps.labelling.sync import sync
+
+    project_id = project_of(run)
+    client = workspace.label_studio()
+    report = sync(workspace, client, project_id)
+    with workspace.database.read() as conn:
+        current = models.current(conn, project_id)
+        has_unpushed = current is not None and bool(predictions.unpushed(conn, current.version))
+    if has_unpushed:
+        push(workspace, client, project_id)
+    return {**asdict(report), "training": train_if_due(workspace, project_id)}
