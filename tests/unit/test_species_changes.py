@@ -224,6 +224,18 @@ def test_a_choice_keeps_its_spelling_in_suggestions(workspace: Workspace, server
     assert suggested(server) == {"DEER", "Fox", "boar"}
 
 
+def test_a_species_added_by_hand_leaves_the_queue_in_place(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    pushed = list(server.predictions)
+    server.update_project(PROJECT, label_config=config.render(["deer", "fox", "boar", "Moose"]))
+    assert push(workspace, server, PROJECT).pushed == 0
+    assert server.predictions == pushed  # whoever has a task open can submit it
+    server.annotate(100, "Moose")
+    sync(workspace, server, PROJECT)
+    assert labels(workspace)["moose"] == 1
+
+
 def test_a_config_changed_by_hand_is_noticed_by_its_webhook(
     workspace: Workspace, server: FakeLabelStudio, caplog: pytest.LogCaptureFixture
 ) -> None:

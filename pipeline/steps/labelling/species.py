@@ -23,7 +23,7 @@ from pipeline.label_studio.species import check_name
 from pipeline.records import EMPTY, category_name
 from pipeline.steps.labelling.push import PushReport, push
 from pipeline.steps.learning.activate import refill
-from pipeline.store import acceptances, categories, choices, oracle, predictions, projects, taxa
+from pipeline.store import acceptances, categories, choices, oracle, projects, taxa
 from pipeline.vocabulary import category_of
 from pipeline.workspace import Workspace
 
@@ -216,18 +216,16 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
 def _offer(
     workspace: Workspace, client: SpeciesClient, present: _Present, label_config: str, relabelled: int
 ) -> SpeciesChange:
-    """Offer the choices of `label_config`, and suggest them: the queue is built and pushed again."""
+    """Offer the choices of `label_config`; if that changes suggestions, the queue is pushed again."""
     project_id, words = present.project_id, list(config.offered(label_config))
     with workspace.database.write() as conn:
         choices.see(conn, project_id, words)  # first, or the webhook reports the change as somebody's
-        for project in projects.all(conn):  # categories are those of all projects
-            if project.current_model is not None:
-                predictions.unpush(conn, project.current_model)
         version = projects.get(conn, project_id).current_model
     if not config.same(label_config, present.label_config):
         client.update_project(project_id, label_config=label_config)
     pushed = None
     if version is not None:
-        refill(workspace, project_id, version)
+        if relabelled:
+            refill(workspace, project_id, version)
         pushed = push(workspace, client, project_id)
     return SpeciesChange(offered=words, relabelled=relabelled, push=pushed)
