@@ -28,19 +28,22 @@ class Change:
 def see(conn: sa.Connection, project_id: int, words: Sequence[str]) -> Change | None:
     """Store the choices of the project's label config; returns the change, None if there is none.
 
-    After a change the queue of the current version waits to be pushed again, with the new words.
+    If that changes a suggestion of the current version, its queue waits to be pushed again.
     """
     row = conn.execute(sa.select(project).where(project.c.id == project_id)).one()
     if row.choices == list(words):
         return None
     categories.ensure(conn, filter(None, map(category_of, words)))
+    before = offered(conn, project_id)
     conn.execute(sa.update(project).where(project.c.id == project_id).values(choices=list(words)))
-    former = row.choices or []
-    if set(former) == set(words):  # in another order
-        return None
-    if row.current_model is not None:
+    after, numbers = offered(conn, project_id), categories.resolved(conn)
+    if row.current_model is not None and any(
+        before.get(numbers[category]) != after.get(numbers[category])
+        for category in predictions.category_ids(conn, row.current_model)
+    ):
         predictions.unpush(conn, row.current_model)
-    if row.choices is None:
+    former = row.choices or []
+    if row.choices is None or set(former) == set(words):  # seen for the first time, or in another order
         return None
     return Change(
         added=[word for word in words if word not in former],

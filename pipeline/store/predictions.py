@@ -40,6 +40,12 @@ def mark_pushed(conn: sa.Connection, version: str, detection_ids: Iterable[str])
         )
 
 
+def category_ids(conn: sa.Connection, version: str) -> set[int]:
+    """The categories that the version's queue suggests."""
+    query = sa.select(prediction.c.category_id).where(prediction.c.model_version == version).distinct()
+    return {number for number in conn.scalars(query) if number is not None}
+
+
 def unpush(conn: sa.Connection, version: str) -> None:
     """Make the version's queue wait to be pushed again."""
     conn.execute(sa.update(prediction).where(prediction.c.model_version == version).values(pushed_at=None))

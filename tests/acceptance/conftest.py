@@ -141,8 +141,8 @@ def label_studio_server(
     folder: Path,
     *,
     like: LabelStudioServer | None = None,
-    port: int | None = None,
-    host: str | None = None,
+    port: str = "",
+    host: str = "",
     **environment: str,
 ) -> Iterator[LabelStudioServer]:
     """Run Label Studio out of `folder`; `environment` overrides variables of a correct set-up.
@@ -154,11 +154,11 @@ def label_studio_server(
         command = executable("label-studio", "run the tests with `uv run --extra demo pytest`")
     except ServerError as error:
         unavailable(str(error), error.remedy or "")
-    port = port or free_port()
+    number = int(port or free_port())
     root = folder / "files"
     root.mkdir()
     server = LabelStudioServer(
-        url=f"http://localhost:{port}",
+        url=f"http://localhost:{number}",
         token="0123456789abcdef0123456789abcdef01234567",
         user="annotator@example.org",
         password="crops-all-day",
@@ -183,7 +183,7 @@ def label_studio_server(
         "FRONTEND_SENTRY_DSN": "",
         **environment,
     }
-    arguments = [command, "start", "--no-browser", "--port", str(port), "--host", host or server.url]
+    arguments = [command, "start", "--no-browser", "--port", str(number), "--host", host or server.url]
     arguments += ["--username", server.user, "--password", server.password, "--user-token", server.token]
     with Servers(folder) as servers:
         servers.start("label-studio", arguments, variables)

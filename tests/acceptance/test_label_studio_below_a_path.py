@@ -42,7 +42,7 @@ def secured(
     with below_path(f"http://localhost:{port}", PATH, own) as url:
         trusted = url.removesuffix(PATH)
         with label_studio_server(
-            folder, like=label_studio, port=port, host=url, CSRF_TRUSTED_ORIGINS=trusted
+            folder, like=label_studio, port=str(port), host=url, CSRF_TRUSTED_ORIGINS=trusted
         ) as server:
             yield replace(server, url=url)
 

@@ -80,6 +80,24 @@ def test_every_error_about_a_deleted_project_names_the_command(
     assert label_count(workspace) == LABELLED
 
 
+def test_the_worker_names_the_command_and_goes_on_with_other_projects(
+    workspace: Workspace,
+    labelled: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Workspace, "label_studio", lambda _: labelled)
+    labelled.fields["id"] = 9  # 4 is gone
+    with workspace.database.write() as conn:
+        projects.save(conn, ProjectRecord(id=9, title="Another", embedder=Embedder().id))
+    request_syncs(workspace)
+    jobs.work(workspace, burst=True)
+    assert "wildloop project forget 4" in caplog.text
+    with workspace.database.read() as conn:
+        [lost], [done] = (runs.recent(conn, number, kind=RunKind.SYNC) for number in (4, 9))
+    assert (lost.state, done.state) == (RunState.FAILED, RunState.DONE)
+
+
 @pytest.mark.usefixtures("labelled")
 def test_a_forgotten_project_is_not_asked_for_and_keeps_its_labels(workspace: Workspace) -> None:
     other = ProjectRecord(id=9, title="Another", embedder=Embedder().id)
@@ -169,7 +187,7 @@ def test_a_project_that_is_none_of_wildloop_loses_us_no_label(workspace: Workspa
     """Label Studio started from nothing, and somebody made a project by hand: it got the same id."""
     server = FakeLabelStudio(PROJECT)
     server.fields["label_config"] = "<View><Text name='t' value='$t'/></View>"
-    with pytest.raises(LabelStudioError, match="Choices"):
+    with pytest.raises(LabelStudioError, match=r"no <Choices .*wildloop project forget 4"):
         sync(workspace, server, PROJECT)
     assert label_count(workspace) == LABELLED
 

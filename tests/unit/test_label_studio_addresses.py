@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,27 @@ def test_a_redirected_read_to_another_address_is_the_same_error() -> None:
         with pytest.raises(LabelStudioError) as told:
             LabelStudio(url, TOKEN).projects("Park")  # an address with a query
         assert told.value.remedy == "set LABEL_STUDIO_URL to https://labels.example.org"
+
+
+def test_a_file_elsewhere_is_fetched_without_the_token() -> None:
+    seen: list[str | None] = []
+
+    class Cloud(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"jpeg")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cloud) as cloud:
+        threading.Thread(target=cloud.serve_forever, daemon=True).start()
+        with redirecting(f"http://127.0.0.1:{cloud.server_port}") as url:  # which is not localhost
+            assert LabelStudio(url, TOKEN).content("tasks/1/file") == b"jpeg"
+        cloud.shutdown()
+    assert seen == [None]
 
 
 def test_a_refresh_token_is_not_sent_after_a_redirect() -> None:

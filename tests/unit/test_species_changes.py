@@ -10,7 +10,7 @@ import pytest
 
 from backend.predictions import Predictor
 from backend.webhook import receive
-from pipeline.errors import StoreError
+from pipeline.errors import LabelStudioError, StoreError
 from pipeline.exporters.source import Basis
 from pipeline.label_studio import config
 from pipeline.records import Taxon
@@ -22,7 +22,7 @@ from pipeline.steps.labelling.species import (
     merge_species,
     rename_species,
 )
-from pipeline.steps.labelling.sync import sync
+from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
 from pipeline.store import categories, choices, models, oracle, projects, taxa
@@ -94,7 +94,10 @@ def test_a_renamed_species_keeps_its_labels_key_and_suggestions(
     # Annotations keep their word: the config keeps it for them, and a sync finds nothing to change.
     assert config.former(server.fields["label_config"]) == ["fox"]
     assert set(server.labels()[detection(3)]) == {"fox"}
+    server.exported.clear()
+    reset_watermark(workspace, PROJECT)
     assert sync(workspace, server, PROJECT).new == 0
+    assert server.exported == []
     server.annotate(100, "red fox")
     server.annotate(101, "fox")  # from a screen that was open during the change
     assert sync(workspace, server, PROJECT).new == 2
@@ -156,6 +159,25 @@ def test_a_species_that_was_merged_is_added_again_with_its_own_labels(
         add_species(workspace, server, PROJECT, ["moose"])
 
 
+def test_a_change_that_label_studio_does_not_take_is_completed_by_the_next(
+    workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, update = labels(workspace), server.update_project
+
+    def broken(*_: object, **__: object) -> dict[str, object]:
+        raise LabelStudioError("the connection broke")
+
+    monkeypatch.setattr(server, "update_project", broken)
+    with pytest.raises(LabelStudioError):
+        rename_species(workspace, server, PROJECT, "fox", "red fox")
+    monkeypatch.setattr(server, "update_project", update)
+    push(workspace, server, PROJECT)  # meanwhile: what can be chosen is suggested
+    assert suggested(server) == {"deer", "fox", "boar"}
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    assert suggested(server) == {"deer", "red fox", "boar"}
+    assert labels(workspace)["red fox"] == before["fox"]
+
+
 def test_wrong_names_change_nothing(workspace: Workspace, server: FakeLabelStudio) -> None:
     before = server.fields["label_config"]
     with pytest.raises(StoreError, match=r"offers no 'lynx', only deer, fox, boar"):
@@ -200,6 +222,18 @@ def test_a_choice_keeps_its_spelling_in_suggestions(workspace: Workspace, server
     server.update_project(PROJECT, label_config=config.render(["DEER", "Fox", "boar"]))
     push(workspace, server, PROJECT)
     assert suggested(server) == {"DEER", "Fox", "boar"}
+
+
+def test_a_species_added_by_hand_leaves_the_queue_in_place(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    pushed = list(server.predictions)
+    server.update_project(PROJECT, label_config=config.render(["deer", "fox", "boar", "Moose"]))
+    assert push(workspace, server, PROJECT).pushed == 0
+    assert server.predictions == pushed  # whoever has a task open can submit it
+    server.annotate(100, "Moose")
+    sync(workspace, server, PROJECT)
+    assert labels(workspace)["moose"] == 1
 
 
 def test_a_config_changed_by_hand_is_noticed_by_its_webhook(

@@ -14,6 +14,7 @@ from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles, within
 from pipeline.settings import Settings
 
 SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
+GONE = 404  # the status of a deleted task
 SERVING_IS_OFF = 403  # the status of every local file then
 _PROBE = "data/local-files/?d=wildloop-doctor"  # no file
 _ROOT = re.compile(r'LOCAL_FILES_DOCUMENT_ROOT="([^"]*)"')
@@ -102,7 +103,13 @@ def _fetched(
     client: LabelStudio, settings: Settings, served: ServedFiles, project_id: int, task: int
 ) -> CheckResult:
     """Fetch the pictures of a task as a browser does, from the addresses in its data."""
-    path, data = client.browser_path(), client.task(task)["data"]
+    path = client.browser_path()
+    try:
+        data = client.task(task)["data"]
+    except ApiResponseError as refusal:
+        if refusal.status != GONE:
+            raise
+        return warn("crops", f"task {task} was deleted", "run `wildloop publish`: it creates the task again")
     for field in ("crop", "frame"):
         address = str(data.get(field))
         inside = within(address, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from pipeline.errors import LabelStudioError
 from pipeline.label_studio import config
 from pipeline.store import choices, projects
 from pipeline.store.choices import Change
@@ -17,7 +18,14 @@ def see_choices(workspace: Workspace, project_id: int, label_config: str) -> Cha
 
     Raises LabelStudioError if the config has no choice of species: it is not one of Wildloop.
     """
-    words = list(config.offered(label_config))
+    try:
+        words = list(config.offered(label_config))
+    except LabelStudioError as exc:
+        raise LabelStudioError(
+            f"project {project_id}: {exc.what}",
+            remedy="restore its label config; if it is another project, and Wildloop's was deleted, run "
+            f"`wildloop project forget {project_id}`",
+        ) from exc
     with workspace.database.read() as conn:
         if projects.get(conn, project_id).choices == words:
             return None

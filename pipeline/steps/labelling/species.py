@@ -1,9 +1,10 @@
 """Changes of a project's species list while people label. No label is lost by any of them.
 
-The label config in Label Studio changes first, then the categories of the store. Annotations in Label Studio
-keep the word that they were given, which is another name of the new category from then on; the label config
-keeps such words for them, hidden from everybody else. Label Studio would let go of them (1.23.2), and then
-show these annotations without an answer.
+The store changes first, then the label config in Label Studio: if that fails, the former words still stand
+for the right categories, and the command can be run again. Annotations in Label Studio keep the word that
+they were given, which is another name of the new category from then on; the label config keeps such words
+for them, hidden from everybody else. Label Studio would let go of them (1.23.2), and then show these
+annotations without an answer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipeline.label_studio.species import check_name
 from pipeline.records import EMPTY, category_name
 from pipeline.steps.labelling.push import PushReport, push
 from pipeline.steps.learning.activate import refill
-from pipeline.store import acceptances, categories, choices, oracle, predictions, projects, taxa
+from pipeline.store import acceptances, categories, choices, oracle, projects, taxa
 from pipeline.vocabulary import category_of
 from pipeline.workspace import Workspace
 
@@ -114,13 +115,10 @@ def add_species(
         choice = present.choice(word)
         if choice is not None and category_name(choice) == category_name(word):
             raise StoreError(f"project {project_id} offers {choice!r} already", remedy=LIST)
-    _change(client, present, with_added(present.label_config, words))
-    relabelled = 0
+    separated = [category_name(word) for word in words if present.category(word) != category_name(word)]
     with workspace.database.write() as conn:
-        for word in words:
-            if present.category(word) != category_name(word):
-                relabelled += _merge(conn, [], category_name(word))
-    return _finish(workspace, client, project_id, relabelled)
+        relabelled = sum(_merge(conn, [], name) for name in separated)
+    return _offer(workspace, client, present, with_added(present.label_config, words), relabelled)
 
 
 def rename_species(
@@ -191,17 +189,12 @@ def _replace(
     gone = [choice for choice in present.keys if present.category(choice) in merged and choice != word]
     used = client.used_choices(present.project_id, CONTROL)
     hidden = [choice for choice in gone if used.get(choice)]
-    _change(client, present, with_replaced(present.label_config, gone, word, used=hidden))
     target, relabelled = category_of(word) or word, 0
     if merged != {target}:  # else only the spelling changes
         with workspace.database.write() as conn:
             relabelled = _merge(conn, sorted(merged), target)
-    return _finish(workspace, client, present.project_id, relabelled)
-
-
-def _change(client: SpeciesClient, present: _Present, label_config: str) -> None:
-    if not config.same(label_config, present.label_config):
-        client.update_project(present.project_id, label_config=label_config)
+    label_config = with_replaced(present.label_config, gone, word, used=hidden)
+    return _offer(workspace, client, present, label_config, relabelled)
 
 
 def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
@@ -221,16 +214,19 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
     return len(oracle.labelled_as(conn, merged or {target}))
 
 
-def _finish(workspace: Workspace, client: SpeciesClient, project_id: int, relabelled: int) -> SpeciesChange:
-    """Suggest what is offered now: the queue of the current version is built and pushed again."""
-    present = _read(workspace, client, project_id)
+def _offer(
+    workspace: Workspace, client: SpeciesClient, present: _Present, label_config: str, relabelled: int
+) -> SpeciesChange:
+    """Offer the choices of `label_config`; if that changes suggestions, the queue is pushed again."""
+    project_id, words = present.project_id, list(config.offered(label_config))
     with workspace.database.write() as conn:
-        for project in projects.all(conn):  # categories are those of all projects
-            if project.current_model is not None:
-                predictions.unpush(conn, project.current_model)
+        choices.see(conn, project_id, words)  # first, or the webhook reports the change as somebody's
         version = projects.get(conn, project_id).current_model
+    if not config.same(label_config, present.label_config):
+        client.update_project(project_id, label_config=label_config)
     pushed = None
     if version is not None:
-        refill(workspace, project_id, version)
+        if relabelled:
+            refill(workspace, project_id, version)
         pushed = push(workspace, client, project_id)
-    return SpeciesChange(offered=list(present.keys), relabelled=relabelled, push=pushed)
+    return SpeciesChange(offered=words, relabelled=relabelled, push=pushed)

@@ -112,7 +112,7 @@ def _compare(
     task_ids = [int(task["id"]) for task in page]
     with workspace.database.read() as conn:
         stored = _by_task(oracle.active_annotations(conn, project_id, task_ids=task_ids))
-        names = categories.names(conn)
+        numbers = categories.numbers(conn)
     changed: list[int] = []  # tasks with an annotation that the oracle lacks
     deleted: list[LatestRevision] = []
     unreadable = 0
@@ -121,8 +121,8 @@ def _compare(
         if annotations is None:
             unreadable += 1
             continue
-        present = {_listed_key(annotation) for annotation in annotations}
-        states = {_stored_key(state, names): state for state in stored.get(int(task["id"]), [])}
+        present = {_listed_key(annotation, numbers) for annotation in annotations}
+        states = {_stored_key(state): state for state in stored.get(int(task["id"]), [])}
         if present - states.keys():
             changed.append(int(task["id"]))
         else:
@@ -187,25 +187,27 @@ def _by_task(states: Iterable[LatestRevision]) -> dict[int, list[LatestRevision]
     return by_task
 
 
-def _listed_key(annotation: Annotation) -> tuple[object, ...]:
-    """What identifies a revision in the list of tasks, which leaves out unique ids."""
+def _listed_key(annotation: Annotation, numbers: Mapping[str, int]) -> tuple[object, ...]:
+    """What identifies a revision in the list of tasks, which leaves out unique ids.
+
+    A choice counts as the category that it names now: a word of before a rename is no change.
+    """
     return (
         annotation.id,
         annotation.updated_at,
         annotation.verdict,
-        annotation.choice,
+        numbers.get(annotation.choice, annotation.choice) if annotation.choice else None,
         annotation.ground_truth,
     )
 
 
-def _stored_key(state: LatestRevision, names: Mapping[int, str]) -> tuple[object, ...]:
+def _stored_key(state: LatestRevision) -> tuple[object, ...]:
     """The `_listed_key` of a stored state."""
     annotation = state.annotation
-    choice = None if annotation.label is None else names[annotation.label]
     return (
         annotation.annotation_id,
         annotation.annotated_at,
         annotation.verdict,
-        choice,
+        annotation.label,
         annotation.ground_truth,
     )
