@@ -376,7 +376,7 @@ def test_the_backend_answers_a_review_task_with_nothing_chosen(workspace: Worksp
 def test_the_command_lists_pushes_and_hints(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.cli.review.open_workspace", lambda: workspace)
+    monkeypatch.setattr("pipeline.cli.review.opened", lambda: workspace)
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
     activate(workspace, "v1", [0])
 
