@@ -113,7 +113,13 @@ def predict() -> Response:
     model = _state().model(project_id=str(project or ""), label_config=body.get("label_config"))
     params = body.get("params")
     context = params.get("context") if isinstance(params, dict) else None
-    results = model.predict(tasks, context=context, project=project)
+    label_config = body.get("label_config")
+    results = model.predict(
+        tasks,
+        context=context,
+        project=project,
+        label_config=label_config if isinstance(label_config, str) else None,
+    )
     return _answer({"results": results, "model_version": model.predictor.version(project)})
 
 

@@ -19,6 +19,7 @@ from pipeline.errors import PhotoError, WildloopError
 from pipeline.identity import detection_id, image_id
 from pipeline.images import Photo, read_file
 from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.files import LOCAL_FILES
 from pipeline.records import (
     WHOLE_FRAME,
     WHOLE_FRAME_DETECTOR,
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024 * 1024  # of one photograph
 FETCH_SECONDS = 10.0  # longest wait for the next bytes
-LOCAL_FILES = "/data/local-files/"
 
 
 class ExternalTasks:
@@ -97,7 +97,7 @@ class ExternalTasks:
         address = urlsplit(url)
         label_studio = urlsplit(settings.label_studio_url)
         if not address.scheme or address[:2] == label_studio[:2]:  # scheme and host
-            path = address._replace(scheme="", netloc="").geturl()
+            path = address._replace(scheme="", netloc="").geturl().removeprefix(label_studio.path)
             client = LabelStudio(
                 settings.label_studio_url, settings.label_studio_api_key, timeout=FETCH_SECONDS
             )
@@ -113,7 +113,7 @@ def _below(data_dir: Path, url: str) -> Path | None:
     Such URLs are relative to Label Studio's document root, which is the data folder or a folder above it.
     """
     address = urlsplit(url)
-    if address.path != LOCAL_FILES:
+    if not address.path.endswith(LOCAL_FILES):
         return None
     name = parse_qs(address.query).get("d", [""])[0].lstrip("/")
     if not name or "\0" in name:

@@ -53,7 +53,7 @@ class SpeciesModel(LabelStudioMLBase):  # type: ignore[misc]
     ) -> list[dict[str, Any]]:
         """One prediction for each task, in the same order; without an answer its `result` is empty."""
         project = project_number(params.get("project") or getattr(self, "project_id", None))
-        return self.predictor.predict(tasks, project)
+        return self.predictor.predict(tasks, project, params.get("label_config"))
 
     def fit(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Do nothing: `wildloop worker` trains, on request through the webhook."""

@@ -6,6 +6,7 @@ first. Crops in the version's queue keep their pushed score; all others come aft
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,15 @@ from backend.external_tasks import ExternalTasks
 from backend.payloads import project_number
 from pipeline import version_files
 from pipeline.acquisition.measures import margin
+from pipeline.errors import WildloopError
 from pipeline.heads import LinearHead
 from pipeline.label_studio.results import choice_result
 from pipeline.records import ModelRecord, PredictionRecord
+from pipeline.steps.labelling.choices import see_choices
 from pipeline.store import (
     audits,
     categories,
+    choices,
     detections,
     embeddings,
     models,
@@ -33,6 +37,8 @@ from pipeline.store import (
     tasks,
 )
 from pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 NO_VERSION = "none"
 QUEUE_END = 1.0  # highest pushed score; crops outside the queue follow by their margin, which is at most 1
@@ -69,11 +75,16 @@ class Predictor:
             ids = [project.id for project in projects.all(conn)] if project_id is None else [project_id]
             return [record.version for id_ in ids for record in reversed(models.all(conn, id_))]
 
-    def predict(self, project_tasks: Sequence[Task], project_id: int | None = None) -> list[Prediction]:
+    def predict(
+        self, project_tasks: Sequence[Task], project_id: int | None = None, label_config: str | None = None
+    ) -> list[Prediction]:
         """One prediction for each task, in the same order. Raises WildloopError if a head is damaged.
 
-        `project_id` is the project of tasks that do not name their project.
+        `project_id` is the project of tasks that do not name their project, and `label_config` is its label
+        config. Only what the project offers is suggested.
         """
+        if project_id is not None and label_config:
+            self._see(project_id, label_config)
         by_project: dict[int | None, list[int]] = defaultdict(list)
         for position, task in enumerate(project_tasks):
             named = project_number(_field(task, "project"))
@@ -85,6 +96,13 @@ class Predictor:
                 for position, prediction in zip(positions, found, strict=True):
                     answers[position] = prediction
         return answers
+
+    def _see(self, project_id: int, label_config: str) -> None:
+        """Learn from a request what can be chosen in the project."""
+        try:
+            see_choices(self._workspace, project_id, label_config)
+        except WildloopError as exc:
+            log.warning("project %d: its choices stay as they were seen last: %s", project_id, exc)
 
     def _predict_project(self, project_id: int, project_tasks: Sequence[Task]) -> list[Prediction]:
         shown = self._shown_detections(project_id, project_tasks)
@@ -129,17 +147,16 @@ class Predictor:
         vectors = embeddings.vectors(conn, current.embedder, detection_ids)
         if not vectors:
             return {}
-        names = categories.names(conn)
+        offered = choices.offered(conn, current.project_id)
         audited = audits.drawn_among(conn, current.project_id, detection_ids)
-        head = self._head(current)
+        head = self._head(current).merged(categories.resolved(conn))
         probabilities = head.probabilities(np.stack(list(vectors.values())))
         likeliest, margins = probabilities.argmax(axis=1), margin(probabilities)
         found = {}
         for row, detection_id in enumerate(vectors):
             queued = queue.get(detection_id)
-            result = choice_result(
-                names[head.classes[int(likeliest[row])]], float(probabilities[row, likeliest[row]])
-            )
+            word = offered.get(head.classes[int(likeliest[row])])
+            result = [] if word is None else choice_result(word, float(probabilities[row, likeliest[row]]))
             if detection_id in audited or (queued is not None and queued.novel):
                 result = []  # people must see these crops without a suggestion
             score = _queue_score(queued, QUEUE_END + float(margins[row]))

@@ -11,6 +11,7 @@ from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
 from pipeline.records import RunKind
+from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.record import delete_annotations, forget_tasks, record_annotations
 from pipeline.store import projects
 from pipeline.workspace import Workspace
@@ -78,10 +79,25 @@ def _train(workspace: Workspace, project_id: int, _payload: Payload) -> dict[str
     return {"status": "queued", "run": jobs.request(workspace, project_id, RunKind.TRAIN, trigger="button")}
 
 
+def _project_updated(workspace: Workspace, project_id: int, payload: Payload) -> dict[str, Any]:
+    """Somebody has changed the project's settings: perhaps what can be chosen in it."""
+    project = payload["project"]
+    label_config = project.get("label_config") if isinstance(project, Mapping) else None
+    if not isinstance(label_config, str):
+        return {"status": "ignored"}
+    try:
+        change = see_choices(workspace, project_id, label_config)
+    except LabelStudioError as exc:
+        log.error("project %d: %s", project_id, exc)
+        return {"status": "ignored"}
+    return {"status": "recorded", "new": 0 if change is None else len(change.added) + len(change.removed)}
+
+
 _HANDLERS: dict[str, Callable[[Workspace, int, Payload], dict[str, Any]]] = {
     **dict.fromkeys(_LABELLING, _annotated),
     "ANNOTATIONS_DELETED": _retracted,
     "TASKS_DELETED": _tasks_deleted,
+    "PROJECT_UPDATED": _project_updated,
     START_TRAINING: _train,
 }
 

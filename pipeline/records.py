@@ -266,7 +266,7 @@ class ProjectRecord:
     watermark: dt.datetime | None = None  # newest `updated_at` of a task that sync has read
     synced_at: dt.datetime | None = None
     choices: Sequence[str] | None = field(default=None, hash=False)  # that its label config offers, last seen
-    served_from: str | None = None  # path below which its tasks show pictures, as last published
+    served_from: str | None = None  # what the addresses of pictures in its tasks begin with
     forgotten_at: dt.datetime | None = None  # when it was deleted in Label Studio
 
 

@@ -1,11 +1,14 @@
 """The words of camera-trap data that name no species, as people and programs write them, and what they mean.
 
-Case, spaces, hyphens and underscores make no difference: "No Animal", "no-animal" and "NOANIMAL" are one.
+Case, spaces and punctuation make no difference: "No Animal" and "noanimal" are one. The words are
+those of people's own lists, of MegaDetector, SpeciesNet and DeepFaune, and of the large public sets of LILA,
+eMammal, Wildlife Insights and Zooniverse.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 
@@ -25,29 +28,48 @@ class Meaning(StrEnum):
 
 _WORDS = {
     Meaning.BLANK: (
-        *("empty", "blank", "none", "nothing", "nothing here", "nothing there", "no animal", "no animals"),
-        *("background", "false trigger", "misfire", "camera misfire"),
+        *("empty", "blank", "blanks", "none", "nothing", "nil", "void", "background", "ghost"),
+        *("nothing here", "nothing there", "nothing seen", "nothing visible", "nothing in image"),
+        *("no animal", "no animals", "no animal present", "no animals present", "no wildlife", "no species"),
+        *("no detection", "no detections", "no observation", "no observations", "not an animal"),
+        *("empty image", "empty photo", "empty frame", "blank image", "blank photo", "blank frame"),
+        *("false trigger", "false triggers", "false positive", "false positives", "false detection"),
+        *("misfire", "camera misfire", "camera trap misfire", "malfunction", "camera malfunction"),
+        "time lapse",  # eMammal's tag of photographs that the camera took by the clock
+        *("vide", "leer", "leeg", "vacío", "vacio", "vazio", "vuoto"),
     ),
-    Meaning.HUMAN: ("human", "humans", "person", "persons", "people", "homo sapiens", "homo sapien"),
+    Meaning.HUMAN: (
+        *("human", "humans", "person", "persons", "people", "humain", "homo sapiens", "homo sapien"),
+        *("hiker", "hikers", "hunter", "hunters", "cyclist", "cyclists", "pedestrian", "pedestrians"),
+        # Of eMammal and Wildlife Insights: who sets the camera up. The misspellings occur.
+        *("camera trapper", "camera trappper", "camera trappe", "camera trappers", "human non staff"),
+        *("setup pickup", "calibration photo", "calibration photos"),
+    ),
     Meaning.VEHICLE: (
-        *("vehicle", "vehicles", "car", "cars", "truck", "bus", "train", "motorcycle", "motorbike"),
-        *("bicycle", "bike", "boat", "airplane"),
+        *("vehicle", "vehicles", "car", "cars", "truck", "trucks", "bus", "buses", "train", "van"),
+        *("motorcycle", "motorcycles", "motorbike", "motorbikes", "bicycle", "bicycles", "bike", "bikes"),
+        *("boat", "boats", "airplane", "tractor", "atv", "quad bike", "snowmobile", "véhicule", "vehicule"),
     ),
     Meaning.ANIMAL: (
         *("animal", "animals", "unknown animal", "unidentified animal", "unidentifiable animal"),
+        *("animal unknown", "animal unidentified"),
     ),
     Meaning.UNKNOWN: (
-        *("unknown", "unsure", "unidentified", "unidentifiable", "unknown species", "unidentified species"),
-        *("undetermined",),
+        *("unknown", "unknowns", "unsure", "not sure", "unidentified", "unidentifiable", "unclassifiable"),
+        *("unrecognizable", "unrecognisable", "undetermined", "indeterminate", "undefined", "indéfini"),
+        *("unknown species", "unidentified species", "cannot identify", "cannot tell"),
     ),
-    Meaning.UNCLASSIFIED: ("unclassified", "no cv result"),
+    Meaning.UNCLASSIFIED: (
+        *("unclassified", "not classified", "unlabeled", "unlabelled", "unprocessed"),
+        *("no cv result", "no cv results", "n/a", "nan", "null"),
+    ),
 }
-_SEPARATORS = re.compile(r"[\s_-]+")
+_SEPARATORS = re.compile(r"[\W_]+")
 _NO_SPECIES = (Meaning.ANIMAL, Meaning.UNKNOWN, Meaning.UNCLASSIFIED)
 
 
 def _key(text: str) -> str:
-    return _SEPARATORS.sub("", text.lower())
+    return _SEPARATORS.sub("", unicodedata.normalize("NFC", text).casefold())
 
 
 _MEANINGS = {_key(word): meaning for meaning, words in _WORDS.items() for word in words}

@@ -182,6 +182,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def camtrap_dp_schemas(shared_data: Path) -> Path:
+    """The profile and the table schemas of Camtrap DP 1.0.2, as published."""
+    folder = shared_data.parent / "reference" / "camtrap_dp_1.0.2"
+    if not folder.is_dir():
+        pytest.skip(f"the published schemas of Camtrap DP are absent from {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def field_cases(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files as users were seen to have them, with the photographs that belong to them; not to be changed."""
     out = tmp_path_factory.mktemp("field") / "cases"

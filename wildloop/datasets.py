@@ -6,11 +6,19 @@ prediction of the current version if it is sure enough, else a weak label.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
-from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, megadetector
+from pipeline.exporters import (
+    camtrap_dp,
+    coco,
+    detections_csv,
+    labels_csv,
+    megadetector,
+    timelapse,
+    wildlife_insights,
+)
 from pipeline.exporters.source import ExportReport
 from pipeline.records import Role
 from pipeline.steps.datasets import dataset as dataset_step
@@ -30,6 +38,8 @@ __all__ = [
     "export_csv",
     "export_detections_csv",
     "export_megadetector",
+    "export_timelapse",
+    "export_wildlife_insights",
     "make_dataset",
 ]
 
@@ -83,22 +93,54 @@ def export_camtrap_dp(
     taxa: Mapping[str, str] | None = None,
     title: str | None = None,
     contributor: str | None = None,
+    sampling_design: str | None = None,
+    capture_methods: Sequence[str] = (),
+    data_licence: str | None = None,
+    media_licence: str | None = None,
     **options: Unpack[ExportOptions],
 ) -> ExportReport:
     """Export a Camtrap DP package: a folder, or a zip if `out` ends in .zip. See ExportOptions.
 
-    `timezone` is that of deployments without one; `taxa` maps categories to scientific names. Raises
-    ExportError if a deployment has no coordinates or no time zone.
+    `timezone` is that of deployments without one; `taxa` maps categories to scientific names; `contributor`
+    is the contact. `sampling_design`, one of simpleRandom, systematicRandom, clusteredRandom, experimental,
+    targeted and opportunistic, and `capture_methods`, of activityDetection and timeLapse, are needed unless
+    an imported package says them. Licences are SPDX ids or URLs. Raises ExportError if the standard needs
+    what nobody said, such as the coordinates of a deployment.
     """
-    source = _source(workspace, **options)
-    return camtrap_dp.write(
-        Path(out),
-        source,
+    settings = camtrap_dp.Settings(
         timezone=timezone,
-        taxa=taxa,
-        title=title or source.title,
+        taxa=taxa or {},
+        title=title,
         contributor=contributor,
+        sampling_design=sampling_design,
+        capture_methods=tuple(capture_methods),
+        data_licence=data_licence,
+        media_licence=media_licence,
     )
+    return camtrap_dp.write(Path(out), _source(workspace, **options), settings)
+
+
+def export_wildlife_insights(
+    workspace: Workspace,
+    out: str | Path,
+    *,
+    project_id: str | None = None,
+    images_url: str | None = None,
+    **options: Unpack[ExportOptions],
+) -> ExportReport:
+    """Export the batch upload of Wildlife Insights, a new folder of CSV files. See ExportOptions.
+
+    `project_id` is by default that of the download that was imported; `images_url` is the folder of the
+    photographs in Google Cloud Storage. Raises ExportError if the project is not known.
+    """
+    return wildlife_insights.write(
+        Path(out), _source(workspace, **options), project_id=project_id, images_url=images_url
+    )
+
+
+def export_timelapse(workspace: Workspace, out: str | Path, **options: Unpack[ExportOptions]) -> ExportReport:
+    """Export a CSV that Timelapse imports: one row for each photograph or video. See ExportOptions."""
+    return timelapse.write(Path(out), _source(workspace, **options))
 
 
 def make_dataset(

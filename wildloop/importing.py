@@ -1,9 +1,11 @@
 """Importing photographs, boxes and labels into a workspace.
 
 `progress` shows a progress bar on standard error. Every import can be stopped and run again: it continues
-where it stopped. Reports count what was imported and what was not, and name the first problems. Where there
-is a labelling project, an import requests that a worker embeds and publishes the new crops; `embed`,
-`publish` and `refresh` do so here.
+where it stopped. Reports count what was imported and what was not, name the first problems, and say in
+`hints` what is doubtful, such as locations. Photographs are found by their names below `images`, absolute or
+not; `ImportOptions.strip_prefix` is what a source's names have in front of that. Where there is a labelling
+project, an import requests that a worker embeds and publishes the new crops; `embed`, `publish` and `refresh`
+do so here.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions
 from importers.sources import (
     camtrap_dp,
+    camtrapr,
     coco,
     crop_folder,
     deployments,
@@ -25,6 +28,9 @@ from importers.sources import (
     emammal,
     folder,
     megadetector,
+    speciesnet,
+    timelapse,
+    wildlife_insights,
 )
 from importers.sources.coco.combine import Combined, combine
 from importers.sources.deployments import DeploymentsReport
@@ -40,6 +46,7 @@ __all__ = [
     "ImportReport",
     "combine_coco",
     "import_camtrap_dp",
+    "import_camtrapr",
     "import_coco",
     "import_crops",
     "import_deployments",
@@ -47,6 +54,9 @@ __all__ = [
     "import_emammal",
     "import_folder",
     "import_megadetector",
+    "import_speciesnet",
+    "import_timelapse",
+    "import_wildlife_insights",
     "load_detector",
 ]
 
@@ -122,6 +132,24 @@ def import_megadetector(
 
 
 @_followed
+def import_speciesnet(
+    workspace: Workspace,
+    predictions: str | Path,
+    images: str | Path,
+    *,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the boxes of a SpeciesNet results file.
+
+    Its answers become weak labels. Raises SourceError.
+    """
+    return speciesnet.import_speciesnet(
+        workspace, Path(predictions), images, options=options, progress=progress
+    )
+
+
+@_followed
 def import_coco(
     workspace: Workspace,
     files: Sequence[str | Path],
@@ -166,6 +194,78 @@ def import_camtrap_dp(
         _loaded(detector),
         options=options,
         progress=progress,
+    )
+
+
+@_followed
+def import_wildlife_insights(
+    workspace: Workspace,
+    download: str | Path,
+    *,
+    images: str | Path | None = None,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import a download from Wildlife Insights, a folder or a zip; `images` if its photographs are at hand.
+
+    `detector` finds animals on the photographs. Raises SourceError and DetectorError.
+    """
+    return wildlife_insights.import_wildlife_insights(
+        workspace,
+        Path(download),
+        None if images is None else str(images),
+        _loaded(detector),
+        options=options,
+        progress=progress,
+    )
+
+
+@_followed
+def import_timelapse(
+    workspace: Workspace,
+    table: str | Path,
+    images: str | Path,
+    *,
+    species_fields: Sequence[str],
+    count_field: str | None = None,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the labels of a CSV that Timelapse exported.
+
+    `species_fields` are the fields of its template that name the species, `count_field` the one with the
+    number of individuals. `detector` finds animals on the photographs. Raises SourceError and DetectorError.
+    """
+    return timelapse.import_timelapse(
+        workspace,
+        Path(table),
+        images,
+        _loaded(detector),
+        species_fields=species_fields,
+        count_field=count_field,
+        options=options,
+        progress=progress,
+    )
+
+
+@_followed
+def import_camtrapr(
+    workspace: Workspace,
+    table: str | Path,
+    images: str | Path,
+    *,
+    detector: str | Detector | None = None,
+    options: ImportOptions | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Import the photographs below `images` with the labels of a record table of camtrapR.
+
+    `detector` finds animals on the photographs. Raises SourceError and DetectorError.
+    """
+    return camtrapr.import_camtrapr(
+        workspace, Path(table), images, _loaded(detector), options=options, progress=progress
     )
 
 

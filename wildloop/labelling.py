@@ -10,32 +10,44 @@ from collections.abc import Sequence
 
 from pipeline import jobs
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.species import read_species
+from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.records import ProjectRecord, RunKind, RunState
 from pipeline.steps.labelling import project as project_step
+from pipeline.steps.labelling import propose as propose_step
 from pipeline.steps.labelling import push as push_step
 from pipeline.steps.labelling import refresh as refresh_step
 from pipeline.steps.labelling import review as review_step
+from pipeline.steps.labelling import species as species_step
 from pipeline.steps.labelling import sync as sync_step
+from pipeline.steps.labelling.propose import Proposal
 from pipeline.steps.labelling.publish import PublishReport
 from pipeline.steps.labelling.push import PushReport
 from pipeline.steps.labelling.refresh import Refresh
 from pipeline.steps.labelling.review import ReviewReport
+from pipeline.steps.labelling.species import SpeciesChange
 from pipeline.steps.labelling.sync import SyncReport
 from pipeline.workspace import Workspace
 from wildloop._default_project import chosen
 
 __all__ = [
+    "Proposal",
     "PublishReport",
     "PushReport",
     "Refresh",
     "ReviewReport",
+    "SpeciesChange",
+    "SpeciesList",
     "SyncReport",
+    "add_species",
     "create_project",
+    "forget_project",
+    "merge_species",
+    "propose_species",
     "publish",
     "push",
     "read_species",
     "refresh",
+    "rename_species",
     "review",
     "sync",
 ]
@@ -44,7 +56,7 @@ __all__ = [
 def create_project(
     workspace: Workspace,
     title: str,
-    species: Sequence[str],
+    species: SpeciesList | Sequence[str],
     *,
     embedder: str | None = None,
     project: int | None = None,
@@ -52,11 +64,12 @@ def create_project(
 ) -> ProjectRecord:
     """Create a labelling project in Label Studio, or update the one of this title.
 
-    `embedder` is a specification as in `load_embedder`; by default an existing project keeps its own, and a
+    `species` is a result of `read_species`, a proposal's `listed`, or the names alone. `embedder` is a
+    specification as in `load_embedder`; by default an existing project keeps its own, and a
     new one gets the one that has embedded crops, else that of the settings. `project` updates the project of
     this id instead. `connect_backend` connects the ML backend, which must be running. Crops that were
     imported before are embedded and published by a worker, or by `embed`, `publish` and `refresh`. Raises
-    LabelStudioError, SettingsError, EmbedderError and ModelError.
+    LabelStudioError, SettingsError, SourceError, EmbedderError and ModelError.
     """
     client = workspace.label_studio()
     record, _ = project_step.create_project(
@@ -70,6 +83,51 @@ def create_project(
     )
     jobs.request_follow_up(workspace, trigger="project", project_id=record.id)
     return record
+
+
+def propose_species(workspace: Workspace, source: str) -> Proposal:
+    """The species that a source of labels names, most frequent first, with their taxa.
+
+    `source` is provenance such as coco:ena24, what stands before its colon, or "all". `listed` of the
+    result is for `create_project`; `write` makes a CSV file that people can edit. Raises SourceError if no
+    such source names a species.
+    """
+    return propose_step.propose_species(workspace, source)
+
+
+def forget_project(workspace: Workspace, project: int) -> int:
+    """Forget a project that was deleted in Label Studio; returns how many labels it has, which stay.
+
+    `create_project` with `project` takes it up again. Raises StoreError for an unknown project.
+    """
+    return project_step.forget_project(workspace, project)
+
+
+def add_species(workspace: Workspace, names: Sequence[str], *, project: int | None = None) -> SpeciesChange:
+    """Let annotators choose further species; one that was merged is separated again.
+
+    Raises StoreError for a name that they can choose already, SourceError for one that cannot be a choice,
+    and LabelStudioError.
+    """
+    client = workspace.label_studio()
+    return species_step.add_species(workspace, client, chosen(workspace, project), names)
+
+
+def rename_species(workspace: Workspace, old: str, new: str, *, project: int | None = None) -> SpeciesChange:
+    """Give a species another name; its labels follow. Raises StoreError, SourceError and LabelStudioError."""
+    client = workspace.label_studio()
+    return species_step.rename_species(workspace, client, chosen(workspace, project), old, new)
+
+
+def merge_species(
+    workspace: Workspace, names: Sequence[str], into: str, *, project: int | None = None
+) -> SpeciesChange:
+    """Make `names` part of the species `into`; their labels follow.
+
+    Raises StoreError for a name that is unknown, SourceError and LabelStudioError.
+    """
+    client = workspace.label_studio()
+    return species_step.merge_species(workspace, client, chosen(workspace, project), names, into)
 
 
 def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:

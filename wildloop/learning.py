@@ -5,12 +5,12 @@ Each function takes the project's id as `project`; without it, the only project 
 
 from __future__ import annotations
 
-from pipeline import version_files
 from pipeline.heads import LinearHead
 from pipeline.records import ModelRecord
 from pipeline.steps.learning import accept as accept_step
 from pipeline.steps.learning import activate as activate_step
 from pipeline.steps.learning import audit as audit_step
+from pipeline.steps.learning import predict
 from pipeline.steps.learning import train as train_step
 from pipeline.steps.learning.accept import AcceptReport
 from pipeline.steps.learning.audit import Judgement
@@ -93,4 +93,4 @@ def load_head(workspace: Workspace, version: str) -> LinearHead:
     """
     with workspace.database.read() as conn:
         record = models.find(conn, version)
-    return version_files.load_head(workspace.data_dir, record)
+    return predict.load_head(workspace, record)

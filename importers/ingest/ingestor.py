@@ -18,13 +18,16 @@ from tqdm import tqdm
 
 from importers.detectors import Detector
 from importers.ingest import sequences
+from importers.ingest.doubts import Doubts
 from importers.ingest.labels import Labelled, Labels, with_label
 from importers.ingest.report import ImportReport
 from importers.ingest.results import IngestResult
 from importers.ingest.scanner import Scanner
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, former_paths
 from importers.reading.locations import Locator
 from importers.reading.paths import as_text
+from pipeline.clock import is_doubtful
+from pipeline.records import utc_now
 from pipeline.store import detections, images, schema
 from pipeline.store.database import chunks
 from pipeline.store.images import StoredImage
@@ -58,7 +61,9 @@ class Ingestor:
         self._options = options
         self._report = report
         self._locations: set[str] = set()
+        self._doubts = Doubts()
         self._labels = Labels()
+        self._began = utc_now()
 
     def run(self, source_images: Iterable[SourceImage], total: int, *, progress: bool) -> ImportReport:
         """Ingest every photograph; returns the report. `progress` shows a bar on a terminal."""
@@ -70,6 +75,7 @@ class Ingestor:
             self._ingest(source_images, total, progress)
         finally:
             gc.set_threshold(*thresholds)
+        self._report.hints += self._doubts.sentences()
         self._report.sequences = sequences.assign(self._database, self._locations, self._options.gap)
         self._report.seconds = time.monotonic() - began
         return self._report
@@ -129,6 +135,10 @@ class Ingestor:
         for batch in chunks(source_images, size):
             with self._database.read() as conn:
                 stored = images.at_paths(conn, [as_text(source_image.path) for source_image in batch])
+                unknown = [one for one in batch if as_text(one.path) not in stored]
+                former = {as_text(path): as_text(one.path) for one in unknown for path in former_paths(one)}
+                for path, found in images.at_paths(conn, former).items():
+                    stored.setdefault(former[path], []).extend(found)
             for source_image in batch:
                 yield source_image, stored.get(as_text(source_image.path), ())
 
@@ -178,7 +188,13 @@ class Ingestor:
         if record.failure is not None:
             report.failed[record.failure] += 1
             report.complain(record.file_name, f"{record.failure}: {record.failure_detail}")
+            if record.failure == "missing":
+                self._doubts.add_missing(record.path.removesuffix(f"/{record.file_name}"), record.file_name)
             return
+        if record.location is not None and result.origin is not None:
+            report.locations[record.location] += 1
+            report.origins[result.origin] += 1
+            self._doubts.add(record.video or record.file_name, record.location, result.origin)
         report.moved += result.is_moved
         report.other_role += record.role is not self._options.role
         report.left_out.update(result.left_out)
@@ -192,6 +208,11 @@ class Ingestor:
         report.without_findings += result.has_detector and not result.detections
         report.without_time += record.datetime is None
         report.without_location += record.location is None
+        if record.defect is not None:
+            report.damaged[record.defect] += 1
+        if record.datetime is not None and is_doubtful(record.datetime, self._began):
+            report.doubtful_years[str(record.datetime.year)] += 1
+            report.doubtful_example = report.doubtful_example or record.file_name
 
 
 def _batches(results: Iterable[IngestResult]) -> Iterator[list[IngestResult]]:

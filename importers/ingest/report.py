@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from importers.reading.walk import WalkCounts
+from importers.reading.locations import Origin
+from importers.reading.paths import natural
+from importers.reading.walk import EXAMPLES, WalkCounts
 
 
 class Note(StrEnum):
@@ -18,6 +20,7 @@ class Note(StrEnum):
     CATEGORY_ZERO = "category_zero"
     NUMERIC_IDS = "numeric_ids"
     BOXES_OF_EMPTY = "boxes_of_empty"
+    BOXES_WITHOUT_SIZE = "boxes_without_size"
     EMPTY_CONTRADICTED = "empty_contradicted"
     SEVERAL_CLASSES = "several_classes"
     EVENTS_WITHOUT_MEDIA = "events_without_media"
@@ -27,7 +30,11 @@ class Note(StrEnum):
     AMBIGUOUS_NAMES = "ambiguous_names"
     UNPACKED_FILES = "unpacked_files"
     UNLISTED_PHOTOGRAPHS = "unlisted_photographs"
+    VIDEOS = "videos"
+    CUT_VIDEOS = "cut_videos"
     UNREADABLE_TIMES = "unreadable_times"
+    NOT_NUMBERS = "not_numbers"
+    OLD_FORMAT = "old_format"
     REPEATS_LEFT_OUT = "repeats_left_out"
     REPEATS_KEPT = "repeats_kept"
     REPEAT_CLUSTERS = "repeat_clusters"
@@ -36,6 +43,9 @@ class Note(StrEnum):
     SIZE_BOXES = "size_boxes"
     MAYBE_XYXY = "maybe_xyxy"
     MAYBE_YXYX = "maybe_yxyx"
+    CLASSIFIER_FAILED = "classifier_failed"
+    GEOLOCATION_FAILED = "geolocation_failed"
+    MARKED_FOR_DELETION = "marked_for_deletion"
 
     @property
     def sentence(self) -> str:
@@ -51,6 +61,7 @@ _SENTENCES = {
     Note.CATEGORY_ZERO: "files whose category 0 is not `empty`; it keeps its name",
     Note.NUMERIC_IDS: "images whose id is a number, read as text",
     Note.BOXES_OF_EMPTY: "boxes of `empty`, read as labels of the photograph",
+    Note.BOXES_WITHOUT_SIZE: "boxes in pixels of photographs whose size is not known without reading them",
     Note.EMPTY_CONTRADICTED: "labels `empty` left out, because the same source sees something",
     Note.SEVERAL_CLASSES: "crops of several classes, imported without a label",
     Note.EVENTS_WITHOUT_MEDIA: "observations of events that have no photograph",
@@ -61,7 +72,11 @@ _SENTENCES = {
     "put the files into folders named after deployments",
     Note.UNPACKED_FILES: "files unpacked from zips",
     Note.UNLISTED_PHOTOGRAPHS: "photographs that no manifest lists, not imported",
+    Note.VIDEOS: "videos imported frame by frame, each as one sequence",
+    Note.CUT_VIDEOS: "videos that cannot be decoded to their end; their frames so far are used",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
+    Note.NOT_NUMBERS: "values NaN or Infinity, which JSON does not have, read as `null`",
+    Note.OLD_FORMAT: "files of a format before 1.1, read as 1.1",
     Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",
     Note.REPEATS_KEPT: "repeat detections, boxes that stand still, kept",
     Note.REPEAT_CLUSTERS: "places where boxes stand still",
@@ -70,6 +85,9 @@ _SENTENCES = {
     Note.SIZE_BOXES: "boxes that look like x, y, width, height: the format has two corners",
     Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
     Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
+    Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
+    Note.CLASSIFIER_FAILED: "photographs whose classifier failed, imported without its answer",
+    Note.GEOLOCATION_FAILED: "photographs that the source placed in no country: species from elsewhere",
 }
 
 
@@ -85,6 +103,10 @@ class ImportReport(WalkCounts):
     without_findings: int = 0  # of the new ones: no box was kept
     without_time: int = 0  # of the new ones
     without_location: int = 0  # of the new ones
+    locations: Counter[str] = field(default_factory=Counter)  # photographs of the source at each
+    origins: Counter[Origin] = field(
+        default_factory=Counter
+    )  # photographs by where their location comes from
     moved: int = 0  # known ones that have another location now
     detections: int = 0  # new in the store, with crops unless photographs were not read
     cut: int = 0  # crops of detections that the store had without one
@@ -93,10 +115,16 @@ class ImportReport(WalkCounts):
     not_looked_at: int = 0  # new ones without boxes that no detector scanned
     sequences: int = 0  # by time gap, at the locations of this import
     left_out: Counter[str] = field(default_factory=Counter)  # confident boxes of categories not kept
+    damaged: Counter[str] = field(default_factory=Counter)  # new ones with a defect, used nevertheless
+    doubtful_years: Counter[str] = field(default_factory=Counter)  # new ones of a clock never set, by year
+    doubtful_example: str | None = None  # the first of them
     failed: Counter[str] = field(default_factory=Counter)  # photographs, by kind of failure
     duplicates: int = 0  # records that list a photograph a second time
     refused: Counter[str] = field(default_factory=Counter)  # bad records, by kind
+    unused_values: Counter[str] = field(default_factory=Counter)  # bad values of good records, by field
+    unused_fields: Counter[str] = field(default_factory=Counter)  # further parts of a file, by name
     notes: Counter[Note] = field(default_factory=Counter)
+    hints: list[str] = field(default_factory=list)  # what the user may want to change: a sentence each
     seconds: float = 0.0
 
     @property
@@ -104,7 +132,17 @@ class ImportReport(WalkCounts):
         """Whether no photograph of the source is in the store."""
         return self.photographs + self.looked_again + self.known == 0
 
+    @property
+    def first_locations(self) -> list[str]:
+        """The first few locations in natural order."""
+        return sorted(self.locations, key=natural)[:EXAMPLES]
+
     def refuse(self, where: str, kind: str, what: str) -> None:
         """Count a bad record by its kind, and keep the first few with their place in the source."""
         self.refused[kind] += 1
+        self.complain(where, what)
+
+    def leave_out(self, where: str, field_name: str, what: str) -> None:
+        """Count a bad value whose record is used without it, and keep the first few as `refuse` does."""
+        self.unused_values[field_name] += 1
         self.complain(where, what)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from importers.detectors import DetectedBox
+from importers.reading.locations import Origin
 from importers.reading.paths import as_text
 from pipeline.errors import PhotoError
 from pipeline.files.reading import FileStat
@@ -32,15 +33,22 @@ class IngestResult:
     is_changed: bool = False  # the store has the file with other content
     is_moved: bool = False  # the store has it at another location, `former_location`
     former_location: str | None = None
+    origin: Origin | None = None  # of its location
 
 
 def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRecord:
     """A stored photograph, updated by what a source says now; what is None in `new` stays.
 
     `has_location`: the location of `new` comes from the source or a pattern of the user's. A location
-    guessed from a folder's name does not replace another.
+    guessed from a folder's name does not replace another. Further columns of a source stay when another
+    has some. A photograph that an earlier version stored with a name that begins with `./`, and with the
+    location `.`, gets the name and location that it has now.
     """
+    if old.path != new.path:
+        old = replace(old, path=new.path, file_name=new.file_name)
+        old = replace(old, location=None) if old.location == "." else old
     sequence = new if new.seq_id is not None else old
+    has_details = new.details is not None and (old.details is None or old.source == new.source)
     return replace(
         old,
         width=new.width or old.width,
@@ -55,9 +63,29 @@ def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRe
         video=new.video or old.video,
         video_frame=old.video_frame if new.video_frame is None else new.video_frame,
         video_frame_rate=new.video_frame_rate or old.video_frame_rate,
-        source=old.source if new.details is None else new.source,
-        details=old.details if new.details is None else new.details,
+        source=new.source if has_details else old.source,
+        details=new.details if has_details else old.details,
     )
+
+
+def origin_of(
+    record: ImageRecord, described: ImageRecord, *, named: str | None, read: str | None
+) -> Origin | None:
+    """Where the location of a record comes from; None if it has none.
+
+    `described` is the photograph as its source describes it, `named` the location in the source, and `read`
+    the one that the user's pattern reads.
+    """
+    if record.location is None:
+        return None
+    if record.location != described.location:
+        return Origin.STORE
+    if read == record.location:
+        return Origin.PATTERN
+    if named is not None:
+        return Origin.SOURCE
+    name = record.video or record.file_name
+    return Origin.FOLDER if record.location in name.split("/")[:-1] else Origin.ROOT
 
 
 def failed(record: ImageRecord, error: PhotoError, failures: Iterable[str]) -> IngestResult:

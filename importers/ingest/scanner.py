@@ -16,12 +16,14 @@ from importers.ingest.results import (
     labels_left,
     labels_of,
     merged,
+    origin_of,
     records_of,
     unchanged_of,
     without,
 )
 from importers.ingest.source_image import ImportOptions, SourceImage
-from importers.reading.locations import Locator
+from importers.ingest.videos import as_frame
+from importers.reading.locations import Locator, Origin, known_location
 from importers.reading.paths import as_text
 from pipeline.crops import content_hash, cut_crops
 from pipeline.errors import PhotoError, SourceError
@@ -133,7 +135,7 @@ class Scanner:
             if same is not None and same in scanned:
                 touched = replace(same, record=replace(same.record, mtime=mtime))
                 return self._known(photograph, touched, photograph.scan, is_newest=False)
-            photo = Photo(data)
+            photo = Photo(data, partial=True)
             if same is not None:  # perhaps imported as part of another folder: it keeps its name and pool
                 record = merged(same.record, record, has_location=self._has_location(photograph.source))
             else:
@@ -155,6 +157,7 @@ class Scanner:
                 context=self._options.context,
                 crop_side=self._options.crop_side,
             )
+            record = replace(record, defect=photo.defect or record.defect)
         except PhotoError as exc:
             return failed(record, exc, photograph.failures)
         return self._scanned(
@@ -176,22 +179,26 @@ class Scanner:
             detector_id = source_image.detections.detector
         else:
             detector_id = NO_DETECTOR if detector is None else detector.id
+        source_image = as_frame(source_image)
         name, path = as_text(source_image.file_name), as_text(source_image.path)
+        failures = [known.record.id for known in stored if known.record.failure is not None]
+        if source_image.video is not None:  # the whole video may have failed before
+            failures.append(image_id(as_text(source_image.video), None))
         record = ImageRecord(
             id=image_id(name, f"@{path}"),
             file_name=name,
             path=path,
             width=source_image.width,
             height=source_image.height,
-            location=source_image.location or self._locate(name),
+            location=known_location(source_image.location) or self._locate(source_image.video or name),
             datetime=source_image.datetime,
             seq_id=source_image.seq_id,
-            frame_num=source_image.frame_num,
-            seq_num_frames=source_image.seq_num_frames,
+            frame_num=_counted(source_image.frame_num, 0),
+            seq_num_frames=_counted(source_image.seq_num_frames, 1),
             deployment_id=source_image.deployment_id,
             role=self._options.role,
             source_id=source_image.source_id,
-            video=source_image.video,
+            video=None if source_image.video is None else as_text(source_image.video),
             video_frame=source_image.video_frame,
             video_frame_rate=source_image.video_frame_rate,
             source=source_image.source,
@@ -203,7 +210,7 @@ class Scanner:
             detector=detector_id,
             scan=self._options.scan(detector_id),
             stored=[known for known in stored if known.record.failure is None],
-            failures=[known.record.id for known in stored if known.record.failure is not None],
+            failures=failures,
         )
 
     def _known(
@@ -228,6 +235,7 @@ class Scanner:
             is_stored=True,
             is_moved=record.location != known.record.location,
             former_location=known.record.location,
+            origin=self._origin(photograph, record),
         )
 
     def _scanned(
@@ -254,11 +262,18 @@ class Scanner:
             left_out=boxes.counted(),
             superseded=superseded,
             is_changed=is_changed,
+            origin=self._origin(photograph, record),
         )
 
     def _has_location(self, source_image: SourceImage) -> bool:
         """Whether the location of a photograph is more than a guess from the folder's name."""
-        return source_image.location is not None or self._options.location_pattern is not None
+        return known_location(source_image.location) is not None or self._options.location_pattern is not None
+
+    def _origin(self, photograph: _Photograph, record: ImageRecord) -> Origin | None:
+        named = known_location(photograph.source.location)
+        has_pattern = self._options.location_pattern is not None
+        read = self._locate(record.video or record.file_name) if has_pattern else None
+        return origin_of(record, photograph.record, named=named, read=read)
 
     def _source_boxes(self, source_image: SourceImage) -> _Boxes:
         return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())
@@ -275,3 +290,8 @@ class Scanner:
         kept = [box for box in confident if box.category in keep]
         left = [box for box in confident if box.category not in keep] if len(kept) < len(confident) else []
         return _Boxes(kept=kept, left=left)
+
+
+def _counted(number: int | None, least: int) -> int | None:
+    """A number of frames; None for -1, by which sources mean that they do not know it."""
+    return number if number is not None and number >= least else None

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from importers.detectors.detector import DetectedBox
+from importers.reading.names import normal
 from pipeline.crops import CONTEXT, CROP_SIDE
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
@@ -28,10 +29,11 @@ class SourceDetections:
 class SourceImage:
     """One photograph of a source. What is None here comes from the file or its name."""
 
-    file_name: str  # below the imported folder, with forward slashes
+    file_name: str  # below the imported folder, in the form of `ImageRoot.name_of`
     path: str  # of the file: a local path, or a URL that fsspec reads
     detections: SourceDetections | None = None  # None: the detector of the import, if any, finds boxes
     labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence
+    source_name: str | None = None  # as the source writes it; None: like file_name
     source_id: str | None = None  # the source's id of it
     width: int | None = None  # pixels, until the file is read
     height: int | None = None
@@ -47,6 +49,19 @@ class SourceImage:
     video_frame_rate: float | None = None
     source: str | None = None  # provenance of `details`
     details: Mapping[str, Any] | None = None  # further columns of the source
+
+
+def former_paths(source_image: SourceImage) -> set[str]:
+    """Where an earlier import may have stored the photograph under a name in another form.
+
+    Earlier versions kept the `./` that names begin with. A name that was outside may be one below the folder
+    by now.
+    """
+    path, name = source_image.path, source_image.file_name
+    written = source_image.source_name or name
+    slashed = written.replace("\\", "/")
+    folder = path.removesuffix(name)
+    return {f"{folder}{other}" for other in (f"./{name}", written, slashed, normal(slashed))} - {path}
 
 
 def interpreted(label: SourceLabel) -> SourceLabel | None:
@@ -76,6 +91,7 @@ class ImportOptions:
     context: float = CONTEXT  # side of a crop over the longer side of its box
     gap: float = 60.0  # seconds: the longest gap within a sequence
     location_pattern: str | None = None  # None: locations come from the source, or from folders
+    strip_prefix: str | None = None  # what the source's file names have in front of the name below the folder
     exif_time: bool = True
     role: Role = Role.TARGET
     rows_only: bool = False  # read no photograph: the same import without this cuts the crops later

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-EARLIEST_YEAR = 1900  # earlier times come from cameras whose clock was never set
+from pipeline.clock import EARLIEST_YEAR, in_half, is_possible, without_half
 
 _DATE = len("2024-05-01")
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{1,2})", re.ASCII)
+_SHORT_HOUR = re.compile(r"(?<=[ T])(\d:)", re.ASCII)
 
 
 def parse_clock_time(
@@ -17,11 +18,11 @@ def parse_clock_time(
     """The time that `text` names, aware if it names an offset from UTC.
 
     Read are ISO 8601 ("2024-05-01T12:00:03", a space instead of T), the colons of EXIF
-    ("2024:05:01 12:00:03") and, with `month_first`, "5/1/2024 12:00". A date without a time of day is the
-    date at `date_alone`, and an error without that. Raises ValueError, saying why, for any other text and
-    for years before EARLIEST_YEAR.
+    ("2024:05:01 12:00:03") and, with `month_first`, "5/1/2024 12:00", each also with AM or PM. A date
+    without a time of day is the date at `date_alone`, and an error without that. Raises ValueError, saying
+    why, for any other text and for years in which no camera wrote it.
     """
-    plain = text.strip()
+    plain, half = without_half(text.strip())
     if plain[4:5] == plain[7:8] == ":":
         plain = plain[:_DATE].replace(":", "-") + plain[_DATE:]
     try:
@@ -30,16 +31,16 @@ def parse_clock_time(
             month, day, year, hour, minute = map(int, parts.groups())
             time = dt.datetime(year, month, day, hour, minute)
         elif len(plain) > _DATE:
-            time = dt.datetime.fromisoformat(plain)
+            time = dt.datetime.fromisoformat(_SHORT_HOUR.sub(r"0\1", plain, count=1))
         elif date_alone is not None:
             time = dt.datetime.combine(dt.date.fromisoformat(plain), date_alone)
         else:
             raise ValueError("there is no time of day")
     except ValueError as exc:
         raise ValueError(f"{text[:40]!r} is not a date and time") from exc
-    if time.year < EARLIEST_YEAR:
+    if not is_possible(time):
         raise ValueError(f"{text[:40]!r} is before {EARLIEST_YEAR}")
-    return time
+    return time.replace(hour=in_half(time.hour, half))
 
 
 def on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:

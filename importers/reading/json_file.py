@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from typing import IO, Any, TypeGuard
 
 import ijson
 
+from importers.reading import json_bytes
+from importers.reading.json_bytes import TooDeep, WithNull
+from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -17,18 +21,48 @@ _LARGEST = 1 << 1000
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file, positioned after a byte-order mark. Raises SourceError if it is unreadable or broken."""
+def opened(path: Path) -> Iterator[IO[bytes] | WithNull]:
+    """The file, positioned after a byte-order mark. Raises SourceError if it is unreadable or broken.
+
+    NaN and Infinity, which JSON does not have, read as `null`.
+    """
     try:
+        status = path.stat()
         with path.open("rb") as file:
-            if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
-                file.seek(0)
-            yield file
+            has_others = _not_numbers(path, status.st_size, status.st_mtime_ns) > 0
+            _to_start(file)
+            yield WithNull(file) if has_others else file
+    except TooDeep as exc:
+        raise SourceError(f"{path} has {exc}", remedy="export it again") from exc
     except OSError as exc:
         raise SourceError(f"{path} cannot be read: {exc.strerror}", remedy="check the path") from exc
     except (ijson.JSONError, UnicodeDecodeError, RecursionError) as exc:
         reason = " ".join(str(exc).split())[:200]
-        raise SourceError(f"{path} is not JSON, or is cut short: {reason}", remedy="export it again") from exc
+        raise SourceError(
+            f"{path} is not JSON, or is cut short: {reason}",
+            remedy="export it again; write `null` for a value that is missing",
+        ) from exc
+
+
+def not_numbers(path: Path) -> int:
+    """How many values of the file are NaN or Infinity, which read as `null`. Raises SourceError."""
+    with opened(path):
+        status = path.stat()
+        return _not_numbers(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _not_numbers(path: Path, _size: int, _mtime: int) -> int:
+    """The number for this state of the file, which is read once. Raises TooDeep and OSError."""
+    with path.open("rb") as file:
+        _to_start(file)
+        return json_bytes.not_numbers(file)
+
+
+def _to_start(file: IO[bytes]) -> None:
+    """Go to the first byte after a byte-order mark."""
+    if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
+        file.seek(0)
 
 
 def items(path: Path, name: str) -> Iterator[Any]:
@@ -56,3 +90,8 @@ def is_number(value: Any) -> TypeGuard[float]:
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) <= _LARGEST
     return isinstance(value, float) and math.isfinite(value)
+
+
+def shown(value: Any) -> str:
+    """A JSON value as short text for a message."""
+    return "null" if value is None else as_text(repr(value))[:80]

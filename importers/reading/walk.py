@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from importers.reading.paths import PHOTO_SUFFIXES, as_text, natural, suffix_of
 from pipeline.errors import SourceError
 
 EXAMPLES = 5
-# Folders that network drives, computers and archives create: they have no photographs of the user.
-HIDDEN = frozenset({"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx"})
+# Folders that network drives, computers, archives and Timelapse make: no photographs of the user, or deleted.
+HIDDEN = frozenset(
+    {"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx", "deletedfiles"}
+)
 
 
 @dataclass(kw_only=True)
@@ -32,8 +34,10 @@ class WalkCounts:
             self.examples.append((name, what))
 
 
-def walk(root: Path, data_dir: Path, counts: WalkCounts) -> Iterator[str]:
-    """The names below `root`, with forward slashes, of files with the ending of a photograph.
+def walk(
+    root: Path, data_dir: Path, counts: WalkCounts, *, suffixes: Set[str] = PHOTO_SUFFIXES
+) -> Iterator[str]:
+    """The names below `root`, with forward slashes, of files with one of these endings.
 
     The files of a folder come before its folders, each in natural order. Links are followed, but no folder
     is walked twice, and the data folder not at all. Skipped files and folders are counted in `counts`.
@@ -62,18 +66,23 @@ def walk(root: Path, data_dir: Path, counts: WalkCounts) -> Iterator[str]:
         subfolders = []
         for item in items:
             name = f"{folder}/{item.name}" if folder else item.name
-            if item.name.startswith(".") or item.name.casefold() in HIDDEN:
+            if is_hidden(item.name):
                 counts.hidden += 1
             elif _is_folder(item):
                 if _is_new(item, real_root, seen):
                     subfolders.append(name)
                 else:
                     counts.linked += 1
-            elif suffix_of(item.name) in PHOTO_SUFFIXES:
+            elif suffix_of(item.name) in suffixes:
                 yield name
             else:
                 counts.skipped[suffix_of(item.name) or "no ending"] += 1
         pending.extend(reversed(subfolders))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over."""
+    return name.startswith(".") or name.casefold() in HIDDEN
 
 
 def _is_folder(item: os.DirEntry[str]) -> bool:

@@ -44,7 +44,7 @@ def import_crops(
     # The one box of a crop is kept, whatever is kept of detectors.
     options = replace(options, keep=frozenset(WholeFrame.categories), threshold=0.0)
     locate = locator(options.location_pattern, no_location)  # the folders are classes
-    folder = ImageRoot(root)
+    folder = ImageRoot(root, strip_prefix=options.strip_prefix)
     report = ImportReport(source=str(folder))
     files = list(files)
     if not files and not folder.is_url:
@@ -82,7 +82,7 @@ def _listed(sources: Sequence[coco.Source], folder: ImageRoot, report: ImportRep
     source = source_name(folder)
     seen: set[str] = set()
     for file in sources:
-        for source_image in coco.source_images([file], folder, report):
+        for source_image in coco.source_images([file], folder, report, reads=False):
             if source_image.file_name in seen:
                 report.duplicates += 1
                 report.complain(

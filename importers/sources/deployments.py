@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from importers.ingest.report import ImportReport
@@ -20,6 +21,7 @@ from pipeline.timezones import zone_of
 from pipeline.workspace import Workspace
 
 LOCATIONS = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value counts
+LeaveOut = Callable[[str, str], None]  # takes the column of a bad value, and what is wrong with it
 STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
 
 
@@ -30,6 +32,7 @@ class DeploymentsReport:
     rows: ImportReport  # the refused rows
     new: int = 0
     updated: int = 0  # known before, and updated from the table
+    without_coordinates: int = 0
     without_zone: int = 0
     locations: set[str] = field(default_factory=set)
 
@@ -42,15 +45,15 @@ class DeploymentsReport:
 def import_deployments(workspace: Workspace, table: Path) -> DeploymentsReport:
     """Import a CSV table: each row is a deployment, or a location if it has no deploymentID.
 
-    A row for a location also completes the deployments there that lack coordinates or a time zone. Bad rows
-    are refused one by one. Raises SourceError, before anything is written, if the table cannot be read or
-    lacks a column.
+    A row for a location also completes the deployments there that lack coordinates or a time zone. What a
+    row lacks, another table can bring. Bad values are left out and bad rows refused, one by one. Raises
+    SourceError, before anything is written, if the table cannot be read or lacks a column.
     """
     report = DeploymentsReport(rows=ImportReport(source=as_text(str(table))))
     records: dict[str, DeploymentRecord] = {}
     for where, row in _rows(table):
         try:
-            record = _record(row)
+            record = _record(row, partial(report.rows.leave_out, where))
             if record.id in records:
                 raise BadRecord("duplicate", f"{record.id} is listed a second time")
             records[record.id] = record
@@ -61,6 +64,7 @@ def import_deployments(workspace: Workspace, table: Path) -> DeploymentsReport:
         report.new = deployments.add(conn, records.values())
         deployments.add(conn, _completed(records.values(), stored))
     report.updated = len(records) - report.new
+    report.without_coordinates = sum(not _has_coordinates(record) for record in records.values())
     report.without_zone = sum(record.timezone is None for record in records.values())
     report.locations = {record.location for record in records.values()}
     return report
@@ -75,18 +79,22 @@ def _completed(
         row = of_locations.get(deployment.location)
         if row is None or deployment.id == row.id:
             continue
-        has_coordinates = deployment.latitude is not None and deployment.longitude is not None
+        better = deployment if _has_coordinates(deployment) else row
         yield replace(
             deployment,
-            latitude=deployment.latitude if has_coordinates else row.latitude,
-            longitude=deployment.longitude if has_coordinates else row.longitude,
+            latitude=better.latitude,
+            longitude=better.longitude,
             timezone=deployment.timezone or row.timezone,
         )
 
 
+def _has_coordinates(record: DeploymentRecord) -> bool:
+    return record.latitude is not None and record.longitude is not None
+
+
 def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The place and the filled columns of every row. Raises SourceError."""
-    for line, row in csv_file.rows(table, ("latitude", "longitude")):
+    for line, row in csv_file.rows(table, ("latitude", "longitude"), missing=csv_file.NOT_AVAILABLE):
         if not any(name in row for name in LOCATIONS):
             raise SourceError(
                 f"{as_text(str(table))} has no column location",
@@ -95,55 +103,78 @@ def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
         yield f"line {line}", {name: as_text(value) for name, value in row.items() if value}
 
 
-def _record(row: Mapping[str, str]) -> DeploymentRecord:
-    """The deployment of a row. Raises BadRecord."""
+def _record(row: Mapping[str, str], leave_out: LeaveOut) -> DeploymentRecord:
+    """The deployment of a row, without its bad values. Raises BadRecord if nothing says where it is."""
     location = next((row[name] for name in LOCATIONS if name in row), None)
     if location is None:
         raise BadRecord("location", "it has no location")
-    start, end = _time(row, STARTS, dt.time()), _time(row, ENDS, dt.time(23, 59, 59))
-    zone = row.get("timezone") or (zone_name(start) if start is not None else None)
-    try:
-        clock = zone_of(zone) if zone is not None else None
-    except ValueError as exc:
-        raise BadRecord(
-            "timezone", f"{exc}: use an IANA name such as Europe/Brussels, or an offset such as +02:00"
-        ) from exc
-    try:
-        started = on_clock(start, clock) if start is not None else None
-        ended = on_clock(end, clock) if end is not None else None
-    except ValueError as exc:
-        raise BadRecord("period", str(exc)) from exc
+    start = _time(row, STARTS, dt.time(), leave_out)
+    end = _time(row, ENDS, dt.time(23, 59, 59), leave_out)
+    zone, clock = _zone(row, start, leave_out)
+    started = _on_clock(start, clock, STARTS[0], leave_out)
+    ended = _on_clock(end, clock, ENDS[0], leave_out)
     if started is not None and ended is not None and ended < started:
-        raise BadRecord("period", "it ends before it starts")
+        leave_out(ENDS[0], f"it ends before it starts: {ended}")
+        ended = None
     return DeploymentRecord(
         id=row.get("deploymentID", location),
         location=location,
-        latitude=_degrees(row, "latitude", 90.0),
-        longitude=_degrees(row, "longitude", 180.0),
+        latitude=_degrees(row, "latitude", 90.0, leave_out),
+        longitude=_degrees(row, "longitude", 180.0, leave_out),
         timezone=zone,
         started_at=started,
         ended_at=ended,
     )
 
 
-def _degrees(row: Mapping[str, str], column: str, most: float) -> float:
-    """The degrees in a column. Raises BadRecord unless they are from -`most` to `most`."""
-    text = row.get(column, "")
+def _zone(
+    row: Mapping[str, str], start: dt.datetime | None, leave_out: LeaveOut
+) -> tuple[str | None, dt.tzinfo | None]:
+    """The name of the row's time zone, else of the offset of `start`, and the zone; None if neither."""
+    named = row.get("timezone")
     try:
-        value = float(text)
+        if named is not None:
+            return named, zone_of(named)
+    except ValueError as exc:
+        leave_out("timezone", f"{exc}: use an IANA name such as Europe/Brussels, or an offset such as +02:00")
+    offset = zone_name(start) if start is not None else None
+    return (None, None) if offset is None else (offset, zone_of(offset))
+
+
+def _degrees(row: Mapping[str, str], column: str, most: float, leave_out: LeaveOut) -> float | None:
+    """The degrees in a column; None if it is empty, and left out unless they are from -`most` to `most`."""
+    text = row.get(column)
+    if text is None:
+        return None
+    try:
+        value = csv_file.number(text)
     except ValueError:
         value = math.nan
-    if not -most <= value <= most:
-        raise BadRecord(column, f"{column} {text[:40]!r} is not between {-most:g} and {most:g} degrees")
-    return value
+    if -most <= value <= most:
+        return value
+    leave_out(column, f"{column} {text[:40]!r} is not between {-most:g} and {most:g} degrees")
+    return None
 
 
-def _time(row: Mapping[str, str], columns: Iterable[str], date_alone: dt.time) -> dt.datetime | None:
-    """The time in the first of these columns that has one. Raises BadRecord if it cannot be read."""
+def _time(
+    row: Mapping[str, str], columns: Sequence[str], date_alone: dt.time, leave_out: LeaveOut
+) -> dt.datetime | None:
+    """The time in the first of these columns that has one; None if it is empty or left out."""
     text = next((row[name] for name in columns if name in row), None)
     if text is None:
         return None
     try:
         return parse_clock_time(text, date_alone=date_alone)
     except ValueError as exc:
-        raise BadRecord("period", str(exc)) from exc
+        leave_out(columns[0], f"{columns[0]} {exc}: write 2024-05-31 or 2024-05-31 18:00:00")
+        return None
+
+
+def _on_clock(
+    moment: dt.datetime | None, clock: dt.tzinfo | None, column: str, leave_out: LeaveOut
+) -> dt.datetime | None:
+    try:
+        return on_clock(moment, clock) if moment is not None else None
+    except ValueError as exc:
+        leave_out(column, str(exc))
+        return None

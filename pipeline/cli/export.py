@@ -8,11 +8,20 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.camtrap_dp import CAPTURE_METHODS, SAMPLING_DESIGNS
 from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
 from pipeline.cli.store import opened
-from pipeline.exporters import camtrap_dp, coco, detections_csv, labels_csv, megadetector
+from pipeline.exporters import (
+    camtrap_dp,
+    coco,
+    detections_csv,
+    labels_csv,
+    megadetector,
+    timelapse,
+    wildlife_insights,
+)
 from pipeline.records import Role
 from pipeline.render.datasets import export_basis, export_report
 from pipeline.steps.datasets.export import StoreExport
@@ -27,6 +36,8 @@ COMMANDS = {
         "coco": "COCO Camera Traps JSON.",
         "megadetector": "MegaDetector results, for Timelapse and AddaxAI.",
         "camtrap-dp": "A Camtrap DP package: a folder or a zip.",
+        "wildlife-insights": "A batch upload for Wildlife Insights: a folder.",
+        "timelapse": "A CSV that Timelapse imports, one row for each photograph.",
         "detections-csv": "Boxes without labels, one per row.",
     }.items()
 }
@@ -141,10 +152,38 @@ def detections_csv_command(
     "--taxa",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
-    help="Columns category and scientificName. Without it, a category is its own scientific name.",
+    help="Columns category and scientificName. [default: the scientific names of the species list and of "
+    "imported packages; a category without any is its own]",
 )
-@click.option("--title", metavar="TEXT", help="Title of the package. [default: the project's title]")
-@click.option("--contributor", metavar="NAME", help="Publisher of the package.")
+@click.option(
+    "--title",
+    metavar="TEXT",
+    help="Title of the package. [default: that of the imported package, else the project's]",
+)
+@click.option("--contributor", metavar="NAME", help="The contact, beside those that imported packages name.")
+@click.option(
+    "--sampling-design",
+    type=click.Choice(SAMPLING_DESIGNS),
+    help="How the places of the cameras were chosen. Needed unless an imported package says it.",
+)
+@click.option(
+    "--capture-method",
+    "capture_methods",
+    multiple=True,
+    type=click.Choice(CAPTURE_METHODS),
+    help="What made the cameras take photographs; twice if both did. Needed unless an imported package says "
+    "it.",
+)
+@click.option(
+    "--data-licence",
+    metavar="LICENCE",
+    help="Licence of the tables: an SPDX id such as CC0-1.0, or a URL. [default: that of imported packages]",
+)
+@click.option(
+    "--media-licence",
+    metavar="LICENCE",
+    help="Licence of the photographs, such as CC-BY-4.0. [default: that of imported packages]",
+)
 @_export_options
 def camtrap_dp_command(
     out: Path,
@@ -152,19 +191,69 @@ def camtrap_dp_command(
     taxa: Path | None,
     title: str | None,
     contributor: str | None,
+    sampling_design: str | None,
+    capture_methods: tuple[str, ...],
+    data_licence: str | None,
+    media_licence: str | None,
     *,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a Camtrap DP 1.0 package: a folder, or a zip if OUT ends in .zip.
+    """Write a Camtrap DP 1.0.2 package: a folder, or a zip if OUT ends in .zip.
 
+    What came with an imported package comes out as it came, unless people or the model have answered since.
     The standard requires coordinates and a time zone for every deployment: see `wildloop import deployments`.
     """
-    names = camtrap_dp.read_taxa(taxa) if taxa is not None else None
-    source = _source(**options)
-    report = camtrap_dp.write(
-        out, source, timezone=timezone, taxa=names, title=title or source.title, contributor=contributor
+    settings = camtrap_dp.Settings(
+        timezone=timezone,
+        taxa=camtrap_dp.read_taxa(taxa) if taxa is not None else {},
+        title=title,
+        contributor=contributor,
+        sampling_design=sampling_design,
+        capture_methods=capture_methods,
+        data_licence=data_licence,
+        media_licence=media_licence,
     )
+    report = camtrap_dp.write(out, _source(**options), settings)
+    emit(report, export_report(report), as_json=as_json)
+
+
+@click.command("wildlife-insights")
+@_out
+@click.option(
+    "--project-id",
+    metavar="ID",
+    help="Project in Wildlife Insights. [default: that of the download that was imported]",
+)
+@click.option(
+    "--images-url",
+    metavar="URL",
+    help="Folder of the photographs in Google Cloud Storage (gs://bucket/folder), below which they have the "
+    "names that they have below the imported folder.",
+)
+@_export_options
+def wildlife_insights_command(
+    out: Path, project_id: str | None, images_url: str | None, *, as_json: bool, **options: Any
+) -> None:
+    """Write the batch upload of Wildlife Insights: a new folder with tables of projects, cameras, deployments
+    and images.
+
+    What Wildlife Insights requires and Wildloop does not know stays empty and is listed.
+    """
+    source = _source(**options)
+    report = wildlife_insights.write(out, source, project_id=project_id, images_url=images_url)
+    emit(report, export_report(report), as_json=as_json)
+
+
+@click.command("timelapse")
+@_out
+@_export_options
+def timelapse_command(out: Path, *, as_json: bool, **options: Any) -> None:
+    """Write a CSV that Timelapse imports: one row for each photograph or video, with its species.
+
+    Timelapse reads the columns that your template has fields for: Species, Count and so on.
+    """
+    report = timelapse.write(out, _source(**options))
     emit(report, export_report(report), as_json=as_json)
 
 

@@ -9,13 +9,18 @@ import click
 from pipeline.cli.follow_up import follow_option, follow_up
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
-from pipeline.cli.store import opened_or_created
+from pipeline.cli.store import opened, opened_or_created
 from pipeline.label_studio.species import read_species
-from pipeline.render.text import lines
-from pipeline.steps.labelling.project import create_project, project_embedder
+from pipeline.render.labelling import proposal_report, unoffered
+from pipeline.render.text import count, lines
+from pipeline.steps.labelling.project import create_project, forget_project, project_embedder
+from pipeline.steps.labelling.propose import propose_species
+from pipeline.store import choices
 
 COMMANDS = {
-    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one.")
+    "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one."),
+    "species": LazyCommand("pipeline.cli.species:species", "List or change what annotators can choose."),
+    "forget": LazyCommand("pipeline.cli.project:forget", "Forget a project deleted in Label Studio."),
 }
 
 
@@ -28,10 +33,16 @@ def project() -> None:
 @click.option("--title", required=True, help="Title of the project in Label Studio.")
 @click.option(
     "--species",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help='Text file with one species per line; # starts a comment. "empty" and "unsure" are always offered.',
+    help="Text file with one species per line; # starts a comment. Or CSV with the columns common_name, "
+    'scientific_name, rank, parent, taxon_id, or some of them. "empty" and "unsure" are always offered.',
+)
+@click.option(
+    "--species-from",
+    metavar="SOURCE",
+    help="Propose the species that an import named, such as speciesnet, coco:ena24, coco (every import from "
+    "such files) or all, and write them to the FILE of --species [default: species.csv], which you can edit.",
 )
 @click.option(
     "--project",
@@ -57,7 +68,8 @@ def project() -> None:
 @json_option
 def create(
     title: str,
-    species: Path,
+    species: Path | None,
+    species_from: str | None,
     project_id: int | None,
     embedder: str | None,
     no_backend: bool,
@@ -69,23 +81,56 @@ def create(
     The backend must be running (`wildloop label-studio` or `wildloop serve`): Label Studio calls it before
     it connects. Crops that were imported before become the project's queue. A second run with the same
     options changes nothing; a longer species list adds the new species.
+
+    Labels of imports under another name of a choice, such as its scientific name, count as the choice.
     """
-    listed = read_species(species)
+    if species is None and species_from is None:
+        raise click.UsageError("Missing option '--species FILE', or '--species-from SOURCE'.")
+    path = species or Path("species.csv")
+    listed = read_species(path) if species_from is None else None
+    workspace = opened_or_created()
+    if species_from is not None:
+        proposal = propose_species(workspace, species_from)
+        proposal.write(path)
+        click.echo(proposal_report(proposal, path), err=True)
+    listed = listed or read_species(path)
     for remark in listed.notes:
         click.echo(remark, err=True)
-    workspace = opened_or_created()
     client = workspace.label_studio()
     record, changes = create_project(
         workspace,
         client,
         title=title,
-        species=listed.names,
+        species=listed,
         embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,
     )
     url = f"{client.url}/projects/{record.id}/data"
     done = lines(*changes) or f"project {record.id} ({record.title}) is up to date; nothing changed"
-    emit({"project": record, "changes": changes, "url": url}, lines(done, url), as_json=as_json)
+    with workspace.database.read() as conn:
+        missing = choices.unoffered(conn, record.id)
+    emit(
+        {"project": record, "changes": changes, "unoffered": missing, "url": url},
+        lines(done, unoffered(missing), url),
+        as_json=as_json,
+    )
     if follow:
         follow_up(workspace, trigger="project", project=record.id, as_json=as_json)
+
+
+@click.command()
+@click.argument("project_id", type=int, metavar="ID")
+@json_option
+def forget(project_id: int, as_json: bool) -> None:
+    """Forget a project that was deleted in Label Studio.
+
+    No command and no worker asks for it any more. Nothing is lost: its labels stay, and are exported.
+    `wildloop project create --project ID` takes it up again.
+    """
+    labels = forget_project(opened(), project_id)
+    emit(
+        {"project": project_id, "labels": labels},
+        f"project {project_id} is forgotten; its {count(labels, 'labels')} stay",
+        as_json=as_json,
+    )

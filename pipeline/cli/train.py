@@ -10,9 +10,10 @@ from pipeline.cli.output import emit, json_option, plain
 from pipeline.cli.store import opened
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord, RunKind
+from pipeline.render.labelling import unoffered
 from pipeline.render.learning import version_metrics
 from pipeline.render.text import count, indented, lines
-from pipeline.store import models
+from pipeline.store import choices, models
 
 
 @click.command()
@@ -41,8 +42,11 @@ def train(project: int | None, now: bool, as_json: bool) -> None:
         with workspace.database.read() as conn:
             record = models.get(conn, result["version"])
     text = str(result.get("reason")) if record is None else _told(record, is_new=result["new"])
+    with workspace.database.read() as conn:
+        missing = choices.unoffered(conn, chosen.id)
     model = None if record is None else plain(record)
-    emit({"run": run.id, **result, "model": model}, text, as_json=as_json)
+    report = {"run": run.id, **result, "model": model, "unoffered": missing}
+    emit(report, lines(text, unoffered(missing)), as_json=as_json)
 
 
 def _told(record: ModelRecord, *, is_new: bool) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline import version_files
 from pipeline.demo.truth import Truth
 from pipeline.records import ModelRecord
 from pipeline.render.learning import estimated, held_out_accuracy
 from pipeline.render.text import count, decimal
 from pipeline.steps.learning.audit import judge
+from pipeline.steps.learning.predict import load_head
 from pipeline.store import candidates, categories, detections, images
 from pipeline.workspace import Workspace
 
@@ -42,7 +42,7 @@ def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
     known = [detection_id for detection_id, label in true.items() if label is not None]
     if not known:
         return Rest(right=0, compared=0)
-    head = version_files.load_head(workspace.data_dir, model)
+    head = load_head(workspace, model)
     predicted = head.predict(pool.rows(known))
     right = sum(
         names[int(category)] == true[detection_id]

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.exporters.source import Basis, ExportReport, ExportSource, LabelledImage
 from pipeline.exporters.writing import JsonList, free_name
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, category_name
+from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, Taxon, category_name
 from pipeline.vocabulary import kind_of
 
 VERSION = "1.0"
@@ -29,6 +29,7 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     Detections are annotations with boxes: in pixels if the size of the photograph is known, else in
     fractions of the frame. Detections with the answer `empty` are left out; a photograph with no others
     gets one annotation `empty` for the whole. Answers of a machine have `basis` and `probability`.
+    Categories have `scientific_name`, `rank` and `taxon_id` where they are known.
     Photographs that nobody looked at have no annotation, failed ones are `corrupt`.
     """
     report = ExportReport(path=str(out))
@@ -50,7 +51,7 @@ def write(out: Path, source: ExportSource) -> ExportReport:
             file.write('],\n"annotations": [')
             spool.seek(0)
             shutil.copyfileobj(spool, file)
-        named = [{"id": number, "name": name} for name, number in categories.numbers.items()]
+        named = [_category(number, name, source.taxa) for name, number in categories.numbers.items()]
         file.write(f'],\n"categories": {json.dumps(named)}}}\n')
     return report
 
@@ -72,6 +73,12 @@ class _Categories:
             self.numbers[name] = self._free
             self._free += 1
         return self.numbers[name]
+
+
+def _category(number: int, name: str, taxa: Mapping[str, Taxon]) -> dict[str, Any]:
+    taxon = taxa.get(name, Taxon(category=name))
+    known = {"scientific_name": taxon.scientific_name, "rank": taxon.rank, "taxon_id": taxon.taxon_id}
+    return {"id": number, "name": name, **{field: value for field, value in known.items() if value}}
 
 
 def _info(source: ExportSource) -> dict[str, Any]:

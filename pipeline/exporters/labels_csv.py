@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.exporters.source import (
@@ -21,7 +21,7 @@ from pipeline.exporters.source import (
     LabelledImage,
 )
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, UNCLASSIFIED, UNSURE, SourceLabel, category_name
+from pipeline.records import EMPTY, UNCLASSIFIED, UNSURE, SourceLabel, Taxon, category_name
 
 COLUMNS = (
     "image_id",
@@ -41,6 +41,9 @@ COLUMNS = (
     "bbox_y2",
     "bbox_confidence",
     "category",
+    "scientific_name",  # of the category, where it is known
+    "taxon_rank",
+    "taxon_id",
     "basis",  # a Basis; DETECTOR if a photograph is empty because detectors found nothing
     "by",
     "probability",
@@ -59,6 +62,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def write(out: Path, source: ExportSource) -> ExportReport:
     """Write `source` to the file `out`, atomically. Raises FileError if the disk refuses."""
     report = ExportReport(path=str(out))
+    taxa = source.taxa
     with (
         atomic_file(out) as draft,
         draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
@@ -66,14 +70,14 @@ def write(out: Path, source: ExportSource) -> ExportReport:
         table = csv.writer(file)  # its line ends (RFC 4180) make it quote fields that contain either of them
         table.writerow(COLUMNS)
         for photograph in source.photographs():
-            table.writerows(_rows(photograph))
+            table.writerows(_rows(photograph, taxa))
             report.count(photograph)
             if not photograph.detections:
                 report.note("photographs without detections, one row each")
     return report
 
 
-def _rows(photograph: LabelledImage) -> Iterator[list[object]]:
+def _rows(photograph: LabelledImage, taxa: Mapping[str, Taxon]) -> Iterator[list[object]]:
     """A photograph's rows, in the order of COLUMNS."""
     image = photograph.image
     before: list[object] = [
@@ -88,9 +92,10 @@ def _rows(photograph: LabelledImage) -> Iterator[list[object]]:
     ]
     after = [safe(SEPARATOR.join(map(_label_text, photograph.labels))), safe(image.failure)]
     if not photograph.detections:
-        yield [*before, *[None] * 8, *_whole(photograph), *after]
+        yield [*before, *[None] * 8, *_with_taxon(_whole(photograph), taxa), *after]
     for detection in photograph.detections:
-        yield [*before, *_box(detection), *_answer_cells(detection.answer), *after]
+        answer = _with_taxon(_answer_cells(detection.answer), taxa)
+        yield [*before, *_box(detection), *answer, *after]
 
 
 def _box(detection: LabelledDetection) -> list[object]:
@@ -104,6 +109,13 @@ def _answer_cells(answer: Answer) -> list[object]:
     by = safe(SEPARATOR.join(answer.by))
     at = _time(answer.at.astimezone(dt.UTC).replace(tzinfo=None)) if answer.at is not None else None
     return [safe(answer.category), answer.basis.value, by, answer.probability, at, int(answer.unsure)]
+
+
+def _with_taxon(cells: list[object], taxa: Mapping[str, Taxon]) -> list[object]:
+    """The cells of an answer, with those of its taxon behind the category, which comes first."""
+    category, *others = cells
+    taxon = taxa.get(str(category), Taxon(category=""))
+    return [category, safe(taxon.scientific_name), safe(taxon.rank), safe(taxon.taxon_id), *others]
 
 
 def _whole(photograph: LabelledImage) -> list[object]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ from pipeline.exporters.source import (
 )
 from pipeline.exporters.writing import DIGITS, JsonList, free_name, rounded
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, category_name
+from pipeline.records import EMPTY, Box, ImageRecord, Taxon, category_name
+from pipeline.taxonomy import taxonomy_string
 
 FORMAT_VERSION = "1.6"
 DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # known to every reader
@@ -38,8 +42,9 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     """Write `source` to the file `out`, atomically. Raises FileError if the disk refuses.
 
     The answer of a box is its only classification, with a confidence of 1 if it is of people; unclassified
-    boxes have none. Photographs that failed, or that no detector looked at, have a `failure`. The format
-    has no labels of whole photographs; the report counts them.
+    boxes have none. Photographs that failed, or that no detector looked at, have a `failure`. The frames of
+    a video are one entry with its name. The format has no labels of whole photographs; the report counts
+    them.
     """
     report = ExportReport(path=str(out))
     images = _Images(source.categories, report)
@@ -47,15 +52,17 @@ def write(out: Path, source: ExportSource) -> ExportReport:
         # `info` and the categories come first but are complete last, so images wait in a separate file.
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=draft.parent) as spool:
             listed, names = JsonList(spool), set[int]()
-            for photograph in source.photographs():
-                name = free_name(photograph.image, names, report)
+            for image, photographs in _entries(source.photographs()):
+                name = free_name(image, names, report)
                 if name is not None:
-                    listed.add(images.record(photograph, name))
-                    report.count(photograph)
+                    listed.add(images.record(photographs, name))
+                    for photograph in photographs:
+                        report.count(photograph)
             head = {
                 "info": _info(source, images, report),
                 "detection_categories": {id_: name for name, id_ in images.kinds.items()},
                 "classification_categories": {id_: name for name, id_ in images.classes.items()},
+                **_descriptions(images.classes, source.taxa),
             }
             file.write(json.dumps(head, indent=1).removesuffix("\n}") + ',\n "images": [')
             spool.seek(0)
@@ -74,25 +81,36 @@ class _Images:
         self.sources: dict[Basis, set[str]] = {Basis.SOURCE: set(), Basis.WEAK: set()}
         self._report = report
 
-    def record(self, photograph: LabelledImage, name: str) -> dict[str, Any]:
-        image = photograph.image
-        self.detectors.update(photograph.detectors)
-        self.detectors.update(detection.record.detector for detection in photograph.detections)
+    def record(self, photographs: Sequence[LabelledImage], name: str) -> dict[str, Any]:
+        """The record of a photograph, or of the frames of a video."""
+        image = photographs[0].image
         record: dict[str, Any] = {"file": name}
         if image.width and image.height:
             record |= {"width": image.width, "height": image.height}
-        if image.datetime is not None:
-            moment = image.datetime.isoformat(sep=" ", timespec="seconds")
+        start = _start(image)
+        if start is not None:
+            moment = start.isoformat(sep=" ", timespec="seconds")
             record["datetime"] = moment.replace("-", ":", 2)  # as EXIF has it
-        failure = self._failure(photograph)
-        if failure is not None:
-            return record | {"failure": failure, "detections": None, **_frames(image)}
+        failures = [self._failure(photograph) for photograph in photographs]
+        usable = [one for one, failure in zip(photographs, failures, strict=True) if failure is None]
+        record |= _video_fields(image, usable)
+        if not usable:
+            return record | {"failure": failures[0], "detections": None}
+        if len(usable) < len(photographs):
+            self._report.note("frames of videos that failed, left out", len(photographs) - len(usable))
+        return record | {"detections": [found for one in usable for found in self._detections(one)]}
+
+    def _detections(self, photograph: LabelledImage) -> Iterator[dict[str, Any]]:
         if any(label.category != EMPTY for label in photograph.labels):
             self._report.note("photographs with labels of the whole, for which this format has no place")
-        return record | {"detections": [self._detection(detection) for detection in photograph.detections]}
+        frame = {"frame_number": photograph.image.video_frame} if _video(photograph) is not None else {}
+        for detection in photograph.detections:
+            yield self._detection(detection) | frame
 
     def _failure(self, photograph: LabelledImage) -> str | None:
         image = photograph.image
+        self.detectors.update(photograph.detectors)
+        self.detectors.update(detection.record.detector for detection in photograph.detections)
         if image.failure is not None:
             return ": ".join(part for part in (image.failure, image.failure_detail) if part)
         if photograph.detections or photograph.detectors:
@@ -145,6 +163,14 @@ def _info(source: ExportSource, images: _Images, report: ExportReport) -> dict[s
     return info
 
 
+def _descriptions(classes: Mapping[str, str], taxa: Mapping[str, Taxon]) -> dict[str, dict[str, str]]:
+    """The taxonomy of every class by its id, as readers require; nothing if that of no class is known."""
+    if taxa.keys().isdisjoint(classes):
+        return {}
+    strings = {id_: taxonomy_string(name, taxa) for name, id_ in classes.items()}
+    return {"classification_category_descriptions": strings}
+
+
 def _classifier(basis: Basis, source: ExportSource, images: _Images) -> str:
     if basis is Basis.MODEL:
         return source.model_version or basis.value
@@ -165,6 +191,38 @@ def _bbox(box: Box) -> list[float]:
     return [x1, y1, round(x2 - x1, DIGITS), round(y2 - y1, DIGITS)]
 
 
-def _frames(image: ImageRecord) -> dict[str, Any]:
-    """Further fields that the format requires for a video; sources only have videos that failed."""
+def _entries(
+    photographs: Iterator[LabelledImage],
+) -> Iterator[tuple[ImageRecord, Sequence[LabelledImage]]]:
+    """Each photograph, and each video with all its frames; the record names the file."""
+    for video, group in groupby(photographs, key=_video):
+        if video is None:
+            yield from ((photograph.image, (photograph,)) for photograph in group)
+            continue
+        frames = tuple(group)
+        image = frames[0].image
+        yield replace(image, file_name=video[0], path=image.path.rpartition("/")[0]), frames
+
+
+def _video(photograph: LabelledImage) -> tuple[str, str | None] | None:
+    """The name and the sequence of the video of a frame, if all is known that its entry needs."""
+    image = photograph.image
+    if image.video is None or image.video_frame is None or not image.video_frame_rate:
+        return None
+    return image.video, image.seq_id
+
+
+def _start(image: ImageRecord) -> dt.datetime | None:
+    """The time of a photograph, or the second in which the video began whose frame it is."""
+    if image.datetime is None or image.video_frame is None or not image.video_frame_rate:
+        return image.datetime
+    start = image.datetime - dt.timedelta(seconds=image.video_frame / image.video_frame_rate)
+    return (start + dt.timedelta(seconds=0.5)).replace(microsecond=0)
+
+
+def _video_fields(image: ImageRecord, usable: Sequence[LabelledImage]) -> dict[str, Any]:
+    """Further fields that the format requires for a video whose first frame, or failure, is `image`."""
+    if image.video_frame is not None and image.video_frame_rate:
+        numbers = [frame.image.video_frame for frame in usable]
+        return {"frame_rate": float(image.video_frame_rate), "frames_processed": numbers}
     return {"frame_rate": -1, "frames_processed": []} if image.failure == "video" else {}

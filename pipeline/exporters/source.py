@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel, Taxon
 
@@ -72,6 +72,10 @@ class ExportSource(Protocol):
     @property
     def taxa(self) -> Mapping[str, Taxon]:
         """What is known of categories as taxa, by the name of the category."""
+
+    @property
+    def packages(self) -> Mapping[str, Mapping[str, Any]]:
+        """The descriptors of the packages that were imported, by their provenance, in that order."""
 
     @property
     def deployments(self) -> Mapping[str, DeploymentRecord]:

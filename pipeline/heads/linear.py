@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,13 +21,15 @@ class LinearHead:
 
     embedder: str
     classes: list[int]  # category ids, ascending: the order of the columns
-    weights: Floats  # (C, D)
+    weights: Floats  # (C, D), or (R, D) with `places`
     bias: Floats  # (C,)
     temperature: float  # above 1 if the uncalibrated logits are overconfident
     # Chosen by cross-validation; None if there was nothing to choose.
     penalty: float | None  # of the logistic regression
     shrinkage: float | None  # of the discriminant
     logistic_weight: float | None  # of the logistic regression in the logits; the discriminant has the rest
+    # (R,) the place in `classes` of each row of weights, if classes were merged since; None: one row a class.
+    places: tuple[int, ...] | None = None
 
     @property
     def dimension(self) -> int:
@@ -45,6 +48,18 @@ class LinearHead:
                 remedy=f"check that these embeddings are of {self.embedder}",
             )
 
+    def merged(self, into: Mapping[int, int]) -> LinearHead:
+        """This head for categories of which some were merged: `into` is the number of each that changed.
+
+        The probability of a category is the sum of what was merged into it.
+        """
+        present = [into.get(category, category) for category in self.classes]
+        if present == self.classes:
+            return self
+        classes = sorted(set(present))
+        places = range(len(present)) if self.places is None else self.places
+        return replace(self, classes=classes, places=tuple(classes.index(present[place]) for place in places))
+
     def probabilities(self, embeddings: Embeddings) -> Floats:
         """Calibrated probabilities (N, C) for `embeddings` (N, D), which are converted a block at a time.
 
@@ -55,9 +70,11 @@ class LinearHead:
             raise EmbedderError(f"embeddings must be a table of N x D, not of shape {embeddings.shape}")
         self.require(self.embedder, embeddings.shape[1])
         result = np.empty((len(embeddings), len(self.classes)), np.float32)
+        sums = None if self.places is None else np.eye(len(self.classes), dtype=np.float32)[list(self.places)]
         for rows in blocks(len(embeddings)):
             logits = normalised(embeddings[rows]) @ self.weights.T + self.bias
-            result[rows] = softmax(logits / np.float32(self.temperature))
+            shares = softmax(logits / np.float32(self.temperature))
+            result[rows] = shares if sums is None else shares @ sums
         return result
 
     def predict(self, embeddings: Embeddings) -> Ints:

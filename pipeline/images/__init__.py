@@ -1,5 +1,5 @@
 """Photographs: decoded once, upright and in RGB."""
 
-from pipeline.images.photo import MAX_BYTES, MAX_PIXELS, PADDING, REDUCING_GAP, Photo, read_file
+from pipeline.images.photo import MAX_BYTES, MAX_PIXELS, PADDING, REDUCING_GAP, Photo, read_file, size_of
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "PADDING", "REDUCING_GAP", "Photo", "read_file"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "PADDING", "REDUCING_GAP", "Photo", "read_file", "size_of"]

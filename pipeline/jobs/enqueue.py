@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from pipeline.jobs import redis_queue
 from pipeline.records import RunKind, RunRecord, RunState, utc_now
-from pipeline.steps.learning.schedule import GROWTH, labels_known, next_training
-from pipeline.store import audits, candidates, embeddings, models, oracle, projects, runs, tasks
+from pipeline.steps.learning.schedule import GROWTH, unlearned
+from pipeline.store import candidates, embeddings, models, projects, runs, tasks
 from pipeline.workspace import Workspace
 
 FIRST_BACKOFF = dt.timedelta(minutes=1)  # after a failed training; doubles with each further failure
@@ -37,8 +37,9 @@ def train_if_due(workspace: Workspace, project_id: int) -> int | None:
     """Request a training if one is due; returns the run's id, or None if none is due.
 
     A training is due if the project has crops but no version; if it has no label but its pool grew by a
-    fifth since the cold start; or if it has as many labels as `schedule.next_training` wants. After a
-    failed training the project waits for a minute, after the next for two, four, and so on up to an hour.
+    fifth since the cold start; or if as many labels are new or corrected as `schedule.new_labels_wanted`
+    says. After a failed training the project waits for a minute, after the next for two, four, and so on
+    up to an hour.
     """
     with workspace.database.read() as conn:
         if not is_due(conn, workspace, project_id) or is_backing_off(conn, project_id, utc_now()):
@@ -47,13 +48,10 @@ def train_if_due(workspace: Workspace, project_id: int) -> int | None:
 
 
 def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
-    """Whether there are enough new labels or crops for a training."""
+    """Whether there are enough new or corrected labels, or new crops, for a training."""
     newest = models.newest(conn, project_id)
-    labels = oracle.label_count(conn, project_id)
-    if newest is not None and labels >= next_training(newest, workspace.settings.retrain_every):
-        new_labels = labels - labels_known(newest)
-        new_audit_labels = audits.label_count(conn, project_id) - int(newest.metrics.get("audit_known", 0))
-        return new_labels > new_audit_labels  # versions do not learn from audit labels
+    if newest is not None and unlearned(conn, project_id, workspace.settings.retrain_every).is_enough:
+        return True
     if newest is not None and newest.labels:
         return False
     embedder = projects.get(conn, project_id).embedder

@@ -27,9 +27,7 @@ def request_follow_up(workspace: Workspace, *, trigger: str, project_id: int | N
         wanting = [
             project.id
             for project in projects.all(conn)
-            if project.forgotten_at is None
-            and project_id in (None, project.id)
-            and _lacks_something(conn, project)
+            if project_id in (None, project.id) and _lacks_something(conn, project)
         ]
     for number in wanting:
         request(workspace, number, RunKind.EMBED, trigger=trigger)

@@ -9,13 +9,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
+from pipeline.errors import LabelStudioError
 from pipeline.label_studio import task_list
 from pipeline.label_studio.connection import ApiResponseError, Connection
 
 BASIC_AUTH = "BASIC_AUTH"
+LOGIN = "/user/login/"
 
 Json = dict[str, Any]
+
+
+class ProjectDeletedError(LabelStudioError):
+    """The project is not in Label Studio any more."""
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(
+            f"project {project_id} is not in Label Studio any more",
+            remedy=f"if it was deleted there, run `wildloop project forget {project_id}`: its labels stay",
+        )
 
 
 class LabelStudio:
@@ -41,8 +54,22 @@ class LabelStudio:
         answer: Json = self._connection.get("reading the account of the token", "api/current-user/whoami")
         return answer
 
+    def browser_path(self) -> str:
+        """The path below which browsers reach Label Studio, such as `/label`; "" at the root of its host.
+
+        That of LABEL_STUDIO_HOST, as the redirect to its login page shows: the address that Wildloop uses
+        can be another one, behind the proxy that adds the path.
+        """
+        page = urlsplit(self._connection.redirect_of("") or "").path
+        if page.endswith(LOGIN):
+            return page.removesuffix(LOGIN)
+        return urlsplit(self.url).path
+
     def content(self, path: str, *, limit: int = 256 * 1024 * 1024) -> bytes:
-        """A file that Label Studio serves, such as the crop of a task, with at most `limit` bytes."""
+        """A file that Label Studio serves, such as the crop of a task, with at most `limit` bytes.
+
+        `path` is below Label Studio, see `files.within`.
+        """
         return self._connection.content(f"fetching {path}", path.lstrip("/"), limit)
 
     def projects(self, title: str) -> list[Json]:
@@ -61,8 +88,18 @@ class LabelStudio:
         return sorted(same_title, key=lambda project: int(project["id"]))
 
     def project(self, project_id: int) -> Json:
-        """One project, with `label_config`, `sampling`, `model_version` and `task_number`."""
-        answer: Json = self._connection.get(f"reading project {project_id}", f"api/projects/{project_id}/")
+        """One project, with `label_config`, `sampling`, `model_version` and `task_number`.
+
+        Raises ProjectDeletedError if there is none with this id.
+        """
+        try:
+            answer: Json = self._connection.get(
+                f"reading project {project_id}", f"api/projects/{project_id}/"
+            )
+        except ApiResponseError as error:
+            if error.status == 404:
+                raise ProjectDeletedError(project_id) from error
+            raise
         return answer
 
     def create_project(self, **fields: Any) -> Json:
@@ -134,6 +171,23 @@ class LabelStudio:
     def task_count(self, project_id: int) -> int:
         """The number of tasks of a project."""
         return int(self.project(project_id)["task_number"])
+
+    def replace_in_tasks(
+        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
+    ) -> None:
+        """Replace `former` by `new` in one field of the data of these tasks; annotations stay."""
+        self._connection.send(
+            f"changing {field} of {len(task_ids)} tasks of project {project_id}",
+            "POST",
+            "api/dm/actions",
+            {
+                "selectedItems": {"all": False, "included": list(task_ids)},
+                "value_name": field,
+                "value_type": "Expression",
+                "value": f'replace("{former}", "{new}")',
+            },
+            {"id": "add_data_field", "project": project_id},
+        )
 
     def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
         """Add predictions (`task`, `result`, `score`, `model_version`), in one call; returns their number."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import LabelStudioError
+from pipeline.label_studio import certificates, redirects
 
 if TYPE_CHECKING:
     import httpx
@@ -53,7 +54,13 @@ class Connection:
         self._timeout = timeout
         auth = TokenAuth(self.url, api_key)
         self.uses_legacy_token = auth.is_legacy
-        self._http = httpx.Client(auth=auth, timeout=timeout, follow_redirects=True)
+        self._http = httpx.Client(
+            auth=auth,
+            timeout=timeout,
+            verify=certificates.trusted(),
+            follow_redirects=True,
+            event_hooks={"response": [lambda response: redirects.refuse(self.url, response)]},
+        )
         self.sdk: Any = LabelStudioBase(
             base_url=self.url,
             api_key="replaced by the auth of the HTTP client",
@@ -90,11 +97,15 @@ class Connection:
         return self._json(what, response)
 
     def content(self, what: str, path: str, limit: int) -> bytes:
-        """The bytes at `path`. Raises LabelStudioError if there are more than `limit`."""
+        """The bytes at `path`, or where Label Studio redirects to, such as a cloud storage.
+
+        The token goes to Label Studio alone. Raises LabelStudioError if there are more than `limit`.
+        """
 
         def download() -> bytes:
             content = bytearray()
-            with self._http.stream("GET", self._address(path)) as response:
+            options = {redirects.MAY_LEAVE: True}
+            with self._http.stream("GET", self._address(path), extensions=options) as response:
                 if response.status_code >= 400:
                     raise _response_error(what, response.status_code, response.read())
                 for part in response.iter_bytes():
@@ -105,6 +116,22 @@ class Connection:
 
         return self._call(what, download)
 
+    def redirect_of(self, path: str) -> str | None:
+        """Where a browser that has not logged in is sent from `path`; None if it stays there."""
+        import httpx
+
+        def ask() -> str | None:
+            response = self._http.get(
+                self._address(path),
+                auth=httpx.Auth(),
+                follow_redirects=False,
+                extensions={redirects.ASKED: True},
+            )
+            location: str | None = response.headers.get("Location")
+            return location
+
+        return self._call("asking for the address of the login page", ask)
+
     def _request(self, what: str, method: str, path: str, *, retries: int, **options: Any) -> httpx.Response:
         import httpx
 
@@ -114,8 +141,8 @@ class Connection:
                 pause = 2.0**attempt
                 try:
                     response = self._http.request(method, self._address(path), **options)
-                except (httpx.ConnectError, httpx.RemoteProtocolError):
-                    if attempt == retries:
+                except (httpx.ConnectError, httpx.RemoteProtocolError) as exc:
+                    if attempt == retries or certificates.problem(exc) is not None:
                         raise
                 else:
                     if attempt == retries or not _is_transient(response.status_code):
@@ -161,8 +188,8 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise LabelStudioError(
                 f"{what}: Label Studio at {self.url} cannot be reached: {exc}",
-                remedy="start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its "
-                "address",
+                remedy=certificates.problem(exc)
+                or "start it (`wildloop label-studio` does here), or set LABEL_STUDIO_URL to its address",
             ) from exc
 
 

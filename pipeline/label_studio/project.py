@@ -11,7 +11,7 @@ from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import FOLDERS, ROOT_VARIABLE, ServedFiles
 from pipeline.label_studio.results import CONTROL
 from pipeline.label_studio.roles import SetUpClient
-from pipeline.records import EMPTY, UNSURE
+from pipeline.records import EMPTY, UNSURE, category_name
 from pipeline.settings import Settings
 
 UNCERTAINTY = "Uncertainty sampling"  # the sampling that shows tasks by the score of their prediction
@@ -23,29 +23,32 @@ def ensure_project(
     *,
     title: str,
     species: Sequence[str],
+    hints: Mapping[str, str] | None = None,
     project_id: int | None = None,
     model_version: str | None = None,
     connect_backend: bool = True,
+    known: Mapping[str, str] | None = None,
 ) -> tuple[int, list[str]]:
     """Create the project or update the existing one; returns its id and a line for each change.
 
     The existing project is the one with `title`, or the one with `project_id`, which then gets `title`.
-    Species are added and sorted as given; one that annotations use cannot be removed. `model_version` is
-    the current version, which the queue must follow. `settings` must contain all secrets
-    (`Settings.with_secrets`). Raises LabelStudioError, also if the backend is not running: Label Studio
-    calls it to connect it.
+    Species are added and sorted as given; one that annotations use stays. A choice keeps its own spelling,
+    such as "Moose". `hints` are those of `config.render`; `known` is the category that each name stands for,
+    if it is another name of one. `model_version` is the current version, which the queue must follow.
+    `settings` must contain all secrets (`Settings.with_secrets`). Raises LabelStudioError, also if the
+    backend is not running: Label Studio calls it to connect it.
     """
     project = _find(client, title, project_id)
     if project is None:
         project = client.create_project(
             title=title,
-            label_config=config.render(species),
+            label_config=config.render(species, hints=hints),
             sampling=UNCERTAINTY,
             show_collab_predictions=True,
         )
         changes = [f"created project {project['id']} ({title}) with {len(species)} species"]
     else:
-        changes = _update(client, project, title, species)
+        changes = _update(client, project, title, species, hints, known or {})
     number, version_before = int(project["id"]), str(project["model_version"] or "")
     changes += _serve_files(client, settings, number)
     if connect_backend:
@@ -67,16 +70,23 @@ def _find(client: SetUpClient, title: str, project_id: int | None) -> dict[str, 
     return same_title[0] if same_title else None
 
 
-def _update(client: SetUpClient, project: dict[str, Any], title: str, species: Sequence[str]) -> list[str]:
+def _update(
+    client: SetUpClient,
+    project: dict[str, Any],
+    title: str,
+    species: Sequence[str],
+    hints: Mapping[str, str] | None,
+    known: Mapping[str, str],
+) -> list[str]:
     fields: dict[str, Any] = {}
     changes: list[str] = []
     if project["title"] != title:
         fields["title"] = title
         changes.append(f"renamed {project['title']!r} to {title!r}")
-    label_config, lines = _label_config(client, project, species)
+    label_config, lines = _label_config(client, project, species, hints, known)
+    changes += lines
     if label_config is not None:
         fields["label_config"] = label_config
-        changes += lines
     if project["sampling"] != UNCERTAINTY:
         fields["sampling"] = UNCERTAINTY
         changes.append(f"sampling: {UNCERTAINTY} instead of {project['sampling']}")
@@ -89,24 +99,37 @@ def _update(client: SetUpClient, project: dict[str, Any], title: str, species: S
 
 
 def _label_config(
-    client: SetUpClient, project: Mapping[str, Any], species: Sequence[str]
+    client: SetUpClient,
+    project: Mapping[str, Any],
+    species: Sequence[str],
+    hints: Mapping[str, str] | None,
+    known: Mapping[str, str],
 ) -> tuple[str | None, list[str]]:
     """The new label config and a line for each change; None if the project has it already."""
-    present = config.offered(str(project["label_config"]))
-    wanted = config.render(species, present)
-    if config.same(wanted, str(project["label_config"])):
-        return None, []
-    kept = {*species, EMPTY, UNSURE}
-    dropped = [name for name in present if name not in kept]
-    used = client.used_choices(int(project["id"]), CONTROL) if dropped else {}
-    in_use = [f"{name} ({used[name]})" for name in dropped if used.get(name)]
-    if in_use:
-        raise LabelStudioError(
-            f"project {project['id']} has labels of species that are not in the list: {', '.join(in_use)}",
-            remedy="add them to the list",
-        )
-    added = [name for name in species if name not in present]
-    changes = [f"species added: {', '.join(added)}"] if added else []
+    label_config = str(project["label_config"])
+    present = config.offered(label_config)
+
+    def category(word: str) -> str:
+        name = category_name(word)
+        return known.get(name, name)
+
+    spelling: dict[str, str] = {}
+    for word in present:
+        spelling.setdefault(category(word), word)
+    listed = list(dict.fromkeys(spelling.get(category(name), name) for name in species))
+    missing = [word for word in present if word not in {*listed, EMPTY, UNSURE}]
+    used = client.used_choices(int(project["id"]), CONTROL) if missing else {}
+    kept = [word for word in missing if used.get(word)]
+    wanted = config.render([*listed, *kept], present, hints, config.former(label_config))
+    changes = []
+    if kept:
+        named = ", ".join(f"{word} ({used[word]})" for word in kept)
+        changes.append(f"kept, because labels use them, though they are not in the list: {named}")
+    if config.same(wanted, label_config):
+        return None, changes
+    added = [name for name in listed if name not in present]
+    dropped = [word for word in missing if word not in kept]
+    changes += [f"species added: {', '.join(added)}"] if added else []
     changes += [f"species removed: {', '.join(dropped)}"] if dropped else []
     return wanted, changes or ["label config updated"]
 

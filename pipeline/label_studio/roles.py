@@ -10,7 +10,10 @@ Json = dict[str, Any]
 
 
 class TaskClient(Protocol):
-    """Creates and lists tasks."""
+    """Creates, lists and changes tasks."""
+
+    def browser_path(self) -> str:
+        """The path below which browsers reach Label Studio."""
 
     def import_tasks(self, project_id: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
         """Create a task for each entry; returns the task ids in the same order."""
@@ -20,6 +23,11 @@ class TaskClient(Protocol):
 
     def task_count(self, project_id: int) -> int:
         """The number of tasks of a project."""
+
+    def replace_in_tasks(
+        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
+    ) -> None:
+        """In one field of the data of these tasks, replace `former` by `new`."""
 
 
 class QueueClient(Protocol):
@@ -42,6 +50,13 @@ class QueueClient(Protocol):
 
     def delete_version(self, project_id: int, version: str) -> int:
         """Delete all predictions of a version; returns their number."""
+
+
+class SpeciesClient(QueueClient, Protocol):
+    """Changes what can be chosen."""
+
+    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
+        """The number of annotations by choice of a control."""
 
 
 class ReviewClient(TaskClient, QueueClient, Protocol):

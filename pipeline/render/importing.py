@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from importers.sources.coco.combine import Combined
     from importers.sources.deployments import DeploymentsReport
 
+_ORIGINS = {  # of locations, by importers.reading.locations.Origin
+    "source": "named by the source",
+    "pattern": "read by --location-pattern",
+    "folder": "named by the first folder of each photograph",
+    "root": "named by the imported folder",
+    "store": "kept from an earlier import",
+}
+
 
 def import_report(report: ImportReport) -> str:
     """New photographs first, then everything else that happened, and the first problems."""
@@ -20,6 +28,7 @@ def import_report(report: ImportReport) -> str:
         f"{report.source}: {count(report.photographs, 'new photographs')}, "
         f"{count(report.detections, 'new detections')} in {report.seconds:.1f} s ({rate:,.0f} photographs/s)",
         indented(_counts(report)),
+        _hints(report),
         _problems(report),
     )
 
@@ -30,7 +39,17 @@ def deployments_report(report: DeploymentsReport) -> str:
         f"{report.rows.source}: {count(report.new, 'new deployments')}, "
         f"{count(report.updated, 'known deployments')} updated, at "
         f"{count(len(report.locations), 'locations')}",
-        indented(tally([(report.without_zone, "deployments without a time zone: exports will ask for it")])),
+        indented(
+            tally(
+                [
+                    (
+                        report.without_coordinates,
+                        "deployments without coordinates in this table: another can bring them",
+                    ),
+                    (report.without_zone, "deployments without a time zone: exports will ask for it"),
+                ]
+            )
+        ),
         indented(_counts(report.rows)),
         _problems(report.rows),
     )
@@ -41,7 +60,9 @@ def combined(report: Combined, out: str, files: int) -> str:
     return lines(
         f"{out}: {count(report.images, 'images')}, {count(report.annotations, 'annotations')} and "
         f"{count(report.categories, 'categories')} from {count(files, 'files')}",
-        indented(tally((number, note.sentence) for note, number in report.notes.items())),
+        indented(
+            tally([*_unused(report), *((number, note.sentence) for note, number in report.notes.items())])
+        ),
     )
 
 
@@ -59,6 +80,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (report.other_role, "photographs that belong to the other pool (--role) and stay there"),
             (report.without_findings, "photographs with nothing to keep"),
+            (len(report.locations), _locations(report)),
             (report.sequences, "sequences at these locations"),
             (report.without_time, "photographs without a time, so in no sequence"),
             (report.without_location, "photographs without a location"),
@@ -67,8 +89,19 @@ def _counts(report: ImportReport) -> str:
                 report.left_out.total(),
                 f"detections of other categories left out ({by_kind(report.left_out)})",
             ),
+            (
+                report.damaged.total(),
+                f"damaged photographs, used to where their file ends ({by_kind(report.damaged)})",
+            ),
+            (
+                report.doubtful_years.total(),
+                "photographs whose year looks like a clock never set "
+                f"({', '.join(sorted(report.doubtful_years))}), "
+                f"such as {printable(report.doubtful_example or '')}; the time is kept",
+            ),
             (report.failed.total(), f"photographs failed ({by_kind(report.failed)})"),
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
+            *_unused(report),
             *((number, note.sentence) for note, number in report.notes.most_common()),
             (report.duplicates, "entries that list a photograph a second time, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
@@ -77,6 +110,31 @@ def _counts(report: ImportReport) -> str:
             (report.unreadable_folders, "folders that cannot be read"),
         ]
     )
+
+
+def _locations(report: ImportReport) -> str:
+    """The first locations, each with its photographs, and where they come from."""
+    first = report.first_locations
+    some = ", ".join(f"{printable(location)} ({report.locations[location]:,})" for location in first)
+    more = ", ..." if len(report.locations) > len(first) else ""
+    named = [(_ORIGINS[origin.value], number) for origin, number in report.origins.most_common()]
+    origins = " and ".join(f"{how} ({number:,})" if len(named) > 1 else how for how, number in named)
+    is_guess = not {"folder", "root"}.isdisjoint(origin.value for origin in report.origins)
+    change = " (to change that: --location-pattern)" if is_guess else ""
+    return f"locations, {origins}: {some}{more}{change}"
+
+
+def _hints(report: ImportReport) -> str:
+    return f"worth a look:\n{indented(lines(*map(printable, report.hints)))}" if report.hints else ""
+
+
+def _unused(report: ImportReport | Combined) -> list[tuple[int, str]]:
+    """What of a file was read and left aside."""
+    values, names = report.unused_values, report.unused_fields
+    return [
+        (sum(values.values()), f"invalid values not used ({by_kind(values)})"),
+        (sum(names.values()), f"fields of the file not used ({', '.join(map(printable, names))})"),
+    ]
 
 
 def _problems(report: ImportReport) -> str:

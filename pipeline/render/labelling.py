@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.render.text import NOTHING, count, decimal, indented, lines, table, tally
+from pipeline.store import choices
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.steps.labelling.propose import Proposal
     from pipeline.steps.labelling.publish import PublishReport
     from pipeline.steps.labelling.push import PushReport
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
+    from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
     from pipeline.steps.labelling.sync import SyncReport
+
+
+NOTHING_WAITS = "Nothing waits for a label: every published crop has one, or people are unsure about it."
+
+
+def proposal_report(proposal: Proposal, path: Path) -> str:
+    """The species of a proposed list with their photographs, and what it leaves out."""
+    rows = [
+        (each.names[0], f"{each.photographs:,}", each.taxon.scientific_name or NOTHING)
+        for each in proposal.species
+    ]
+    rare = ", ".join(f"{each.names[0]} ({each.photographs})" for each in proposal.rare)
+    left_out = ", ".join(f"{name} ({number:,})" for name, number in proposal.left_out.items())
+    return lines(
+        f"{count(len(rows), 'species')} named by {', '.join(proposal.sources)}, now in {path}: edit it, and "
+        "give it with --species",
+        table(("species", "photographs", "scientific name"), rows, "lrl"),
+        f"rare, as comments in the file: {rare}" if rare else None,
+        f"left out: {left_out}" if left_out else None,
+    )
 
 
 def publish_report(report: PublishReport) -> str:
@@ -23,6 +48,7 @@ def publish_report(report: PublishReport) -> str:
                 [
                     (report.recovered, "tasks of an interrupted run found again"),
                     (report.vanished, "tasks deleted in Label Studio: their crops have new ones"),
+                    (report.moved, "tasks got the present address of their pictures"),
                 ]
             )
         ),
@@ -31,10 +57,14 @@ def publish_report(report: PublishReport) -> str:
 
 def push_report(report: PushReport) -> str:
     """What Label Studio's queue is now."""
+    if report.pushed:
+        done = f"{count(report.pushed, 'predictions')} of {report.version} pushed"
+    elif report.waiting:
+        done = f"Label Studio has the queue of {report.version} already"
+    else:
+        done = NOTHING_WAITS
     return lines(
-        f"{count(report.pushed, 'predictions')} of {report.version} pushed"
-        if report.pushed
-        else f"Label Studio has the queue of {report.version} already",
+        done,
         indented(
             tally(
                 [
@@ -43,6 +73,44 @@ def push_report(report: PushReport) -> str:
                 ]
             )
         ),
+    )
+
+
+def unoffered(labels: Mapping[str, int]) -> str:
+    """Labels by species of which the project offers none; "" if there are none."""
+    if not labels:
+        return ""
+    listed = ", ".join(f"{name} ({number:,})" for name, number in labels.items())
+    return lines(
+        f"{count(sum(labels.values()), 'labels')} are of no choice, so nothing suggests them: {listed}",
+        f"  -> {choices.remedy(labels)}",
+    )
+
+
+def species_list(found: Sequence[ListedSpecies]) -> str:
+    """What annotators can choose, one a line, and the labels of no choice."""
+    return table(
+        ("species", "key", "labels", "other names", ""),
+        [
+            (
+                one.name,
+                one.hotkey or NOTHING,
+                f"{one.labels:,}",
+                ", ".join(one.other_names) or NOTHING,
+                "" if one.offered else "not offered",
+            )
+            for one in found
+        ],
+        "llrll",
+    )
+
+
+def species_change(report: SpeciesChange) -> str:
+    """What the project offers now, and what followed."""
+    return lines(
+        f"annotators can choose: {', '.join(report.offered)}",
+        f"{count(report.relabelled, 'labels')} follow" if report.relabelled else None,
+        None if report.push is None else push_report(report.push),
     )
 
 

@@ -109,7 +109,9 @@ def audit_report(report: Judgement) -> str:
         return lines(
             heading,
             "Nothing can be estimated before the first audit label. Label more of the queue: every tenth "
-            "crop of it is an audit crop.",
+            "crop of it is an audit crop."
+            if report.waiting
+            else "Nothing can be estimated: every crop has a label already, so no audit can be drawn.",
         )
     pooled = report.pooled.accuracy
     by_sequence = pooled if pooled is not None and pooled.value > estimates.accuracy.value else None

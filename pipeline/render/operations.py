@@ -26,6 +26,7 @@ from pipeline.render.text import (
     tally,
 )
 from pipeline.steps.labelling.publish import PublishReport
+from pipeline.store import choices
 
 if TYPE_CHECKING:
     from pipeline.label_studio.checks import CheckResult
@@ -80,9 +81,12 @@ def _installation(report: Status) -> Iterator[tuple[str, str]]:
 
 
 def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
-    failed = sum(report.failed.values())
-    more = f"{failed:,} more failed ({by_kind(report.failed)})" if failed else ""
-    yield "photographs", f"{report.photographs:,}", more
+    failed, damaged = sum(report.failed.values()), sum(report.damaged.values())
+    aside = [
+        f"{damaged:,} of them damaged ({by_kind(report.damaged)})" if damaged else "",
+        f"{failed:,} more failed ({by_kind(report.failed)})" if failed else "",
+    ]
+    yield "photographs", f"{report.photographs:,}", ", ".join(filter(None, aside))
     yield "detections", f"{report.detections:,}", ""
     yield "crops", f"{report.crops:,}", ""
     embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]
@@ -105,6 +109,11 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
         labelled += f" ({share(project.labelled / project.published)})"
     yield "published", f"{project.published:,}"
     yield "labelled", ", ".join([labelled, *aside])
+    if project.published and not project.waiting:
+        yield "waiting", "nothing: every published crop is labelled or unsure"
+    if project.unoffered:
+        named = ", ".join(f"{name} ({number:,})" for name, number in project.unoffered.items())
+        yield "not offered", f"{named}: {choices.remedy(project.unoffered)}"
     yield from _version(project.model)
     yield "audit", f"{project.audit_labels:,} labelled, {project.audit_waiting:,} waiting"
     audited = audit_accuracy(project.model.metrics) if project.model is not None else None
@@ -117,7 +126,8 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             f"{project.accepted.confidence:.0%} confidence",
         )
     yield "versions trained", f"{project.versions:,}"
-    yield "next training", f"after {count(project.labels_until_training, 'more labels')}"
+    missing = project.labels_until_training
+    yield "next training", f"after {count(missing, 'more labels')}" if missing else "is due: a worker runs it"
     yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
 

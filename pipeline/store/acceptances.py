@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from pipeline.records import utc_now
+from pipeline.store import categories
 from pipeline.store.schema import acceptance
 
 
@@ -44,16 +45,29 @@ def save(conn: sa.Connection, new: Acceptance) -> None:
 
 
 def for_version(conn: sa.Connection, version: str) -> Acceptance | None:
-    """The version's acceptance, if there is one."""
+    """The version's acceptance, if there is one; a category that was renamed has its present number."""
     row = conn.execute(sa.select(acceptance).where(acceptance.c.model_version == version)).one_or_none()
     if row is None:
         return None
+    numbers = categories.resolved(conn)
     return Acceptance(
         model_version=row.model_version,
         precision=row.precision,
         confidence=row.confidence,
-        thresholds={int(category): threshold for category, threshold in row.thresholds.items()},
+        thresholds={
+            numbers.get(int(category), int(category)): threshold
+            for category, threshold in row.thresholds.items()
+        },
         audited=row.audited,
         pool_size=row.pool_size,
         accepted_at=row.accepted_at,
     )
+
+
+def withdraw(conn: sa.Connection, category_ids: Iterable[int]) -> None:
+    """Remove every acceptance of predictions of these categories: they were merged, and mean more now."""
+    merged = {str(number) for number in category_ids}
+    for row in conn.execute(sa.select(acceptance)).all():
+        if merged & row.thresholds.keys():
+            this = acceptance.c.model_version == row.model_version
+            conn.execute(sa.delete(acceptance).where(this))

@@ -34,6 +34,16 @@ def waiting_ids(conn: sa.Connection, project_id: int) -> list[str]:
     return list(conn.scalars(query))
 
 
+def waiting_count(conn: sa.Connection, project_id: int) -> int:
+    """The number of published detections of the project that have no label and are not unsure."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(task.join(detection, detection.c.id == task.c.detection_id))
+        .where(task.c.project_id == project_id, detection.c.kind.not_in(RESOLVED))
+    )
+    return int(conn.execute(query).scalar_one())
+
+
 def embedded_count(conn: sa.Connection, project_id: int, embedder: str) -> int:
     """The number of published detections of the project with an embedding by this embedder."""
     query = (

@@ -47,12 +47,23 @@ def names(conn: sa.Connection) -> dict[int, str]:
     return {row.id: row.name for row in conn.execute(query)}
 
 
+def own_names(conn: sa.Connection) -> dict[int, str]:
+    """The name that every category has itself, merged or not, by its number."""
+    return {row.id: row.name for row in conn.execute(sa.select(category.c.id, category.c.name))}
+
+
 def numbers(conn: sa.Connection) -> dict[str, int]:
     """The number of every name, including those of merged categories, which have that of their target."""
     resolved = sa.func.coalesce(category.c.merged_into, category.c.id)
     return {
         row.name: row.number for row in conn.execute(sa.select(category.c.name, resolved.label("number")))
     }
+
+
+def resolved(conn: sa.Connection) -> dict[int, int]:
+    """The number of every category: its own, or that of the one that it was merged into."""
+    query = sa.select(category.c.id, sa.func.coalesce(category.c.merged_into, category.c.id).label("number"))
+    return {row.id: row.number for row in conn.execute(query)}
 
 
 def merge(conn: sa.Connection, former: Iterable[str], into: str) -> set[int]:

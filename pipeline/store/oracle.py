@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
-from pipeline.store.schema import category, detection, image, oracle, task
+from pipeline.store.schema import category, detection, image, oracle, project, task
 
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)  # out of the queue: labelled or unsure
 
@@ -83,8 +83,15 @@ def active_annotations(
     task_ids: Iterable[int] | None = None,
     annotation_ids: Iterable[int] | None = None,
 ) -> list[LatestRevision]:
-    """The annotations of the project that are not deleted: of these tasks, with these ids, or all."""
-    in_project = oracle.c.project_id == project_id
+    """The annotations of the project that are not deleted: of these tasks, with these ids, or all.
+
+    Those of a former project with the same id (`projects.renew`) are not among them.
+    """
+    created_at = sa.select(project.c.created_at).where(project.c.id == project_id).scalar_subquery()
+    in_project = sa.and_(
+        oracle.c.project_id == project_id,
+        oracle.c.recorded_at >= sa.func.coalesce(created_at, oracle.c.recorded_at),
+    )
     if task_ids is not None:
         latest = _latest_by_key(conn, oracle.c.task_id, set(task_ids), in_project)
     elif annotation_ids is not None:
@@ -143,11 +150,18 @@ def _kind(current: CurrentLabel) -> DetectionKind:
     return DetectionKind.CONFIRMED if current.confirmed else DetectionKind.USER
 
 
-def histories(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, list[OracleEntry]]:
-    """All entries of each of these detections, oldest first; one without entries is absent."""
+def histories(
+    conn: sa.Connection, detection_ids: Iterable[str], *, until: int | None = None
+) -> dict[str, list[OracleEntry]]:
+    """All entries of each of these detections, oldest first; one without entries is absent.
+
+    With `until`, a row number, only the entries up to it.
+    """
     by_detection: dict[str, list[OracleEntry]] = defaultdict(list)
     for batch in chunks(detection_ids, IN_ROWS):
         query = _ENTRY.where(oracle.c.detection_id.in_(batch)).order_by(oracle.c.id)
+        if until is not None:
+            query = query.where(oracle.c.id <= until)
         for row in conn.execute(query).mappings():
             by_detection[row["detection_id"]].append(_entry(row))
     return dict(by_detection)
@@ -169,6 +183,48 @@ def label_count(conn: sa.Connection, project_id: int) -> int:
     """The number of labelled detections of the project."""
     query = sa.select(sa.func.count()).select_from(detection).where(_labelled(project_id))
     return conn.execute(query).scalar_one()
+
+
+def label_counts(conn: sa.Connection, project_id: int) -> dict[int, int]:
+    """The number of labelled detections of the project by category id."""
+    query = sa.select(detection.c.category_id, sa.func.count().label("labels")).where(_labelled(project_id))
+    return {row.category_id: row.labels for row in conn.execute(query.group_by(detection.c.category_id))}
+
+
+def last_row(conn: sa.Connection) -> int:
+    """The number of the newest row, 0 before the first: a moment, for `changed_since`."""
+    newest: int = conn.execute(sa.select(sa.func.coalesce(sa.func.max(oracle.c.id), 0))).scalar_one()
+    return newest
+
+
+def changed_since(conn: sa.Connection, project_id: int, row: int, *, limit: int) -> set[str]:
+    """The detections of the project whose label is another one than at `row` (see `last_row`).
+
+    If there are more than `limit`, at least so many of them. These are new labels, corrections, and labels
+    that were taken back. A label that somebody confirmed, or whose category was merged, is the same.
+    """
+    touched = (
+        sa.select(oracle.c.detection_id)
+        .join(detection, detection.c.id == oracle.c.detection_id)
+        .where(oracle.c.id > row, _belongs(project_id))
+        .distinct()
+    )
+    changed: set[str] = set()
+    for batch in chunks(conn.scalars(touched).all(), IN_ROWS):
+        if len(changed) >= limit:
+            break
+        then, now = _label_of(histories(conn, batch, until=row)), _label_of(histories(conn, batch))
+        changed.update(id_ for id_ in batch if then.get(id_) != now.get(id_))
+    return changed
+
+
+def _label_of(histories_: Mapping[str, list[OracleEntry]]) -> dict[str, int]:
+    current = {id_: current_label(history) for id_, history in histories_.items()}
+    return {
+        id_: found.label
+        for id_, found in current.items()
+        if found.verdict is Verdict.LABEL and found.label is not None
+    }
 
 
 def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import DetectionKind, RunState
-from pipeline.store.schema import detection, embedding, image, model, run, task
+from pipeline.store.schema import detection, embedding, image, model, project, run, task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,15 @@ def embedded_counts(conn: sa.Connection) -> dict[str, int]:
     """The number of embedded crops by embedder."""
     query = sa.select(embedding.c.embedder, sa.func.count().label("crops")).group_by(embedding.c.embedder)
     return {row.embedder: row.crops for row in conn.execute(query.order_by(embedding.c.embedder))}
+
+
+def damaged_counts(conn: sa.Connection) -> dict[str, int]:
+    """The number of usable photographs with a defect, by the kind of defect."""
+    query = sa.select(image.c.defect, sa.func.count().label("photographs")).where(
+        image.c.defect.is_not(None), image.c.failure.is_(None)
+    )
+    rows = conn.execute(query.group_by(image.c.defect).order_by(image.c.defect))
+    return {row.defect: row.photographs for row in rows}
 
 
 def unsure_count(conn: sa.Connection, project_id: int) -> int:
@@ -47,10 +56,14 @@ def trained_count(conn: sa.Connection, project_id: int) -> int:
 
 
 def last_failed_runs(conn: sa.Connection, limit: int) -> list[sa.Row[Any]]:
-    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs, newest first."""
+    """`id`, `project_id`, `kind`, `finished_at` and `error` of the newest failed runs, newest first.
+
+    Without those of forgotten projects.
+    """
     query = (
         sa.select(run.c.id, run.c.project_id, run.c.kind, run.c.finished_at, run.c.error)
-        .where(run.c.state == RunState.FAILED)
+        .join(project, project.c.id == run.c.project_id)
+        .where(run.c.state == RunState.FAILED, project.c.forgotten_at.is_(None))
         .order_by(run.c.id.desc())
         .limit(limit)
     )

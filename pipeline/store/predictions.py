@@ -40,6 +40,11 @@ def mark_pushed(conn: sa.Connection, version: str, detection_ids: Iterable[str])
         )
 
 
+def unpush(conn: sa.Connection, version: str) -> None:
+    """Make the version's queue wait to be pushed again."""
+    conn.execute(sa.update(prediction).where(prediction.c.model_version == version).values(pushed_at=None))
+
+
 def by_detection(
     conn: sa.Connection, version: str, detection_ids: Iterable[str]
 ) -> dict[str, PredictionRecord]:

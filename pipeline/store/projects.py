@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from pipeline.errors import ModelError, StoreError
 from pipeline.records import ProjectRecord, utc_now
+from pipeline.store import predictions, runs
 from pipeline.store.database import insert_new, place
-from pipeline.store.schema import project
+from pipeline.store.schema import project, review, task
 
 _FIELDS = tuple(field.name for field in fields(ProjectRecord))
 
@@ -33,8 +34,9 @@ def get(conn: sa.Connection, project_id: int) -> ProjectRecord:
 
 
 def all(conn: sa.Connection) -> list[ProjectRecord]:
-    """All projects, sorted by id."""
-    return [_record(row) for row in conn.execute(sa.select(project).order_by(project.c.id)).mappings()]
+    """All projects, sorted by id, without those that were deleted in Label Studio and forgotten."""
+    query = sa.select(project).where(project.c.forgotten_at.is_(None)).order_by(project.c.id)
+    return [_record(row) for row in conn.execute(query).mappings()]
 
 
 def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
@@ -54,19 +56,53 @@ def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
             raise StoreError(f"there are several projects: {listed}", remedy="choose one with --project ID")
         return next(iter(records.values()))
     if project_id not in records:
+        row = conn.execute(sa.select(project.c.forgotten_at).where(project.c.id == project_id)).one_or_none()
+        if row is not None:
+            raise StoreError(
+                f"project {project_id} was forgotten on {row.forgotten_at:%Y-%m-%d}",
+                remedy=f"`wildloop project create --project {project_id}` takes it up again",
+            )
         raise StoreError(f"there is no project {project_id}, only {listed}", remedy="see --project")
     return records[project_id]
 
 
-def save(conn: sa.Connection, record: ProjectRecord) -> None:
-    """Add the project, or set the title of the stored project with this id.
+def save(conn: sa.Connection, record: ProjectRecord) -> bool:
+    """Add the project, or set the title of the stored project with this id; returns whether it is new.
 
     Embedder, current version and watermark of a stored project stay: see `change_embedder`,
     `models.activate` and `move_watermark`.
     """
     row = {name: getattr(record, name) for name in _FIELDS} | {"created_at": utc_now()}
-    if insert_new(conn, project, [row]) == 0:
+    is_new = insert_new(conn, project, [row]) > 0
+    if not is_new:
         conn.execute(sa.update(project).where(project.c.id == record.id).values(title=record.title))
+    return is_new
+
+
+def forget(conn: sa.Connection, project_id: int) -> None:
+    """Mark the project as deleted in Label Studio: nothing asks for it any more. All its rows stay."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(forgotten_at=utc_now()))
+    runs.end_queued(conn, project_id, reason="the project was forgotten")
+
+
+def renew(conn: sa.Connection, record: ProjectRecord) -> None:
+    """Let the stored project with the id of `record` stand for another one that Label Studio has now.
+
+    Label Studio gives ids again after it started from nothing. Tasks and reviews of the former project are
+    removed, and its annotations count as before, whatever becomes of those that have the same ids now
+    (`oracle.active_annotations`). Audit and versions stay; a version of another embedder is not current
+    any more.
+    """
+    former = get(conn, record.id)
+    conn.execute(sa.delete(task).where(task.c.project_id == record.id))
+    conn.execute(sa.delete(review).where(review.c.project_id == record.id))
+    values = {name: getattr(record, name) for name in _FIELDS if name not in ("id", "current_model")}
+    if former.embedder != record.embedder:
+        values["current_model"] = None
+    elif former.current_model is not None:
+        predictions.unpush(conn, former.current_model)
+    this = sa.update(project).where(project.c.id == record.id)
+    conn.execute(this.values(values | {"created_at": utc_now()}))
 
 
 def change_embedder(conn: sa.Connection, project_id: int, *, former: str, new: str) -> None:
@@ -86,6 +122,11 @@ def embedder_changed(conn: sa.Connection, project_id: int, former: str) -> Embed
         f"project {project_id} was switched from {former} to {present} in the meantime",
         remedy=f"nothing was changed; run the command again to use {present}",
     )
+
+
+def set_served_from(conn: sa.Connection, project_id: int, prefix: str) -> None:
+    """Record what the addresses of pictures in the project's tasks begin with."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(served_from=prefix))
 
 
 def move_watermark(

@@ -145,6 +145,14 @@ def release(conn: sa.Connection, claimed: RunRecord, *, error: str, attempts: in
     return RunState.QUEUED if requeued else None
 
 
+def end_queued(conn: sa.Connection, project_id: int, *, reason: str) -> None:
+    """End the project's queued runs: nothing is left for them to do, for this `reason`."""
+    lock(conn, "runs")
+    waiting = run.c.project_id == project_id, run.c.state == RunState.QUEUED
+    ended = {"state": RunState.DONE, "finished_at": utc_now(), "result": {"reason": reason}}
+    conn.execute(sa.update(run).where(*waiting).values(ended))
+
+
 def get(conn: sa.Connection, run_id: int) -> RunRecord:
     """The run. Raises StoreError if there is none with this id."""
     record = _first(conn, run.c.id == run_id)

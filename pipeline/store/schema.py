@@ -202,7 +202,7 @@ project = sa.Table(
     sa.Column("synced_at", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("choices", sa.JSON(none_as_null=True)),  # that its label config offers, as last seen
-    sa.Column("served_from", sa.Text),  # path below which its tasks show pictures, as last published
+    sa.Column("served_from", sa.Text),  # what the addresses of its pictures begin with
     sa.Column("forgotten_at", UtcDateTime),  # when it was deleted in Label Studio
 )
 

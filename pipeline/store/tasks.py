@@ -120,15 +120,16 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def some_crop_paths(conn: sa.Connection, project_id: int, limit: int) -> list[str]:
-    """The crops of up to `limit` published detections, below the data folder."""
+def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[int, str]]:
+    """Up to `limit` tasks of the project, each with its crop's path below the data folder."""
     query = (
-        sa.select(detection.c.crop_path)
+        sa.select(task.c.task_id, detection.c.crop_path)
         .join(task, task.c.detection_id == detection.c.id)
         .where(task.c.project_id == project_id, detection.c.crop_path.is_not(None))
+        .order_by(task.c.task_id)
         .limit(limit)
     )
-    return list(conn.scalars(query))
+    return [(row.task_id, row.crop_path) for row in conn.execute(query)]
 
 
 def _select_tasks(

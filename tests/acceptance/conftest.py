@@ -98,8 +98,8 @@ class Installation:
         servers.wait_until_up(f"{url}/health", seconds=STARTUP_SECONDS)
 
 
-def install(server: LabelStudioServer) -> Installation:
-    """An empty workspace on this Label Studio."""
+def install(server: LabelStudioServer, **more: str) -> Installation:
+    """An empty workspace on this Label Studio, with `more` variables in its environment."""
     folder = server.document_root / secrets.token_hex(4)
     folder.mkdir()
     environ = {
@@ -109,6 +109,7 @@ def install(server: LabelStudioServer) -> Installation:
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(server.document_root),
         "WILDLOOP_BACKEND_URL": f"http://localhost:{free_port()}",
         "WILDLOOP_EMBEDDER": "descriptor",
+        **more,
     }
     workspace = open_workspace(Settings.from_environ(environ).with_secrets())
     return Installation(
@@ -137,17 +138,23 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
 
 @contextlib.contextmanager
 def label_studio_server(
-    folder: Path, *, like: LabelStudioServer | None = None, **environment: str
+    folder: Path,
+    *,
+    like: LabelStudioServer | None = None,
+    port: int | None = None,
+    host: str | None = None,
+    **environment: str,
 ) -> Iterator[LabelStudioServer]:
     """Run Label Studio out of `folder`; `environment` overrides variables of a correct set-up.
 
-    With `like` it begins with a copy of that server's database, already migrated.
+    With `like` it begins with a copy of that server's database, already migrated. `host` is the address that
+    browsers use, if it is another one than that of its `port`.
     """
     try:
         command = executable("label-studio", "run the tests with `uv run --extra demo pytest`")
     except ServerError as error:
         unavailable(str(error), error.remedy or "")
-    port = free_port()
+    port = port or free_port()
     root = folder / "files"
     root.mkdir()
     server = LabelStudioServer(
@@ -176,7 +183,7 @@ def label_studio_server(
         "FRONTEND_SENTRY_DSN": "",
         **environment,
     }
-    arguments = [command, "start", "--no-browser", "--port", str(port), "--host", server.url]
+    arguments = [command, "start", "--no-browser", "--port", str(port), "--host", host or server.url]
     arguments += ["--username", server.user, "--password", server.password, "--user-token", server.token]
     with Servers(folder) as servers:
         servers.start("label-studio", arguments, variables)
@@ -213,12 +220,19 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, label_studio: LabelStudioServer) -> Iterator[Page]:
     """A browser window of an annotator who has logged in."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    with logged_in(browser, label_studio) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def logged_in(browser: Browser, server: LabelStudioServer) -> Iterator[Page]:
+    """A browser window of an annotator who has logged in; self-signed certificates are accepted."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, ignore_https_errors=True)
     opened = context.new_page()
-    opened.goto(f"{label_studio.url}/user/login/")
-    opened.fill("input[name=email]", label_studio.user)
-    opened.fill("input[name=password]", label_studio.password)
+    opened.goto(f"{server.url}/user/login/")
+    opened.fill("input[name=email]", server.user)
+    opened.fill("input[name=password]", server.password)
     opened.click("button[type=submit]")
-    opened.wait_for_url(f"{label_studio.url}/**")
+    opened.wait_for_url(f"{server.url}/**")
     yield opened
     context.close()

@@ -10,10 +10,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from importers.ingest.report import ImportReport
+from importers.ingest.source_image import SourceImage
+from importers.reading.image_root import ImageRoot
+from importers.sources.camtrap_dp import read, source_images
+from importers.sources.camtrap_dp import scratch_tables as scratch
+from importers.sources.camtrap_dp.media_paths import MediaPaths
+from importers.sources.camtrap_dp.package import opened
+from importers.sources.camtrap_dp.rows import Deployment
+from pipeline.exporters import camtrap_dp
+from pipeline.exporters.source import ExportReport, ExportSource
 from tests.helpers.camtrap_dp_standard import BASE, TABLES
 from tests.helpers.photographs import put
 
 Row = Mapping[str, Any]
+SETTINGS = {
+    "sampling_design": "opportunistic",
+    "capture_methods": ("activityDetection",),
+    "contributor": "Ann Example",
+    "data_licence": "CC0-1.0",
+    "media_licence": "CC-BY-4.0",
+}
 
 
 def deployment(id_: str = "d1", **columns: Any) -> dict[str, Any]:
@@ -89,6 +106,9 @@ def content(
                 "name": name,
                 "path": f"{name}.csv",
                 "profile": "tabular-data-resource",
+                "format": "csv",
+                "mediatype": "text/csv",
+                "encoding": "utf-8",
                 "schema": f"{BASE}/{name}-table-schema.json",
             }
             for name in TABLES
@@ -124,3 +144,30 @@ def _csv(name: str, rows: Iterable[Row]) -> bytes:
     writer.writeheader()
     writer.writerows(listed)
     return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def taken(
+    path: Path, images: Path | str | None = None
+) -> tuple[list[SourceImage], dict[str, Deployment], ImportReport]:
+    """The photographs and deployments of a package, and the report."""
+    report = ImportReport(source=str(path))
+    with opened(path) as source, scratch.opened() as stage:
+        deployments = read(source, stage, report)
+        paths = MediaPaths(source, stage, ImageRoot(images) if images else None, deployments, report)
+        return list(source_images(source, stage, paths, deployments)), deployments, report
+
+
+def said(one: SourceImage) -> list[tuple[str, str | None]]:
+    """The level and the category of each label of a photograph."""
+    return [(label.level.value, label.category) for label in one.labels]
+
+
+def write(out: Path, source: ExportSource, **settings: Any) -> ExportReport:
+    """Export with the settings that the standard needs, and further ones."""
+    return camtrap_dp.write(out, source, camtrap_dp.Settings(**{**SETTINGS, **settings}))
+
+
+def rows(package: Path, table: str) -> list[dict[str, str]]:
+    """The rows of a table of a package in a folder."""
+    with (package / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import frictionless
 import jsonschema
 import requests
+from frictionless.settings import GEOJSON_PROFILE
 from requests.adapters import BaseAdapter
 
 BASE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
@@ -51,7 +53,7 @@ def table(name: str, fields: list[Field], *foreign: dict[str, Any]) -> dict[str,
     schema: dict[str, Any] = {
         "name": name,
         "fields": fields,
-        "missingValues": ["", "NaN", "nan"],
+        "missingValues": ["", "NA", "NaN", "nan"],
         "primaryKey": fields[0]["name"],
     }
     return {**schema, "foreignKeys": list(foreign)} if foreign else schema
@@ -238,13 +240,31 @@ RESPONSES = {f"{BASE}/{name}-table-schema.json": schema for name, schema in TABL
 RESPONSES[f"{BASE}/camtrap-dp-profile.json"] = PROFILE
 
 
+# Other standards to which the true profile refers. Frictionless checks packages by the first in any case.
+REFERRED = {
+    "https://specs.frictionlessdata.io/schemas/data-package.json": {"type": "object"},
+    "http://json.schemastore.org/geojson.json": GEOJSON_PROFILE,
+}
+
+
+def published(schemas: Path) -> dict[str, Any]:
+    """The responses at the addresses of the standard from the files that it publishes."""
+    names = ["camtrap-dp-profile", *(f"{table}-table-schema" for table in TABLES)]
+    read = {f"{BASE}/{name}.json": json.loads((schemas / f"{name}.json").read_text()) for name in names}
+    return {**read, **REFERRED}
+
+
 class Standard(BaseAdapter):
     """Responds at the addresses of the standard; any other address is an error in the test."""
 
+    def __init__(self, responses: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._responses = responses
+
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         response = requests.Response()
-        response.status_code = 200 if request.url in RESPONSES else 404
-        response.raw = Raw(json.dumps(RESPONSES.get(request.url or "")).encode())
+        response.status_code = 200 if request.url in self._responses else 404
+        response.raw = Raw(json.dumps(self._responses.get(request.url or "")).encode())
         response.url = request.url or ""
         response.request = request
         return response
@@ -262,11 +282,14 @@ class Raw(io.BytesIO):
         """There is no connection."""
 
 
-def problems(package: Path) -> list[str]:
-    """Errors that frictionless and the profile report for a package, a folder or a zip file."""
+def problems(package: Path, responses: Mapping[str, Any] = RESPONSES) -> list[str]:
+    """Errors that frictionless and the profile report for a package, a folder or a zip file.
+
+    `responses` are those at the addresses of the standard: the statement here, or what is `published`.
+    """
     session = requests.Session()
-    session.mount("https://", Standard())
-    session.mount("http://", Standard())
+    session.mount("https://", Standard(responses))
+    session.mount("http://", Standard(responses))
     place = package if package.suffix == ".zip" else package / "datapackage.json"
     with frictionless.system.use_context(http_session=session, trusted=True):
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.client import LabelStudio
+from pipeline.label_studio.client import LabelStudio, ProjectDeletedError
 from pipeline.label_studio.config import render
 from pipeline.label_studio.connection import ApiResponseError
 
@@ -44,11 +45,13 @@ class FakeLabelStudio(LabelStudio):
             self.add_task(number, {"detection_id": detection, "crop": f"/data/{detection}.jpg"})
         self.predictions: list[Json] = []
         self.imports: list[int] = []  # number of tasks in each call
+        self.changes: list[int] = []  # number of tasks in each call that changed data
         self.exported: list[int] = []  # every task whose export was requested
         self.storages: list[Json] = []
         self.hooks: list[Json] = []
         self.connected: list[Json] = []
         self.served: dict[str, bytes] = {}
+        self.path = ""  # below which browsers reach it
         self.refusals: dict[str, str] = {}  # by address
         self.clock = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)  # of imports
         self.now = START  # of annotations
@@ -175,6 +178,16 @@ class FakeLabelStudio(LabelStudio):
     def whoami(self) -> Json:
         return {"email": "ann@example.org"}
 
+    def browser_path(self) -> str:
+        return self.path
+
+    def replace_in_tasks(
+        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
+    ) -> None:
+        self.changes.append(len(task_ids))
+        for number in task_ids:
+            self.rows[number]["data"][field] = self.rows[number]["data"][field].replace(former, new)
+
     def content(self, path: str, *, limit: int = 0) -> bytes:
         if path not in self.served:
             raise ApiResponseError(f"fetching {path}", status=404, detail="")
@@ -182,7 +195,7 @@ class FakeLabelStudio(LabelStudio):
 
     def project(self, project_id: int) -> Json:
         if project_id != self.fields["id"]:
-            raise ApiResponseError(f"reading project {project_id}", status=404, detail="No Project matches")
+            raise ProjectDeletedError(project_id)
         return {**self.fields, "task_number": len(self.rows)}
 
     def update_project(self, project_id: int, **fields: Any) -> Json:
@@ -192,8 +205,14 @@ class FakeLabelStudio(LabelStudio):
         self.fields.update(fields)
         return self.fields
 
+    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
+        return dict(Counter(choice for chosen in self.labels().values() for choice in chosen))
+
     def task_count(self, project_id: int) -> int:
-        return len(self.rows)
+        return int(self.project(project_id)["task_number"])
+
+    def task(self, task_id: int) -> Json:
+        return self._task(task_id)
 
     def task_ids(self, project_id: int) -> list[int]:
         return sorted(self.rows)
@@ -286,6 +305,26 @@ class FakeLabelStudio(LabelStudio):
     def _send(self, action: str, **payload: Any) -> None:
         if self.webhook:
             self.webhook({"action": action, **payload, "project": {"id": self.fields["id"]}})
+
+
+class EmptyLabelStudio(FakeLabelStudio):
+    """Has no project until one is created, which gets the id that a project may have had before."""
+
+    def __init__(self, project_id: int = 7) -> None:
+        super().__init__(project_id)
+        self.exists = False
+
+    def projects(self, title: str) -> list[Json]:
+        return [self.fields] if self.exists and self.fields["title"] == title else []
+
+    def create_project(self, **fields: Any) -> Json:
+        self.exists = True
+        self.fields.update(fields)
+        return self.fields
+
+    def add_local_storage(self, project_id: int, *, path: str, title: str) -> Json:
+        self.storages.append({"path": path, "title": title})
+        return self.storages[-1]
 
 
 def _json(annotation: Json) -> Json:

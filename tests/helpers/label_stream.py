@@ -40,6 +40,25 @@ class Stream:
         )
         return names
 
+    def offered(self) -> list[str]:
+        """The names of the choices that are to be seen."""
+        names: list[str] = self._page.evaluate(
+            "[...document.querySelectorAll('.wildloop .lsf-choice')].filter(choice => choice.offsetHeight)"
+            ".map(choice => choice.querySelector('input').name)"
+        )
+        return names
+
+    def pictures(self) -> list[int]:
+        """The width in pixels of each picture that is shown; 0 for one that did not load."""
+        self._page.wait_for_function(
+            "[...document.querySelectorAll('.wildloop img')].filter(image => image.naturalWidth).length == 2",
+            timeout=30_000,
+        )
+        widths: list[int] = self._page.evaluate(
+            "[...document.querySelectorAll('.wildloop img')].map(image => image.naturalWidth)"
+        )
+        return widths
+
     def _after(self, act: Callable[[], None]) -> str:
         def serves(response: Response) -> bool:
             return "id=next_task" in response.url
@@ -57,5 +76,5 @@ class Stream:
             arg=str(task_id),
             timeout=60_000,
         )
-        self._page.wait_for_selector(".wildloop .lsf-choice", timeout=60_000)
+        self._page.wait_for_selector(".wildloop .lsf-choice:visible", timeout=60_000)
         self._page.wait_for_timeout(300)  # hotkeys are bound a moment after the choices are drawn

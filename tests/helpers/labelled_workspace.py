@@ -95,8 +95,18 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
         embeddings.append(conn, Embedder().id, [detection(number) for number in numbers], vectors)
 
 
-def label(database: Database, numbers: Iterable[int], *, verdict: Verdict = Verdict.LABEL) -> None:
-    """A person labels these crops with their true species, or as unsure."""
+def label(
+    database: Database,
+    numbers: Iterable[int],
+    *,
+    verdict: Verdict = Verdict.LABEL,
+    day: int = 0,
+    wrong: bool = False,
+) -> None:
+    """A person labels these crops with their true species, or as unsure; on a later `day` once more.
+
+    `wrong`: with another species than the true one.
+    """
     with database.write() as conn:
         ids = categories.ensure(conn, SPECIES)
     record(
@@ -109,9 +119,9 @@ def label(database: Database, numbers: Iterable[int], *, verdict: Verdict = Verd
                 annotation_id=number + 1,
                 task_id=number + 1,
                 verdict=verdict,
-                label=ids[species(number)] if verdict is Verdict.LABEL else None,
+                label=ids[species(number + SEQUENCE * wrong)] if verdict is Verdict.LABEL else None,
                 annotator="1",
-                annotated_at=START + dt.timedelta(seconds=number),
+                annotated_at=START + dt.timedelta(days=day, seconds=number),
             )
             for number in numbers
         ],

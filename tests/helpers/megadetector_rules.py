@@ -21,6 +21,9 @@ def broken_rules(results: dict[str, Any]) -> list[str]:
     for name, table in tables.items():
         problems += [f"{name}: id {id_!r}" for id_ in table if not _ID.fullmatch(id_)]
         problems += [f"{name}: name {text!r}" for text in table.values() if not str(text).strip()]
+    descriptions = results.get("classification_category_descriptions")
+    if descriptions is not None and descriptions.keys() != tables["classification_categories"].keys():
+        problems.append("the descriptions are not those of the classes")
     names = [image.get("file") for image in results["images"]]
     if len(set(names)) != len(names):
         problems.append("a file is listed twice")
@@ -35,6 +38,14 @@ def _image(image: dict[str, Any], kinds: dict[str, str], classes: dict[str, str]
     problems = []
     if PurePosixPath(image["file"].lower()).suffix in _VIDEOS:
         problems += [f"no {name}" for name in ("frame_rate", "frames_processed") if name not in image]
+        processed = image.get("frames_processed", [])
+        if any(type(number) is not int for number in processed) or sorted(set(processed)) != processed:
+            problems.append(f"frames_processed {processed}")
+        if image.get("failure") is None and not image.get("frame_rate", 0) > 0:
+            problems.append(f"frame_rate {image.get('frame_rate')}")
+        numbers = [detection.get("frame_number") for detection in image.get("detections") or ()]
+        if not set(numbers) <= set(processed) or numbers != sorted(numbers):
+            problems.append(f"frame_number {numbers}")
     if image.get("failure") is not None:
         if not isinstance(image["failure"], str) or image.get("detections") is not None:
             problems.append("a failure is a text, with detections null")

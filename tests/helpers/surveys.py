@@ -25,6 +25,7 @@ class FixedSurvey:
     model_version: str | None = None
     categories: Mapping[int, str] = field(default_factory=lambda: {0: "empty", 1: "red fox", 2: "roe deer"})
     taxa: Mapping[str, Taxon] = field(default_factory=dict)
+    packages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentRecord] = field(default_factory=dict)
 
     def photographs(self) -> Iterator[LabelledImage]:

@@ -289,6 +289,12 @@ def test_the_pretraining_pool_teaches_an_embedder_that_embeds(workspace: Workspa
     assert embedded.exit_code == 0, embedded.exception
     assert "8 crops embedded" in embedded.output
     assert load("pool", data_dir=data).id in embedded.output
+    assert (
+        invoke(
+            tmp_path / "other", "import", "folder", tmp_path / "new", "--detector", "whole-frame"
+        ).exit_code
+        == 0
+    )
     empty = invoke(tmp_path / "other", *words)
     assert "no labelled crop in the pool pretraining" in str(empty.exception)
 

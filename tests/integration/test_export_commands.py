@@ -80,7 +80,7 @@ def test_the_boxes_alone_come_back_as_they_went(home: Path) -> None:
     assert line.split(",") == ["A/1.jpg", "0.9", "0.1", "0.1", "0.5", "0.6"]
 
 
-def test_a_package_asks_for_coordinates_then_for_the_time_zone(
+def test_a_package_asks_for_all_that_nobody_said(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused() -> str:
@@ -93,11 +93,18 @@ def test_a_package_asks_for_coordinates_then_for_the_time_zone(
         assert not (home / "out").exists() or not list((home / "out").iterdir())
         return capsys.readouterr().err
 
-    assert "wildloop import deployments" in refused()
+    asked = refused()
+    assert "wildloop import deployments" in asked
+    assert all(f"--{name}" in asked for name in ("timezone", "sampling-design", "capture-method"))
     table = put(home / "cameras.csv", b"location,latitude,longitude\nA,51.2,4.4\nB,51.3,4.5\n")
     assert run("import", "deployments", str(table)).exit_code == 0
     assert "--timezone" in refused()
-    package = written(home, "camtrap-dp", "--timezone", "Europe/Brussels")
+    package = written(
+        home,
+        "camtrap-dp",
+        *("--timezone", "Europe/Brussels", "--sampling-design", "targeted"),
+        *("--capture-method", "activityDetection"),
+    )
     with (package / "media.csv").open(newline="") as file:
         assert [row["timestamp"] for row in csv.DictReader(file)] == ["2024-05-01T12:00:00+02:00"] * 2
 

@@ -27,7 +27,9 @@ from pipeline.cli import wildloop
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo
 from pipeline.records import Box, ImageRecord
+from pipeline.render import operations
 from pipeline.render.importing import import_report
+from pipeline.steps.operations.status import status
 from pipeline.store import detections, images, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
@@ -74,6 +76,13 @@ def table(database: Database, *columns: str, source: sa.Table = schema.image) ->
     ]
     with database.read() as conn:
         return [tuple(row) for row in conn.execute(sa.select(*names).order_by(*names[:2]))]
+
+
+def joined(database: Database, *columns: sa.Column[Any]) -> list[tuple[Any, ...]]:
+    """Columns of photographs and their detections."""
+    query = sa.select(*columns).join(schema.image, schema.image.c.id == schema.detection.c.image_id)
+    with database.read() as conn:
+        return [tuple(row) for row in conn.execute(query)]
 
 
 def everything(database: Database, data_dir: Path) -> tuple[Any, ...]:
@@ -230,7 +239,7 @@ def test_bad_files_cost_themselves_alone_and_are_recorded_with_the_reason(
     root, data = study(tmp_path / "photos", sites=1), tmp_path / "data"
     put(root / "bad" / "text.jpg", b"this is a text file\n")
     put(root / "bad" / "empty.jpg", b"")
-    put(root / "bad" / "cut.jpg", encoded(scene(800, 600))[:4000])
+    put(root / "bad" / "cut.jpg", encoded(scene(800, 600))[:300])
     (root / "bad" / "gone.jpg").symlink_to(root / "nowhere")
     os.mkfifo(root / "bad" / "pipe.jpg")
     report = import_folder(make_workspace(database, data), root, Fixed(finding()))
@@ -241,6 +250,39 @@ def test_bad_files_cost_themselves_alone_and_are_recorded_with_the_reason(
     with database.read() as conn:
         assert images.counts(conn) == {"photographs": 3, "failed": dict(sorted(expected.items()))}
     assert all(row[1] for row in table(database, "failure", "failure_detail") if row[0])
+
+
+def test_a_photograph_whose_end_is_missing_keeps_its_boxes_and_is_counted(
+    database: Database, tmp_path: Path
+) -> None:
+    root, data = study(tmp_path / "photos", sites=1, frames=1), tmp_path / "data"
+    put(root / "cut.jpg", encoded(scene(800, 600))[:8000])
+    workspace = make_workspace(database, data)
+    report = import_folder(workspace, root, Fixed(finding()))
+    assert (report.photographs, report.detections, dict(report.failed)) == (2, 2, {})
+    assert report.damaged == {"truncated": 1}
+    assert "damaged photograph, used to where their file ends (truncated)" in import_report(report)
+    assert table(database, "file_name", "defect") == [
+        ("cut.jpg", "truncated"),
+        ("site 0/DCIM/100EK113/IMG_0.JPG", None),
+    ]
+    assert all((data / path).is_file() for (path,) in table(database, "crop_path", source=schema.detection))
+    again = import_folder(workspace, root, Fixed(finding(), name="another"))
+    assert (again.looked_again, again.damaged) == (2, {"truncated": 1})
+    assert status(workspace).damaged == {"truncated": 1}
+    assert "1 of them damaged (truncated)" in operations.status(status(workspace))
+
+
+def test_times_of_a_clock_never_set_are_kept_and_named(database: Database, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for year in (1970, 2000, 2020, 2999):
+        put(root / "cam" / f"{year}.jpg", encoded(scene(seed=year), taken_at=f"{year}:01:01 00:00:05"))
+    report = import_folder(make_workspace(database, tmp_path / "data"), root, Fixed(finding()))
+    assert report.doubtful_years == {"1970": 1, "2000": 1, "2999": 1}
+    assert "photographs whose year looks like a clock never set" in import_report(report)
+    assert "such as cam/1970.jpg" in import_report(report)
+    years = [moment.year for (moment,) in table(database, "datetime")]
+    assert sorted(years) == [1970, 2000, 2020, 2999]
 
 
 @pytest.mark.both_databases
@@ -455,13 +497,33 @@ def test_difficult_files_are_imported_or_recorded(
 ) -> None:
     root = shared_data / "difficult_files"
     report = import_folder(make_workspace(sqlite_database, tmp_path), root, WholeFrame())
-    assert (report.photographs, dict(report.failed)) == (5, {"truncated": 1})
+    assert (report.photographs, dict(report.failed)) == (6, {})
+    assert report.damaged == {"truncated": 1}
     sizes = {
         name: (width, height)
         for name, width, height in table(sqlite_database, "file_name", "width", "height")
     }
     assert sizes["african_elephants_with_exif_orientation.jpg"] == (2048, 1536)
     assert sizes["african_elephants_cmyk.jpg"] == (2048, 1536)
+
+
+def test_truncated_photographs_of_results_files_keep_their_boxes(
+    sqlite_database: Database, shared_data: Path, field_cases: Path, tmp_path: Path
+) -> None:
+    workspace = make_workspace(sqlite_database, tmp_path)
+    report = import_results(workspace, field_cases / "difficult.json", shared_data / "difficult_files")
+    assert (report.photographs, report.detections, dict(report.failed)) == (6, 6, {})
+    assert report.damaged == {"truncated": 1}
+    photographs = field_cases / "md_failures" / "photos"
+    report = import_results(workspace, field_cases / "md_failures" / "results.json", photographs)
+    assert (report.detections, report.damaged) == (1, {"truncated": 1})
+    assert dict(table(sqlite_database, "file_name", "defect"))["c/trunc.jpg"] == "truncated"
+    (path,) = [
+        crop
+        for name, crop in joined(sqlite_database, schema.image.c.file_name, schema.detection.c.crop_path)
+        if name == "c/trunc.jpg"
+    ]
+    assert (tmp_path / path).is_file()
 
 
 def test_yolox_nano_finds_animals_in_ena24(
@@ -487,7 +549,12 @@ def test_lila_photographs_with_their_megadetector_results(
     ]
     report = import_results(make_workspace(database, tmp_path), root / "megadetector_v5a.json", root)
     assert (report.photographs, report.detections) == (31, len(sure))
-    assert report.without_time == 7
+    assert report.without_time == 3
+    # RECONYX cameras took both and wrote the time into their maker notes alone.
+    times = dict(table(database, "file_name", "datetime"))
+    assert times["wcs_camera_traps_animals_0090_1439.jpg"] == dt.datetime(2012, 10, 20, 7, 36, 53)
+    hour = dt.datetime(2015, 7, 30, 20, 19, 9)
+    assert times["nacti_part1_sub198_FL-16_09_03_2015_FL-16_0089498.jpg"] == hour
 
 
 def test_fish_crops_are_taken_whole(sqlite_database: Database, shared_data: Path, tmp_path: Path) -> None:

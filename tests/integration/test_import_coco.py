@@ -115,6 +115,23 @@ def test_rows_come_without_photographs_and_crops_later(database: Database, tmp_p
     assert (tmp_path / "data" / crop).is_file()
 
 
+def test_the_size_that_boxes_lack_comes_with_the_photographs(database: Database, tmp_path: Path) -> None:
+    put(tmp_path / "photos" / "a.jpg", encoded(scene(160, 120)))
+    made = document(
+        {"id": "1", "file_name": "a.jpg"}, annotation("a.jpg", image_id="1", bbox=[40, 30, 80, 60])
+    )
+    path = put(tmp_path / "set.json", json.dumps(made).encode())
+    listed_only = ingest(database, tmp_path, path, rows_only=True)
+    assert (listed_only.photographs, listed_only.detections, listed_only.labels) == (1, 0, 1)
+    report = ingest(database, tmp_path, path)
+    assert (report.looked_again, report.detections, report.labels) == (1, 1, 1)
+    columns = (detection.c.bbox_X1, detection.c.bbox_Y1, detection.c.bbox_X2, detection.c.bbox_Y2)
+    assert rows(database, *columns) == [(0.25, 0.25, 0.75, 0.75)]
+    with database.read() as conn:
+        names = categories.names(conn)
+    assert [names[number] for (number,) in rows(database, detection.c.category_id)] == ["red fox"]
+
+
 def test_the_command_imports_several_files_under_prefixes(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

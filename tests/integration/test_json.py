@@ -20,7 +20,7 @@ from tests.helpers.labelled_workspace import SPECIES, forest, label, populate
 from tests.helpers.photographs import encoded, put, scene
 
 VERSION = {"version", "project_id", "embedder", "labels", "path", "parent", "metrics", "created_at"}
-PUSH = {"version", "pushed", "missing", "removed"}
+PUSH = {"version", "pushed", "missing", "removed", "waiting"}
 
 Json = Callable[..., Any]
 
@@ -99,7 +99,7 @@ def test_imports(run: Json, crops: Path, tmp_path: Path) -> None:
     boxes = put(tmp_path / "boxes.csv", b"a.jpg,0.9,0.1,0.1,0.5,0.5\n")
     assert run("import", "detections-csv", boxes, *words)["detections"] == 1
     table = put(tmp_path / "cameras.csv", b"location,latitude,longitude\nA,51.2,4.4\n")
-    assert {"rows", "new", "updated", "without_zone", "locations"} == run(
+    assert {"rows", "new", "updated", "without_coordinates", "without_zone", "locations"} == run(
         "import", "deployments", table
     ).keys()
 
@@ -113,7 +113,7 @@ def test_an_import_of_nothing_fails_and_still_reports(run: Json, tmp_path: Path)
 def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path) -> None:
     run("import", "crops", crops, "--location-pattern", "(?P<location>CAM[0-9])")
     (embedded,) = run("embed", "--embedder", "descriptor")
-    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "seconds"}
+    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "complete", "seconds"}
     assert embedded["embedded"] == 6
     for form in ("csv", "coco", "megadetector", "detections-csv"):
         report = run("export", form, tmp_path / form)
@@ -125,7 +125,9 @@ def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path)
     assert all(split.keys() == {"train", "test"} for split in made["crops"].values())
     parts = [tmp_path / "set" / f"{split}.json" for split in ("train", "test")]
     combined = run("combine-json", tmp_path / "all.json", *parts)
-    assert combined.keys() == {"images", "annotations", "categories", "notes"}
+    assert combined.keys() == {
+        "images", "annotations", "categories", "unused_values", "unused_fields", "notes",
+    }  # fmt: skip
     assert run("import", "coco", *parts, "--images", tmp_path / "set")["photographs"] == 6
     assert run("embedding", "list") == []
 
@@ -146,7 +148,8 @@ def test_versions(trained: Json) -> None:
     assert (first["current"], second["current"]) == (False, True)
     assert trained("activate", "v0")["version"] == first["version"]
     result = trained("train")
-    assert {"run", "version", "new", "labels", "accuracy", "reason", "push", "model"} == result.keys()
+    told = {"run", "version", "new", "labels", "accuracy", "reason", "push", "model", "unoffered"}
+    assert told == result.keys()
     assert result["model"].keys() >= VERSION
     assert result["version"] == second["version"]
     assert not result["new"]
@@ -197,10 +200,20 @@ def test_a_project(run: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     species = put(tmp_path / "species.txt", b"deer\nfox\n")
     words = ("--title", "Park", "--species", species, "--embedder", "descriptor")
     report = run("project", "create", *words)
-    assert report.keys() == {"project", "changes", "url"}
+    assert report.keys() == {"project", "changes", "unoffered", "url"}
     assert (report["project"]["id"], report["project"]["title"]) == (7, "Park")
     assert report["changes"] == ["created project 7"]
     assert report["url"].endswith("/projects/7/data")
+    changed = run("project", "species", "add", "lynx")
+    assert (changed["offered"][-3:], changed["relabelled"], changed["push"]) == (
+        ["lynx", "empty", "unsure"],
+        0,
+        None,
+    )
+    listed = run("project", "species", "list")
+    assert [one["name"] for one in listed] == ["deer", "fox", "lynx", "empty"]
+    assert listed[0].keys() == {"name", "hotkey", "labels", "other_names", "offered"}
+    assert run("project", "forget", "7") == {"project": 7, "labels": 0}
 
 
 def test_simulations(run: Json, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
 from pipeline.steps.labelling.push import push
 from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
-from pipeline.steps.learning.schedule import next_training, queue_length
+from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
 from pipeline.steps.learning.train import train
-from pipeline.store import candidates, models, predictions, projects
+from pipeline.store import candidates, choices, models, predictions, projects, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -109,6 +109,31 @@ def test_training_makes_a_version_its_figures_and_its_queue(pool: Database, tmp_
     assert all(0 <= one.score < 1 for one in waiting)
     assert not {one.detection_id for one in waiting} & {detection(one) for one in range(30)}
     assert version_files.load_head(tmp_path, record).embedder == record.embedder
+
+
+def test_words_that_name_no_species_are_no_classes_even_in_stores_of_earlier_versions(
+    pool: Database, tmp_path: Path
+) -> None:
+    label(pool, range(30))
+    with pool.write() as conn:
+        for species_name, word in (("fox", "blank"), ("boar", "unidentifiable")):
+            renamed = sa.update(schema.category).where(schema.category.c.name == species_name)
+            conn.execute(renamed.values(name=word))
+    record = trained(pool, tmp_path)
+    assert set(record.metrics["classes"]) == {"deer", "empty"}
+    assert record.labels == sum(species(number) != "boar" for number in range(30))
+
+
+def test_people_are_a_class_only_where_they_are_a_choice(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(30))
+    with pool.write() as conn:
+        renamed = sa.update(schema.category).where(schema.category.c.name == "boar")
+        conn.execute(renamed.values(name="human"))
+        choices.see(conn, PROJECT, ["Deer", "empty"])
+    assert set(trained(pool, tmp_path).metrics["classes"]) == {"deer", "fox"}  # fox is another species
+    with pool.write() as conn:
+        choices.see(conn, PROJECT, ["Deer", "Human", "empty"])
+    assert set(trained(pool, tmp_path).metrics["classes"]) == {"deer", "fox", "human"}
 
 
 def test_the_top_of_the_queue_holds_one_crop_of_a_burst(pool: Database, tmp_path: Path) -> None:
@@ -239,7 +264,38 @@ def test_rolling_back_does_not_make_the_next_training_due_at_once(pool: Database
     trained(pool, tmp_path)
     activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     with pool.read() as conn:
-        assert next_training(models.newest(conn, PROJECT), 20) == 80
+        assert unlearned(conn, PROJECT, 20).missing == 20
+
+
+def test_corrected_labels_count_towards_the_next_training_and_confirmed_ones_do_not(
+    pool: Database, tmp_path: Path
+) -> None:
+    label(pool, range(28))
+    trained(pool, tmp_path)
+    with pool.read() as conn:
+        assert unlearned(conn, PROJECT, 20).missing == 20
+    label(pool, range(15), day=1, wrong=True)
+    label(pool, range(20, 28), day=1)  # the same species again
+    with pool.read() as conn:
+        found = unlearned(conn, PROJECT, 20)
+        assert (found.labels, found.missing, found.is_enough) == (15, 5, False)
+    label(pool, range(15, 24), day=2, wrong=True)
+    with pool.read() as conn:
+        found = unlearned(conn, PROJECT, 20)
+        assert (found.labels, found.missing, found.is_enough) == (24, 0, True)
+
+
+def test_labels_that_are_as_they_were_long_ago_are_trained_once(pool: Database, tmp_path: Path) -> None:
+    label(pool, range(28))
+    first = trained(pool, tmp_path)
+    label(pool, range(24), day=1, wrong=True)
+    assert trained(pool, tmp_path).version != first.version
+    label(pool, range(24), day=2)
+    with pool.read() as conn:
+        assert unlearned(conn, PROJECT, 20).is_enough
+    assert trained(pool, tmp_path).version == first.version
+    with pool.read() as conn:
+        assert not unlearned(conn, PROJECT, 20).is_enough
 
 
 def test_an_older_version_whose_files_are_damaged_is_not_activated(pool: Database, tmp_path: Path) -> None:
@@ -298,20 +354,10 @@ def test_the_head_sees_the_names_and_groups_of_the_store(
 
 
 @pytest.mark.parametrize(
-    ("known", "total"), [(0, 20), (20, 40), (100, 120), (101, 122), (200, 240), (1000, 1200)]
+    ("known", "wanted"), [(0, 20), (20, 20), (100, 20), (101, 21), (200, 40), (1000, 200)]
 )
-def test_the_gap_between_trainings_grows_with_the_labels(known: int, total: int) -> None:
-    newest = ModelRecord(
-        version="v1",
-        project_id=PROJECT,
-        embedder="e",
-        digest="d",
-        labels=known,
-        path=None,
-        metrics={"labels_known": known},
-    )
-    assert next_training(newest, 20) == total
-    assert next_training(None, 20) == 20
+def test_the_gap_between_trainings_grows_with_the_labels(known: int, wanted: int) -> None:
+    assert new_labels_wanted(known, 20) == wanted
 
 
 def test_the_queue_outlasts_the_labels_until_the_next_training() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import StoreError
+from pipeline.errors import LabelStudioError, StoreError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.records import (
     WHOLE_FRAME,
@@ -327,7 +327,47 @@ def test_tasks_are_found_by_detection_and_by_id_and_can_be_removed(store: Databa
         assert tasks.by_detection(conn, PROJECT, ["d01", "d09"]) == {"d01": 2}
         assert tasks.by_task(conn, PROJECT, [3, 99]) == {3: "d02"}
         assert tasks.by_task(conn, 8, [3]) == {}
-        assert set(tasks.some_crop_paths(conn, PROJECT, 2)) < {"crops/00.jpg", "crops/01.jpg", "crops/02.jpg"}
+        assert tasks.some_shown(conn, PROJECT, 2) == [(1, "crops/00.jpg"), (2, "crops/01.jpg")]
         assert tasks.remove(conn, PROJECT, [1, 99]) == 1
         assert sorted(tasks.ids(conn, PROJECT)) == [2, 3]
         assert (tasks.count(conn, PROJECT), tasks.unpublished_count(conn, PROJECT)) == (2, 8)
+
+
+def test_published_tasks_follow_label_studio_to_another_path(
+    store: Database, server: FakeLabelStudio, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    by_hand = {"crop": "https://example.org/a.jpg", "frame": ""}
+    server.add_task(900, dict(by_hand))
+    server.path = "/label"
+    report = published(store, server, served)
+    assert (report.moved, report.published, server.changes) == (10, 0, [10, 10])  # crops, then frames
+    for number, data in server.data.items():
+        if number != 900:
+            assert data["crop"].startswith("/label/data/local-files/?d=my%20data/crops/")
+            assert data["frame"].startswith("/label/data/local-files/?d=my%20data/crops/")
+    assert server.data[900] == by_hand
+    assert published(store, server, served).moved == 0
+    server.path = ""
+    assert published(store, server, served).moved == 10
+    assert next(iter(server.data.values()))["crop"] == "/data/local-files/?d=my%20data/crops/00.jpg"
+
+
+def test_an_interrupted_change_of_addresses_is_completed(
+    store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store, server, served)
+    server.path = "/label"
+    change = server.replace_in_tasks
+
+    def once(project_id: int, task_ids: Sequence[int], field: str, **words: str) -> None:
+        change(project_id, task_ids[:3], field, **words)
+        raise LabelStudioError("the connection broke")
+
+    monkeypatch.setattr(server, "replace_in_tasks", once)
+    with pytest.raises(LabelStudioError):
+        published(store, server, served)
+    monkeypatch.setattr(server, "replace_in_tasks", change)
+    published(store, server, served)
+    addresses = [data[field] for data in server.data.values() for field in ("crop", "frame")]
+    assert all(address.startswith("/label/data/") for address in addresses)

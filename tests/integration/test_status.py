@@ -166,11 +166,12 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     answer = CliRunner().invoke(status_command, ["--json"], catch_exceptions=False)
     read = json.loads(answer.output)
     assert set(read) == {
-        "store", "workers", "photographs", "failed", "detections", "crops", "embedded", "projects",
+        "store", "workers", "photographs", "failed", "damaged", "detections", "crops", "embedded", "projects",
         "failed_runs", "failed_photographs",
     }  # fmt: skip
     assert set(read["projects"][0]) == {
-        "id", "title", "embedder", "published", "labelled", "unsure", "skipped", "disputed", "audit_labels",
+        "id", "title", "embedder", "published", "waiting", "labelled", "unoffered", "unsure", "skipped",
+        "disputed", "audit_labels",
         "audit_waiting", "accepted", "versions", "model", "labels_until_training", "queued",
         "running", "runs", "synced_at",
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import json
 import zipfile
@@ -15,32 +14,32 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from importers.ingest.report import ImportReport
-from importers.ingest.source_image import SourceImage
-from importers.sources.camtrap_dp import read, source_images
-from importers.sources.camtrap_dp import scratch_tables as scratch
-from importers.sources.camtrap_dp.media_paths import MediaPaths
-from importers.sources.camtrap_dp.package import opened
 from pipeline.errors import ExportError
-from pipeline.exporters.camtrap_dp import RENAMED, read_taxa, write
-from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME, stamp
+from pipeline.exporters.camtrap_dp import read_taxa
+from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME
+from pipeline.exporters.camtrap_dp.package import RENAMED
+from pipeline.exporters.camtrap_dp.source_rows import stamp
 from pipeline.exporters.source import Basis
-from pipeline.records import Box, DeploymentRecord, Level, SourceLabel
+from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, Taxon
 from pipeline.timezones import zone_of
-from tests.helpers.camtrap_dp_packages import boxed, deployment, medium, observation, package
+from tests.helpers.camtrap_dp_packages import (
+    boxed,
+    deployment,
+    medium,
+    observation,
+    package,
+    rows,
+    taken,
+    write,
+)
 from tests.helpers.camtrap_dp_standard import problems
-from tests.helpers.photographs import put
+from tests.helpers.photographs import encoded, put, scene
 from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
 
 AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
 DEPLOYMENT = DeploymentRecord(
     id="d1", location="site a", latitude=51.1, longitude=4.2, timezone="Europe/Brussels"
 )
-
-
-def rows(package: Path, table: str) -> list[dict[str, str]]:
-    with (package / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def written(folder: Path, *photographs: Any, **options: Any) -> list[dict[str, str]]:
@@ -95,6 +94,17 @@ def test_our_statement_of_the_profile_demands_what_the_standard_does(tmp_path: P
     about = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in about.items() if name != absent}))
     assert any(absent in problem for problem in problems(root))
+
+
+def test_what_other_tools_say_of_their_projects_is_no_descriptor(tmp_path: Path) -> None:
+    hill = replace(DEPLOYMENT, source="wildlife-insights:17", details={"project_id": "17"})
+    said = {"wildlife-insights:17": {"project": {"project_id": "17"}, "cameras": [{"camera_id": "c1"}]}}
+    image = photograph("a/1.jpg", box("red fox", Basis.PEOPLE))
+    write(tmp_path / "package", survey(image, deployments=[hill], packages=said))
+    assert problems(tmp_path / "package") == []
+    about = json.loads((tmp_path / "package/datapackage.json").read_text())
+    assert "project_id" not in about["project"]
+    assert "cameras" not in about
 
 
 def test_a_detection_is_a_row_with_its_box_and_who_named_it(tmp_path: Path) -> None:
@@ -455,15 +465,15 @@ def test_photographs_without_time_or_location_are_left_out_and_counted(tmp_path:
         write(tmp_path / "q", survey(*images[1:], deployments=[DEPLOYMENT]))
 
 
-def test_the_sources_ids_are_kept_where_every_photograph_has_its_own(tmp_path: Path) -> None:
-    images = [photograph("1.jpg", source_id="m1"), photograph("2.jpg", source_id="m2")]
-    for number, (last, kept) in enumerate([("m3", True), ("m1", False), (None, False)]):
-        out = tmp_path / str(number)
-        write(out, survey(*images, photograph("3.jpg", source_id=last), deployments=[DEPLOYMENT]))
-        assert problems(out) == []
-        found = [row["mediaID"] for row in rows(out, "media")]
-        assert (found == ["m1", "m2", "m3"]) is kept
-        assert [row["mediaID"] for row in rows(out, "observations")] == found
+def test_the_sources_id_of_a_photograph_is_kept_unless_another_has_it(tmp_path: Path) -> None:
+    own = photograph("own.jpg")
+    ids = ("m1", "m2", "m1", None, "NA", own.image.id)
+    images = [photograph(f"{number}.jpg", source_id=id_) for number, id_ in enumerate(ids)]
+    write(tmp_path / "p", survey(*images, own, deployments=[DEPLOYMENT]))
+    assert problems(tmp_path / "p") == []
+    found = [row["mediaID"] for row in rows(tmp_path / "p", "media")]
+    assert found == ["m1", "m2", *(one.image.id for one in images[2:]), own.image.id]
+    assert [row["mediaID"] for row in rows(tmp_path / "p", "observations")] == found
 
 
 @pytest.mark.parametrize(
@@ -528,14 +538,113 @@ def test_an_offset_is_written_to_the_minute() -> None:
     assert stamp(dt.datetime(1, 1, 1), zone_of("+14:00")) == "0001-01-01T00:00:00+14:00"
 
 
-def taken(path: Path) -> list[SourceImage]:
-    report = ImportReport(source=str(path))
-    with opened(path) as source, scratch.opened() as stage:
-        deployments = read(source, stage, report)
-        paths = MediaPaths(source, stage, None, deployments, report)
-        found = list(source_images(source, stage, paths, deployments))
-    assert not report.refused
-    return found
+def test_a_file_without_an_ending_has_the_media_type_of_its_picture(tmp_path: Path) -> None:
+    path = put(tmp_path / "IMG_1", encoded(scene(), "PNG"))
+    one = photograph("IMG_1")
+    write(
+        tmp_path / "p",
+        survey(replace(one, image=replace(one.image, path=str(path))), deployments=[DEPLOYMENT]),
+    )
+    assert rows(tmp_path / "p", "media")[0]["fileMediatype"] == "image/png"
+
+
+def frame(number: int, *boxes: Any, rate: float | None = 2.0, **fields: Any) -> Any:
+    """A frame of one video, exposed `number` / `rate` seconds after its start at noon."""
+    time = NOON + dt.timedelta(seconds=number / (rate or 1))
+    video = {"video": "site a/V1.MP4", "video_frame": number, "video_frame_rate": rate, "seq_id": "v"}
+    return photograph(f"site a/V1.MP4/{number}.jpg", *boxes, **{"datetime": time, **video, **fields})
+
+
+def test_a_video_is_one_medium_with_one_answer_for_each_species(tmp_path: Path) -> None:
+    left, right = Box(x1=0, y1=0, x2=0.3, y2=0.3), Box(x1=0.6, y1=0, x2=0.9, y2=0.3)
+    found = written(
+        tmp_path,
+        frame(4, box("red fox", Basis.MODEL, at=left, by=("v1",), probability=0.95)),
+        frame(
+            8,
+            box("red fox", Basis.PEOPLE, at=left, by=("ann",), when=AT),
+            box("red fox", Basis.PEOPLE, at=right, by=("ann",), when=AT),
+        ),
+        frame(12, box("empty", Basis.PEOPLE, at=left)),
+        frame(16, box("roe deer", Basis.WEAK, at=left, by=("md",), probability=0.8)),
+        frame(20),
+    )
+    (medium_row,) = rows(tmp_path / "package", "media")
+    assert cells(medium_row, "filePath", "fileName", "fileMediatype", "timestamp") == (
+        "site a/V1.MP4",
+        "V1.MP4",
+        "video/mp4",
+        "2024-05-01T12:00:00+02:00",
+    )
+    assert {row["mediaID"] for row in found if row["observationLevel"] == "media"} == {medium_row["mediaID"]}
+    answers = [row for row in found if row["observationLevel"] == "media" and not row["bboxX"]]
+    assert [cells(row, *SAID, "count") for row in answers] == [
+        ("animal", "Red fox", "human", "ann", "2"),
+        ("animal", "Roe deer", "machine", "md", "1"),
+    ]
+    assert cells(answers[0], "eventStart", "eventEnd") == (
+        "2024-05-01T12:00:02+02:00",
+        "2024-05-01T12:00:04+02:00",
+    )
+    boxes = [cells(row, "eventStart", "eventEnd", "bboxX") for row in found if row["bboxX"]]
+    assert boxes == [
+        (f"2024-05-01T12:00:{second:02d}+02:00", f"2024-05-01T12:00:{second:02d}+02:00", side)
+        for second, side in ((2, "0"), (4, "0"), (4, "0.6"), (6, "0"), (8, "0"))
+    ]
+    assert [(row["scientificName"], row["count"]) for row in events(found)] == [
+        ("Red fox", "2"),
+        ("Roe deer", "1"),
+    ]
+
+
+def test_a_video_in_which_nothing_is_seen_is_blank(tmp_path: Path) -> None:
+    found = written(tmp_path / "1", *(frame(number, detectors=["md_v5a"]) for number in (0, 8)))
+    assert [cells(row, *SAID) for row in found if row["mediaID"]] == [("blank", "", "machine", "md_v5a")]
+    found = written(tmp_path / "2", frame(0, detectors=["md_v5a"]), frame(8))
+    assert [row["observationType"] for row in found if row["mediaID"]] == ["unclassified"]
+
+
+def test_videos_of_several_cameras_with_one_name_stay_apart(tmp_path: Path) -> None:
+    other = replace(DEPLOYMENT, id="d2", location="site b")
+    two = frame(0, video="V1.MP4", location="site b")
+    given = survey(frame(0, video="V1.MP4"), two, deployments=[DEPLOYMENT, other])
+    write(tmp_path / "p", given)
+    assert problems(tmp_path / "p") == []
+    found = {(row["deploymentID"], row["filePath"]) for row in rows(tmp_path / "p", "media")}
+    assert found == {("d1", "V1.MP4"), ("d2", "V1.MP4")}
+
+
+def test_a_sequence_that_a_source_or_a_detector_calls_blank_is_a_blank_event(tmp_path: Path) -> None:
+    blank: list[dict[str, Any]] = [{"labels": [label("empty")]}, {"detectors": ["md_v5a"]}]
+    for number, said in enumerate(blank):
+        (row,) = events(written(tmp_path / str(number), *burst((), (), **said)))
+        assert cells(row, "observationType", "scientificName") == ("blank", "")
+    (row,) = events(written(tmp_path / "3", *burst((), labels=[label("empty"), label("red fox", count=2)])))
+    assert cells(row, "scientificName", "count") == ("Red fox", "2")
+
+
+def test_categories_without_a_scientific_name_are_counted_with_the_remedy(tmp_path: Path) -> None:
+    images = [
+        photograph(
+            "1.jpg",
+            box("red fox", Basis.PEOPLE),
+            box("roe deer", Basis.PEOPLE, at=Box(x1=0, y1=0, x2=1, y2=1)),
+        )
+    ]
+    known = {"roe deer": Taxon(category="roe deer", scientific_name="Capreolus capreolus", rank="Species")}
+    given = survey(*images, deployments=[DEPLOYMENT], taxa=known)
+    report = write(tmp_path / "p", given)
+    assert problems(tmp_path / "p") == []
+    ((note, number),) = report.notes.items()
+    assert number == 1
+    assert "such as red fox" in note
+    assert "--taxa" in note
+    about = json.loads((tmp_path / "p/datapackage.json").read_text())
+    assert about["taxonomic"] == [
+        {"scientificName": "Capreolus capreolus", "taxonRank": "species"},
+        {"scientificName": "Red fox"},
+    ]
+    assert write(tmp_path / "q", given, taxa={"red fox": "Vulpes vulpes"}).notes == {}
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
@@ -591,7 +700,7 @@ def test_any_survey_makes_a_valid_package_that_says_the_same_when_read(
     )
     write(out, survey(*images, deployments=[record]))
     assert problems(out) == []
-    again = {entry.source_id: entry for entry in taken(out)}
+    again = {entry.source_id: entry for entry in taken(out)[0]}
     assert len(again) == len(images)
     for one in images:
         entry = again[one.image.id]

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from importers.reading.scratch import scratch_database
 from importers.sources import coco
 from importers.sources.coco.combine import combine
 from importers.sources.coco.ids import Ids
+from importers.sources.coco.values import annotation_values, image_values
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Box, Level, SourceLabel
 from pipeline.render.importing import import_report
 from tests.helpers.coco_files import CATEGORIES, annotation, document, image, mutated
 from tests.helpers.coco_rules import assert_valid
-from tests.helpers.photographs import put
+from tests.helpers.photographs import encoded, put, scene
 
 
 def written(path: Path, *records: dict[str, Any], **fields: Any) -> Path:
@@ -59,6 +61,7 @@ def test_an_image_brings_its_place_time_and_sequence(tmp_path: Path) -> None:
     assert found == SourceImage(
         file_name="a.jpg",
         path=str(tmp_path / "a.jpg"),
+        source_name="a.jpg",
         source_id="id of a.jpg",
         width=200,
         height=100,
@@ -92,7 +95,8 @@ def test_times_are_the_cameras_clock_and_what_is_none_is_refused(
 ) -> None:
     found, report = one_entry(tmp_path, image(datetime=text))
     assert found.datetime == moment
-    assert report.refused == ({} if moment else {"datetime": 1})
+    assert report.unused_values == ({} if moment else {"datetime": 1})
+    assert not report.refused
 
 
 def test_a_corrupt_photograph_a_video_and_a_way_out_are_failures(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_wrong_values_cost_the_value_and_the_photograph_stays(tmp_path: Path) ->
     found, report = one_entry(tmp_path, given)
     assert (found.width, found.height, found.frame_num, found.seq_num_frames) == (None, None, None, None)
     assert (found.seq_id, found.location) == ("s", "12")
-    assert report.refused == {"width": 1, "height": 1, "frame_num": 1, "seq_num_frames": 1}
+    assert report.unused_values == {"height": 1, "seq_num_frames": 1}  # -1 says that it is not known
     assert "image id of a.jpg" in import_report(report)
 
 
@@ -193,25 +197,87 @@ def test_what_a_machine_answered_is_a_weak_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [
-        ({"bbox": [0, 0, 1]}, "annotation"),
-        ({"bbox": [0, 0, 0, 5]}, "annotation"),
-        ({"bbox": [0, 0, -5, 5]}, "annotation"),
-        ({"bbox": [0, 0, True, "5"]}, "annotation"),
-        ({"bbox": {"x": 1}}, "annotation"),
-        ({"bbox": [0, 0, 5, 5], "bbox_relative": [0, 0, 0.5, 0.5]}, "annotation"),
-        ({"bbox": [300, 0, 5, 5]}, "box outside the photograph"),
-        ({"bbox_relative": [0, 1.5, 0.5, 0.5]}, "box outside the photograph"),
-        ({"category_id": 99}, "annotation"),
-        ({"category_id": True}, "annotation"),
-        ({"image_id": "another"}, "annotation"),
-        ({"id": None}, "annotation"),
+        ({"bbox": [0, 0, 1]}, "bbox"),
+        ({"bbox": [0, 0, 0, 5]}, "bbox"),
+        ({"bbox": [0, 0, -5, 5]}, "bbox"),
+        ({"bbox": [0, 0, True, "5"]}, "bbox"),
+        ({"bbox": ["0", "0", "5", "5"]}, "bbox"),
+        ({"bbox": {"x": 1}}, "bbox"),
+        ({"bbox": [300, 0, 5, 5]}, "bbox"),
+        ({"bbox_relative": [0, 1.5, 0.5, 0.5]}, "bbox"),
         ({"count": -1}, "count"),
+        ({"count": "2"}, "count"),
+        ({"sequence_level_annotation": "no"}, "sequence_level_annotation"),
     ],
 )
-def test_a_broken_annotation_costs_itself_alone(tmp_path: Path, fields: dict[str, Any], kind: str) -> None:
+def test_a_bad_value_costs_itself_and_the_species_stays_with_the_photograph(
+    tmp_path: Path, fields: dict[str, Any], kind: str
+) -> None:
     found, report = one_entry(tmp_path, image(), {**annotation(), **fields}, annotation(category=2))
-    assert report.refused == {kind: 1}
-    assert label("human") in found.labels
+    assert report.unused_values == {kind: 1}
+    assert not report.refused
+    assert (found.detections, found.labels) == (None, (label("red fox"), label("human")))
+    assert f"invalid value not used ({kind})" in import_report(report)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"category_id": 99}, {"category_id": True}, {"image_id": "another"}, {"id": None}]
+)
+def test_an_annotation_of_nothing_known_costs_itself_alone(tmp_path: Path, fields: dict[str, Any]) -> None:
+    found, report = one_entry(tmp_path, image(), {**annotation(), **fields}, annotation(category=2))
+    assert report.refused == {"annotation": 1}
+    assert found.labels == (label("human"),)
+
+
+def test_of_two_boxes_the_one_in_pixels_counts(tmp_path: Path) -> None:
+    both = annotation(bbox=[50, 25, 100, 50], bbox_relative=[0, 0, 0.5, 0.5])
+    found, report = one_entry(tmp_path, image(), both)
+    assert found.detections is not None
+    assert found.detections.boxes[0].box == Box(x1=0.25, y1=0.25, x2=0.75, y2=0.75)
+    assert report.unused_values == {"bbox_relative": 1}
+
+
+def test_numbers_with_a_point_are_whole_numbers_too(tmp_path: Path) -> None:
+    given = image(id=5.0, width=200.0, height=100.0, location=3.0, seq_id="s", frame_num=1.0)
+    found, report = one_entry(tmp_path, given, annotation(image_id=5, category_id=1.0, count=2.0))
+    assert (found.source_id, found.width, found.location, found.frame_num) == ("5", 200, "3", 1)
+    assert found.labels == (label("red fox", count=2),)
+    assert not report.unused_values
+
+
+def test_minus_one_is_a_place_and_a_sequence_that_nobody_knows(tmp_path: Path) -> None:
+    for unknown in (-1, "-1", None, ""):
+        found, report = one_entry(tmp_path, image(location=unknown, seq_id=unknown, frame_num=-1))
+        assert (found.location, found.seq_id, found.frame_num) == (None, None, None)
+        assert not report.unused_values
+
+
+def test_numbers_that_are_none_are_values_left_out() -> None:
+    nan, left = float("nan"), list[str]()
+    fields = ["width", "height", "location", "datetime", "seq_id", "frame_num", "seq_num_frames", "corrupt"]
+    read = image_values(dict.fromkeys(fields, nan), lambda field, _: left.append(field))
+    assert (set(read), sorted(left)) == ({None, False}, sorted(fields))
+    left.clear()
+    record = {"bbox": [nan, 0, 5, 5], "count": nan, "sequence_level_annotation": nan, "basis": nan}
+    seen = annotation_values(record, lambda field, _: left.append(field))
+    assert (seen.level, seen.bbox, seen.individuals) == (Level.IMAGE, None, None)
+    assert sorted(left) == sorted(record)
+
+
+def test_the_time_may_be_in_date_captured(tmp_path: Path) -> None:
+    moment = dt.datetime(2013, 10, 4, 13, 31, 53)
+    found, report = one_entry(tmp_path, image(date_captured="2013-10-04 13:31:53"))
+    assert found.datetime == moment
+    other, _ = one_entry(tmp_path, image(date_captured="2013-10-04 13:31:53", datetime="2022-01-01 00:00:00"))
+    assert other.datetime == dt.datetime(2022, 1, 1)
+    mended, report = one_entry(
+        tmp_path, image(date_captured="2013-10-04 13:31:53", datetime="0001-01-01 00:00")
+    )
+    assert mended.datetime == moment
+    assert report.unused_values == {"datetime": 1}
+    placeholder, report = one_entry(tmp_path, image(date_captured=0))
+    assert placeholder.datetime is None
+    assert not report.unused_values
 
 
 def test_a_box_that_leaves_the_frame_is_clipped_to_it(tmp_path: Path) -> None:
@@ -220,11 +286,22 @@ def test_a_box_that_leaves_the_frame_is_clipped_to_it(tmp_path: Path) -> None:
     assert found.detections.boxes[0].box == Box(x1=0.0, y1=0.5, x2=0.25, y2=1.0)
 
 
-def test_a_box_in_pixels_needs_the_size_of_the_photograph(tmp_path: Path) -> None:
-    given = {"id": "1", "file_name": "a.jpg"}
-    found, report = one_entry(tmp_path, given, annotation(image_id="1", bbox=[0, 0, 9, 9]))
-    assert found.detections is None
-    assert report.refused == {"box in pixels of unknown number": 1}
+def test_a_box_in_pixels_takes_the_size_that_the_record_lacks_from_the_photograph(tmp_path: Path) -> None:
+    given = {"id": "1", "file_name": "a.jpg", "width": 99}
+    seen = annotation(image_id="1", bbox=[40, 30, 80, 60])
+    nowhere, report = one_entry(tmp_path, given, seen)
+    assert (nowhere.detections, nowhere.labels) == (None, (label("red fox"),))
+    assert report.unused_values == {"bbox": 1}
+    put(tmp_path / "a.jpg", encoded(scene(120, 160), orientation=6))  # 160 x 120 when upright
+    found, report = one_entry(tmp_path, given, seen)
+    assert found.detections is not None
+    assert found.detections.boxes[0].box == Box(x1=0.25, y1=0.25, x2=0.75, y2=0.75)
+    assert not report.unused_values
+    sources = coco.check([tmp_path / "set.json"], report)
+    (unread,) = coco.source_images(sources, ImageRoot(tmp_path), report, reads=False)
+    assert (unread.detections, unread.labels) == (None, (label("red fox"),))
+    assert report.notes == {Note.BOXES_WITHOUT_SIZE: 1}
+    assert not report.unused_values
 
 
 def test_an_annotation_id_that_stands_twice_counts_once(tmp_path: Path) -> None:
@@ -251,11 +328,9 @@ def test_annotations_may_come_before_images_and_in_any_order(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"extra": 1}, "unknown fields: extra"),
         ({"images": []}, "lists no image"),
         ({"images": {}}, "`images` is not a list"),
         ({"annotations": 5}, "`annotations` is not a list"),
-        ({"info": []}, "`info` is not an object"),
         ({"categories": [{"id": 1}]}, "category 0 lacks"),
         ({"categories": [{"id": 1, "name": "a"}, {"id": "1", "name": "b"}]}, "two categories 1"),
         ({"images": [image(), image()]}, "two images have the id 'id of a.jpg'"),
@@ -276,6 +351,17 @@ def test_what_spoils_a_file_is_an_error_that_names_it(
 def test_what_is_no_file_of_the_format_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SourceError, match=r"set\.json"):
         entries(tmp_path, put(tmp_path / "set.json", text.encode()))
+
+
+def test_further_fields_of_a_file_are_named_and_left_aside(tmp_path: Path) -> None:
+    path = written(tmp_path / "set.json", image(), annotation(), type="instances", videos=[{"id": 1}], info=5)
+    (found,), report = entries(tmp_path, path)
+    assert found.labels == (label("red fox"),)
+    assert report.unused_fields == {"type": 1, "videos": 1}
+    assert "2  fields of the file not used (type, videos)" in import_report(report)
+    combined = CliRunner().invoke(wildloop, ["combine-json", str(tmp_path / "all.json"), str(path)])
+    assert "2  fields of the file not used (type, videos)" in combined.output
+    assert assert_valid(tmp_path / "all.json").keys() == {"info", "images", "annotations", "categories"}
 
 
 def test_a_field_that_stands_twice_is_an_error(tmp_path: Path) -> None:
@@ -351,6 +437,20 @@ def test_the_combined_file_obeys_the_rules_and_keeps_what_the_files_say(tmp_path
     }
 
 
+def test_a_combined_file_has_no_value_that_an_import_leaves_out(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "one.json",
+        image(width="wide", location=-1, datetime="yesterday", seq_id="s", frame_num=-1.5),
+        annotation(bbox=[0, 0, 0, 0], count="many"),
+    )
+    combined = combine(tmp_path / "all.json", [path])
+    assert combined.unused_values == {"width": 1, "datetime": 1, "frame_num": 1, "bbox": 1, "count": 1}
+    made = json.loads((tmp_path / "all.json").read_text())
+    (one,), (two,) = made["images"], made["annotations"]
+    assert one == {"id": "id of a.jpg", "file_name": "a.jpg", "height": 100, "seq_id": "s"}
+    assert two.keys() == {"id", "image_id", "category_id"}
+
+
 def test_the_combined_file_is_imported_like_its_parts(tmp_path: Path) -> None:
     files = three(tmp_path)
     combine(tmp_path / "all.json", files)
@@ -388,7 +488,95 @@ def test_a_broken_record_stops_the_combining_before_anything_is_written(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["one.json"]
 
 
+@pytest.mark.parametrize(
+    ("name", "photographs", "of_boxes", "unused"),
+    [
+        ("blank", [["empty"]] * 6, 0, {}),
+        ("boxes", [[], ["red fox"], [], ["red fox"], ["red fox"], ["red fox"]], 2, {"bbox": 3}),
+        ("count", [[], []], 2, {"count": 1}),
+        ("nosize", [[]], 1, {}),
+        ("mixed", [[], ["red fox"], []], 2, {"datetime": 1}),
+        ("segm", [[]], 1, {}),
+        ("segm_only", [["red fox"]], 0, {}),
+        ("type", [[]], 1, {}),
+        ("videos", [[]], 1, {}),
+        ("wrongsize", [[], []], 2, {}),
+    ],
+)
+def test_files_as_they_are_found_bring_every_species(
+    field_cases: Path, name: str, photographs: list[list[str]], of_boxes: int, unused: dict[str, int]
+) -> None:
+    found, report = entries(field_cases / "coco" / "photos", field_cases / "coco" / f"{name}.json")
+    assert [[label.category for label in one.labels] for one in found] == photographs
+    boxes = [box for one in found if one.detections for box in one.detections.boxes]
+    assert [box.labels[0].category for box in boxes] == ["red fox"] * of_boxes
+    assert report.unused_values == unused
+    assert not report.refused
+
+
+def test_boxes_as_they_are_found_are_clipped_or_sized_by_the_file(field_cases: Path) -> None:
+    found, _ = entries(field_cases / "coco" / "photos", field_cases / "coco" / "nosize.json")
+    assert found[0].detections is not None
+    assert found[0].detections.boxes[0].box == Box(x1=10 / 320, y1=10 / 240, x2=60 / 320, y2=60 / 240)
+    found, _ = entries(field_cases / "coco" / "photos", field_cases / "coco" / "mixed.json")
+    assert [(one.location, one.frame_num) for one in found] == [(None, None), (None, None), ("3", None)]
+
+
 # Whatever comes
+
+WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # the parser refuses longer ones
+JSON = st.recursive(
+    st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+GOOD_IMAGE = image(
+    datetime="2022-12-31 09:52:50", seq_id="s", frame_num=1, seq_num_frames=2, location="l", corrupt=False
+)
+GOOD_ANNOTATION = annotation(bbox=[50, 25, 100, 50], count=2, sequence_level_annotation=False)
+# What the value of a field decides, by the attributes of a photograph.
+DECIDED = {
+    "width": ("width", "height"),
+    "height": ("width", "height"),
+    "datetime": ("datetime",),
+    "date_captured": (),
+    "seq_id": ("seq_id", "frame_num", "seq_num_frames"),
+    "frame_num": ("frame_num",),
+    "seq_num_frames": ("seq_num_frames",),
+    "location": ("location",),
+    "rights_holder": (),
+}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(field=st.sampled_from(sorted(DECIDED)), value=JSON)
+def test_one_bad_value_of_an_image_costs_that_value(tmp_path: Path, field: str, value: Any) -> None:
+    put(tmp_path / "a.jpg", encoded(scene(200, 100)))
+    whole, _ = one_entry(tmp_path, GOOD_IMAGE, GOOD_ANNOTATION)
+    if field in ("width", "height") and type(value) in (int, float) and value > 0:
+        return  # a box in pixels of another number is elsewhere
+    spoiled, report = one_entry(tmp_path, {**GOOD_IMAGE, field: value}, GOOD_ANNOTATION)
+    assert replace(whole, **{name: getattr(spoiled, name) for name in DECIDED[field]}) == spoiled
+    assert set(report.unused_values) <= {field}
+    assert not report.refused
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    field=st.sampled_from(["bbox", "bbox_relative", "count", "probability", "basis", "segmentation", "area"]),
+    value=JSON,
+)
+def test_one_bad_value_of_an_annotation_costs_that_value(tmp_path: Path, field: str, value: Any) -> None:
+    spoiled, report = one_entry(tmp_path, GOOD_IMAGE, {**GOOD_ANNOTATION, field: value})
+    boxes = spoiled.detections.boxes if spoiled.detections else ()
+    (kept,) = [*spoiled.labels, *(label for box in boxes for label in box.labels)]
+    assert (kept.category, kept.weak) == ("red fox", field == "basis" and value in ("model", "weak"))
+    if field != "count":
+        assert kept.count == 2
+    if field != "bbox":
+        assert [box.box for box in boxes] == [Box(x1=0.25, y1=0.25, x2=0.75, y2=0.75)]
+    assert set(report.unused_values) <= {field}
+    assert not report.refused
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

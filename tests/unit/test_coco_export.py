@@ -18,7 +18,7 @@ from importers.sources import coco
 from pipeline.errors import ExportError
 from pipeline.exporters.coco import UNCLASSIFIED, write
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Box, Level, SourceLabel, category_name
+from pipeline.records import Box, Level, SourceLabel, Taxon, category_name
 from pipeline.render.datasets import export_report
 from pipeline.vocabulary import kind_of
 from tests.helpers.coco_rules import assert_valid
@@ -87,6 +87,21 @@ def test_an_export_is_a_valid_file_of_all_that_is_known(tmp_path: Path) -> None:
         "  1  detection labelled by people",
     ]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["coco.json"]
+
+
+def test_categories_carry_what_is_known_of_their_taxa_and_are_read_as_before(tmp_path: Path) -> None:
+    deer = Taxon(category="roe deer", scientific_name="Capreolus capreolus", rank="species", taxon_id="7")
+    one = photograph("a.jpg", box("roe deer", Basis.PEOPLE))
+    document = exported(tmp_path, one, taxa={"roe deer": deer})
+    known = {"scientific_name": "Capreolus capreolus", "rank": "species", "taxon_id": "7"}
+    assert document["categories"][1:] == [
+        {"id": 1, "name": "red fox"},
+        {"id": 2, "name": "roe deer", **known},
+    ]
+    report = ImportReport(source="test")
+    (read,) = coco.source_images(coco.check([tmp_path / "out.json"], report), ImageRoot(tmp_path), report)
+    assert read.detections is not None
+    assert [label.category for each in read.detections.boxes for label in each.labels] == ["roe deer"]
 
 
 def test_a_survey_of_nothing_is_a_valid_file(tmp_path: Path) -> None:

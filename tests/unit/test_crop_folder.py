@@ -21,6 +21,7 @@ from pipeline.errors import SourceError, WildloopError
 from pipeline.records import WHOLE_FRAME
 from pipeline.store import schema
 from pipeline.store.database import Database
+from tests.helpers.coco_files import annotation, document, image
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
 
@@ -152,6 +153,19 @@ def test_a_classification_set_brings_classes_places_and_sequences(
     assert report.notes[Note.SEVERAL_CLASSES] == 1
 
 
+def test_the_class_of_a_crop_stays_whatever_is_wrong_with_its_box(
+    tmp_path: Path, sqlite_database: Database
+) -> None:
+    boxes: list[Any] = [[500, 0, 5, 5], [0, 0, 0, 0], ["1"], [0, 0, 9, 9]]
+    for number in range(len(boxes)):
+        put(tmp_path / f"{number}.jpg", encoded(scene(seed=number)))
+    given = [image(f"{number}.jpg") for number in range(3)] + [{"id": "id of 3.jpg", "file_name": "3.jpg"}]
+    seen = [annotation(f"{number}.jpg", bbox=box) for number, box in enumerate(boxes)]
+    path = put(tmp_path / "list.json", json.dumps(document(*given, *seen)).encode())
+    report = import_crops(make_workspace(sqlite_database, tmp_path / "data"), tmp_path, [path])
+    assert (report.photographs, report.labels, dict(report.refused)) == (4, 4, {})
+
+
 def test_a_crop_that_two_files_list_is_taken_once(tmp_path: Path, sqlite_database: Database) -> None:
     root = crops(tmp_path / "set", "a.jpg")
     one = classification_set(tmp_path / "1.json", [{"id": "1", "file_name": "a.jpg"}], [])
@@ -225,10 +239,11 @@ def test_no_file_however_mangled_ends_in_a_traceback(
 
 
 def test_crops_are_read_from_an_object_store(sqlite_database: Database, tmp_path: Path) -> None:
-    for name in ("fox/2.jpg", "fox/10.jpg", "hare/1.jpg", "fox/readme.txt"):
+    hidden = ("DeletedFiles/3.jpg", "fox/@eaDir/2.jpg", "fox/._2.jpg")
+    for name in ("fox/2.jpg", "fox/10.jpg", "hare/1.jpg", "fox/readme.txt", *hidden):
         with fsspec.open(f"memory://pool/{name}", "wb") as file:
             file.write(encoded(scene()))
     report = import_crops(make_workspace(sqlite_database, tmp_path / "data"), "memory://pool")
-    assert (report.photographs, report.detections, report.labels) == (3, 3, 3)
+    assert (report.photographs, report.detections, report.labels, report.hidden) == (3, 3, 3, 3)
     with pytest.raises(SourceError, match="no crop"):
         import_crops(make_workspace(sqlite_database, tmp_path / "data"), "memory://nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 import tracemalloc
@@ -39,7 +40,8 @@ XYXY = "0.1,0.2,0.3,0.6"
 def read(path: Path, axis_order: AxisOrder = "yxyx") -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
     layout = read_layout(path, axis_order)
-    return list(source_images(layout, check(layout, report), ImageRoot(path.parent))), report
+    root = ImageRoot(path.parent)
+    return list(source_images(layout, check(layout, root, report), root)), report
 
 
 def text(tmp_path: Path, *lines: str) -> Path:
@@ -86,6 +88,33 @@ def test_every_layout_tells_the_same_box(tmp_path: Path, lines: list[str], axis_
 def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
     path = put(tmp_path / "boxes.csv", f"\ufeffa.jpg,0.95,{YXYX}\r\n\r\n".encode())
     assert [entry.file_name for entry in read(path)[0]] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["a.jpg;0,95;0,2;0,1;0,6;0,3"],
+        ["name;score;ymin;xmin;ymax;xmax", "a.jpg;0,95;0,2;0,1;0,6;0,3"],
+        ["name\tscore\tymin\txmin\tymax\txmax", "a.jpg\t0.95\t0.2\t0.1\t0.6\t0.3"],
+    ],
+)
+def test_semicolons_tabs_decimal_commas_and_compressed_files_are_read(
+    tmp_path: Path, lines: list[str]
+) -> None:
+    packed = gzip.compress("\n".join(lines).encode())
+    for path in (text(tmp_path, *lines), put(tmp_path / "boxes.csv.gz", packed)):
+        (entry,), report = read(path)
+        assert found(entry) == [(BOX, 0.95, "animal")]
+        assert entry.detections is not None
+        assert entry.detections.detector == "detections-csv:boxes"
+        assert not report.refused
+
+
+def test_a_file_that_is_cut_short_where_it_is_compressed_is_an_error_that_names_it(tmp_path: Path) -> None:
+    packed = gzip.compress(f"a.jpg,0.95,{YXYX}\n".encode() * 99)
+    for data in (packed[:30], packed[:-4] + b"\xff" * 4):
+        with pytest.raises(SourceError, match=r"boxes\.csv\.gz cannot be read"):
+            read(put(tmp_path / "boxes.csv.gz", data))
 
 
 def test_boxes_of_a_photograph_may_stand_apart(tmp_path: Path) -> None:
@@ -332,7 +361,7 @@ def test_a_box_takes_little_memory_and_a_name_none(tmp_path: Path) -> None:
         file.writelines(f"site {row % 50}/IMG_{row % 7_000:07d}.jpg,0.9,{YXYX}\n" for row in range(number))
     layout = read_layout(path, "yxyx")
     tracemalloc.start()
-    boxes = check(layout, ImportReport(source="x"))
+    boxes = check(layout, ImageRoot(tmp_path), ImportReport(source="x"))
     count = sum(1 for _ in source_images(layout, boxes, ImageRoot(tmp_path)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -40,6 +40,7 @@ from tests.helpers.fake_label_studio import FakeLabelStudio
 
 CROP = "crops/ab/abc.jpg"
 RECORD = ProjectRecord(id=7, title="Park", embedder="e", current_model="v1")
+TASK = 101  # the first of a fake Label Studio
 FAST = "contains invalid field: task ID 0 not found in project Park"
 
 
@@ -64,7 +65,9 @@ def healthy(settings: Settings) -> FakeLabelStudio:
     """A Label Studio with nothing wrong."""
     server = FakeLabelStudio()
     served = ServedFiles.of(settings)
-    number = server.import_tasks(7, [{"detection_id": "abc"}])[0]
+    address = served.address(CROP)
+    number = server.import_tasks(7, [{"detection_id": "abc", "crop": address, "frame": address}])[0]
+    assert number == TASK
     server.import_predictions(7, [{"task": number, "score": 0.0, "model_version": "v1", "result": []}])
     server.update_project(7, model_version="v1")
     server.storages = [{"path": path} for path in served.folders]
@@ -103,7 +106,7 @@ def webhook(number: int, **changes: Any) -> dict[str, Any]:
 def examined(
     server: FakeLabelStudio, settings: Settings, record: ProjectRecord = RECORD
 ) -> list[CheckResult]:
-    return list(examine_project(server, settings, record, [CROP]))
+    return list(examine_project(server, settings, record, [(TASK, CROP)]))
 
 
 def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: Settings) -> None:
@@ -242,6 +245,23 @@ def test_each_trap_is_found_alone_and_its_remedy_named(
     wrong = [finding for finding in examined(healthy, settings) if finding.state is not State.OK]
     assert [(finding.check, finding.state) for finding in wrong] == [(check, state)]
     assert remedy in (wrong[0].remedy or "")
+
+
+@pytest.mark.parametrize("path", ["/label", ""])
+def test_pictures_at_another_path_than_label_studio_are_named_with_their_remedy(
+    path: str, healthy: FakeLabelStudio, settings: Settings
+) -> None:
+    data = healthy.rows[TASK]["data"]
+    if path:
+        healthy.path = path
+    else:
+        data["frame"] = "/label" + data["frame"]
+    wrong = [result for result in examined(healthy, settings) if result.state is not State.OK]
+    assert [(result.check, result.state) for result in wrong] == [("crops", State.FAIL)]
+    assert "wildloop publish" in (wrong[0].remedy or "")
+    data.update(crop=path + ServedFiles.of(settings).address(CROP))
+    data.update(frame=data["crop"])
+    assert {result.state for result in examined(healthy, settings)} == {State.OK}
 
 
 REJECTED = {"state": "ER", "error_message": "401 Client Error: UNAUTHORIZED"}

@@ -50,6 +50,21 @@ def some(examples: heads.Examples, rows: list[int]) -> heads.Examples:
     )
 
 
+def test_a_merged_category_has_the_sum_of_the_probabilities() -> None:
+    examples = labelled(200)
+    head = heads.fit(examples, embedder="e").head
+    assert head.classes == [0, 10, 20, 30]
+    merged = head.merged({0: 30, 10: 40})  # 0 joins 30, and 10 is called 40
+    before, after = head.probabilities(examples.embeddings), merged.probabilities(examples.embeddings)
+    assert merged.classes == [20, 30, 40]
+    np.testing.assert_allclose(after[:, 0], before[:, 2], rtol=1e-6)
+    np.testing.assert_allclose(after[:, 1], before[:, 0] + before[:, 3], rtol=1e-6)
+    np.testing.assert_allclose(after[:, 2], before[:, 1], rtol=1e-6)
+    again = merged.merged({40: 20}).probabilities(examples.embeddings)
+    np.testing.assert_allclose(again[:, 0], before[:, 1] + before[:, 2], rtol=1e-6)
+    assert head.merged({7: 8}) is head
+
+
 @pytest.mark.parametrize(("rows", "dimension"), [(300, 12), (40, 64)])
 def test_the_minimiser_is_that_of_scikit_learn(rows: int, dimension: int) -> None:
     from sklearn.linear_model import LogisticRegression

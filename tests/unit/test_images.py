@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import io
 import os
 import struct
 import zlib
@@ -164,6 +165,59 @@ def test_the_time_is_read_from_exif() -> None:
     assert Photo(encoded(scene(), "PNG", taken_at=moment)).taken_at == moment
 
 
+def test_a_time_of_twelve_hours_is_the_afternoon_that_it_says() -> None:
+    for text, hour in (("02:00:04 PM", 14), ("02:00:04 am", 2), ("12:00:04PM", 12), ("12:00:04 AM", 0)):
+        assert Photo(encoded(scene(), taken_at=f"2021:05:01 {text}")).taken_at == dt.datetime(
+            2021, 5, 1, hour, 0, 4
+        )
+
+
+def test_a_year_without_cameras_is_no_time_and_the_next_tag_counts() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "0001:01:01 00:00:00"
+    exif[0x0132] = "2021:05:01 10:00:00"
+    target = io.BytesIO()
+    scene().save(target, "JPEG", exif=exif)
+    assert Photo(target.getvalue()).taken_at == dt.datetime(2021, 5, 1, 10)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_time_of_a_reconyx_camera_is_in_its_maker_note(order: str) -> None:
+    words = [0xF101, 0, 0, 0, 0, 0, ord("M"), 1, 3, 0, 5, 31, 8, 20, 12, 24, 2015]  # ... month, day, year
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = struct.pack(f"{order}{len(words)}H", *words)
+    exif[0x0132] = "2021:05:01 10:00:00"  # when a program wrote the file
+    target = io.BytesIO()
+    scene().save(target, "JPEG", exif=exif)
+    assert Photo(target.getvalue()).taken_at == dt.datetime(2015, 12, 24, 20, 8, 31)
+
+
+def test_a_maker_note_of_another_camera_is_no_time() -> None:
+    for note in (b"\x01\xf1", b"RECONYXH2\x00" + bytes(60), b"\x01\xf1" + b"\xff" * 60):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x927C] = note
+        target = io.BytesIO()
+        scene().save(target, "JPEG", exif=exif)
+        assert Photo(target.getvalue()).taken_at is None
+
+
+def test_times_of_photographs_as_cameras_write_them(field_cases: Path) -> None:
+    may = dt.datetime(2021, 5, 1, 10)
+    expected = {
+        "images/photos/camA/exif_y1.jpg": None,
+        "images/photos/camA/exif_zero.jpg": may,
+        "images/photos/camA/exif_24h.jpg": None,
+        "images/photos/camA/exif_iso.jpg": may.replace(second=2),
+        "images/photos/camA/exif_ampm.jpg": may.replace(hour=14, second=4),
+        "images/photos/camA/exif_1970.jpg": dt.datetime(1970, 1, 1, 0, 0, 5),
+        "images/photos/camA/exif_future.jpg": dt.datetime(2099, 1, 1, 10, 0, 5),
+        # The words of its maker note are month 5, then day 7, in the order in which RECONYX writes them.
+        "reconyx_makernote/photos/cam/RCNX0001.JPG": dt.datetime(2015, 5, 7, 8, 8, 31),
+    }
+    found = {name: Photo((field_cases / name).read_bytes()).taken_at for name in expected}
+    assert found == expected
+
+
 @pytest.mark.parametrize(
     "text",
     ["0000:00:00 00:00:00", "2021:13:40 25:61:61", "    :  :     :  :  ", "yesterday", "", "2021:04:11"],
@@ -193,6 +247,7 @@ def test_garbage_in_place_of_exif_costs_the_time_and_not_the_photograph() -> Non
         (b"just text\n" * 100, "not_an_image"),
         (b"%PDF-1.4 and so on", "not_an_image"),
         (encoded(scene())[:5], "not_an_image"),
+        (encoded(scene(800, 600))[:300], "truncated"),
         (encoded(scene(800, 600))[:3000], "truncated"),
         (encoded(scene(800, 600), "PNG")[:3000], "truncated"),
     ],
@@ -202,6 +257,43 @@ def test_what_is_wrong_with_a_file_is_named_by_a_short_kind(data: bytes, failure
         Photo(data).pixels()
     assert caught.value.failure == failure
     assert caught.value.detail
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_end_is_missing_is_decoded_as_far_as_it_goes(progressive: bool) -> None:
+    target = io.BytesIO()
+    scene(800, 600).save(target, "JPEG", progressive=progressive)
+    whole = target.getvalue()
+    expected = np.asarray(Photo(whole).pixels(), dtype=int)
+    photo = Photo(whole[: len(whole) * 3 // 4], partial=True)
+    assert photo.defect is None  # nobody has asked for its pixels
+    pixels = np.asarray(photo.pixels(), dtype=int)
+    assert pixels.shape == (600, 800, 3)
+    assert np.abs(pixels - expected)[:200].mean() < 10
+    assert photo.defect == "truncated"
+    reduced = Photo(whole[: len(whole) * 3 // 4], partial=True)
+    assert reduced.pixels(0.2).size == (200, 150)
+    assert reduced.defect == "truncated"
+    intact = Photo(whole, partial=True)
+    intact.pixels()
+    assert intact.defect is None
+    with pytest.raises(PhotoError, match="truncated"):
+        Photo(whole[: len(whole) * 3 // 4]).pixels()  # a crop of ours must be whole
+
+
+def test_a_jpeg_that_ends_before_its_first_pixels_is_a_failure() -> None:
+    whole = encoded(scene(800, 600))
+    photo = Photo(whole[: whole.index(b"\xff\xda") + 14], partial=True)  # 14 bytes of a scan's header
+    with pytest.raises(PhotoError, match="before the first pixels") as caught:
+        photo.pixels()
+    assert caught.value.failure == "truncated"
+
+
+def test_photographs_whose_end_is_missing_are_shown_as_far_as_they_go(field_cases: Path) -> None:
+    names = [f"images/photos/camA/{name}.jpg" for name in ("t99", "t50", "t02")]
+    for path in (field_cases / name for name in [*names, "md_failures/photos/c/trunc.jpg"]):
+        photo = Photo(path.read_bytes(), partial=True)
+        assert (photo.pixels().size, photo.defect) == ((1600, 1200), "truncated")
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
@@ -229,7 +321,7 @@ def test_damage_of_any_sort_ends_as_a_photo_error_or_a_picture(
     for place, value in places:
         data[int(place * len(data))] = value
     with contextlib.suppress(PhotoError):
-        photo = Photo(bytes(data[: max(1, int(length * len(data)))]))
+        photo = Photo(bytes(data[: max(1, int(length * len(data)))]), partial=True)
         assert photo.pixels(0.5).mode == "RGB"
 
 

@@ -66,6 +66,13 @@ def test_names_may_contain_special_characters_of_xml() -> None:
     assert config.species_of(rendered) == [name]
 
 
+def test_hints_are_shown_beside_the_choices_and_change_nothing_else() -> None:
+    rendered = config.render(["fox", "deer"], hints={"fox": "Vulpes vulpes", "lynx": "Lynx lynx"})
+    choices = {each.get("value"): each.get("hint") for each in ET.fromstring(rendered).iter("Choice")}
+    assert choices == {"fox": "Vulpes vulpes", "deer": None, EMPTY: None, UNSURE: None}
+    assert config.offered(rendered) == config.offered(config.render(["fox", "deer"]))
+
+
 def test_configs_that_differ_in_formatting_are_the_same() -> None:
     rendered = config.render(["deer"])
     assert config.same(rendered, rendered.replace(">\n", ">\n\n   "))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,12 +17,12 @@ from hypothesis import strategies as st
 from pipeline.errors import ExportError
 from pipeline.exporters import labels_csv
 from pipeline.exporters.source import Basis, LabelledImage
-from pipeline.records import Level, SourceLabel
-from tests.helpers.surveys import box, photograph, survey
+from pipeline.records import Level, SourceLabel, Taxon
+from tests.helpers.surveys import FixedSurvey, box, photograph, survey
 
 
-def table(tmp_path: Path, *images: LabelledImage) -> list[dict[str, str]]:
-    labels_csv.write(tmp_path / "labels.csv", survey(*images))
+def table(tmp_path: Path, *images: LabelledImage, **others: Any) -> list[dict[str, str]]:
+    labels_csv.write(tmp_path / "labels.csv", survey(*images, **others))
     with (tmp_path / "labels.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -56,6 +58,9 @@ def test_every_column_of_a_detection_is_written(tmp_path: Path) -> None:
         "bbox_y2": "0.75",
         "bbox_confidence": "0.9",
         "category": "roe deer",
+        "scientific_name": "",
+        "taxon_rank": "",
+        "taxon_id": "",
         "basis": "people",
         "by": "ann; bob",
         "probability": "0.75",
@@ -64,6 +69,19 @@ def test_every_column_of_a_detection_is_written(tmp_path: Path) -> None:
         "source_labels": "deer (sequence, coco:ena24)",
         "failure": "",
     }
+
+
+def test_the_taxon_of_a_category_stands_beside_it(tmp_path: Path) -> None:
+    fox = Taxon(category="red fox", scientific_name="Vulpes vulpes", rank="species", taxon_id="=5")
+    whole = photograph("b.jpg", labels=[SourceLabel(category="red fox", source="coco:x")])
+    rows = table(
+        tmp_path,
+        photograph("a.jpg", box("red fox", Basis.PEOPLE), box("lynx", Basis.PEOPLE)),
+        whole,
+        taxa={"red fox": fox},
+    )
+    told = [(row["scientific_name"], row["taxon_rank"], row["taxon_id"]) for row in rows]
+    assert told == [("Vulpes vulpes", "species", "'=5"), ("", "", ""), ("Vulpes vulpes", "species", "'=5")]
 
 
 def test_a_detection_is_a_row_and_so_is_a_photograph_without_any(tmp_path: Path) -> None:
@@ -146,14 +164,14 @@ def test_the_same_survey_gives_the_same_bytes_and_the_report_counts(tmp_path: Pa
 
 
 def test_an_export_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
-    class Failing:
-        def photographs(self) -> object:
-            yield photograph("a.jpg")
+    class Failing(FixedSurvey):
+        def photographs(self) -> Iterator[LabelledImage]:
+            yield from super().photographs()
             raise ExportError("stopped")
 
     out = tmp_path / "labels.csv"
     out.write_text("older")
     with pytest.raises(ExportError, match="stopped"):
-        labels_csv.write(out, Failing())  # type: ignore[arg-type]
+        labels_csv.write(out, Failing(images=[photograph("a.jpg")]))
     assert out.read_text() == "older"
     assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]

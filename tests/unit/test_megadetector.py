@@ -18,6 +18,7 @@ from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import ImageRoot
 from importers.sources import megadetector
+from importers.sources.megadetector.classes import read_classes
 from importers.sources.megadetector.file import check
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
@@ -51,7 +52,8 @@ def seen(name: str = "a.jpg", *classified: Any, **fields: Any) -> dict[str, Any]
 
 def read(path: Path, threshold: float | None = None) -> tuple[list[SourceImage], ImportReport]:
     report = ImportReport(source=str(path))
-    return list(megadetector.source_images(check(path, threshold), ImageRoot(path.parent), report)), report
+    root = ImageRoot(path.parent)
+    return list(megadetector.source_images(check(path, root, threshold), root, report)), report
 
 
 def labels(path: Path, threshold: float = 0.0) -> list[tuple[SourceLabel, ...]]:
@@ -100,6 +102,36 @@ def test_blank_means_empty_and_unknown_means_nothing(tmp_path: Path) -> None:
     (blank,), unknown = labels(path)
     assert blank.category == "empty"
     assert unknown == ()
+
+
+def test_a_class_that_is_a_taxonomy_string_is_its_common_name_and_its_taxon(tmp_path: Path) -> None:
+    classes = {
+        "0": "3d80;mammalia;carnivora;canidae;canis;familiaris;domestic dog",
+        "1": "f185;;;;;;blank",
+        "2": "1f68;;;;;;animal",
+        "3": "f2ef;;;;;;no cv result",
+        "4": "990a;mammalia;primates;hominidae;homo;sapiens;human",
+        "5": "fox",
+        "6": "d8e1;mammalia;primates;hominidae;homo;sapiens;hunter",
+    }
+    described = {"5": "5a;mammalia;carnivora;canidae;vulpes;vulpes;red fox", "0": 7}
+    path = tmp_path / "results.json"
+    path.write_text(
+        json.dumps({"classification_categories": classes, "classification_category_descriptions": described})
+    )
+    found = read_classes(path, {"classifier": "net"}, 0.0)
+    names = {"0": "domestic dog", "1": "empty", "2": None, "3": None, "4": "human", "5": "fox", "6": "human"}
+    assert found.names == names
+    assert [(taxon.category, taxon.scientific_name, taxon.source) for taxon in found.taxa] == [
+        ("domestic dog", "Canis familiaris", "megadetector:net"),
+        ("fox", "Vulpes vulpes", "megadetector:net"),
+    ]
+
+
+def test_classes_of_speciesnet_in_either_form_are_common_names(field_cases: Path) -> None:
+    for name in ("as_md_common", "as_md_raw"):
+        found = list(read_classes(field_cases / "speciesnet" / f"{name}.json", {}, 0.0).names.values())
+        assert found[:3] == ["domestic dog", "empty", None]
 
 
 def test_classifications_below_the_threshold_are_left(tmp_path: Path) -> None:
@@ -165,10 +197,122 @@ def test_the_names_of_categories_are_brought_to_animal_person_and_vehicle(tmp_pa
 
 def test_photographs_may_lie_in_an_object_store(tmp_path: Path) -> None:
     path = results(tmp_path / "md.json", seen("site\\a.jpg"))
-    (entry,) = megadetector.source_images(
-        check(path), ImageRoot("s3://bucket/photos/"), ImportReport(source="")
-    )
+    root = ImageRoot("s3://bucket/photos/")
+    (entry,) = megadetector.source_images(check(path, root), root, ImportReport(source=""))
     assert (entry.file_name, entry.path) == ("site/a.jpg", "s3://bucket/photos/site/a.jpg")
+
+
+# Old files, and the thresholds of detectors
+
+
+@pytest.mark.parametrize("version", [None, "1.0", 1.0, 1])
+def test_files_of_2019_to_2021_are_read_with_a_note(
+    sqlite_database: Database, tmp_path: Path, version: Any
+) -> None:
+    info = {"detector": "megadetector_v3.pb"} | ({} if version is None else {"format_version": version})
+    path = results(tmp_path / "md.json", seen(max_detection_conf=0.9), info=info)
+    report = megadetector.import_results(
+        make_workspace(sqlite_database, tmp_path / "data"),
+        path,
+        tmp_path,
+        options=ImportOptions(rows_only=True),
+    )
+    assert (report.photographs, report.detections) == (1, 1)
+    assert "1  file of a format before 1.1, read as 1.1" in import_report(report)
+
+
+@pytest.mark.parametrize(
+    ("info", "typical"),
+    [
+        ({"detector_metadata": {"typical_detection_threshold": 0.8}}, 0.8),
+        (
+            {
+                "detector": "md_v1000.0.0-redwood.pt",
+                "detector_metadata": {"typical_detection_threshold": 0.2},
+            },
+            0.2,
+        ),
+        ({"detector_metadata": {"typical_detection_threshold": "high"}}, None),
+        (
+            {"detector_metadata": {"typical_detection_threshold": float("nan")}, "detector": "md_v4.1.0.pb"},
+            0.8,
+        ),
+        ({"detector_metadata": None, "detector": "megadetector_v4.1"}, 0.8),
+        ({"detector": "MegaDetector v3"}, 0.8),
+        ({"detector": "md_v1000.0.0-redwood.pt"}, 0.3),
+        ({"detector": "md_v5a.0.0.pt"}, None),
+        ({"detector": "my own.pt"}, None),
+        ({}, None),
+        ({"format_version": None}, 0.8),  # the usual detector of its time was not named
+    ],
+)
+def test_the_threshold_that_a_detector_is_meant_for_is_told_where_it_differs(
+    sqlite_database: Database, tmp_path: Path, info: dict[str, Any], typical: float | None
+) -> None:
+    path = results(tmp_path / "md.json", seen("site/a.jpg"), info={"format_version": "1.2", **info})
+    for threshold in (0.2, 0.8):
+        report = megadetector.import_results(
+            make_workspace(sqlite_database, tmp_path / "data"),
+            path,
+            tmp_path,
+            options=ImportOptions(rows_only=True, threshold=threshold),
+        )
+        told = report.hints
+        if typical in (None, threshold):
+            assert told == []
+        else:
+            (hint,) = told
+            assert hint.endswith(f"with a threshold of {typical:g}, and --threshold is {threshold:g}")
+            assert hint in import_report(report)
+
+
+def test_a_number_that_is_none_costs_its_record_and_is_counted(tmp_path: Path) -> None:
+    path = results(tmp_path / "md.json", seen("a.jpg"), seen("b.jpg"), seen("c.jpg"))
+    data = path.read_text()
+    path.write_text(data.replace('"conf": 0.9', '"conf": NaN', 1).replace("0.1, 0.2", "Infinity, 0.2", 1))
+    found, report = read(path)
+    assert [entry.file_name for entry in found] == ["b.jpg", "c.jpg"]
+    assert report.examples == [("image 0 (a.jpg)", "detection 0: conf null is not a number from 0 to 1")]
+
+
+FIELD: dict[str, tuple[int, int, dict[str, int]]] = {  # new photographs, refused records and failures
+    "md_cats/empty4.json": (2, 0, {}),
+    "md_cats/intkeys.json": (1, 1, {}),
+    "md_cats/nan.json": (1, 1, {}),
+    "md_cats/v10.json": (1, 0, {}),
+    "md_cats/zero.json": (3, 0, {}),
+    "md_v4/r.json": (3, 0, {}),
+}
+
+
+@pytest.mark.parametrize("name", FIELD)
+def test_results_files_of_the_field_come_in_as_they_are_meant(
+    sqlite_database: Database, tmp_path: Path, field_cases: Path, name: str
+) -> None:
+    path = field_cases / name
+    options = ImportOptions(workers=1)
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    report = megadetector.import_results(workspace, path, path.parent / "photos", options=options)
+    assert (report.photographs, report.refused.total(), report.failed) == FIELD[name]
+    assert bool(report.hints) == (name == "md_v4/r.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("md_cats/noinfo.json", "has no `info`"),
+        ("md_cats/noanimal.json", "but only animal is kept"),
+        ("md_nested/results.json", "lists and objects more than 100 within each other"),
+    ],
+)
+def test_results_files_of_the_field_that_are_none_are_refused_in_words(
+    sqlite_database: Database, tmp_path: Path, field_cases: Path, name: str, problem: str
+) -> None:
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    with pytest.raises(SourceError, match=problem) as caught:
+        megadetector.import_results(workspace, field_cases / name, field_cases / "md_cats" / "photos")
+    assert caught.value.remedy
+    assert stored(sqlite_database) == '{"photographs": 0, "failed": {}}'
 
 
 # Repeats

@@ -17,10 +17,11 @@ from importers.ingest.report import ImportReport
 from importers.ingest.source_image import SourceImage
 from importers.reading.image_root import ImageRoot
 from importers.sources import megadetector as source
+from importers.sources.megadetector.classes import read_classes
 from importers.sources.megadetector.file import check
 from pipeline.exporters import megadetector
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Box, Level, SourceLabel
+from pipeline.records import Box, Level, SourceLabel, Taxon
 from pipeline.render.datasets import export_report
 from tests.helpers.megadetector_rules import broken_rules
 from tests.helpers.surveys import box, photograph, survey
@@ -35,7 +36,8 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> dict[str, Any]
 
 def read(path: Path, threshold: float | None = None) -> list[SourceImage]:
     report = ImportReport(source=str(path))
-    found = list(source.source_images(check(path, threshold), ImageRoot(path.parent), report))
+    root = ImageRoot(path.parent)
+    found = list(source.source_images(check(path, root, threshold), root, report))
     assert not report.refused
     return found
 
@@ -54,6 +56,20 @@ MIXED = (
     photograph("a/5.jpg", labels=[SourceLabel(category="empty", source="coco:x")]),
     photograph("a/6.MP4", failure="video", failure_detail="only photographs"),
 )
+
+
+def test_every_class_is_described_where_the_taxon_of_one_is_known(tmp_path: Path) -> None:
+    lineage = {"class": "Mammalia", "order": "Carnivora", "family": "Canidae", "genus": "Vulpes"}
+    fox = Taxon(category="red fox", scientific_name="Vulpes vulpes", rank="species", lineage=lineage)
+    results = written(tmp_path / "md.json", *MIXED, taxa={"red fox": fox})
+    assert results["classification_category_descriptions"] == {
+        "0": ";;;;;;blank",
+        "1": ";mammalia;carnivora;canidae;vulpes;vulpes;red fox",
+        "2": ";;;;;;roe deer",
+    }
+    (again,) = read_classes(tmp_path / "md.json", {"classifier": "net"}, 0.0).taxa
+    assert again == replace(fox, source="megadetector:net")
+    assert "classification_category_descriptions" not in written(tmp_path / "other.json", *MIXED)
 
 
 def test_photographs_boxes_and_answers_are_where_the_format_wants_them(tmp_path: Path) -> None:
@@ -212,9 +228,8 @@ def test_real_results_come_out_as_they_went_in(shared_data: Path, tmp_path: Path
     path = shared_data / name
     given = json.loads(path.read_text())
     threshold = 0.0 if "classification_categories" in given else None
-    before = list(
-        source.source_images(check(path, threshold), ImageRoot(path.parent), ImportReport(source=str(path)))
-    )
+    root = ImageRoot(path.parent)
+    before = list(source.source_images(check(path, root, threshold), root, ImportReport(source=str(path))))
     names = sorted(given.get("classification_categories", {}).values())
     out = tmp_path / "md.json"
     results = written(

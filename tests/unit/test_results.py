@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.label_studio.results import choice_result, read_verdict
-from pipeline.records import UNSURE, Verdict, category_name
+from pipeline.records import Verdict, category_name
+from pipeline.vocabulary import meaning_of
 
-NAMES = st.text(min_size=1).map(category_name).filter(lambda name: name not in ("", UNSURE))
+NAMES = st.text(min_size=1).map(category_name).filter(lambda name: name and meaning_of(name) is None)
 
 
 @given(NAMES, st.none() | st.floats(0, 1))
@@ -30,6 +31,11 @@ def test_the_result_contains_the_probability() -> None:
         (["Red  Fox"], (Verdict.LABEL, "red fox")),
         (["empty"], (Verdict.LABEL, "empty")),
         (["unsure"], (Verdict.UNSURE, None)),
+        (["Nothing"], (Verdict.LABEL, "empty")),
+        (["__background__", "no animal"], (Verdict.LABEL, "empty")),
+        (["Unidentifiable"], (Verdict.UNSURE, None)),
+        (["animal"], (Verdict.UNSURE, None)),
+        (["Person"], (Verdict.LABEL, "person")),
         (["fox", "deer"], (Verdict.UNSURE, None)),
         (["fox", "Fox"], (Verdict.LABEL, "fox")),
         ([], (Verdict.SKIPPED, None)),

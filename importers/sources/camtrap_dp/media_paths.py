@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from importers.ingest.report import ImportReport, Note
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.names import normal
 from importers.sources.camtrap_dp.package import Package, below
 from importers.sources.camtrap_dp.rows import VIDEO, Deployment, Medium
 from importers.sources.camtrap_dp.scratch_tables import ScratchTables
@@ -51,17 +51,20 @@ class MediaPaths:
     def of(self, medium: Medium) -> MediaPath:
         """The path of a medium."""
         file_path = medium.path
-        if not is_url(file_path):
-            file_path = posixpath.normpath(file_path.replace("\\", "/"))
+        if self._images is not None:
+            below = self._images.name_of(file_path)
+            file_path = file_path if is_url(below) else below
+        elif not is_url(file_path):
+            file_path = normal(file_path.replace("\\", "/"))
         is_remote = file_path.lower().startswith(REMOTE)
         name = self._file(file_path, medium)
+        if name is None and not is_remote and (is_outside(file_path) or is_url(file_path)):
+            return MediaPath(name=file_path, path=self._package.path_of(file_path), failure=OUTSIDE)
         if name is None:
             name = f"{medium.deployment}/{medium.name or medium.id}" if is_remote else file_path
             path = file_path if is_remote else self._package.path_of(name)
         else:
             path = self._package.path_of(name) if self._images is None else self._images.path_of(name)
-        if not is_remote and (is_outside(file_path) or is_url(file_path)):
-            return MediaPath(name=name, path=path, failure=OUTSIDE)
         return MediaPath(name=name, path=path, failure=VIDEO if medium.is_video else None)
 
     def _file(self, file_path: str, medium: Medium) -> str | None:

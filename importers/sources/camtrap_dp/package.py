@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import lzma
 import os
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from importers.reading import csv_file
+from importers.reading import zip_file
 from importers.reading.image_root import is_outside
 from importers.reading.paths import as_text
+from importers.reading.zip_file import undamaged
+from importers.sources.camtrap_dp.table import FilePath, Table, table_of
+from pipeline.camtrap_dp import DESCRIPTOR, FILES, PROVENANCE, paths_of
 from pipeline.errors import SourceError
 
-DESCRIPTOR = "datapackage.json"
 MEDIA_FOLDER = "media"
 COLUMNS = {  # of each table, those that must be there
     "deployments": ("deploymentID", "latitude", "longitude", "deploymentStart", "deploymentEnd"),
@@ -34,18 +35,9 @@ COLUMNS = {  # of each table, those that must be there
         "observationType",
     ),
 }
+_OTHER_DESCRIPTOR = "metadata.json"  # what some programs call it
 _MOST_DESCRIPTOR = 256 * 1024 * 1024  # bytes
-_MISSING = frozenset({"", "NaN", "nan"})  # the standard's texts for a missing value
-_ZIP_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # an unsupported compression
-    RuntimeError,  # an encrypted member
-)
-
-FilePath = Path | zipfile.Path
+_MOST_FILES = 16 * 1024 * 1024  # bytes of further resources that are kept for exports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +47,41 @@ class Package:
     path: Path  # the folder, or the zip file
     base: FilePath  # the folder of the descriptor
     name: str  # in the descriptor, else the file name
-    tables: Mapping[str, FilePath]
+    descriptor: Mapping[str, Any]
+    tables: Mapping[str, Table]
+
+    @property
+    def provenance(self) -> str:
+        """The source of what the package says."""
+        return f"{PROVENANCE}{self.name}"
 
     def rows(self, table: str) -> Iterator[tuple[str, dict[str, str]]]:
         """The place and the filled columns of every row of a table.
 
         Raises SourceError, also after some rows, if the file is not such a table.
         """
-        path = self.tables[table]
-        with _undamaged(self.path):
-            for line, row in csv_file.rows(path, COLUMNS[table]):
-                values = {name: value for name, value in row.items() if value not in _MISSING}
-                if any("\x00" in value for value in values.values()):  # all else of UTF-8 can be stored
-                    values = {name: as_text(value) for name, value in values.items()}
-                yield f"{path.name} line {line}", values
+        with undamaged(self.path):
+            for line, row in self.tables[table].rows(COLUMNS[table]):
+                yield f"{self.tables[table].path.name} line {line}", row
+
+    def stored(self) -> dict[str, Any]:
+        """The descriptor with the files of further resources, as far as they lie in the package."""
+        files: dict[str, str] = {}
+        room = _MOST_FILES
+        further = (each for each in self.descriptor["resources"] if isinstance(each, Mapping))
+        for path in (path for each in further if each.get("name") not in COLUMNS for path in paths_of(each)):
+            name = posixpath.normpath(path)
+            if name != path or is_outside(name) or "://" in name or "\\" in name:
+                continue
+            try:
+                with undamaged(self.path), (self.base / name).open("rb") as file:
+                    content = file.read(room + 1)
+            except OSError:  # it is missing, as it was
+                continue
+            if len(content) <= room:
+                room -= len(content)
+                files[name] = base64.b64encode(content).decode()
+        return {**self.descriptor, FILES: files} if files else dict(self.descriptor)
 
     def check(self) -> None:
         """Raise SourceError if a table cannot be opened or lacks a column."""
@@ -113,22 +126,10 @@ def opened(path: Path) -> Iterator[Package]:
     if path.is_dir():
         yield _package(path, path)
         return
-    with _undamaged(path):
-        archive = _archive(path)
-    with archive:
-        with _undamaged(path):
+    with zip_file.archive(path, "name a folder or a zip with a datapackage.json") as archive:
+        with undamaged(path):
             package = _package(path, zipfile.Path(archive, _folder_in(archive, path)))
         yield package
-
-
-def _archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except OSError as exc:
-        raise SourceError(
-            f"{as_text(str(path))} cannot be read: {exc.strerror or exc}",
-            remedy="name a folder or a zip with a datapackage.json",
-        ) from exc
 
 
 def _folder_in(archive: zipfile.ZipFile, path: Path) -> str:
@@ -145,7 +146,9 @@ def _package(path: Path, base: FilePath) -> Package:
     tables = {table: _table(path, base, descriptor, table) for table in COLUMNS}
     given = descriptor.get("name")
     name = as_text(given).strip() if isinstance(given, str) else ""
-    package = Package(path=path, base=base, name=name or as_text(path.stem), tables=tables)
+    package = Package(
+        path=path, base=base, name=name or as_text(path.stem), descriptor=descriptor, tables=tables
+    )
     package.check()
     return package
 
@@ -154,7 +157,8 @@ def _descriptor(path: Path, base: FilePath) -> Mapping[str, Any]:
     """The descriptor with its list of resources. Raises SourceError."""
     try:
         with (base / DESCRIPTOR).open("rb") as file:
-            loaded = json.loads(file.read(_MOST_DESCRIPTOR).decode("utf-8-sig"))
+            text = file.read(_MOST_DESCRIPTOR).decode("utf-8-sig")
+        loaded = json.loads(text, parse_constant=lambda _: None)  # no database takes NaN
     except FileNotFoundError as exc:
         raise _no_descriptor(path) from exc
     except OSError as exc:
@@ -175,8 +179,8 @@ def _descriptor(path: Path, base: FilePath) -> Mapping[str, Any]:
     return loaded
 
 
-def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str) -> FilePath:
-    """The path of a table. Raises SourceError if the descriptor does not name a file in the package."""
+def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str) -> Table:
+    """A table. Raises SourceError if the descriptor does not name a file in the package."""
     where = f"{as_text(str(path))}: {DESCRIPTOR}"
     resources = (item for item in descriptor["resources"] if isinstance(item, Mapping))
     resource = next((item for item in resources if item.get("name") == table), None)
@@ -202,21 +206,14 @@ def _table(path: Path, base: FilePath, descriptor: Mapping[str, Any], table: str
         is_there = False
     if not is_there:
         raise SourceError(f"{as_text(str(path))}: {name} is missing", remedy=f"add it: {DESCRIPTOR} names it")
-    return table_path
+    return table_of(table, table_path, resource)
 
 
 def _no_descriptor(path: Path) -> SourceError:
+    is_elsewhere = (path / _OTHER_DESCRIPTOR).is_file()
     return SourceError(
         f"{as_text(str(path))} has no {DESCRIPTOR}",
-        remedy="name the folder or the zip of a Camtrap DP package",
+        remedy=f"if {_OTHER_DESCRIPTOR} describes the package, rename it to {DESCRIPTOR}"
+        if is_elsewhere
+        else "name the folder or the zip of a Camtrap DP package",
     )
-
-
-@contextmanager
-def _undamaged(path: Path) -> Iterator[None]:
-    """Turns the errors of a damaged zip into a SourceError that names it."""
-    try:
-        yield
-    except _ZIP_DAMAGE as exc:
-        reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="download it again") from exc

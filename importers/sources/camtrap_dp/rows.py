@@ -1,38 +1,54 @@
-"""Rows of the Camtrap DP tables as records; rows that break the standard are refused with the reason."""
+"""Rows of the Camtrap DP tables as records.
+
+A value that the standard does not take is left out, and its row used without it; only a row that says too
+little is refused.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from importers.reading.bad_record import BadRecord
 from importers.reading.clocks import on_clock, parse_clock_time, zone_name
 from importers.reading.paths import VIDEO_SUFFIXES, suffix_of
-from pipeline.records import EMPTY, OBSERVATION_TYPE, Box, DeploymentRecord
-from pipeline.vocabulary import names_no_species
+from pipeline.camtrap_dp import (
+    FURTHER,
+    LEVELS,
+    SIDES,
+    TABLES,
+    TIMES,
+    TYPES,
+    box_of,
+    category_of,
+    number_of,
+    side_of,
+)
+from pipeline.records import OBSERVATION_TYPE, Box, DeploymentRecord
 
-TYPES = ("animal", "human", "vehicle", "blank", "unknown", "unclassified")
-LEVELS = ("media", "event")
 VIDEO = ("video", "only photographs are imported; extract frames of it")
 BOX_CONFIDENCE = "bboxConfidence"  # the key of it among the tags in Wildloop's exports
-DETAILS = (  # columns that are kept unchanged
-    "cameraSetupType",
-    "lifeStage",
-    "sex",
-    "behavior",
-    "individualID",
-    "individualPositionRadius",
-    "individualPositionAngle",
-    "individualSpeed",
-    "observationTags",
-    "observationComments",
-)
-_SIDES = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
-_MOST_COUNT = 2_147_483_647  # the largest integer that every database stores
+_UNCHECKED = ("filePath", "observationLevel", "observationType", *SIDES)  # columns with a rule of their own
 
 Row = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """The values of a row that the standard takes, and what is wrong with each of the others."""
+
+    texts: Row  # as the standard writes them
+    times: Mapping[str, dt.datetime]  # aware if the row names the zone
+    wrong: list[tuple[str, str]] = field(default_factory=list)  # column and reason
+
+    def number(self, column: str) -> float | None:
+        """The number in a column, None if there is none."""
+        return number_of(self.texts.get(column, ""))
+
+    def leave_out(self, column: str, value: str, says: str) -> None:
+        """Note a value that is not used."""
+        self.wrong.append((column, f"{column} {value[:40]!r} is not {says}: left out"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +66,12 @@ class Medium:
 
     id: str
     deployment: str
-    time: dt.datetime  # the deployment's clock
+    time: dt.datetime | None  # the deployment's clock
     path: str  # filePath
     name: str | None  # fileName
     event: str | None
     is_video: bool
+    row: Row  # as it came
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,97 +94,118 @@ class Observation:
     probability: float | None
     box_confidence: float | None  # from the tags of Wildloop's exports
     details: Mapping[str, str] | None  # further columns by name
+    row: Row  # as it came
 
 
-def deployment_of(row: Row) -> Deployment:
-    """The deployment of a row. Raises BadRecord."""
-    id_ = _required(row, "deploymentID")
-    started = _time(row, "deploymentStart")
-    ended = _time(row, "deploymentEnd")
-    zone = started.tzinfo if started is not None else None
+def cells_of(table: str, row: Row) -> Cells:
+    """The values of a row of a table, each read as its column demands."""
+    columns = TABLES[table]
+    texts: dict[str, str] = {}
+    times: dict[str, dt.datetime] = {}
+    cells = Cells(texts=texts, times=times)
+    for name, text in row.items():
+        column = columns.get(name)
+        if name in TIMES:
+            try:
+                times[name] = parse_clock_time(text, date_alone=dt.time())
+            except ValueError as exc:
+                cells.wrong.append((name, f"{name} {exc}: left out"))
+        elif column is None or name in _UNCHECKED:
+            texts[name] = text
+        else:
+            value = column.takes(text)
+            if value is None:
+                cells.leave_out(name, text, column.says)
+            else:
+                texts[name] = value
+    return cells
+
+
+def deployment_of(cells: Cells, row: Row, source: str) -> Deployment:
+    """The deployment of a row, which came as `row`. Raises BadRecord."""
+    texts = cells.texts
+    id_ = _required(texts, "deploymentID")
+    ends = (cells.times.get(name) for name in ("deploymentStart", "deploymentEnd"))
+    zoned = next((time for time in ends if time is not None and time.tzinfo is not None), None)
+    zone = zoned.tzinfo if zoned is not None else None
+    latitude, longitude = cells.number("latitude"), cells.number("longitude")
+    has_place = latitude is not None and longitude is not None
     record = DeploymentRecord(
         id=id_,
-        location=row.get("locationName") or row.get("locationID") or id_,
-        latitude=_number(row, "latitude", -90.0, 90.0),
-        longitude=_number(row, "longitude", -180.0, 180.0),
-        timezone=zone_name(started) if started is not None else None,
-        started_at=_on_clock(started, zone) if started is not None else None,
-        ended_at=_on_clock(ended, zone) if ended is not None else None,
+        location=texts.get("locationName") or texts.get("locationID") or id_,
+        latitude=latitude if has_place else None,
+        longitude=longitude if has_place else None,
+        timezone=zone_name(zoned) if zoned is not None else None,
+        started_at=_on_clock(cells, "deploymentStart", zone),
+        ended_at=_on_clock(cells, "deploymentEnd", zone),
+        source=source,
+        details={"deployments": dict(row)},
     )
-    names = {id_, row.get("locationName"), row.get("locationID")}
+    names = {id_, texts.get("locationName"), texts.get("locationID")}
     return Deployment(record=record, zone=zone, folders=frozenset(name for name in names if name))
 
 
-def medium_of(row: Row, deployments: Mapping[str, Deployment]) -> Medium:
-    """The medium of a row, with its time on the clock of its deployment. Raises BadRecord."""
-    deployment = _required(row, "deploymentID")
-    path = _required(row, "filePath")
-    time = _time(row, "timestamp")
-    if time is None:
-        raise BadRecord("time", "it has no timestamp")
-    name = row.get("fileName")
+def medium_of(cells: Cells, row: Row, deployments: Mapping[str, Deployment]) -> Medium:
+    """The medium of a row, which came as `row`, with its time on its deployment's clock. Raises BadRecord."""
+    texts = cells.texts
+    deployment = _required(texts, "deploymentID")
+    path = _required(texts, "filePath")
+    name = texts.get("fileName")
     kind = row.get("fileMediatype", "").lower()
     return Medium(
-        id=_required(row, "mediaID"),
+        id=_required(texts, "mediaID"),
         deployment=deployment,
-        time=_on_clock(time, _zone(deployments, deployment)),
+        time=_on_clock(cells, "timestamp", _zone(deployments, deployment)),
         path=path,
         name=name.replace("\\", "/").rpartition("/")[2] if name else None,
-        event=row.get("eventID"),
+        event=texts.get("eventID"),
         is_video=kind.startswith("video") or suffix_of(name or path) in VIDEO_SUFFIXES,
+        row=row,
     )
 
 
-def observation_of(row: Row, deployments: Mapping[str, Deployment]) -> Observation:
-    """The observation of a row. Raises BadRecord."""
-    id_ = _required(row, "observationID")
-    deployment = _required(row, "deploymentID")
-    level, kind = row.get("observationLevel"), row.get("observationType")
+def observation_of(cells: Cells, row: Row, deployments: Mapping[str, Deployment]) -> Observation:
+    """The observation of a row, which came as `row`. Raises BadRecord."""
+    texts = cells.texts
+    id_ = _required(texts, "observationID")
+    deployment = _required(texts, "deploymentID")
+    level, kind = (texts.get(name, "").lower() for name in ("observationLevel", "observationType"))
     if level not in LEVELS:
         raise BadRecord("level", f"observationLevel {level!r} is neither media nor event")
     if kind not in TYPES:
         raise BadRecord("type", f"observationType {kind!r} is not one of {', '.join(TYPES)}")
     of_event = level == "event"
-    start = end = None
-    if of_event:
-        zone = _zone(deployments, deployment)
-        started, ended = _time(row, "eventStart"), _time(row, "eventEnd")
-        if started is None or ended is None:
-            raise BadRecord("time", "it lacks eventStart or eventEnd")
-        start, end = _on_clock(started, zone), _on_clock(ended, zone)
-    method = row.get("classificationMethod")
-    if method not in (None, "human", "machine"):
-        raise BadRecord("method", f"classificationMethod {method!r} is neither human nor machine")
-    category = _category(kind, row.get("scientificName"))
+    zone = _zone(deployments, deployment)
+    start = _on_clock(cells, "eventStart", zone) if of_event else None
+    end = _on_clock(cells, "eventEnd", zone) if of_event else None
+    if of_event and (start is None or end is None) and "eventID" not in texts:
+        raise BadRecord("time", "it has no eventID, and lacks eventStart or eventEnd")
+    category = category_of(kind, texts.get("scientificName"))
+    count = texts.get("count")
     return Observation(
         id=id_,
         deployment=deployment,
-        medium=None if of_event else _required(row, "mediaID"),
-        event=row.get("eventID"),
+        medium=None if of_event else _required(texts, "mediaID"),
+        event=texts.get("eventID"),
         start=start,
         end=end,
         kind=kind,
         category=category,
-        count=_count(row),
-        box=None if of_event else _box(row),
-        is_machine=method == "machine",
-        annotator=row.get("classifiedBy"),
-        annotated_at=_in_utc(_time(row, "classificationTimestamp")),
-        probability=_number(row, "classificationProbability", 0.0, 1.0),
-        box_confidence=_box_confidence(row.get("observationTags", "")),
-        details=_details(row, kind, category),
+        count=None if count is None else int(count),
+        box=None if of_event else _box(cells),
+        is_machine=texts.get("classificationMethod") == "machine",
+        annotator=texts.get("classifiedBy"),
+        annotated_at=_in_utc(cells, "classificationTimestamp", zone),
+        probability=cells.number("classificationProbability"),
+        box_confidence=_box_confidence(texts.get("observationTags", "")),
+        details=_details(texts, kind, category),
+        row=row,
     )
-
-
-def _category(kind: str, species: str | None) -> str | None:
-    if kind == "animal":
-        return None if species is None or names_no_species(species) else species
-    return {"human": "human", "vehicle": "vehicle", "blank": EMPTY}.get(kind)
 
 
 def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None:
     """The columns beyond the label, with the type or the name if the label does not have them."""
-    details = {column: row[column] for column in DETAILS if column in row}
+    details = {column: row[column] for column in FURTHER if column in row}
     if category is None and kind != "unknown":
         details[OBSERVATION_TYPE] = kind
     name = row.get("scientificName")
@@ -176,46 +214,24 @@ def _details(row: Row, kind: str, category: str | None) -> dict[str, str] | None
     return details or None
 
 
-def _required(row: Row, column: str) -> str:
+def _required(texts: Row, column: str) -> str:
     """The value of a column. Raises BadRecord if it is missing."""
-    value = row.get(column)
+    value = texts.get(column)
     if value is None:
         raise BadRecord("incomplete", f"it has no {column}")
     return value
 
 
-def _number(row: Row, column: str, least: float, most: float) -> float | None:
-    """The number in a column, None if it is missing. Raises BadRecord."""
-    text = row.get(column)
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise BadRecord(column, f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
-    return value
-
-
-def _count(row: Row) -> int | None:
-    text = row.get("count")
-    if text is None:
-        return None
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < 11 else 0
-    if not 1 <= value <= _MOST_COUNT:
-        raise BadRecord("count", f"count {text[:40]!r} is not a number of individuals")
-    return value
-
-
-def _box(row: Row) -> Box | None:
-    columns = [_number(row, column, 0.0, 1.0) for column in _SIDES]
-    sides = [side for side in columns if side is not None]
-    if not sides:
-        return None
-    box = Box.from_xywh(sides) if len(sides) == len(columns) else None
-    if box is None:
-        raise BadRecord("box", "its box lacks a column, or has no area within the frame")
+def _box(cells: Cells) -> Box | None:
+    """The box of a row, None if there is no good one."""
+    given = {column: cells.texts[column] for column in SIDES if column in cells.texts}
+    box = box_of(given)
+    if box is None and given:
+        bad = [column for column, text in given.items() if side_of(text) is None]
+        for column in bad:
+            cells.leave_out(column, given[column], "a number from 0 to 1, and with it the box")
+        if not bad:
+            cells.wrong.append(("box", "its box lacks a column, or has no area within the frame: left out"))
     return box
 
 
@@ -224,38 +240,33 @@ def _box_confidence(tags: str) -> float | None:
     for tag in tags.split("|"):
         key, _, value = tag.strip().partition(":")
         if key == BOX_CONFIDENCE:
-            try:
-                return _number({key: value}, key, 0.0, 1.0)
-            except BadRecord:
-                return None
+            confidence = number_of(value)
+            return confidence if confidence is not None and 0 <= confidence <= 1 else None
     return None
-
-
-def _time(row: Row, column: str) -> dt.datetime | None:
-    """The time in a column, None if it is missing. Raises BadRecord."""
-    text = row.get(column)
-    if text is None:
-        return None
-    try:
-        return parse_clock_time(text, date_alone=dt.time())
-    except ValueError as exc:
-        raise BadRecord("time", f"{column} {exc}") from exc
 
 
 def _zone(deployments: Mapping[str, Deployment], id_: str) -> dt.tzinfo | None:
     return deployments[id_].zone if id_ in deployments else None
 
 
-def _on_clock(moment: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """The moment as the clock of the deployment shows it. Raises BadRecord."""
+def _on_clock(cells: Cells, column: str, zone: dt.tzinfo | None) -> dt.datetime | None:
+    """The time in a column as a clock in `zone` shows it; None if it is missing or beyond the calendar."""
+    moment = cells.times.get(column)
+    if moment is None:
+        return None
     try:
         return on_clock(moment, zone)
     except ValueError as exc:
-        raise BadRecord("time", str(exc)) from exc
-
-
-def _in_utc(moment: dt.datetime | None) -> dt.datetime | None:
-    """The moment in UTC; None if it has no zone. Raises BadRecord."""
-    if moment is None or moment.tzinfo is None:
+        cells.wrong.append((column, f"{column} {exc}: left out"))
         return None
-    return _on_clock(moment, dt.UTC).replace(tzinfo=dt.UTC)
+
+
+def _in_utc(cells: Cells, column: str, zone: dt.tzinfo | None) -> dt.datetime | None:
+    """The time in a column in UTC, if it has no zone by the clock of `zone`; None if that is unknown too."""
+    moment = cells.times.get(column)
+    if moment is None or (moment.tzinfo is None and zone is None):
+        return None
+    at = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    aware = Cells(texts=cells.texts, times={column: at}, wrong=cells.wrong)
+    found = _on_clock(aware, column, dt.UTC)
+    return None if found is None else found.replace(tzinfo=dt.UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +20,13 @@ BATCH = 5_000  # rows in one statement
 _TABLES = """
 CREATE TABLE medium (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, deployment TEXT, time TEXT, path TEXT, name TEXT,
-    event TEXT, is_video INTEGER, frame INTEGER, frames INTEGER
+    event TEXT, is_video INTEGER, row TEXT, frame INTEGER, frames INTEGER
 );
 CREATE TABLE observation (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, place TEXT, deployment TEXT, medium TEXT, event TEXT,
     start TEXT, end TEXT, kind TEXT, category TEXT, count INTEGER, x1 REAL, y1 REAL, x2 REAL, y2 REAL,
-    is_machine INTEGER, annotator TEXT, at TEXT, probability REAL, box_confidence REAL, details TEXT
+    is_machine INTEGER, annotator TEXT, at TEXT, probability REAL, box_confidence REAL, details TEXT,
+    row TEXT, first INTEGER
 );
 CREATE TABLE member (medium INTEGER, observation INTEGER, PRIMARY KEY (medium, observation)) WITHOUT ROWID;
 CREATE TABLE file (path TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
@@ -59,6 +60,12 @@ CREATE TABLE placed AS SELECT number, row_number() OVER event - 1 AS frame,
     WINDOW event AS (PARTITION BY deployment, event ORDER BY time, coalesce(name, path), number);
 UPDATE medium SET frame = placed.frame, frames = placed.frames FROM placed
     WHERE placed.number = medium.number;
+CREATE INDEX member_observation ON member (observation);
+UPDATE observation SET first = (
+    SELECT medium.number FROM member JOIN medium ON medium.number = member.medium
+    WHERE member.observation = observation.number ORDER BY medium.frame, medium.number LIMIT 1
+) WHERE medium IS NULL;
+CREATE INDEX observation_first ON observation (first);
 UPDATE medium SET event = deployment || '/' || event WHERE event IN (
     SELECT event FROM medium GROUP BY event HAVING min(deployment) < max(deployment)
 );
@@ -75,6 +82,7 @@ class JoinedMedium:
     frame: int | None  # from 0
     frames: int | None  # in the sequence
     observations: tuple[Observation, ...]
+    events: tuple[Mapping[str, str], ...]  # rows of the observations of events that begin with this medium
 
 
 class ScratchTables:
@@ -88,13 +96,13 @@ class ScratchTables:
     def add_media(self, media: Iterable[tuple[str, Medium]]) -> Iterator[tuple[str, Medium]]:
         """Add media with their places; yields those whose id another medium has."""
         statement = (
-            "INSERT OR IGNORE INTO medium (id, deployment, time, path, name, event, is_video) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT OR IGNORE INTO medium (id, deployment, time, path, name, event, is_video, row) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         )
         for where, medium in media:
             values = (
                 *(medium.id, medium.deployment, _text(medium.time)),
-                *(medium.path, medium.name, medium.event, medium.is_video),
+                *(medium.path, medium.name, medium.event, medium.is_video, json.dumps(dict(medium.row))),
             )
             if not self._connection.execute(statement, values).rowcount:
                 yield where, medium
@@ -103,7 +111,7 @@ class ScratchTables:
         self, observations: Iterable[tuple[str, Observation]]
     ) -> Iterator[tuple[str, Observation]]:
         """Add observations with their places; yields those whose id another observation has."""
-        statement = f"INSERT OR IGNORE INTO observation VALUES (NULL{', ?' * 20})"
+        statement = f"INSERT OR IGNORE INTO observation VALUES (NULL{', ?' * 21}, NULL)"
         for where, row in observations:
             box = (row.box.x1, row.box.y1, row.box.x2, row.box.y2) if row.box else (None,) * 4
             values = (
@@ -111,6 +119,7 @@ class ScratchTables:
                 *(row.kind, row.category, row.count, *box, row.is_machine),
                 *(row.annotator, _text(row.annotated_at), row.probability, row.box_confidence),
                 json.dumps(row.details) if row.details else None,
+                json.dumps(dict(row.row)),
             )
             if not self._connection.execute(statement, values).rowcount:
                 yield where, row
@@ -138,6 +147,20 @@ class ScratchTables:
             "SELECT count(*) FROM observation WHERE medium IS NULL "
             "AND number NOT IN (SELECT observation FROM member)"
         )
+
+    def rows_without_media(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The deployment and the row of every observation of an event without media."""
+        found = self._connection.execute(
+            "SELECT deployment, row FROM observation WHERE medium IS NULL AND first IS NULL ORDER BY number"
+        )
+        yield from ((deployment, json.loads(row)) for deployment, row in found)
+
+    def species(self) -> list[str]:
+        """The names of all species that were observed, as they are spelled."""
+        found = self._connection.execute(
+            "SELECT DISTINCT category FROM observation WHERE kind = 'animal' AND category IS NOT NULL"
+        )
+        return [name for (name,) in found]
 
     def without_deployment(self, deployments: Container[str]) -> int:
         """The number of media whose deployment is not one of these."""
@@ -170,21 +193,30 @@ class ScratchTables:
     def __iter__(self) -> Iterator[JoinedMedium]:
         """Every medium, in the order of its table."""
         media = self._connection.execute(
-            "SELECT id, deployment, time, path, name, event, is_video, frame, frames, number "
+            "SELECT id, deployment, time, path, name, event, is_video, frame, frames, number, row "
             "FROM medium ORDER BY number"
         )
         for row in media:
             medium = Medium(
                 id=row[0],
                 deployment=row[1],
-                time=dt.datetime.fromisoformat(row[2]),
+                time=None if row[2] is None else dt.datetime.fromisoformat(row[2]),
                 path=row[3],
                 name=row[4],
                 event=row[5],
                 is_video=bool(row[6]),
+                row=json.loads(row[10]),
             )
-            observations = tuple(self._observations(row[0], row[9]))
-            yield JoinedMedium(medium=medium, frame=row[7], frames=row[8], observations=observations)
+            events = self._connection.execute(
+                "SELECT row FROM observation WHERE first = ? ORDER BY number", (row[9],)
+            )
+            yield JoinedMedium(
+                medium=medium,
+                frame=row[7],
+                frames=row[8],
+                observations=tuple(self._observations(row[0], row[9])),
+                events=tuple(json.loads(event) for (event,) in events),
+            )
 
     def _observations(self, medium: str, number: int) -> Iterator[Observation]:
         """The observations of a medium, then those of its event."""
@@ -205,7 +237,7 @@ class ScratchTables:
 
 _OBSERVED = (
     "SELECT id, deployment, medium, event, kind, category, count, x1, y1, x2, y2, is_machine, annotator, "
-    "at, probability, box_confidence, details FROM observation"
+    "at, probability, box_confidence, details, row FROM observation"
 )
 
 
@@ -238,6 +270,7 @@ def _observation(row: tuple[Any, ...]) -> Observation:
         probability=None if row[14] is None else float(row[14]),
         box_confidence=None if row[15] is None else float(row[15]),
         details=None if row[16] is None else json.loads(row[16]),
+        row=json.loads(row[17]),
     )
 
 

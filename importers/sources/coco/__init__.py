@@ -6,9 +6,9 @@ anything is written, then the photographs are imported.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,16 @@ from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, interpreted
 from importers.reading.bad_record import BadRecord
-from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.locations import known_location
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.reading.scratch import scratch_database
-from importers.sources.coco.annotations import LARGEST, Annotation, Annotations, read_annotations
-from importers.sources.coco.file import CocoFile, check_image, check_images, id_text, read_outlines
+from importers.sources.coco.annotations import Annotation, Annotations, read_annotations
+from importers.sources.coco.file import CocoFile, check_image, check_images, read_outlines
 from importers.sources.coco.ids import Ids
+from importers.sources.coco.values import ImageValues, LeaveOut, id_text, image_values
 from pipeline.errors import SourceError
+from pipeline.images import size_of
 from pipeline.records import ANIMAL, EMPTY, Box, Level, SourceLabel
 from pipeline.vocabulary import Meaning, meaning_of
 from pipeline.workspace import Workspace
@@ -54,17 +56,17 @@ def import_coco(
 
     Boxes become detections of `coco:NAME`, and categories become labels of that source. `detector` finds
     boxes on photographs without; if it is None, only their labels are recorded. If there are several files,
-    their ids, sequences and locations get a prefix. Bad records are refused one by one. Raises
-    SourceError, before anything is written, if a file cannot be used.
+    their ids, sequences and locations get a prefix. Bad records are refused one by one, bad values left out.
+    Raises SourceError, before anything is written, if a file cannot be used.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=", ".join(as_text(str(path)) for path in files))
     sources = check(files, report)
     total = sum(source.images for source in sources)
     return Ingestor(workspace, detector, locate, options, report).run(
-        source_images(sources, root, report), total, progress=progress
+        source_images(sources, root, report, reads=not options.rows_only), total, progress=progress
     )
 
 
@@ -85,10 +87,15 @@ def check(files: Sequence[Path], report: ImportReport) -> list[Source]:
         ]
 
 
-def source_images(sources: Sequence[Source], root: ImageRoot, report: ImportReport) -> Iterator[SourceImage]:
-    """The photograph of every good image record; bad values of it are refused in `report`."""
+def source_images(
+    sources: Sequence[Source], root: ImageRoot, report: ImportReport, *, reads: bool = True
+) -> Iterator[SourceImage]:
+    """The photograph of every good image record; bad values of it are left out, and counted in `report`.
+
+    `reads` looks into the file of a photograph for the size that boxes in pixels need and the record lacks.
+    """
     for source in sources:
-        reader = _Reader(source.file, root, report)
+        reader = _Reader(source.file, root, report, reads=reads)
         for place, image in enumerate(islice(source.file.images(), source.images)):
             try:
                 check_image(image)
@@ -100,11 +107,12 @@ def source_images(sources: Sequence[Source], root: ImageRoot, report: ImportRepo
 class _Reader:
     """Turns the image records of one file into source images."""
 
-    def __init__(self, file: CocoFile, root: ImageRoot, report: ImportReport) -> None:
+    def __init__(self, file: CocoFile, root: ImageRoot, report: ImportReport, *, reads: bool) -> None:
         self._file = file
         self._source = file.source
         self._root = root
         self._report = report
+        self._reads = reads
         self._labels: dict[tuple[str, Level, int | None], SourceLabel | None] = {}  # by people
         names = sorted(set(file.categories.values()))
         kinds = to_categories(names)
@@ -112,81 +120,80 @@ class _Reader:
 
     def source_image(self, image: Mapping[str, Any], annotations: Sequence[Annotation]) -> SourceImage:
         name = self._root.name_of(image["file_name"])
+        path = self._root.path_of(name)
         prefix = self._file.prefix
-        width, height = self._size(image)
-        failure = _failure(image, name)
+        where = f"{as_text(str(self._file.path))}: image {id_text(image['id'])}"
+        leave_out = partial(self._report.leave_out, where)
+        values = image_values(image, leave_out)
+        location = known_location(values.location)
+        failure = _failure(name, is_corrupt=values.corrupt)
         boxes: tuple[DetectedBox, ...] = ()
         labels: tuple[SourceLabel, ...] = ()
-        if failure is None:
-            boxes, labels = self._boxes_and_labels(image, annotations, width, height)
-        location, seq_id = id_text(image.get("location")), id_text(image.get("seq_id"))
+        if failure is None and annotations:
+            size = self._size(values, annotations, path)
+            boxes, labels = self._boxes_and_labels(annotations, size, leave_out)
         return SourceImage(
             file_name=name if failure is not OUTSIDE else image["file_name"],
-            path=self._root.path_of(name),
+            path=path,
+            source_name=image["file_name"],
             detections=SourceDetections(detector=self._source, boxes=boxes) if boxes else None,
             labels=labels,
             source_id=prefix + (id_text(image["id"]) or ""),
-            width=width,
-            height=height,
+            width=values.width,
+            height=values.height,
             failure=failure,
             location=prefix + location if location else None,
-            datetime=self._time(image),
-            seq_id=prefix + seq_id if seq_id else None,
-            frame_num=self._number(image, "frame_num", 0) if seq_id else None,
-            seq_num_frames=self._number(image, "seq_num_frames", 1) if seq_id else None,
+            datetime=values.datetime,
+            seq_id=prefix + values.seq_id if values.seq_id else None,
+            frame_num=values.frame_num if values.seq_id else None,
+            seq_num_frames=values.seq_num_frames if values.seq_id else None,
         )
 
+    def _size(
+        self, values: ImageValues, annotations: Sequence[Annotation], path: str
+    ) -> tuple[int, int] | None:
+        """Width and height in pixels, from the file if boxes need them; None if nothing tells them."""
+        if values.width is not None and values.height is not None:
+            return values.width, values.height
+        is_needed = any(annotation.bbox is not None and not annotation.relative for annotation in annotations)
+        return size_of(path) if is_needed and self._reads else None
+
     def _boxes_and_labels(
-        self,
-        image: Mapping[str, Any],
-        annotations: Sequence[Annotation],
-        width: int | None,
-        height: int | None,
+        self, annotations: Sequence[Annotation], size: tuple[int, int] | None, leave_out: LeaveOut
     ) -> tuple[tuple[DetectedBox, ...], tuple[SourceLabel, ...]]:
-        """The boxes of a photograph, and the labels of the whole photograph or its sequence."""
+        """The boxes of a photograph, and the labels of the whole photograph or its sequence.
+
+        A box that cannot be used leaves its species as a label of the photograph.
+        """
         boxes: list[DetectedBox] = []
         labels: dict[tuple[str | None, Level], SourceLabel] = {}
         for annotation in annotations:
-            if annotation.bbox is None or meaning_of(annotation.category) is Meaning.BLANK:
-                if annotation.bbox is not None:
-                    self._report.notes[Note.BOXES_OF_EMPTY] += 1
+            box = None
+            if annotation.bbox is not None and meaning_of(annotation.category) is Meaning.BLANK:
+                self._report.notes[Note.BOXES_OF_EMPTY] += 1
+            elif annotation.bbox is not None and (size or annotation.relative or self._reads):
+                box = _box(annotation, size, leave_out)
+            elif annotation.bbox is not None:
+                self._report.notes[Note.BOXES_WITHOUT_SIZE] += 1
+            if box is None:
                 level = Level.IMAGE if annotation.level is Level.BOX else annotation.level
                 label = self._label(annotation, level)
                 if label is not None:
                     labels.setdefault((label.category, level), label)
                 continue
-            box = self._box(image, annotation, width, height)
-            if box is not None:
-                label = self._label(annotation, Level.BOX)
-                boxes.append(
-                    DetectedBox(
-                        box=box,
-                        confidence=1.0,
-                        category=self._kinds[annotation.category],
-                        labels=() if label is None else (label,),
-                    )
+            label = self._label(annotation, Level.BOX)
+            boxes.append(
+                DetectedBox(
+                    box=box,
+                    confidence=1.0,
+                    category=self._kinds[annotation.category],
+                    labels=() if label is None else (label,),
                 )
+            )
         for key in _contradicted(labels, has_boxes=bool(boxes)) if labels else ():
             del labels[key]
             self._report.notes[Note.EMPTY_CONTRADICTED] += 1
         return tuple(boxes), tuple(labels.values())
-
-    def _box(
-        self, image: Mapping[str, Any], annotation: Annotation, width: int | None, height: int | None
-    ) -> Box | None:
-        """The box in fractions of the frame; None, and refused, if it is unknown or has no area."""
-        x, y, w, h = annotation.bbox or (0.0, 0.0, 0.0, 0.0)
-        if not annotation.relative:
-            if width is None or height is None:
-                self._refuse(
-                    image, "box in pixels of unknown number", "it has a `bbox`, but no width and height"
-                )
-                return None
-            x, y, w, h = x / width, y / height, w / width, h / height
-        box = Box.from_xywh((x, y, w, h))
-        if box is None:
-            self._refuse(image, "box outside the photograph", f"its box is {list(annotation.bbox or ())}")
-        return box
 
     def _label(self, annotation: Annotation, level: Level) -> SourceLabel | None:
         """The label of an annotation; None if its category says nothing."""
@@ -207,35 +214,24 @@ class _Reader:
             self._labels[key] = label
         return label
 
-    def _size(self, image: Mapping[str, Any]) -> tuple[int | None, int | None]:
-        width, height = self._number(image, "width", 1), self._number(image, "height", 1)
-        return (width, height) if width and height else (None, None)
 
-    def _number(self, image: Mapping[str, Any], field: str, least: int) -> int | None:
-        """The whole number in a field; None, and refused, if it is anything else."""
-        value = image.get(field)
-        if value is None or (type(value) is int and least <= value <= LARGEST):
-            return value
-        if isinstance(value, float) and value.is_integer() and least <= value <= LARGEST:
-            return int(value)
-        self._refuse(image, field, f"{field} {_short(value)} is not a number of at least {least}")
+def _box(annotation: Annotation, size: tuple[int, int] | None, leave_out: LeaveOut) -> Box | None:
+    """The box of an annotation in fractions of the frame; None, and left out, if there is none."""
+    if annotation.bbox is None:
         return None
-
-    def _time(self, image: Mapping[str, Any]) -> dt.datetime | None:
-        """The camera's clock without its zone; None, and refused, if `datetime` cannot be read."""
-        value = image.get("datetime")
-        if value is None or value == "":
+    x, y, w, h = annotation.bbox
+    if not annotation.relative:
+        if size is None:
+            leave_out(
+                "bbox", "it is in pixels, and neither the record nor the photograph has a width and height"
+            )
             return None
-        try:
-            if not isinstance(value, str):
-                raise ValueError(f"{_short(value)} is not text")
-            return parse_clock_time(value).replace(tzinfo=None)
-        except ValueError as exc:
-            self._refuse(image, "datetime", f"datetime {as_text(str(exc))}")
-            return None
-
-    def _refuse(self, image: Mapping[str, Any], kind: str, what: str) -> None:
-        self._report.refuse(f"{as_text(str(self._file.path))}: image {id_text(image['id'])}", kind, what)
+        width, height = size
+        x, y, w, h = x / width, y / height, w / width, h / height
+    box = Box.from_xywh((x, y, w, h))
+    if box is None:
+        leave_out("bbox", f"its box {list(annotation.bbox)} is outside the photograph")
+    return box
 
 
 def _contradicted(
@@ -252,16 +248,12 @@ def _contradicted(
     return keys
 
 
-def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+def _failure(name: str, *, is_corrupt: bool) -> tuple[str, str] | None:
     """The kind and detail of why an image record is not a usable photograph; None if it is."""
     if is_outside(name):
         return OUTSIDE
     if suffix_of(name) in VIDEO_SUFFIXES:
         return "video", "only photographs are imported"
-    if image.get("corrupt") is True:
+    if is_corrupt:
         return "corrupt", "the source says that it cannot be read"
     return None
-
-
-def _short(value: Any) -> str:
-    return as_text(repr(value))[:60]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import partial
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -11,16 +12,12 @@ import numpy as np
 
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number
 from importers.reading.paths import as_text
-from importers.sources.coco.file import CocoFile, id_text
+from importers.sources.coco.file import CocoFile
 from importers.sources.coco.ids import Ids
+from importers.sources.coco.values import AnnotationValues, annotation_values, id_text
 from pipeline.records import Level
 
-LARGEST = 2**31 - 1  # the largest whole number that every database stores
-MACHINE = ("model", "weak")  # values of `basis`, which Wildloop's exports add to predictions
-
-_NUMBERS = frozenset({int, float})  # of JSON; excludes bool
 _LEVELS = (Level.IMAGE, Level.SEQUENCE, Level.BOX)
 _RELATIVE, _WEAK = 4, 8  # flags beside the index of _LEVELS
 _NO_BOX = (0.0, 0.0, 0.0, 0.0)
@@ -53,20 +50,12 @@ class Annotations:
         self._rows = bytearray()  # in the order of the file
         self._sorted = memoryview(b"")
 
-    def add(self, photograph: int, category: int, record: Mapping[str, Any]) -> None:
-        """Add a record that `identified` accepts."""
-        relative = record.get("bbox_relative")
-        bbox = record.get("bbox") or relative
-        flags = (2 | _RELATIVE if relative else 2) if bbox else 0
-        if not bbox and record.get("sequence_level_annotation") is True:
-            flags = 1
-        count, confidence = record.get("count"), -1.0
-        if record.get("basis") in MACHINE:
-            flags |= _WEAK
-            probability = record.get("probability")
-            confidence = probability if is_number(probability) and 0.0 <= probability <= 1.0 else -1.0
-        number = -1 if count is None or not is_count(count) else count
-        self._rows += _ROW.pack(photograph, category, number, flags, confidence, *(bbox or _NO_BOX))
+    def add(self, photograph: int, category: int, values: AnnotationValues) -> None:
+        """Add the values of a record."""
+        flags = _LEVELS.index(values.level) | _RELATIVE * values.relative | _WEAK * values.weak
+        count = -1 if values.individuals is None else values.individuals
+        confidence = -1.0 if values.confidence is None else values.confidence
+        self._rows += _ROW.pack(photograph, category, count, flags, confidence, *(values.bbox or _NO_BOX))
 
     def sort(self) -> None:
         """Sort the annotations by photograph, after the last `add`."""
@@ -104,7 +93,7 @@ class Annotations:
 def read_annotations(file: CocoFile, images: int, ids: Ids, report: ImportReport) -> Annotations:
     """Every annotation of a file with `images` image records, whose ids are in `ids`.
 
-    Bad records, and records with the id of an earlier one, are refused in `report`.
+    Bad records, and records with the id of an earlier one, are refused in `report`; bad values are left out.
     """
     numbers = {id_: number for number, id_ in enumerate(file.categories)}
     annotations = Annotations(list(file.categories.values()), images)
@@ -119,12 +108,8 @@ def read_annotations(file: CocoFile, images: int, ids: Ids, report: ImportReport
         except BadRecord as exc:
             report.refuse(_where(file, place, record), exc.kind, exc.what)
             continue
-        count = record.get("count")
-        if count is not None and not is_count(count):
-            report.refuse(
-                _where(file, place, record), "count", f"{str(count)[:40]} is not a number of animals"
-            )
-        annotations.add(photograph, category, record)
+        values = annotation_values(record, partial(report.leave_out, _where(file, place, record)))
+        annotations.add(photograph, category, values)
     annotations.sort()
     return annotations
 
@@ -132,7 +117,7 @@ def read_annotations(file: CocoFile, images: int, ids: Ids, report: ImportReport
 def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, str, int]:
     """The id of a record of `annotations`, the id of its image, and the number of its category.
 
-    Raises BadRecord if the record or its box is not as the format says.
+    Raises BadRecord if one of them is not as the format says.
     """
     if not isinstance(record, dict):
         raise BadRecord("annotation", "it is not an object")
@@ -142,21 +127,7 @@ def identified(record: Any, categories: Mapping[str, int]) -> tuple[str, str, in
     category = categories.get(id_text(record.get("category_id")) or "")
     if category is None:
         raise BadRecord("annotation", f"there is no category {as_text(str(record.get('category_id')))}")
-    absolute, relative = record.get("bbox"), record.get("bbox_relative")
-    if absolute and relative:
-        raise BadRecord("annotation", "it has both `bbox` and `bbox_relative`")
-    box = absolute or relative
-    if box:
-        if not isinstance(box, list) or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
-            raise BadRecord("annotation", "its box is not [x, y, width, height]")
-        if box[2] <= 0 or box[3] <= 0:
-            raise BadRecord("annotation", "its box has no area")
     return id_, id_text(record.get("image_id")) or "", category
-
-
-def is_count(value: Any) -> bool:
-    """Whether a JSON value is a number of individuals that every database stores."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _where(file: CocoFile, place: int, record: Any) -> str:

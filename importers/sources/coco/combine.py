@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 from importers.ingest.report import ImportReport, Note
 from importers.sources.coco import check
-from importers.sources.coco.file import CocoFile, id_text
+from importers.sources.coco.file import CocoFile
+from importers.sources.coco.values import annotation_values, id_text, image_values
 from pipeline.errors import SourceError
 from pipeline.exporters.coco import VERSION
 from pipeline.exporters.writing import JsonList
@@ -25,7 +27,19 @@ class Combined:
     images: int
     annotations: int
     categories: int
+    unused_values: Mapping[str, int]  # bad values of good records, by field
+    unused_fields: Mapping[str, int]  # further parts of the files, by name
     notes: Mapping[Note, int]
+
+
+class _Checked(ImportReport):
+    """A report that keeps the first bad record."""
+
+    first_refused = ""
+
+    def refuse(self, where: str, kind: str, what: str) -> None:
+        self.first_refused = self.first_refused or f"{where}: {what}"
+        super().refuse(where, kind, what)
 
 
 def combine(out: Path, files: Sequence[Path]) -> Combined:
@@ -33,15 +47,15 @@ def combine(out: Path, files: Sequence[Path]) -> Combined:
 
     If there are several files, ids, sequences and locations get a prefix (ds000_). Categories merge by name
     in lower case, `empty` is 0, and `info.original_info` lists the `info` of each file. All other fields of
-    images and annotations are kept. Raises SourceError if a file or any of its records is bad, ExportError
-    if `out` cannot be written.
+    images and annotations are kept, except values that no import uses. Raises SourceError if a file or any
+    of its records is bad, ExportError if `out` cannot be written.
     """
     if out.resolve() in {path.resolve() for path in files}:
         raise SourceError(f"{out} is one of the files to combine", remedy="write to another file")
-    report = ImportReport(source=str(out))
+    report = _Checked(source=str(out))
     sources = check(files, report)
     if report.refused:
-        first, more = ": ".join(report.examples[0]), report.refused.total() - 1
+        first, more = report.first_refused, report.refused.total() - 1
         raise SourceError(
             f"{first}; {more} more such records" if more else first, remedy="correct or remove them first"
         )
@@ -49,11 +63,11 @@ def combine(out: Path, files: Sequence[Path]) -> Combined:
     numbers = _numbers(outlines)
     written = 0
     with atomic_file(out) as draft, draft.open("w", encoding="utf-8") as file:
-        file.write(f'{{"info": {json.dumps(_info(outlines))},\n"images": [')
+        file.write(f'{{"info": {json.dumps(_finite(_info(outlines)))},\n"images": [')
         images = JsonList(file)
         for source_file in outlines:
             for image in source_file.images():
-                images.add(_image(image, source_file))
+                images.add(_image(image, source_file, report))
         file.write('],\n"annotations": [')
         annotations = JsonList(file)
         for source_file in outlines:
@@ -66,6 +80,8 @@ def combine(out: Path, files: Sequence[Path]) -> Combined:
         images=sum(source.images for source in sources),
         annotations=written,
         categories=len(numbers),
+        unused_values=report.unused_values,
+        unused_fields=report.unused_fields,
         notes=report.notes,
     )
 
@@ -85,12 +101,28 @@ def _info(files: Sequence[CocoFile]) -> dict[str, Any]:
     }
 
 
-def _image(image: Mapping[str, Any], file: CocoFile) -> dict[str, Any]:
-    texts = {field: id_text(image.get(field)) for field in ("id", "seq_id", "location")}
-    return {**image, **{field: file.prefix + text for field, text in texts.items() if text is not None}}
+def _image(image: Mapping[str, Any], file: CocoFile, report: ImportReport) -> dict[str, Any]:
+    bad: list[str] = []
+    values = image_values(image, lambda field, _: bad.append(field))
+    report.unused_values.update(bad)
+    own = {"id": id_text(image["id"]), "seq_id": values.seq_id, "location": values.location}
+    kept = {field: _finite(value) for field, value in image.items() if field not in (*own, *bad)}
+    return kept | {field: file.prefix + text for field, text in own.items() if text is not None}
 
 
 def _annotation(annotation: Mapping[str, Any], file: CocoFile, numbers: Mapping[str, int]) -> dict[str, Any]:
+    bad: list[str] = []
+    annotation_values(annotation, lambda field, _: bad.append(field))
+    kept = {field: _finite(value) for field, value in annotation.items() if field not in bad}
     category = file.categories[id_text(annotation["category_id"]) or ""]
     ids = {field: file.prefix + (id_text(annotation[field]) or "") for field in ("id", "image_id")}
-    return {**annotation, **ids, "category_id": numbers[category]}
+    return {**kept, **ids, "category_id": numbers[category]}
+
+
+def _finite(value: Any) -> Any:
+    """A value of the file with null for numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {field: _finite(item) for field, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value

@@ -12,16 +12,18 @@ from ijson.common import ObjectBuilder
 
 from importers.ingest.report import ImportReport, Note
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import items, opened
+from importers.reading.json_file import items, not_numbers, opened
+from importers.reading.names import normal
 from importers.reading.paths import as_text
 from importers.sources.coco.ids import Ids
+from importers.sources.coco.values import id_text
 from pipeline.errors import SourceError
 from pipeline.records import category_name
 from pipeline.vocabulary import Meaning, meaning_of
 
 FIELDS = ("info", "images", "annotations", "categories", "licenses")  # the last is of COCO, and not used
 _LISTS = ("images", "annotations", "categories")
-_BULK = ("images", "annotations")  # too long to be kept in memory
+_KEPT = ("info", "categories")  # the others may be too long to be kept in memory
 _DEPTH = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1, "null": 0}
 _REMEDY = "a COCO Camera Traps file has info, images, categories and annotations"
 
@@ -53,8 +55,8 @@ class CocoFile:
 def read_outlines(paths: Sequence[Path], report: ImportReport) -> list[CocoFile]:
     """The top-level fields of each file; several files get the prefixes ds000_, ds001_, ... in order.
 
-    Reads each file whole. Raises SourceError if it is unreadable or not JSON, has unknown, missing or
-    repeated fields, or bad categories.
+    Reads each file whole. Raises SourceError if it is unreadable or not JSON, has missing or repeated
+    fields, or bad categories. Fields that the format does not have are named in `report`.
     """
     if len({path.resolve() for path in paths}) != len(paths):
         raise SourceError("a file is given twice", remedy="name each file once")
@@ -87,7 +89,7 @@ def check_images(files: Sequence[CocoFile], ids: Ids, report: ImportReport) -> l
             id_, name = id_text(image["id"]) or "", id_text(image["file_name"]) or ""
             if not ids.add_image(file.number, id_, place):
                 raise _repeated(file, "id", id_)
-            first = ids.add_file_name(file.number, name)
+            first = ids.add_file_name(file.number, normal(name.replace("\\", "/")))
             if first is not None:
                 raise _repeated(file, "file_name", name, files[first])
         if place < 0:
@@ -108,38 +110,38 @@ def check_image(record: Any) -> None:
         raise BadRecord("image", "it has no `file_name`")
 
 
-def id_text(value: Any) -> str | None:
-    """An id as text that every database stores; many files have numbers. None if it is neither."""
-    if type(value) is str:
-        return (value if value.isascii() and "\x00" not in value else as_text(value)) or None
-    return str(value) if type(value) is int else None
-
-
 def _outline(path: Path, number: int, prefix: str, report: ImportReport) -> CocoFile:
     fields = _fields(path)
-    unknown = [as_text(name) for name in fields if name not in FIELDS]
-    if unknown:
-        raise SourceError(f"{path} has unknown fields: {', '.join(unknown)}", remedy=_REMEDY)
+    report.unused_fields.update(as_text(name) for name in fields if name not in FIELDS)
     if "images" not in fields:
         raise SourceError(f"{path} has no `images`", remedy=_REMEDY)
     for name in _LISTS:
         if name in fields and not isinstance(fields[name], list):
             raise SourceError(f"{path}: `{name}` is not a list", remedy=_REMEDY)
+    numbers = not_numbers(path)
+    if numbers:
+        report.notes[Note.NOT_NUMBERS] += numbers
     info = fields.get("info")
-    if info is not None and not isinstance(info, Mapping):
-        raise SourceError(f"{path}: `info` is not an object", remedy=_REMEDY)
     if info is None:
         report.notes[Note.NO_INFO] += 1
-    elif any(not isinstance(info.get(name), str) for name in ("version", "description")):
+    elif not isinstance(info, Mapping) or any(
+        not isinstance(info.get(name), str) for name in ("version", "description")
+    ):
         report.notes[Note.INCOMPLETE_INFO] += 1
     if "licenses" in fields:
         report.notes[Note.LICENSES] += 1
     categories = _categories(path, fields.get("categories", []), report)
-    return CocoFile(path=path, number=number, prefix=prefix, info=info, categories=categories)
+    return CocoFile(
+        path=path,
+        number=number,
+        prefix=prefix,
+        info=info if isinstance(info, Mapping) else None,
+        categories=categories,
+    )
 
 
 def _fields(path: Path) -> dict[str, Any]:
-    """The top-level fields of the file with their values, without the records of its two long lists.
+    """The top-level fields of the file, and the values of those that are short.
 
     One pass over the whole file, which finds every error of its JSON. Raises SourceError.
     """
@@ -155,7 +157,7 @@ def _fields(path: Path) -> dict[str, Any]:
                 depth += _DEPTH[event]
             if builder is not None and depth and (depth > 1 or event != "map_key"):
                 builder.event(event, value)
-                if name in _BULK:
+                if name not in _KEPT:
                     builder = None
             elif depth == 1 and event == "map_key":
                 name = value

@@ -57,7 +57,7 @@ def import_detections(
     you give no axis order and the boxes look as if their axes were swapped.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     report = ImportReport(source=as_text(str(detections_csv)))
     layout = read_layout(detections_csv, axis_order or "yxyx")
     if options.keep.isdisjoint(layout.kinds):
@@ -66,7 +66,7 @@ def import_detections(
             f"but only {', '.join(sorted(options.keep))} is kept",
             remedy="keep one of its categories",
         )
-    boxes = check(layout, report)
+    boxes = check(layout, root, report)
     if axis_order is None and Note.MAYBE_XYXY in report.notes:
         raise SourceError(
             f"{report.source}: boxes spread more from top to bottom than across; the axes may be swapped",
@@ -78,8 +78,11 @@ def import_detections(
     )
 
 
-def check(layout: Layout, report: ImportReport) -> Boxes:
-    """Read the whole file; bad rows are counted in `report`. Raises SourceError."""
+def check(layout: Layout, root: ImageRoot, report: ImportReport) -> Boxes:
+    """Read the whole file; bad rows are counted in `report`. Raises SourceError.
+
+    `root` tells which names are of one photograph.
+    """
     hashes, good = array("q"), bytearray()
     rows, numbers, kinds = array("q"), array("d"), array("b")
     shapes = Shapes()
@@ -91,7 +94,7 @@ def check(layout: Layout, report: ImportReport) -> Boxes:
             hashes.append(0)
             good.append(0)
             continue
-        hashes.append(hash(layout.name(fields).replace("\\", "/")))
+        hashes.append(hash(root.name_of(layout.name(fields))))
         good.append(1)
         for *values, kind_ in row_boxes:
             rows.append(row)
@@ -124,7 +127,7 @@ def check(layout: Layout, report: ImportReport) -> Boxes:
 
 def source_images(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[SourceImage]:
     """Every photograph of a checked file with its boxes, in the order of their first rows."""
-    detector = as_text(f"detections-csv:{layout.path.stem}")
+    detector = as_text(f"detections-csv:{Path(layout.path.name.removesuffix('.gz')).stem}")
     for (_, fields), is_first, number in zip(layout.rows(), boxes.first, boxes.photograph, strict=False):
         if not is_first:
             continue
@@ -141,7 +144,10 @@ def source_images(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[Sou
             )
         )
         yield SourceImage(
-            file_name=name, path=path, detections=SourceDetections(detector=detector, boxes=detected)
+            file_name=name,
+            path=path,
+            source_name=layout.name(fields),
+            detections=SourceDetections(detector=detector, boxes=detected),
         )
 
 

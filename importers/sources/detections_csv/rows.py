@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from importers.ingest.report import Note
 from importers.reading.bad_record import BadRecord
-from importers.reading.csv_file import lines
+from importers.reading.csv_file import lines, number
 from importers.reading.json_file import is_number
 from pipeline.errors import SourceError
 from pipeline.records import ANIMAL, PERSON, VEHICLE
@@ -222,7 +222,7 @@ def _confidence(value: float) -> float:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return number(text)
     except ValueError as exc:
         raise BadRecord(
             "with a field that is not a number", f"{text.strip()[:40]!r} is not a number"
@@ -231,7 +231,7 @@ def _number(text: str) -> float:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        number(text)
     except ValueError:
         return False
     return True

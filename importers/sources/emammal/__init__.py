@@ -20,8 +20,9 @@ from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage, interpreted
 from importers.reading.image_root import is_outside
 from importers.reading.locations import no_location
+from importers.reading.names import normal
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, natural, suffix_of
-from importers.reading.walk import HIDDEN
+from importers.reading.walk import is_hidden
 from importers.sources.emammal import archives
 from importers.sources.emammal import manifest as manifests
 from importers.sources.emammal.manifest import Header, ManifestSequence
@@ -210,7 +211,7 @@ def _frames(
     labels = tuple(dict.fromkeys(label for label in map(interpreted, words) if label is not None))
     named = []
     for frame in manifests.in_order(sequence.frames):
-        source_name = frame.file_name.replace("\\", "/")
+        source_name = normal(frame.file_name.replace("\\", "/")) if frame.file_name else ""
         name = listed.get(source_name) or listed.get(source_name.casefold(), source_name)
         if not name:
             report.refuse(deployment.id, "images", f"sequence {as_text(sequence.id)}: no ImageFileName")
@@ -302,7 +303,7 @@ def _walk(top: Path, seen: set[Path], report: ImportReport) -> Iterator[tuple[Pa
             continue
         seen.add(folder.resolve())
         folders[:] = sorted(
-            (name for name in folders if not name.startswith(".") and name.casefold() not in HIDDEN),
+            (name for name in folders if not is_hidden(name)),
             key=natural,
         )
         yield folder, folders, names

@@ -25,19 +25,6 @@ MOST_TEXT = 64 * 1024  # characters in one field
 MOST_DEPTH = 64
 MOST_FRAMES = 100_000  # photographs in one sequence
 
-# Tags of eMammal's own that name no species, punctuation aside, with the misspellings that occur.
-_PEOPLE = frozenset(
-    {
-        "calibration photos",
-        "camera trappe",
-        "camera trapper",
-        "camera trappper",
-        "human non staff",
-        "setup pickup",
-    }
-)
-_BLANK = "time lapse"  # the camera took it by the clock
-
 _ORDER = re.compile(r"\d{1,9}", re.ASCII)
 _ORDER_IN_NAME = re.compile(r"(?<=i)\d{1,9}", re.ASCII)
 _BLOCK = 64 * 1024
@@ -77,10 +64,10 @@ class Header:
 
 def category(tag: str) -> str:
     """The category of a tag: HUMAN for people, EMPTY if nothing is there, else its own name."""
-    plain = " ".join(re.split(r"[\s,\-_/]+", tag.strip().lower()))
-    if plain in _PEOPLE or meaning_of(plain) is Meaning.HUMAN:
+    meaning = meaning_of(tag)
+    if meaning is Meaning.HUMAN:
         return HUMAN
-    return EMPTY if plain == _BLANK or meaning_of(plain) is Meaning.BLANK else category_name(tag)
+    return EMPTY if meaning is Meaning.BLANK else category_name(tag)
 
 
 def parse_time(text: str) -> dt.datetime | None:

@@ -1,4 +1,4 @@
-"""MegaDetector results files: JSON in the format versions 1.1 to 1.6.
+"""MegaDetector results files: JSON in the format versions 1.0 to 1.6.
 
 A file is read as a stream twice: first it is checked, before anything is written.
 """
@@ -6,6 +6,7 @@ A file is read as a stream twice: first it is checked, before anything is writte
 from __future__ import annotations
 
 import datetime as dt
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,12 +17,17 @@ from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.videos import VideoSampler
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
+from importers.reading.json_file import not_numbers
 from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
+from importers.sources.megadetector.videos import VideoRecords
 from pipeline.errors import SourceError
+from pipeline.images.video import VIDEO
+from pipeline.store import taxa
 from pipeline.workspace import Workspace
 
 
@@ -35,22 +41,24 @@ def import_results(
     classification_threshold: float = 0.0,
     drop_repeats: bool = False,
     repeats_report: Path | None = None,
+    frames_per_second: float | None = None,
     progress: bool = False,
 ) -> ImportReport:
     """Import the photographs that a results file lists, with its boxes, from below `images`.
 
     `classifications` makes the best classification of each box, if its confidence is at least
     `classification_threshold`, a weak label. `drop_repeats` leaves out boxes that stand still across the
-    photographs of a camera; `repeats_report` is a CSV file that lists them, dropped or not. Photographs
-    that are missing or outside `images`, or that MegaDetector failed on, and videos are recorded as
-    failures. Bad records are refused one by one. Raises SourceError, before anything is written, if the
-    file is not a results file.
+    photographs of a camera; `repeats_report` is a CSV file that lists them, dropped or not. Videos become
+    sequences of the frames that MegaDetector looked at, at most `frames_per_second`; the frames are in a
+    folder named after the video, or sampled from it. Photographs that are missing or outside `images`, or
+    that MegaDetector failed on, are recorded as failures. Bad records are refused one by one. Raises
+    SourceError, before anything is written, if the file is not a results file.
     """
     options = options or ImportOptions()
-    root = ImageRoot(images)
+    root = ImageRoot(images, strip_prefix=options.strip_prefix)
     locate = root.locator(options.location_pattern)
     report = ImportReport(source=as_text(str(results_json)))
-    results = check(results_json, classification_threshold if classifications else None)
+    results = check(results_json, root, classification_threshold if classifications else None)
     categories = {category for category in results.categories.values() if category}
     if not options.keep & categories:
         raise SourceError(
@@ -58,6 +66,7 @@ def import_results(
             f"but only {', '.join(sorted(options.keep))} is kept",
             remedy="keep one of its categories",
         )
+    _tell(results, options.threshold, report)
     dropped: Sequence[int] = ()
     if drop_repeats or repeats_report is not None:
         repeats = find_repeats(results, root, locate, options.threshold)
@@ -67,8 +76,14 @@ def import_results(
             dropped = repeats.codes
             options = replace(options, variant="without repeats")
         repeats.count(report, is_dropped=drop_repeats)
+    if results.classes is not None:
+        with workspace.database.write() as conn:
+            taxa.save(conn, results.classes.taxa)
+    videos = VideoRecords(results, root, VideoSampler(workspace.data_dir, options, report), frames_per_second)
     return Ingestor(workspace, None, locate, options, report).run(
-        source_images(results, root, report, dropped=dropped, has_image_time=options.exif_time),
+        source_images(
+            results, root, report, dropped=dropped, has_image_time=options.exif_time, videos=videos
+        ),
         results.images,
         progress=progress,
     )
@@ -81,14 +96,19 @@ def source_images(
     *,
     dropped: Sequence[int] = (),
     has_image_time: bool = True,
+    videos: VideoRecords | None = None,
 ) -> Iterator[SourceImage]:
     """The photograph of every good record.
 
     `dropped` are the codes of boxes to leave out, in rising order (see `repeats.PLACES`).
-    `has_image_time` uses the time that the file has for an image.
+    `has_image_time` uses the time that the file has for an image. Without `videos`, they are failures.
     """
     for record in records(results, root, report):
         path, image = root.path_of(record.name), record.image
+        moment = _time(image["datetime"], report) if has_image_time and image.get("datetime") else None
+        if videos is not None and record.failure is not None and record.failure[0] == VIDEO:
+            yield from videos.photographs(record, moment, report)
+            continue
         if record.failure is not None:
             name = record.source_name if record.failure[0] == OUTSIDE[0] else record.name
             yield SourceImage(file_name=name, path=path, failure=record.failure)
@@ -99,10 +119,26 @@ def source_images(
         yield SourceImage(
             file_name=record.name,
             path=path,
+            source_name=record.source_name,
             detections=SourceDetections(detector=results.detector, boxes=boxes),
             width=_pixels(image.get("width")),
             height=_pixels(image.get("height")),
-            datetime=_time(image["datetime"], report) if has_image_time and image.get("datetime") else None,
+            datetime=moment,
+        )
+
+
+def _tell(results: Results, threshold: float, report: ImportReport) -> None:
+    """Note in the report what is odd about the file as a whole."""
+    if results.is_old:
+        report.notes[Note.OLD_FORMAT] += 1
+    numbers = not_numbers(results.path)
+    if numbers:
+        report.notes[Note.NOT_NUMBERS] += numbers
+    typical = results.typical_threshold
+    if typical is not None and not math.isclose(typical, threshold):
+        report.hints.append(
+            f"the detector of {report.source} is meant to be used with a threshold of {typical:g}, and "
+            f"--threshold is {threshold:g}"
         )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import is_number, mapping
+from importers.reading.classes import class_of
+from importers.reading.fractions import confidence_of
+from importers.reading.json_file import mapping, section, shown
 from importers.reading.paths import as_text
-from pipeline.records import Level, SourceLabel
-from pipeline.vocabulary import category_of
+from pipeline.records import Level, SourceLabel, Taxon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Classes:
     source: str  # provenance of the labels
     annotator: str | None  # the classifier
     threshold: float  # least confidence
+    taxa: tuple[Taxon, ...] = ()  # what the file says of its classes
 
     def labels(self, classifications: Any) -> tuple[SourceLabel, ...]:
         """The most confident classification, if it reaches the threshold and names something.
@@ -40,10 +42,12 @@ class Classes:
             id_, conf = pair
             if not isinstance(id_, str) or id_ not in self.names:
                 raise BadRecord(kind, f"class {shown(id_)} is not in classification_categories")
-            if not is_number(conf) or not 0.0 <= conf <= 1.0:
-                raise BadRecord(kind, f"confidence {shown(conf)} of class {id_} is not a number from 0 to 1")
-            if best is None or conf > best[0]:
-                best = float(conf), id_
+            try:
+                sure = confidence_of(conf, "confidence")
+            except BadRecord as exc:
+                raise BadRecord(kind, f"class {id_}: {exc.what}") from None
+            if best is None or sure > best[0]:
+                best = sure, id_
         if best is None or best[0] < self.threshold:
             return ()
         category = self.names[best[1]]
@@ -62,19 +66,29 @@ class Classes:
 
 
 def read_classes(path: Path, info: Mapping[str, Any], threshold: float) -> Classes:
-    """The classes of a file, by its `info` and `classification_categories`. Raises SourceError."""
+    """The classes of a file, by its `info`, `classification_categories` and their descriptions.
+
+    A class whose name or description is a taxonomy string is known as a taxon. Raises SourceError.
+    """
     names = mapping(
         path, "classification_categories", "these boxes are not classified: import without --classifications"
     )
+    given = section(path, "classification_category_descriptions")
+    descriptions = given if isinstance(given, Mapping) else {}
     classifier = info.get("classifier") if isinstance(info.get("classifier"), str) else None
+    source = f"megadetector:{as_text(classifier or path.stem)}"
+    categories: dict[str, str | None] = {}
+    taxa: dict[str, Taxon] = {}
+    for id_, name in names.items():
+        named = class_of(as_text(str(name)), as_text(str(descriptions.get(id_, ""))))
+        categories[str(id_)] = named.category
+        taxon = named.taxon_by(source)
+        if taxon is not None:
+            taxa.setdefault(taxon.category, taxon)
     return Classes(
-        names={str(id_): category_of(as_text(str(name))) for id_, name in names.items()},
-        source=f"megadetector:{as_text(classifier or path.stem)}",
+        names=categories,
+        source=source,
         annotator=as_text(classifier) if classifier else None,
         threshold=threshold,
+        taxa=tuple(taxa.values()),
     )
-
-
-def shown(value: Any) -> str:
-    """A value of the file as short text for a message."""
-    return as_text(repr(value))[:80]

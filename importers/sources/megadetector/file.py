@@ -14,17 +14,19 @@ from importers.detectors.categories import to_categories
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
+from importers.reading.fractions import box_of, confidence_of
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
-from importers.reading.json_file import is_number, items, mapping
-from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
-from importers.sources.megadetector.classes import Classes, read_classes, shown
+from importers.reading.json_file import items, mapping, shown
+from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, suffix_of
+from importers.sources.megadetector.classes import Classes, read_classes
+from importers.sources.megadetector.threshold import typical_threshold
 from pipeline.errors import SourceError
-from pipeline.records import Box
+from pipeline.images.video import VIDEO
 
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
+BEFORE = ("None", "1", "1.0")  # what files of 2019 to 2021 say; they have the records of 1.1
 _REMEDY = "use a results file of MegaDetector"
-_NUMBERS = frozenset({float, int})  # of JSON; excludes bool
-_VIDEO_FIELDS = frozenset({"frame_rate", "frames_processed"})
+_VIDEO_FIELDS = ("frame_rate", "frames_processed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Results:
     categories: Mapping[str, str | None]  # category id to animal, person or vehicle; None: ignored
     images: int
     repeated: frozenset[int]  # hashes of names that may be listed more than once
+    typical_threshold: float | None  # at which its detector is meant to be used; None: unknown
+    is_old: bool  # of a format before 1.1
     classes: Classes | None = None  # None: classifications are not used
 
 
@@ -50,14 +54,14 @@ class Record(NamedTuple):
     image: Mapping[str, Any]
 
 
-def check(path: Path, classification_threshold: float | None = None) -> Results:
+def check(path: Path, root: ImageRoot, classification_threshold: float | None = None) -> Results:
     """Read the file whole. Raises SourceError if it is not a results file.
 
-    Classifications are used if there is a threshold.
+    `root` tells which names are of one photograph. Classifications are used if there is a threshold.
     """
     info = mapping(path, "info", _REMEDY)
     version = str(info.get("format_version"))
-    if version not in VERSIONS:
+    if version not in (*BEFORE, *VERSIONS):
         raise SourceError(
             f"{path}: format_version is {version}",
             remedy=f"supported are versions {VERSIONS[0]} to {VERSIONS[-1]}; use MegaDetector 5 or later",
@@ -69,7 +73,7 @@ def check(path: Path, classification_threshold: float | None = None) -> Results:
     for number, image in enumerate(items(path, "images"), start=1):  # noqa: B007 - counted
         name = image.get("file") if isinstance(image, dict) else None
         if isinstance(name, str):
-            hashes.append(hash(name.replace("\\", "/")))
+            hashes.append(hash(root.name_of(name)))
     if not number:
         raise SourceError(f"{path} lists no image", remedy=_REMEDY)
     values, counts = np.unique(np.frombuffer(hashes, dtype=np.int64), return_counts=True)
@@ -79,6 +83,8 @@ def check(path: Path, classification_threshold: float | None = None) -> Results:
         categories=dict(zip(categories, to_categories(list(categories.values())), strict=True)),
         images=number,
         repeated=frozenset(values[counts > 1].tolist()),
+        typical_threshold=typical_threshold(info, is_old=version in BEFORE),
+        is_old=version in BEFORE,
         classes=classes,
     )
 
@@ -98,7 +104,7 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
         except BadRecord as exc:
             report.refuse(f"image {number} ({as_text(source_name)})", exc.kind, exc.what)
             continue
-        if results.repeated and hash(source_name.replace("\\", "/")) in results.repeated:
+        if results.repeated and hash(name) in results.repeated:
             if name in seen:
                 report.duplicates += 1
                 report.complain(as_text(source_name), "listed a second time; the first record is used")
@@ -116,14 +122,22 @@ def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """
     if is_outside(name):
         return OUTSIDE[0], f"{OUTSIDE[1]}; run MegaDetector with --output_relative_filenames"
-    if suffix_of(name) in VIDEO_SUFFIXES or not _VIDEO_FIELDS.isdisjoint(image):
-        return "video", "only photographs are imported; run MegaDetector on extracted frames"
+    if _is_video(image, name):
+        return VIDEO, "only its frames can be imported"
     failure = image.get("failure")
     if failure is None:
         return None
     if not isinstance(failure, str):
         raise BadRecord("with a broken `failure`", "`failure` is not text")
     return ("detector", failure) if failure else None
+
+
+def _is_video(image: Mapping[str, Any], name: str) -> bool:
+    """Whether a record is of a video, by its ending, else by fields that only videos have."""
+    suffix = suffix_of(name)
+    if suffix in PHOTO_SUFFIXES or suffix in VIDEO_SUFFIXES:
+        return suffix in VIDEO_SUFFIXES
+    return any(image.get(field) is not None for field in _VIDEO_FIELDS)
 
 
 def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...]:
@@ -136,7 +150,7 @@ def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...
     boxes = []
     for place, detection in enumerate(detections):
         try:
-            box = _box(detection, results)
+            box = detected_box(detection, results)
         except BadRecord as exc:
             raise BadRecord(exc.kind, f"detection {place}: {exc.what}") from None
         if box is not None:
@@ -144,7 +158,7 @@ def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...
     return tuple(boxes)
 
 
-def _box(detection: Any, results: Results) -> DetectedBox | None:
+def detected_box(detection: Any, results: Results) -> DetectedBox | None:
     """The box of a detection; None if it has no area or is of a background class. Raises BadRecord."""
     kind = "with a broken detection"
     if not isinstance(detection, dict):
@@ -152,17 +166,12 @@ def _box(detection: Any, results: Results) -> DetectedBox | None:
     id_ = detection.get("category")
     if not isinstance(id_, str) or id_ not in results.categories:
         raise BadRecord(kind, f"category {shown(id_)} is not in detection_categories")
-    conf = detection.get("conf")
-    if not is_number(conf) or not 0.0 <= conf <= 1.0:
-        raise BadRecord(kind, f"conf {shown(conf)} is not a number from 0 to 1")
-    bbox = detection.get("bbox")
-    if not isinstance(bbox, list) or len(bbox) != 4 or not _NUMBERS.issuperset(map(type, bbox)):
-        raise BadRecord(kind, f"bbox {shown(bbox)} is not [x, y, width, height]")
-    x, y, width, height = bbox
-    if not (-0.1 <= x <= 1.1 and -0.1 <= y <= 1.1 and -0.1 <= width <= 1.1 and -0.1 <= height <= 1.1):
-        raise BadRecord(kind, f"bbox {shown(bbox)} is not in fractions of the image")
-    box, category = Box.from_xywh(bbox), results.categories[id_]
+    try:
+        conf, box = confidence_of(detection.get("conf"), "conf"), box_of(detection.get("bbox"))
+    except BadRecord as exc:
+        raise BadRecord(kind, exc.what) from None
+    category = results.categories[id_]
     if box is None or category is None:
         return None
     labels = results.classes.labels(detection.get("classifications")) if results.classes else ()
-    return DetectedBox(box=box, confidence=float(conf), category=category, labels=labels)
+    return DetectedBox(box=box, confidence=conf, category=category, labels=labels)

@@ -11,9 +11,13 @@ COMMANDS = {
     for name, module, summary in (
         ("folder", "folder", "A folder of photographs: a detector finds the animals."),
         ("megadetector", "megadetector", "A MegaDetector results file and its photographs."),
+        ("speciesnet", "speciesnet", "A SpeciesNet results file and its photographs."),
         ("coco", "coco", "COCO Camera Traps files and their photographs."),
         ("camtrap-dp", "camtrap_dp", "A Camtrap DP package."),
         ("emammal", "emammal", "Deployments from eMammal."),
+        ("wildlife-insights", "wildlife_insights", "A download from Wildlife Insights."),
+        ("timelapse", "timelapse", "A CSV of Timelapse and its photographs."),
+        ("camtrapr", "camtrapr", "A record table of camtrapR and its photographs."),
         ("detections-csv", "detections_csv", "A CSV of boxes and its photographs."),
         ("crops", "crops", "Crops that are cut already, one folder for each class."),
         ("deployments", "deployments", "A table of coordinates and time zones of cameras."),

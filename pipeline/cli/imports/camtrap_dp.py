@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from importers.sources.camtrap_dp import import_camtrap_dp
-from pipeline.cli.imports.common import detector_option, import_options, optional_detector, run_import
+from pipeline.cli.imports.common import (
+    detector_option,
+    import_options,
+    optional_detector,
+    run_import,
+    strip_prefix_option,
+)
 
 
 @click.command("camtrap-dp")
@@ -19,6 +25,7 @@ from pipeline.cli.imports.common import detector_option, import_options, optiona
     help="Folder of the photographs, or a URL that fsspec reads (s3://bucket/folder). They are found by "
     "their path in the package, else by file name. [default: the package, or the addresses that it gives]",
 )
+@strip_prefix_option
 @detector_option
 @import_options
 def camtrap_dp_command(package: Path, images: str | None, detector: str | None, **options: Any) -> None:

@@ -102,12 +102,23 @@ def import_options(command: Command) -> Command:
 
 
 def images_option(command: Command) -> Command:
-    """`--images DIR`, which the command receives as `images: str`."""
+    """`--images DIR`, which the command receives as `images: str`, and `--strip-prefix`."""
     return click.option(
         "--images",
         required=True,
         metavar="DIR",
         help="Folder of the photographs, or a URL that fsspec reads (s3://bucket/folder).",
+    )(strip_prefix_option(command))
+
+
+def strip_prefix_option(command: Command) -> Command:
+    """`--strip-prefix PREFIX` of sources that name photographs, passed on to `run_import`."""
+    return click.option(
+        "--strip-prefix",
+        metavar="PREFIX",
+        help="What the source's file names have in front of the name below DIR, such as 'D:\\Photos' or "
+        "'../../data'. It is taken off first; slashes and backslashes are the same. Absolute names below DIR "
+        "need none.",
     )(command)
 
 

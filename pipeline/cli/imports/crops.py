@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from importers.sources.crop_folder import import_crops
-from pipeline.cli.imports.common import import_options, run_import
+from pipeline.cli.imports.common import import_options, run_import, strip_prefix_option
 
 
 @click.command("crops")
@@ -27,6 +27,7 @@ from pipeline.cli.imports.common import import_options, run_import
     help="COCO file that lists crops below DIR, with classes, locations and sequences. Can be given several "
     "times. [default: train.json and test.json in DIR, if they exist]",
 )
+@strip_prefix_option
 @import_options
 def crops_command(folder: str, labels: bool, files: tuple[Path, ...], **options: Any) -> None:
     """Import crops as they are.

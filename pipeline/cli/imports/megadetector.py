@@ -39,6 +39,12 @@ from pipeline.cli.imports.common import images_option, import_options, run_impor
     metavar="FILE.csv",
     help="Write repeat detections to a table: location, box, number, an example. It drops none.",
 )
+@click.option(
+    "--frames-per-second",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="N",
+    help="Most frames that are used of each second of a video. [default: all that MegaDetector looked at]",
+)
 @import_options
 def megadetector_command(
     results: Path,
@@ -47,9 +53,14 @@ def megadetector_command(
     classification_threshold: float,
     drop_repeats: bool,
     repeats_report: Path | None,
+    frames_per_second: float | None,
     **options: Any,
 ) -> None:
-    """Import the photographs of a MegaDetector results file (format 1.1 to 1.6), with its boxes."""
+    """Import the photographs of a MegaDetector results file (format 1.0 to 1.6), with its boxes.
+
+    Videos come as sequences of their frames, which lie in folders named after the videos
+    (clip.mp4/frame000030.jpg), or are sampled from the videos themselves (needs wildloop[video]).
+    """
     run_import(
         lambda workspace, chosen: import_results(
             workspace,
@@ -60,6 +71,7 @@ def megadetector_command(
             classification_threshold=classification_threshold,
             drop_repeats=drop_repeats,
             repeats_report=repeats_report,
+            frames_per_second=frames_per_second,
             progress=True,
         ),
         **options,

@@ -1,54 +1,167 @@
-"""The rows of the observations table: of boxes, of whole photographs, and of events."""
+"""The rows of the observations table: of boxes and of whole photographs."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
-from pipeline.exporters.camtrap_dp.observation import ANIMAL, BLANK, UNKNOWN, Observation, Taxa, number
+from pipeline.camtrap_dp import box_of
+from pipeline.exporters.camtrap_dp.observation import (
+    ANIMAL,
+    BLANK,
+    UNKNOWN,
+    Observation,
+    Taxa,
+    named_by,
+)
+from pipeline.exporters.camtrap_dp.source_rows import SourceRows, number, of_image
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.identity import digest
-from pipeline.records import UNCLASSIFIED, Level
+from pipeline.identity import detection_id
+from pipeline.records import UNCLASSIFIED, ImageRecord, Level, SourceLabel, category_name
 
 Row = dict[str, str]
-_Observations = dict[tuple[str, str], Observation]  # by `what`, or by source and key
+Found = tuple[str, Observation, Row]  # the id of an observation, itself, and the columns of its box
 _LEAST_SIDE = 1e-15  # the standard's own minimum
+_OF_SOURCES = (Basis.SOURCE, Basis.WEAK)
+OF_PACKAGES = (*_OF_SOURCES, Basis.NONE)  # of answers that were given before the photographs came here
 # Labels of these types are outdated once people have answered every box. There may be no boxes of people.
-_OF_ANIMALS = (ANIMAL, BLANK, UNKNOWN, UNCLASSIFIED)
+OF_ANIMALS = (ANIMAL, BLANK, UNKNOWN, UNCLASSIFIED)
 
 
-def of_medium(photograph: LabelledImage, taxa: Taxa) -> Iterator[tuple[str, Observation, Row]]:
+def of_medium(photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo) -> Iterator[Found]:
     """The observations on a photograph: each one's id, itself, and the columns of its box.
 
     One for each box and one for each label of the source that no box covers; if there are none, one that
-    the photograph is blank or unclassified.
+    the photograph is blank or unclassified. What a package said comes as it came where nobody has answered
+    since.
     """
-    detections, image_id = photograph.detections, photograph.image.id
-    rows = [(detection.record.id, taxa.of_detection(detection), _box(detection)) for detection in detections]
-    boxes = [
-        (observation.what, detection.record.detector)
-        for (_, observation, _), detection in zip(rows, detections, strict=True)
-    ]
+    image_id = photograph.image.id
+    came = of_image(photograph.image)
+    boxes = _Boxes(photograph, came, taxa, zone)
     labels = [
-        (label.source, taxa.of_label(label)) for label in photograph.labels if label.level is Level.IMAGE
+        (label, _of_label(label, came, taxa, zone))
+        for label in photograph.labels
+        if label.level is Level.IMAGE
     ]
-    seen = shows_something(observation for _, observation, _ in rows)
+    seen = shows_something(observation for _, observation, _ in boxes.rows)
     labelled = shows_something(observation for _, observation in labels)
-    by_people = all_by_people(detections)
-    for position, (source, observation) in enumerate(labels, start=1):
-        # If a source has boxes, its observations without a box are of other animals.
-        is_boxed = any(
-            what == observation.what and not (observation.key and by == source) for what, by in boxes
-        )
+    by_people = all_by_people(photograph.detections)
+    rows: list[Found] = []
+    for position, (label, observation) in enumerate(labels, start=1):
+        is_boxed = boxes.tell(label, observation)
         is_blank = observation.kind == BLANK and (seen or (labelled and not observation.key))
-        if not (is_boxed or is_blank or (by_people and observation.kind in _OF_ANIMALS)):
+        if not (is_boxed or is_blank or (by_people and observation.kind in OF_ANIMALS)):
             rows.append((f"{image_id}-{position}", observation, {}))
-    if not rows:
-        rows.append((f"{image_id}-0", _unlabelled(photograph), {}))
+    rows = [*boxes.rows, *rows]
+    if came is not None:
+        rows += _unlabelled_rows(photograph, came, rows, taxa, zone)
+    unlabelled = _unlabelled(photograph)
+    if not rows and (came is None or unlabelled.kind == BLANK):
+        rows.append((f"{image_id}-0", unlabelled, {}))
     yield from rows
+
+
+class _Boxes:
+    """The observations of a photograph's boxes."""
+
+    def __init__(
+        self, photograph: LabelledImage, came: SourceRows | None, taxa: Taxa, zone: dt.tzinfo
+    ) -> None:
+        self._came, self._taxa, self._zone = came, taxa, zone
+        self._detections: list[LabelledDetection | None] = []  # of each row
+        self.rows: list[Found] = []
+        boxed = _boxed_rows(photograph.image, came)
+        for detection in photograph.detections:
+            of_box = boxed.pop(detection.record.id, [])
+            for observation in self._of_box(detection, of_box):
+                self._detections.append(detection)
+                self.rows.append((detection.record.id, observation, _box(detection)))
+        if came is not None and (came.source in photograph.detectors or photograph.image.failure):
+            for row in (row for of_box in boxed.values() for row in of_box):  # no box of them was kept
+                self._detections.append(None)
+                self.rows.append(("", taxa.of_row(row, zone), {}))
+
+    def tell(self, label: SourceLabel, observation: Observation) -> bool:
+        """Whether boxes tell this label of the photograph, so that it needs no row of its own.
+
+        If a source has boxes, its observations without a box are of other animals. What a package says of
+        an observation goes to the first of its boxes.
+        """
+        places = [
+            place
+            for place, ((_, boxed, _), detection) in enumerate(zip(self.rows, self._detections, strict=True))
+            if boxed.what == observation.what
+            and not (observation.key and (detection is None or detection.record.detector == label.source))
+        ]
+        row = self._came.own(observation.key) if self._came and self._came.source == label.source else None
+        for place in places[:1] if row is not None else ():
+            id_, boxed, box = self.rows[place]
+            if boxed.came or row is None:
+                continue
+            detection = self._detections[place]
+            by_source = detection is not None and detection.answer.basis in _OF_SOURCES
+            told = observation if by_source else self._taxa.renewed(boxed, row, self._zone)
+            count = max(1, int(told.details.get("count") or 1) - len(places) + 1)
+            tags = " | ".join(filter(None, (told.details.get("observationTags"), box["observationTags"])))
+            details = {**told.details, **box, "observationTags": tags, "count": str(count)}
+            self.rows[place] = (id_, replace(told, details=details, came=False), box)
+        return bool(places)
+
+    def _of_box(
+        self, detection: LabelledDetection, rows: Sequence[Mapping[str, str]]
+    ) -> Iterator[Observation]:
+        """The observations of a box: those of its package if nobody has answered since."""
+        if not rows:
+            yield self._taxa.of_detection(detection)
+            return
+        answer = detection.answer
+        first = next((row for row in rows if named_by(row) is not None), rows[0])
+        voted = category_name(named_by(first) or "")
+        authors = {first.get("classifiedBy"), self._came.source if self._came is not None else None}
+        is_disputed = answer.basis is Basis.NONE and voted != ""
+        if answer.basis in OF_PACKAGES and not is_disputed and authors.issuperset(answer.by):
+            for row in rows:
+                is_voted = category_name(named_by(row) or "") == voted
+                yield self._taxa.of_row(row, self._zone, answer.category if is_voted else None)
+            return
+        yield self._taxa.renewed(self._taxa.of_detection(detection), first, self._zone)
+
+
+def _boxed_rows(image: ImageRecord, came: SourceRows | None) -> dict[str, list[Mapping[str, str]]]:
+    """The rows of a package that have a box, by the id that its detection has."""
+    boxed: dict[str, list[Mapping[str, str]]] = {}
+    for row in came.observations if came is not None else ():
+        box = box_of(row)
+        if came is not None and box is not None:
+            boxed.setdefault(detection_id(image.id, came.source, box), []).append(row)
+    return boxed
+
+
+def _of_label(label: SourceLabel, came: SourceRows | None, taxa: Taxa, zone: dt.tzinfo) -> Observation:
+    row = came.own(label.key) if came is not None and came.source == label.source else None
+    return taxa.of_label(label) if row is None else taxa.of_row(row, zone, label.category)
+
+
+def _unlabelled_rows(
+    photograph: LabelledImage,
+    came: SourceRows,
+    rows: Sequence[Found],
+    taxa: Taxa,
+    zone: dt.tzinfo,
+) -> list[Found]:
+    """What a package says without a box and the store has no label of.
+
+    That nobody classified the photograph, unless somebody has since; everything, if the file could not be
+    used.
+    """
+    written = {observation.key for _, observation, _ in rows}
+    others = [row for row in came.observations if row.get("observationID") not in written]
+    observations = [taxa.of_row(row, zone) for row in others if box_of(row) is None]
+    if photograph.image.failure is None:
+        answered = any(not each.came and each.kind != UNCLASSIFIED for _, each, _ in rows)
+        observations = [each for each in observations if each.kind == UNCLASSIFIED and not answered]
+    return [("", observation, {}) for observation in observations]
 
 
 def shows_something(observations: Iterable[Observation]) -> bool:
@@ -60,101 +173,6 @@ def all_by_people(detections: Iterable[LabelledDetection]) -> bool:
     """Whether there are boxes and people answered each: a source's labels of animals are then outdated."""
     bases = [detection.answer.basis for detection in detections]
     return bool(bases) and all(basis is Basis.PEOPLE for basis in bases)
-
-
-@dataclass(kw_only=True)
-class Event:
-    """A sequence of one deployment, collected photograph by photograph."""
-
-    id: str
-    deployment: ExportedDeployment
-    key: str  # from its first photograph
-    start: dt.datetime  # the camera's clock
-    end: dt.datetime
-    _labels: _Observations = field(default_factory=dict, init=False)
-    _answers: _Observations = field(default_factory=dict, init=False)
-    _by_people: bool = field(default=True, init=False)
-    _boxes: int = field(default=0, init=False)
-    _unnamed: int = field(default=0, init=False)  # boxes without a category
-
-    def add(self, photograph: LabelledImage, time: dt.datetime, taxa: Taxa) -> None:
-        """Add the next photograph, taken at `time` by the camera's clock."""
-        self.start, self.end = min(self.start, time), max(self.end, time)
-        for label in photograph.labels:
-            if label.level is not Level.SEQUENCE:
-                continue
-            if not label.key:
-                _join(self._labels, taxa.of_label(label))
-            elif (label.source, label.key) not in self._labels:  # it is repeated with every photograph
-                self._labels[label.source, label.key] = taxa.of_label(label)
-        detections = photograph.detections
-        self._boxes += len(detections)
-        self._by_people &= all(detection.answer.basis is Basis.PEOPLE for detection in detections)
-        answered = [detection for detection in detections if detection.answer.category is not None]
-        self._unnamed += len(detections) - len(answered)
-        observations = [taxa.of_detection(detection) for detection in answered]
-        # Several detectors may have found one animal: the detector with most boxes counts.
-        boxes = Counter(
-            (observation.what, detection.record.detector)
-            for observation, detection in zip(observations, answered, strict=True)
-        )
-        individuals: Counter[tuple[str, str]] = Counter()
-        for (what, _), count in boxes.items():
-            individuals[what] = max(individuals[what], count)
-        for observation in observations:
-            count_of = individuals[observation.what] if observation.count else None
-            _join(self._answers, replace(observation, count=count_of))
-
-    def rows(self) -> Iterator[tuple[str, Observation]]:
-        """The observations of the event, each with an id: those of a source, else one for each species.
-
-        A blank one is only among them if nothing else was seen or if a source has it as its own observation.
-        """
-        by_people = self._boxes > 0 and self._by_people
-        labels = [each for each in self._labels.values() if not (by_people and each.kind in _OF_ANIMALS)]
-        if self._answers:
-            labels = [each for each in labels if each.kind != UNCLASSIFIED]
-        labelled_as = {each.what for each in labels}
-        answers = [each for what, each in self._answers.items() if what not in labelled_as]
-        seen = self._unnamed > 0 or shows_something(answers)
-        labelled = shows_something(labels)
-        observations = [
-            each
-            for each in (*answers, *labels)
-            if each.kind != BLANK or not (seen or (labelled and not each.key))
-        ]
-        for place, each in enumerate(sorted(observations, key=lambda each: (each.what, each.key))):
-            yield f"{self.key}-{place}", each
-
-
-def event_of(photograph: LabelledImage, deployment: ExportedDeployment, time: dt.datetime) -> Event | None:
-    """A new event that starts with a photograph, which is not added yet; None if it is of no sequence."""
-    image = photograph.image
-    if image.seq_id is None:
-        return None
-    key = digest("event", deployment.record.id, image.seq_id, image.id)
-    return Event(id=image.seq_id, deployment=deployment, key=key, start=time, end=time)
-
-
-def _join(observations: _Observations, new: Observation) -> None:
-    """Add an observation; with an equal one of the event, it becomes one of people or else of machines.
-
-    That has the most individuals, the latest time and the highest probability.
-    """
-    old = observations.get(new.what)
-    if old is None:
-        observations[new.what] = new
-        return
-    counted = [each for each in (old, new) if not each.is_machine] or [old, new]
-    times = [each.at for each in counted if each.at is not None]
-    probabilities = [each.probability for each in counted if each.probability is not None]
-    observations[new.what] = replace(
-        counted[0],
-        by=tuple(dict.fromkeys(name for each in counted for name in each.by)),
-        at=max(times, default=None),
-        probability=max(probabilities, default=None),
-        count=max((each.count for each in (old, new) if each.count is not None), default=None),
-    )
 
 
 def _unlabelled(photograph: LabelledImage) -> Observation:

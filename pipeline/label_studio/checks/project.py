@@ -19,9 +19,17 @@ from pipeline.settings import Settings
 
 
 def examine_project(
-    client: LabelStudio, settings: Settings, record: ProjectRecord, crops: Sequence[str]
+    client: LabelStudio,
+    settings: Settings,
+    record: ProjectRecord,
+    shown: Sequence[tuple[int, str]],
+    *,
+    waiting: bool = True,
 ) -> Iterator[CheckResult]:
-    """Every check of one project. `crops` are paths of some published crops, below the data folder."""
+    """Every check of one project. `shown` are some of its tasks, with their crops below the data folder.
+
+    `waiting`: whether any published crop waits for a label.
+    """
     try:
         project = client.project(record.id)
     except LabelStudioError as exc:
@@ -30,8 +38,8 @@ def examine_project(
     yield ok("project", f"{project['title']!r} with {project['task_number']} tasks")
     checks: list[Callable[[], Iterator[CheckResult]]] = [
         lambda: _label_config(project),
-        lambda: _queue(project, record),
-        lambda: files(client, settings, record.id, crops),
+        lambda: _queue(project, record, waiting),
+        lambda: files(client, settings, record.id, shown),
         lambda: _connected(client, settings, record.id),
         lambda: webhooks(client, settings, record.id),
         lambda: iter([prediction_import(client, record.id)]),
@@ -60,7 +68,7 @@ def _label_config(project: Mapping[str, Any]) -> Iterator[CheckResult]:
     yield ok("label config", f"{number} species")
 
 
-def _queue(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckResult]:
+def _queue(project: Mapping[str, Any], record: ProjectRecord, waiting: bool) -> Iterator[CheckResult]:
     """Check the settings that make Label Studio follow the queue and show predictions."""
     if project["sampling"] != UNCERTAINTY:
         yield fail(
@@ -75,6 +83,8 @@ def _queue(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckR
         yield warn("model version", "no queue yet: tasks come in random order", "run `wildloop publish`")
     elif chosen == record.current_model:
         yield ok("model version", record.current_model)
+    elif chosen is None and not waiting:
+        yield ok("model version", f"{record.current_model}, and nothing waits for a label")
     elif chosen == BACKEND_TITLE:
         yield fail(
             "model version",

@@ -10,7 +10,7 @@ from pipeline.errors import SettingsError
 from pipeline.label_studio.checks.result import CREATE_AGAIN, CheckResult, broken, fail, ok, warn
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import ApiResponseError
-from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles
+from pipeline.label_studio.files import ROOT_VARIABLE, ServedFiles, within
 from pipeline.settings import Settings
 
 SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
@@ -67,11 +67,11 @@ def same_root(client: LabelStudio, settings: Settings, project_id: int) -> Itera
 
 
 def files(
-    client: LabelStudio, settings: Settings, project_id: int, crops: Sequence[str]
+    client: LabelStudio, settings: Settings, project_id: int, shown: Sequence[tuple[int, str]]
 ) -> Iterator[CheckResult]:
     """Check that Label Studio serves the project's crops; each cause is named alone, without what follows.
 
-    `crops` are paths of some published crops, below the data folder.
+    `shown` are some tasks, with their crops below the data folder.
     """
     try:
         served = ServedFiles.of(settings)
@@ -83,33 +83,44 @@ def files(
         yield fail("local storage", f"the project lacks {', '.join(missing)}", CREATE_AGAIN)
         return
     yield ok("local storage", ", ".join(served.folders))
-    if not crops:
+    if not shown:
         yield warn("crops", "none is published, so none could be fetched", "run `wildloop publish`")
         return
-    absent = [crop for crop in crops if not (settings.data_dir / crop).is_file()]
+    absent = [crop for _, crop in shown if not (settings.data_dir / crop).is_file()]
     if absent:
         yield fail(
             "crops",
-            f"{len(absent)} of {len(crops)} published crops do not exist, such as "
+            f"{len(absent)} of {len(shown)} published crops do not exist, such as "
             f"{settings.data_dir / absent[0]}",
             "restore the data folder from a backup, or set WILDLOOP_DATA_DIR to the right folder",
         )
     else:
-        yield _fetched(client, settings, served, project_id, crops[0])
+        yield _fetched(client, settings, served, project_id, shown[0][0])
 
 
 def _fetched(
-    client: LabelStudio, settings: Settings, served: ServedFiles, project_id: int, crop: str
+    client: LabelStudio, settings: Settings, served: ServedFiles, project_id: int, task: int
 ) -> CheckResult:
-    """Fetch a crop that exists on disk."""
-    try:
-        client.content(served.address(crop))
-    except ApiResponseError as refusal:
-        if refusal.status == SERVING_IS_OFF:
-            remedy = f"start Label Studio with {SERVING_VARIABLE}=true"
-        else:
-            remedy = _root_remedy(settings, served, server_root(client, project_id))
-        return fail("crops", f"Label Studio answers {refusal.status} for {served.address(crop)}", remedy)
+    """Fetch the pictures of a task as a browser does, from the addresses in its data."""
+    path, data = client.browser_path(), client.task(task)["data"]
+    for field in ("crop", "frame"):
+        address = str(data.get(field))
+        inside = within(address, path)
+        if inside is None or not inside.startswith(served.prefix):
+            return fail(
+                "crops",
+                f"task {task} shows its {field} from {address}, but Label Studio serves it below "
+                f"{path}{served.prefix}",
+                "run `wildloop publish`: it gives tasks published before the present address",
+            )
+        try:
+            client.content(inside)
+        except ApiResponseError as refusal:
+            if refusal.status == SERVING_IS_OFF:
+                remedy = f"start Label Studio with {SERVING_VARIABLE}=true"
+            else:
+                remedy = _root_remedy(settings, served, server_root(client, project_id))
+            return fail("crops", f"Label Studio answers {refusal.status} for {address}", remedy)
     return ok("crops", "Label Studio serves them")
 
 

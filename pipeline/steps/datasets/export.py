@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from pipeline.records import (
 )
 from pipeline.steps.learning.pool_state import sequences_of
 from pipeline.steps.learning.predict import load_version
-from pipeline.store import acceptances, categories, deployments, models, projects, taxa
+from pipeline.store import acceptances, categories, deployments, models, packages, projects, taxa
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.export_rows import ExportRow, stream
 from pipeline.workspace import Workspace
@@ -62,6 +63,7 @@ class StoreExport:
             self._names = categories.names(conn)
             self._taxa = {taxon.category: taxon for taxon in taxa.all(conn).values()}
             self._deployments = deployments.all(conn)
+            self._packages = packages.all(conn)
             if project_id is not None:
                 self.title = projects.get(conn, project_id).title
                 model = models.current(conn, project_id)
@@ -88,6 +90,11 @@ class StoreExport:
     def taxa(self) -> Mapping[str, Taxon]:
         """The taxa in the store, by the name of their category."""
         return self._taxa
+
+    @property
+    def packages(self) -> Mapping[str, Mapping[str, Any]]:
+        """The descriptors of imported packages, by their provenance."""
+        return self._packages
 
     @property
     def deployments(self) -> Mapping[str, DeploymentRecord]:
@@ -179,10 +186,13 @@ class _Predictions:
     def of(self, detection_id: str) -> tuple[int, float] | None:
         """Category and calibrated probability of a detection.
 
-        None if it is not embedded, is novel, is below its threshold, or was embedded after the acceptance.
+        None if it is not embedded, is novel, is of a category that the project does not offer, is below its
+        threshold, or was embedded after the acceptance.
         """
         row = self._pool.index.get(detection_id)
         if row is None or self._predictions.novel[row] or row >= self._covered:
+            return None
+        if not self._predictions.offered[row]:
             return None
         category = int(self._predictions.category[row])
         probability = float(self._predictions.probability[row])

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.embedders import load
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, SourceError
+from pipeline.label_studio import config
 from pipeline.label_studio.project import ensure_project
 from pipeline.label_studio.roles import SetUpClient
-from pipeline.records import ProjectRecord
+from pipeline.label_studio.species import SpeciesList
+from pipeline.records import ProjectRecord, category_name
 from pipeline.steps.labelling.embedder import default_embedder
-from pipeline.store import categories, embeddings, projects
+from pipeline.store import categories, choices, embeddings, oracle, projects, taxa
+from pipeline.taxonomy import hint
 from pipeline.workspace import Workspace
 
 
@@ -45,34 +48,87 @@ def create_project(
     client: SetUpClient,
     *,
     title: str,
-    species: Sequence[str],
+    species: SpeciesList | Sequence[str],
     embedder_id: str,
     project_id: int | None = None,
     connect_backend: bool = True,
 ) -> tuple[ProjectRecord, list[str]]:
     """Create the project or update the existing one; returns its record and what was changed.
 
-    `embedder_id` is a registered embedder, whose vectors order the queue. A second call with the same
-    arguments changes nothing. Raises ModelError if the existing project has another embedder; nothing is
-    changed then. Raises LabelStudioError and SettingsError, each with the remedy.
+    `species` is the list, or its names alone. Its taxa and other names hold in all projects of the store:
+    labels that came in under another name of a choice, or will, count as the choice. `embedder_id` is a
+    registered embedder, whose vectors order the queue. A second call with the same arguments changes
+    nothing. Raises ModelError if the existing project has another embedder, and SourceError if another
+    name in the list is a choice of another project; nothing is changed then. Raises LabelStudioError and
+    SettingsError, each with the remedy.
     """
+    listed = species if isinstance(species, SpeciesList) else SpeciesList(names=list(species))
     existing = known_project(workspace, client, title, project_id)
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        known = {name: names[number] for name, number in categories.numbers(conn).items()}
+        described = {taxon.category: taxon for taxon in taxa.all(conn).values()}
+    described |= {taxon.category: taxon for taxon in listed.taxa if taxon.scientific_name}
     if existing is not None and existing.embedder != embedder_id:
         with workspace.database.read() as conn:
             remedy = f"`{embeddings.use_command(conn, embedder_id, existing.id)}` changes that"
         raise ModelError(
             f"project {existing.id} works with {existing.embedder}, not with {embedder_id}", remedy=remedy
         )
+    _refuse_choices_elsewhere(workspace, listed, existing)
     number, changes = ensure_project(
         client,
         workspace.settings.with_secrets(),
         title=title,
-        species=species,
+        species=listed.names,
+        hints={name: shown for name, taxon in described.items() if (shown := hint(taxon)) is not None},
         project_id=project_id,
         model_version=existing.current_model if existing else None,
         connect_backend=connect_backend,
+        known=known,
     )
+    words = list(config.offered(str(client.project(number)["label_config"])))
+    record = ProjectRecord(id=number, title=title, embedder=embedder_id)
     with workspace.database.write() as conn:
-        projects.save(conn, ProjectRecord(id=number, title=title, embedder=embedder_id))
-        categories.ensure(conn, species)
+        if not projects.save(conn, record) and existing is None:
+            # Label Studio has given the id again, or the project was forgotten.
+            projects.renew(conn, record)
+        renamed = taxa.save_list(conn, listed.names, listed.taxa, listed.other_names)
+        changes += [f"labels {name} count as {choice}" for name, choice in renamed.items()]
+        changes += [
+            f'{name} stays another name of {known[name]}: `wildloop project species add "{name}"` parts them'
+            for name in listed.names
+            if known.get(name, name) != name and known[name] in listed.names
+        ]
+        choices.see(conn, number, words)
         return projects.get(conn, number), changes
+
+
+def _refuse_choices_elsewhere(
+    workspace: Workspace, listed: SpeciesList, existing: ProjectRecord | None
+) -> None:
+    """Raise SourceError if the list gives a choice of another project to one of its own as another name."""
+    with workspace.database.read() as conn:
+        others = [record for record in projects.all(conn) if existing is None or record.id != existing.id]
+    for record in others:
+        offered = {category_name(choice) for choice in record.choices or ()}
+        taken = sorted(offered & listed.other_names.keys())
+        if taken:
+            choice = listed.other_names[taken[0]]
+            raise SourceError(
+                f"{taken[0]!r}, another name of {choice!r} in the species list, is a choice of project "
+                f"{record.id} ({record.title})",
+                remedy="give the species one name in both projects, or leave that name out of the list",
+            )
+
+
+def forget_project(workspace: Workspace, project_id: int) -> int:
+    """Forget a project that was deleted in Label Studio; returns how many labels it has, which stay.
+
+    Nothing asks Label Studio for it any more, and no command lists it. `create_project` with the same id
+    brings it back. Raises StoreError for an unknown project.
+    """
+    with workspace.database.write() as conn:
+        projects.get(conn, project_id)
+        projects.forget(conn, project_id)
+        return oracle.label_count(conn, project_id)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import TaskClient
 from pipeline.records import TaskRecord
+from pipeline.steps.labelling.pictures import move_pictures
 from pipeline.steps.labelling.record import forget_tasks
 from pipeline.store import detections, projects, reviews, tasks
 from pipeline.store.tasks import TaskContent
@@ -26,6 +27,7 @@ class PublishReport:
     published: int  # new tasks
     recovered: int  # tasks that were in Label Studio but not in the store: an earlier run was killed
     vanished: int  # tasks deleted in Label Studio; their crops are published again
+    moved: int  # older tasks whose pictures have another address now: their data was changed
     total: int  # tasks of the project that show detections of the store
 
 
@@ -41,10 +43,12 @@ def publish(
 
     Tasks are created `call_tasks` at a time, and stored before the next call. If the process is killed
     between a call and its storing, the next run recovers the tasks by the detection that each names.
-    Raises LabelStudioError; tasks created until then stay.
+    If the address of the pictures has changed, such as with the path below which Label Studio runs, the
+    tasks of earlier runs get the new one. Raises LabelStudioError; tasks created until then stay.
     """
-    served = ServedFiles.of(workspace.settings)
     recovered, vanished = _reconcile(workspace, client, project_id)
+    served = ServedFiles.of(workspace.settings, client.browser_path())
+    moved = move_pictures(workspace, client, project_id, served)
     with workspace.database.read() as conn:
         unpublished = tasks.unpublished_count(conn, project_id)
     published, after = 0, ""
@@ -60,7 +64,9 @@ def publish(
             bar.update(len(batch))
     with workspace.database.read() as conn:
         total = tasks.count(conn, project_id)
-    return PublishReport(published=published, recovered=recovered, vanished=vanished, total=total)
+    return PublishReport(
+        published=published, recovered=recovered, vanished=vanished, moved=moved, total=total
+    )
 
 
 def task_data(served: ServedFiles, content: TaskContent) -> dict[str, Any]:

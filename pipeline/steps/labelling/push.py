@@ -12,7 +12,8 @@ from pipeline.errors import StoreError
 from pipeline.label_studio.results import choice_result
 from pipeline.label_studio.roles import QueueClient
 from pipeline.records import PredictionRecord, utc_now
-from pipeline.store import categories, models, predictions, projects, reviews, tasks
+from pipeline.steps.labelling.choices import see_choices
+from pipeline.store import candidates, categories, choices, models, predictions, projects, reviews, tasks
 from pipeline.store.database import chunks
 from pipeline.store.reviews import Review
 from pipeline.workspace import Workspace
@@ -32,6 +33,7 @@ class PushReport:
     pushed: int  # predictions of the version that were sent
     missing: int  # predictions for detections whose task was deleted in Label Studio
     removed: int  # predictions of replaced versions that were deleted
+    waiting: int  # published crops that wait for a label
 
 
 def push(
@@ -39,7 +41,8 @@ def push(
 ) -> PushReport:
     """Make the queue in Label Studio that of the project's current version; a second run changes nothing.
 
-    Sends the predictions that are not there yet, and those of waiting reviews; sets the project's
+    Sends the predictions that are not there yet, and those of waiting reviews; a prediction of a category
+    that the project does not offer comes without a suggestion. Sets the project's
     version; and deletes the predictions of versions that were replaced at least `open_task` ago. Versions
     of other tools are left alone. Raises StoreError if the project has no version, and LabelStudioError;
     the next push continues where this one failed.
@@ -50,9 +53,12 @@ def push(
             raise StoreError(
                 f"project {project_id} has no model version yet", remedy="run `wildloop publish`"
             )
+        own_versions = {record.version for record in models.all(conn, project_id)}
+    project = client.project(project_id)
+    see_choices(workspace, project_id, str(project["label_config"]))
+    with workspace.database.read() as conn:
         waiting = predictions.unpushed(conn, version)
         waiting_reviews = reviews.unanswered(conn, project_id)
-        own_versions = {record.version for record in models.all(conn, project_id)}
     pushed = missing = 0
     pushed_at = client.prediction_versions(project_id)
     if waiting or (waiting_reviews and version not in pushed_at):
@@ -65,13 +71,15 @@ def push(
         missing = len(waiting) - pushed
         pushed_at = client.prediction_versions(project_id)
     wanted = version if version in pushed_at else ""
-    if (client.project(project_id)["model_version"] or "") != wanted:
+    if (client.project(project_id)["model_version"] or "") != wanted:  # deleting predictions changes it
         client.update_project(project_id, model_version=wanted)
     with workspace.database.write() as conn:
         predictions.mark_pushed(conn, version, (record.detection_id for record in waiting))
     own = {name: moment for name, moment in pushed_at.items() if name in own_versions}
     removed = sum(client.delete_version(project_id, name) for name in _expired(own, version, open_task))
-    return PushReport(version=version, pushed=pushed, missing=missing, removed=removed)
+    with workspace.database.read() as conn:
+        unlabelled = candidates.waiting_count(conn, project_id)
+    return PushReport(version=version, pushed=pushed, missing=missing, removed=removed, waiting=unlabelled)
 
 
 def review_row(review: Review, version: str) -> dict[str, Any]:
@@ -90,13 +98,13 @@ def _send(
     """Send the predictions of tasks that still exist in Label Studio; returns how many of the queue."""
     with workspace.database.read() as conn:
         task_of = tasks.by_detection(conn, project_id, (record.detection_id for record in queue))
-        names = categories.names(conn)
+        numbers, offered = categories.resolved(conn), choices.offered(conn, project_id)
     existing = client.existing_tasks(
         project_id, [*task_of.values(), *(review.task_id for review in waiting_reviews)]
     )
     first = [review_row(review, version) for review in waiting_reviews if review.task_id in existing]
     rows = [
-        _row(task_of[record.detection_id], version, record, names)
+        _row(task_of[record.detection_id], version, record, _word(record, numbers, offered))
         for record in queue
         if task_of.get(record.detection_id) in existing
     ]
@@ -105,11 +113,14 @@ def _send(
     return len(rows)
 
 
-def _row(task_id: int, version: str, record: PredictionRecord, names: Mapping[int, str]) -> dict[str, Any]:
+def _word(record: PredictionRecord, numbers: Mapping[int, int], offered: Mapping[int, str]) -> str | None:
+    """The choice that the prediction suggests; None if it suggests none, or one that the project lacks."""
+    return None if record.category_id is None else offered.get(numbers[record.category_id])
+
+
+def _row(task_id: int, version: str, record: PredictionRecord, word: str | None) -> dict[str, Any]:
     """A prediction as Label Studio takes it: `score` is the order, the probability is in the result."""
-    result = (
-        [] if record.category_id is None else choice_result(names[record.category_id], record.probability)
-    )
+    result = [] if word is None else choice_result(word, record.probability)
     return {"task": task_id, "model_version": version, "score": record.score, "result": result}
 
 

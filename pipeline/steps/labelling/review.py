@@ -120,7 +120,7 @@ def request_reviews(
     vote on a review task is one more vote on the detection. Raises StoreError if the project has no
     version yet, and LabelStudioError; review tasks created until then are found by the next request.
     """
-    served = ServedFiles.of(workspace.settings)
+    served = ServedFiles.of(workspace.settings, client.browser_path())
     with workspace.database.read() as conn:
         version = projects.get(conn, project_id).current_model
     if version is None:

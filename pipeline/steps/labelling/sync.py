@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import utc_now
+from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.record import forget_tasks, record_annotations
 from pipeline.store import categories, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
@@ -41,8 +42,8 @@ class Source(Protocol):
     def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterable[Task]:
         """These tasks with their annotations' unique ids, which the list of tasks leaves out."""
 
-    def task_count(self, project_id: int) -> int:
-        """How many tasks the project has."""
+    def project(self, project_id: int) -> dict[str, Any]:
+        """The project, with its label config and how many tasks it has."""
 
     def task_ids(self, project_id: int) -> Iterable[int]:
         """The id of every task of the project."""
@@ -76,6 +77,7 @@ def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         stored = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
+    see_choices(workspace, project_id, str(client.project(project_id)["label_config"]))
     since = None if project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()
     watermark = project.watermark
@@ -87,7 +89,7 @@ def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
         watermark = newest if watermark is None else max(watermark, newest)
     if since is None:
         report = _delete_unlisted(workspace, project_id, listed, started_at, report)
-    if since is None or client.task_count(project_id) < len(stored):
+    if since is None or int(client.project(project_id)["task_number"]) < len(stored):
         gone = stored.difference(client.task_ids(project_id))
         deleted = forget_tasks(workspace, project_id, gone, fetched_at=started_at)
         report = replace(report, new=report.new + deleted, tasks_deleted=len(gone))

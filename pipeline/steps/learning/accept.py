@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline import stopping
+from pipeline.arrays import Bools
 from pipeline.errors import ModelError
 from pipeline.steps.learning.audit import AuditLabels, read_audit_labels
 from pipeline.steps.learning.pool_state import rows_of
-from pipeline.steps.learning.predict import LoadedVersion, load_version
+from pipeline.steps.learning.predict import LoadedVersion, Predictions, load_version
 from pipeline.stopping.acceptance import Group
 from pipeline.store import acceptances, candidates, categories, models
 from pipeline.store.acceptances import Acceptance
@@ -64,7 +65,7 @@ def accept(workspace: Workspace, project_id: int, *, precision: float, confidenc
         audit = read_audit_labels(conn, version.pool, project_id)
     guarantee = _guarantee(version, audit, precision, confidence)
     predictions = version.predict(waiting)
-    accepted = guarantee.accepts(predictions.category, predictions.probability) & ~predictions.novel
+    accepted = guarantee.accepts(predictions.category, predictions.probability) & _reliable(predictions)
     _save(workspace, version, guarantee, audited=len(audit.truth))
     return AcceptReport(
         version=current.version,
@@ -91,8 +92,13 @@ def _guarantee(
         predictions.probability,
         precision=precision,
         confidence=confidence,
-        reliable=~predictions.novel,
+        reliable=_reliable(predictions),
     )
+
+
+def _reliable(predictions: Predictions) -> Bools:
+    """Which predictions may be accepted (N,): no guesses, and of categories that the project offers."""
+    return predictions.offered & ~predictions.novel
 
 
 def _save(

@@ -6,6 +6,7 @@ from pipeline import version_files
 from pipeline.errors import ModelError
 from pipeline.records import ModelRecord
 from pipeline.steps.learning.pool_state import read_pool_state
+from pipeline.steps.learning.predict import load_head
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.store import embeddings, models, projects
 from pipeline.workspace import Workspace
@@ -54,7 +55,7 @@ def _prepare(workspace: Workspace, project_id: int, version: str) -> PreparedVer
     pool = workspace.pool(record.embedder)
     head, learned = None, []
     if record.path is not None:
-        head = version_files.load_head(workspace.data_dir, record)
+        head = load_head(workspace, record)
         head.require(record.embedder, pool.vectors.shape[1])
         learned = version_files.learned(workspace.data_dir, record)
     state = read_pool_state(workspace, pool, project_id)

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from pipeline import stopping, version_files
+from pipeline import stopping
 from pipeline.acquisition.audit import EVERY
 from pipeline.arrays import Ints
 from pipeline.errors import ModelError
 from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
 from pipeline.records import ModelRecord, ProjectRecord
+from pipeline.steps.learning.predict import load_head
 from pipeline.store import audits, candidates, categories, models, oracle, projects
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
@@ -78,7 +79,7 @@ def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> J
         waiting = len(candidates.waiting_ids(conn, project_id))
         names = categories.names(conn)
         versions = models.all(conn, project_id)
-    head = version_files.load_head(workspace.data_dir, current)
+    head = load_head(workspace, current)
     alone, together = _predictions(head, pool, audit), _pooled_predictions(head, pool, audit, sequence_of)
     return Judgement(
         version=current.version,
@@ -165,5 +166,5 @@ def _heads(
     for record in versions:
         if record.path is not None and record.embedder == embedder:
             with suppress(ModelError):
-                heads.append((record.labels, version_files.load_head(workspace.data_dir, record)))
+                heads.append((record.labels, load_head(workspace, record)))
     return heads

@@ -7,15 +7,16 @@ from pipeline.identity import digest
 from pipeline.records import ModelRecord, ProjectRecord, utc_now
 from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
-from pipeline.store import models, projects
+from pipeline.store import candidates, models, projects
 from pipeline.workspace import Workspace
 
 
 def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
     """Order the project's published crops so that the first ones cover them all, and activate that.
 
-    The version is named `v0-<digest>`; the same crops give the same version. Raises ModelError if no
-    published crop is embedded, and EmbedderChangedError if the project's embedder changes meanwhile.
+    The version is named `v0-<digest>`; the same crops give the same version. Its queue is empty if no crop
+    waits for a label. Raises ModelError if no published crop is embedded, and EmbedderChangedError if the
+    project's embedder changes meanwhile.
     """
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
@@ -30,7 +31,9 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
     pool = workspace.pool(project.embedder)
     state = read_pool_state(workspace, pool, project.id)
     ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
-    if not ids:
+    with workspace.database.read() as conn:
+        embedded = len(ids) or candidates.embedded_count(conn, project.id, project.embedder)
+    if not embedded:
         raise ModelError(
             f"project {project.id} has no published crop that is embedded by {project.embedder}",
             remedy="run `wildloop embed` and `wildloop publish`",
@@ -48,7 +51,7 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
             labels=0,
             path=None,
             parent=None if current is None else current.version,
-            metrics={"labels_known": 0, "pool": len(ids)},
+            metrics={"labels_known": 0, "pool": embedded},
             created_at=utc_now(),
         )
     return PreparedVersion(record=record, queue=build_queue(workspace, state, record.version, None, ()))

@@ -15,6 +15,7 @@ from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
 from pipeline.records import ModelRecord
 from pipeline.steps.learning.pool_state import novelty_detector
+from pipeline.store import categories, choices
 from pipeline.store.pool import Pool
 from pipeline.workspace import Workspace
 
@@ -26,6 +27,7 @@ class Predictions:
     category: Ints  # (N,) ids of the most likely categories
     probability: npt.NDArray[np.float32]  # (N,) calibrated, of these categories
     novel: npt.NDArray[np.bool_]  # (N,) far from everything labelled: the prediction is a guess
+    offered: npt.NDArray[np.bool_]  # (N,) people can choose the category in the project
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +38,7 @@ class LoadedVersion:
     pool: Pool  # of the version's embedder
     head: LinearHead
     novelty: NoveltyDetector
+    offered: frozenset[int]  # the categories that the project offers
 
     def predict(self, rows: Ints, sequences: Ints | None = None) -> Predictions:
         """The predictions for the pool's `rows` (N,); the pool is read a block at a time.
@@ -53,18 +56,29 @@ class LoadedVersion:
             category[part] = classes[probabilities.argmax(axis=1)]
             probability[part] = probabilities.max(axis=1)
             novel[part] = self.novelty.is_novel(vectors)
-        return Predictions(category=category, probability=probability, novel=novel)
+        offered = np.isin(category, list(self.offered))
+        return Predictions(category=category, probability=probability, novel=novel, offered=offered)
 
 
 def load_version(workspace: Workspace, record: ModelRecord) -> LoadedVersion:
     """Load the version's head and its pool. Raises ModelError if it has no head or its files are damaged."""
     pool = workspace.pool(record.embedder)
+    with workspace.database.read() as conn:
+        offered = frozenset(choices.offered(conn, record.project_id))
     return LoadedVersion(
         record=record,
         pool=pool,
-        head=version_files.load_head(workspace.data_dir, record),
+        offered=offered,
+        head=load_head(workspace, record),
         novelty=novelty_detector(workspace, pool, version_files.learned(workspace.data_dir, record)),
     )
+
+
+def load_head(workspace: Workspace, record: ModelRecord) -> LinearHead:
+    """The version's head, for the categories as they are merged now. Raises ModelError as `load_version`."""
+    head = version_files.load_head(workspace.data_dir, record)
+    with workspace.database.read() as conn:
+        return head.merged(categories.resolved(conn))
 
 
 def _blocks(sequences: Ints) -> Iterator[Ints]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,7 @@ from pipeline.arrays import BLOCK, Bools, Doubles, Ints
 from pipeline.heads import LinearHead
 from pipeline.records import ModelRecord, PredictionRecord
 from pipeline.steps.learning.pool_state import PoolState, novelty_detector, sequences_of
-from pipeline.store import acceptances, models, predictions
-from pipeline.store.acceptances import Acceptance
+from pipeline.store import acceptances, choices, models, predictions
 from pipeline.workspace import Workspace
 
 
@@ -42,8 +41,13 @@ def build_queue(
     pool, rng = state.pool, np.random.default_rng(zlib.crc32(version.encode()))
     with workspace.database.read() as conn:
         accepted = acceptances.for_version(conn, version)
+        thresholds = {} if accepted is None else dict(accepted.thresholds)
+        if thresholds:  # somebody may have taken away a choice meanwhile
+            offered = choices.offered(conn, models.get(conn, version).project_id)
+            thresholds = {number: least for number, least in thresholds.items() if number in offered}
     novelty = novelty_detector(workspace, pool, learned)
-    waiting, value = _open(state, head, novelty, accepted)
+    covered = 0 if accepted is None else accepted.pool_size
+    waiting, value = _open(state, head, novelty, thresholds, covered)
     chosen = coverage.choose(
         pool.vectors,
         waiting,
@@ -75,7 +79,7 @@ def queue_score(rank: int, length: int) -> float:
 def activate_version(workspace: Workspace, prepared: PreparedVersion) -> ModelRecord:
     """Make the version current with its queue, in one transaction.
 
-    If it is current with this same queue, nothing changes and nothing is pushed again. Raises
+    If it is current with this same queue and suggestions, nothing changes and nothing is pushed again. Raises
     EmbedderChangedError if the project's embedder is not the version's any more: the queue would be built
     from vectors that the project does not use.
     """
@@ -84,22 +88,32 @@ def activate_version(workspace: Workspace, prepared: PreparedVersion) -> ModelRe
         current = models.current(conn, record.project_id)
         if current is not None and current.version == record.version:
             stored = predictions.queue(conn, record.version)
-            if [row.detection_id for row in stored] == [row.detection_id for row in queue]:
+            if _places(stored) == _places(queue):
                 return current
         models.activate(conn, record, queue)
         return models.get(conn, record.version)
 
 
+def _places(queue: Iterable[PredictionRecord]) -> list[tuple[str, int | None]]:
+    return [(row.detection_id, row.category_id) for row in queue]
+
+
 def _open(
-    state: PoolState, head: LinearHead | None, novelty: NoveltyDetector, accepted: Acceptance | None
+    state: PoolState,
+    head: LinearHead | None,
+    novelty: NoveltyDetector,
+    thresholds: Mapping[int, float],
+    covered: int,
 ) -> tuple[Ints, Doubles]:
-    """The waiting rows without an accepted prediction, and how much the label of each may teach."""
+    """The waiting rows without an accepted prediction, and how much the label of each may teach.
+
+    Accepted are predictions above the `thresholds` of the first `covered` rows of the pool.
+    """
     rows = state.waiting
     if head is None:
         return rows, coverage.worth(None, np.zeros(0, np.intp), len(rows))
     column = {category: place for place, category in enumerate(head.classes)}
     labels = np.array([column.get(label, len(column)) for label in state.labels.values()], np.intp)
-    thresholds = {} if accepted is None else accepted.thresholds
     needed = np.array([thresholds.get(category, np.inf) for category in head.classes])
     value: Doubles = np.empty(len(rows))
     is_open = np.empty(len(rows), np.bool_)
@@ -109,8 +123,8 @@ def _open(
         probabilities = head.probabilities(vectors)
         value[part] = rarity_weighted_gini(probabilities, labels)
         settled = probabilities.max(axis=1) >= needed[probabilities.argmax(axis=1)]
-        if accepted is not None and settled.any():
-            settled &= rows[part] < accepted.pool_size
+        if settled.any():
+            settled &= rows[part] < covered
             settled[settled] = ~novelty.is_novel(vectors[settled])
         is_open[part] = ~settled
     return rows[is_open], value[is_open]

@@ -1,18 +1,68 @@
-"""When the next training is worth while, and how long a queue lasts until then."""
+"""When the next training is worth while, and how long a queue lasts until then.
+
+What counts are labels that no version has learned: new ones, corrected ones, and such as were taken back.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from pipeline.records import ModelRecord
+from pipeline.store import audits, models, oracle
 
 GROWTH = 0.2  # share of new labels, or of new crops before any label, that makes a training worth while
 
 
-def next_training(newest: ModelRecord | None, retrain_every: int) -> int:
-    """How many labels a project must have for the training after its newest version."""
-    known = labels_known(newest)
-    return known + new_labels_wanted(known, retrain_every)
+@dataclass(frozen=True, kw_only=True)
+class Unlearned:
+    """What has happened to a project's labels since a version was made."""
+
+    labels: int  # that are new, or others than then
+    audit: int  # of these, labels of the audit, from which no version learns
+    wanted: int  # for the next training
+
+    @property
+    def missing(self) -> int:
+        """How many more labels make the next training worth while."""
+        return max(0, self.wanted - self.labels)
+
+    @property
+    def is_enough(self) -> bool:
+        return not self.missing and self.labels > self.audit
+
+
+def unlearned(conn: sa.Connection, project_id: int, retrain_every: int) -> Unlearned:
+    """The labels since the project's newest version, or since the current one if those are fewer.
+
+    The same labels give the same version: one that was made long ago can be the last that was trained.
+    """
+    versions = {
+        record.version: record
+        for record in (models.newest(conn, project_id), models.current(conn, project_id))
+        if record is not None
+    }
+    since = [_since(conn, project_id, record, retrain_every) for record in versions.values() or [None]]
+    return min(since, key=lambda found: (found.labels - found.wanted, found.labels - found.audit))
+
+
+def _since(
+    conn: sa.Connection, project_id: int, version: ModelRecord | None, retrain_every: int
+) -> Unlearned:
+    known = labels_known(version)
+    metrics = {} if version is None else version.metrics
+    labels = oracle.label_count(conn, project_id) - known
+    audit = audits.label_count(conn, project_id) - int(metrics.get("audit_known", 0))
+    row = metrics.get("oracle_known")  # versions of earlier releases, and cold starts, lack it
+    wanted = new_labels_wanted(known, retrain_every)
+    if row is not None:
+        audited = audits.drawn_ids(conn, project_id)
+        changed = oracle.changed_since(conn, project_id, row, limit=wanted + len(audited))
+        # A crop that is published now brings its label along, without a change of the label.
+        labels, audit = max(labels, len(changed)), max(audit, len(changed & audited))
+    return Unlearned(labels=labels, audit=audit, wanted=wanted)
 
 
 def queue_length(labels: int, *, top_k: int, retrain_every: int) -> int:

@@ -15,6 +15,7 @@ from pipeline.identity import json_digest
 from pipeline.records import ModelRecord, ProjectRecord, Role, utc_now
 from pipeline.steps.learning.audit import audit_metrics
 from pipeline.steps.learning.pool_state import read_pool_state
+from pipeline.steps.learning.predict import load_head
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.steps.learning.training_set import TrainingSet, read_training_set
 from pipeline.store import audits, embeddings, models, oracle, projects
@@ -92,6 +93,7 @@ def _read_inputs(conn: sa.Connection, project: ProjectRecord, crops: TrainingSet
         digest=digest,
         counts={
             "labels_known": oracle.label_count(conn, project.id),
+            "oracle_known": oracle.last_row(conn),
             "audit_known": audits.label_count(conn, project.id),
             "pool": len(crops.pool),
         },
@@ -113,7 +115,7 @@ def _stored_version(workspace: Workspace, inputs: _Inputs) -> tuple[ModelRecord,
     if inputs.stored is None:
         return None
     try:
-        return inputs.stored, version_files.load_head(workspace.data_dir, inputs.stored)
+        return inputs.stored, load_head(workspace, inputs.stored)
     except ModelError as exc:
         log.warning("%s is trained again: %s", inputs.stored.version, exc)
         return None

@@ -25,7 +25,8 @@ from pipeline.label_studio.checks.server import NO_TOKEN
 from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ProjectRecord
 from pipeline.settings import Settings, unknown_variables
-from pipeline.store import projects, tasks, workers
+from pipeline.steps.operations.choices_check import KnownLabels, examine_choices, read_labels
+from pipeline.store import candidates, projects, tasks, workers
 from pipeline.store.database import Database, missing_store, place
 
 CROPS = 500  # published crops of a project that are looked for on disk
@@ -36,7 +37,9 @@ NO_STORE = "import photographs, or set WILDLOOP_DATA_DIR to the data folder that
 class _Stored:
     """What the checks need of the store."""
 
-    projects: list[tuple[ProjectRecord, list[str]]]  # each with the paths of some published crops
+    projects: list[tuple[ProjectRecord, list[tuple[int, str]]]]  # each with some tasks and their crops
+    labels: Mapping[int, KnownLabels]  # by project
+    waiting: Mapping[int, bool]  # by project: whether any published crop waits for a label
     workers: list[str]  # ids of those that live
     worker_seen: dt.datetime | None  # when one that did not stop in order was last alive
 
@@ -81,8 +84,11 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
     if not stored.projects:
         yield from examine_first_project(client, settings.with_unsaved_secrets())
         yield warn("project", "the store holds none", "run `wildloop project create`")
-    for record, crops in stored.projects:
-        for result in examine_project(client, settings, record, crops):
+    for record, shown in stored.projects:
+        for result in (
+            *examine_project(client, settings, record, shown, waiting=stored.waiting[record.id]),
+            *examine_choices(client, record, stored.labels[record.id]),
+        ):
             yield replace(result, project=record.id)
 
 
@@ -166,14 +172,16 @@ def _packages() -> CheckResult:
 
 def _read_store(settings: Settings) -> _Stored:
     if missing_store(settings.database_url) is not None:
-        return _Stored(projects=[], workers=[], worker_seen=None)
+        return _Stored(projects=[], labels={}, waiting={}, workers=[], worker_seen=None)
     database = Database(settings.database_url)
     try:
         database.migrate()
         with database.read() as conn:
-            records = [record for record in projects.all(conn) if record.forgotten_at is None]
+            records = projects.all(conn)
             return _Stored(
-                projects=[(record, tasks.some_crop_paths(conn, record.id, CROPS)) for record in records],
+                projects=[(record, tasks.some_shown(conn, record.id, CROPS)) for record in records],
+                labels={record.id: read_labels(conn, record.id) for record in records},
+                waiting={record.id: candidates.waiting_count(conn, record.id) > 0 for record in records},
                 workers=workers.alive(conn),
                 worker_seen=workers.last_seen(conn),
             )

@@ -10,11 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunRecord, RunState, Verdict
-from pipeline.steps.learning.schedule import next_training
+from pipeline.steps.learning.schedule import unlearned
 from pipeline.store import (
     acceptances,
     audits,
+    candidates,
     categories,
+    choices,
     detections,
     embeddings,
     images,
@@ -71,7 +73,9 @@ class ProjectStatus:
     title: str
     embedder: str
     published: int  # tasks
+    waiting: int  # published crops without a label
     labelled: int
+    unoffered: Mapping[str, int]  # labels by species that the project does not offer
     unsure: int  # people looked and cannot tell
     skipped: int  # everybody who looked skipped them
     disputed: int  # annotators disagree, and none of their annotations is marked as ground truth
@@ -106,6 +110,7 @@ class Status:
     workers: int  # that live
     photographs: int  # that could be read
     failed: Mapping[str, int]  # photographs that could not be read, by kind of failure
+    damaged: Mapping[str, int]  # photographs with a defect that could be used nevertheless, by kind
     detections: int
     crops: int
     embedded: Mapping[str, int]  # crops, by embedder
@@ -125,6 +130,7 @@ def status(workspace: Workspace) -> Status:
             workers=len(workers.alive(conn)),
             photographs=photographs["photographs"],
             failed=photographs["failed"],
+            damaged=overview.damaged_counts(conn),
             detections=boxes["detections"],
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
@@ -145,17 +151,17 @@ def status(workspace: Workspace) -> Status:
 
 def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) -> ProjectStatus:
     undecided = oracle.undecided(conn, project.id).values()
-    labelled = oracle.label_count(conn, project.id)
     sample = audits.sample(conn, project.id)
     current = models.current(conn, project.id)
     open_runs = runs.open_runs(conn, project.id)
-    wanted = next_training(models.newest(conn, project.id), retrain_every)
     return ProjectStatus(
         id=project.id,
         title=project.title,
         embedder=project.embedder,
         published=tasks.count(conn, project.id),
-        labelled=labelled,
+        waiting=candidates.waiting_count(conn, project.id),
+        labelled=oracle.label_count(conn, project.id),
+        unoffered=choices.unoffered(conn, project.id),
         unsure=overview.unsure_count(conn, project.id),
         skipped=sum(answer.verdict is Verdict.SKIPPED for answer in undecided),
         disputed=sum(answer.disputed for answer in undecided),
@@ -164,7 +170,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         accepted=None if current is None else _accepted(conn, current.version),
         versions=overview.trained_count(conn, project.id),
         model=_model(current),
-        labels_until_training=max(0, wanted - labelled),
+        labels_until_training=unlearned(conn, project.id, retrain_every).missing,
         queued=sum(run.state is RunState.QUEUED for run in open_runs),
         running=sum(run.state is RunState.RUNNING for run in open_runs),
         runs=tuple(_progress(conn, project, run) for run in open_runs),

@@ -1,0 +1,235 @@
+"""Changes of a project's species list while people label. No label is lost by any of them.
+
+The label config in Label Studio changes first, then the categories of the store. Annotations in Label Studio
+keep the word that they were given, which is another name of the new category from then on; the label config
+keeps such words for them, hidden from everybody else. Label Studio would let go of them (1.23.2), and then
+show these annotations without an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from pipeline.errors import StoreError
+from pipeline.label_studio import config
+from pipeline.label_studio.choices import with_added, with_replaced
+from pipeline.label_studio.results import CONTROL
+from pipeline.label_studio.roles import SpeciesClient
+from pipeline.label_studio.species import check_name
+from pipeline.records import EMPTY, category_name
+from pipeline.steps.labelling.push import PushReport, push
+from pipeline.steps.learning.activate import refill
+from pipeline.store import acceptances, categories, choices, oracle, predictions, projects, taxa
+from pipeline.vocabulary import category_of
+from pipeline.workspace import Workspace
+
+LIST = "see `wildloop project species list`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedSpecies:
+    """A category that a project offers, or that labels in it have although it does not."""
+
+    name: str  # the word of the choice
+    hotkey: str | None
+    labels: int  # current labels that count in the project
+    other_names: Sequence[str]  # labels were given under these, too
+    offered: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeciesChange:
+    """What a change of the species list did."""
+
+    offered: Sequence[str]  # the choices of the project now
+    relabelled: int  # labels that have another category now
+    push: PushReport | None  # of the new suggestions; None without a version, which suggests nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Present:
+    """The choices of a project, and how names relate to them."""
+
+    project_id: int
+    label_config: str
+    numbers: Mapping[str, int]  # of every name of a category
+    names: Mapping[int, str]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The hotkey of each choice."""
+        return config.offered(self.label_config)
+
+    def category(self, name: str) -> str | None:
+        """The category that `name` stands for now; None if it names no species."""
+        own = category_of(name)
+        return self.names[self.numbers[own]] if own is not None and own in self.numbers else own
+
+    def choice(self, name: str) -> str | None:
+        """The choice of the category of `name`; None if the project does not offer it."""
+        wanted = self.category(name)
+        return next((word for word in self.keys if self.category(word) == wanted), None)
+
+    def unknown(self, name: str) -> StoreError:
+        offered = ", ".join(self.keys)
+        return StoreError(f"project {self.project_id} offers no {name!r}, only {offered}", remedy=LIST)
+
+
+def list_species(workspace: Workspace, client: SpeciesClient, project_id: int) -> list[ListedSpecies]:
+    """What the project offers, in its order, then labels that it does not offer. Raises LabelStudioError."""
+    present = _read(workspace, client, project_id)
+    with workspace.database.read() as conn:
+        offered, counts = choices.offered(conn, project_id), oracle.label_counts(conn, project_id)
+    words = offered | {number: present.names[number] for number in counts if number not in offered}
+    return [
+        ListedSpecies(
+            name=word,
+            hotkey=present.keys.get(word) or None,
+            labels=counts.get(number, 0),
+            other_names=sorted(
+                name
+                for name, other in present.numbers.items()
+                if other == number and name != category_name(word)
+            ),
+            offered=number in offered,
+        )
+        for number, word in words.items()
+    ]
+
+
+def add_species(
+    workspace: Workspace, client: SpeciesClient, project_id: int, names: Sequence[str]
+) -> SpeciesChange:
+    """Offer further species. One that was merged into another is separated from it again.
+
+    Raises StoreError for a name that is offered already, SourceError for one that cannot be a choice, and
+    LabelStudioError.
+    """
+    words = list(map(_checked, names))
+    present = _read(workspace, client, project_id)
+    for word in words:
+        choice = present.choice(word)
+        if choice is not None and category_name(choice) == category_name(word):
+            raise StoreError(f"project {project_id} offers {choice!r} already", remedy=LIST)
+    _change(client, present, with_added(present.label_config, words))
+    relabelled = 0
+    with workspace.database.write() as conn:
+        for word in words:
+            if present.category(word) != category_name(word):
+                relabelled += _merge(conn, [], category_name(word))
+    return _finish(workspace, client, project_id, relabelled)
+
+
+def rename_species(
+    workspace: Workspace, client: SpeciesClient, project_id: int, old: str, new: str
+) -> SpeciesChange:
+    """Give a choice another name; its labels follow, and its hotkey and place stay.
+
+    Raises StoreError if the project does not offer `old`, or offers `new` already, SourceError if `new`
+    cannot be a choice, and LabelStudioError.
+    """
+    word = _checked(new)
+    present = _read(workspace, client, project_id)
+    old_choice, other = present.choice(old), present.choice(word)
+    if old_choice is None or category_of(old) in (None, EMPTY):
+        raise present.unknown(old)
+    if other not in (None, old_choice):
+        raise StoreError(
+            f"project {project_id} offers {other!r} already",
+            remedy=f'`wildloop project species merge "{old}" --into "{other}"` makes them one',
+        )
+    return _replace(workspace, client, present, [old], word)
+
+
+def merge_species(
+    workspace: Workspace, client: SpeciesClient, project_id: int, former: Sequence[str], into: str
+) -> SpeciesChange:
+    """Make one species of several; their labels follow. `into` is offered afterwards, `former` are not.
+
+    Each of `former` is offered, or the category of some label. Raises StoreError otherwise, SourceError if
+    `into` cannot be a choice, and LabelStudioError.
+    """
+    present = _read(workspace, client, project_id)
+    for name in former:
+        is_known = present.choice(name) is not None or category_of(name) in present.numbers
+        if not is_known or category_of(name) in (None, EMPTY):
+            raise present.unknown(name)
+    word = present.choice(into) or (EMPTY if category_of(into) == EMPTY else _checked(into))
+    return _replace(workspace, client, present, former, word)
+
+
+def _read(workspace: Workspace, client: SpeciesClient, project_id: int) -> _Present:
+    """The choices as they are in Label Studio at this moment; the store sees them, too."""
+    label_config = str(client.project(project_id)["label_config"])
+    with workspace.database.write() as conn:
+        choices.see(conn, project_id, list(config.offered(label_config)))
+        return _Present(
+            project_id=project_id,
+            label_config=label_config,
+            numbers=categories.numbers(conn),
+            names=categories.names(conn),
+        )
+
+
+def _checked(name: str) -> str:
+    """The name with single spaces, as a choice. Raises SourceError if it cannot be one."""
+    word = " ".join(name.split())
+    check_name(word, "species")
+    if category_of(word) in (None, EMPTY):
+        raise StoreError(f"{word!r} names no species", remedy="`empty` and `unsure` are always offered")
+    return word
+
+
+def _replace(
+    workspace: Workspace, client: SpeciesClient, present: _Present, former: Sequence[str], word: str
+) -> SpeciesChange:
+    """Let `word` stand for the categories of `former`, in Label Studio and in the store."""
+    merged = {category for name in former if (category := present.category(name)) is not None}
+    gone = [choice for choice in present.keys if present.category(choice) in merged and choice != word]
+    used = client.used_choices(present.project_id, CONTROL)
+    hidden = [choice for choice in gone if used.get(choice)]
+    _change(client, present, with_replaced(present.label_config, gone, word, used=hidden))
+    target, relabelled = category_of(word) or word, 0
+    if merged != {target}:  # else only the spelling changes
+        with workspace.database.write() as conn:
+            relabelled = _merge(conn, sorted(merged), target)
+    return _finish(workspace, client, present.project_id, relabelled)
+
+
+def _change(client: SpeciesClient, present: _Present, label_config: str) -> None:
+    if not config.same(label_config, present.label_config):
+        client.update_project(present.project_id, label_config=label_config)
+
+
+def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
+    """Merge categories in the store; returns how many detections with a label are concerned."""
+    before = categories.numbers(conn)
+    known = {taxon.category: taxon for taxon in taxa.all(conn).values()}
+    merged = categories.merge(conn, former, into)
+    target = categories.numbers(conn)[into]
+    if into in before:
+        # The probabilities of several categories are added up: no guarantee covers that.
+        acceptances.withdraw(conn, {*merged, target})
+    elif taxon := next((known[name] for name in former if name in known), None):
+        taxa.save(conn, [replace(taxon, category=into)])
+    concerned = oracle.labelled_as(conn, {*merged, target})
+    oracle.update_labels(conn, concerned)
+    return len(oracle.labelled_as(conn, merged or {target}))
+
+
+def _finish(workspace: Workspace, client: SpeciesClient, project_id: int, relabelled: int) -> SpeciesChange:
+    """Suggest what is offered now: the queue of the current version is built and pushed again."""
+    present = _read(workspace, client, project_id)
+    with workspace.database.write() as conn:
+        for project in projects.all(conn):  # categories are those of all projects
+            if project.current_model is not None:
+                predictions.unpush(conn, project.current_model)
+        version = projects.get(conn, project_id).current_model
+    pushed = None
+    if version is not None:
+        refill(workspace, project_id, version)
+        pushed = push(workspace, client, project_id)
+    return SpeciesChange(offered=list(present.keys), relabelled=relabelled, push=pushed)

@@ -1,0 +1,272 @@
+"""Changes of the species list while people label: no label is lost, and only what is offered is suggested."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.predictions import Predictor
+from backend.webhook import receive
+from pipeline.errors import StoreError
+from pipeline.exporters.source import Basis
+from pipeline.label_studio import config
+from pipeline.records import Taxon
+from pipeline.steps.datasets.export import StoreExport
+from pipeline.steps.labelling.push import push
+from pipeline.steps.labelling.species import (
+    add_species,
+    list_species,
+    merge_species,
+    rename_species,
+)
+from pipeline.steps.labelling.sync import sync
+from pipeline.steps.learning.predict import load_version
+from pipeline.steps.learning.train import train
+from pipeline.store import categories, choices, models, oracle, projects, taxa
+from pipeline.store.database import Database
+from pipeline.workspace import Workspace
+from tests.helpers.fake_label_studio import FakeLabelStudio
+from tests.helpers.labelled_workspace import (
+    PROJECT,
+    detection,
+    forest,
+    make_workspace,
+    populate,
+    species,
+)
+
+LABELLED = 45
+
+
+@pytest.fixture
+def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
+    """Crops of which people have labelled some in Label Studio, and the version trained on them, pushed."""
+    populate(sqlite_database)
+    return make_workspace(sqlite_database, tmp_path, top_k=60)
+
+
+@pytest.fixture
+def server(workspace: Workspace) -> FakeLabelStudio:
+    made = forest(120)
+    for number in range(LABELLED):
+        made.annotate(number + 1, species(number))
+    sync(workspace, made, PROJECT)
+    train(workspace, PROJECT)
+    push(workspace, made, PROJECT)
+    return made
+
+
+def labels(workspace: Workspace) -> dict[str, int]:
+    """The labels of the project by the name of their category."""
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        return {names[number]: count for number, count in oracle.label_counts(conn, PROJECT).items()}
+
+
+def suggested(server: FakeLabelStudio) -> set[str]:
+    """Every word that the present queue suggests."""
+    return {
+        word
+        for each in server.predictions
+        if each["model_version"] == server.model_version
+        for result in each["result"]
+        for word in result["value"]["choices"]
+    }
+
+
+def offered(server: FakeLabelStudio) -> dict[str, str]:
+    return config.offered(server.fields["label_config"])
+
+
+def test_a_renamed_species_keeps_its_labels_key_and_suggestions(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    before = labels(workspace)
+    assert suggested(server) == {"deer", "fox", "boar"}
+    report = rename_species(workspace, server, PROJECT, "Fox", "red fox")
+    assert report.offered == ["deer", "red fox", "boar", "empty", "unsure"]
+    assert offered(server)["red fox"] == "2"
+    assert labels(workspace) == {"deer": before["deer"], "red fox": before["fox"], "boar": before["boar"]}
+    assert suggested(server) == {"deer", "red fox", "boar"}
+    # Annotations keep their word: the config keeps it for them, and a sync finds nothing to change.
+    assert config.former(server.fields["label_config"]) == ["fox"]
+    assert set(server.labels()[detection(3)]) == {"fox"}
+    assert sync(workspace, server, PROJECT).new == 0
+    server.annotate(100, "red fox")
+    server.annotate(101, "fox")  # from a screen that was open during the change
+    assert sync(workspace, server, PROJECT).new == 2
+    assert labels(workspace)["red fox"] == before["fox"] + 2
+
+
+def test_a_rename_back_restores_the_list(workspace: Workspace, server: FakeLabelStudio) -> None:
+    before, keys = labels(workspace), offered(server)
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    rename_species(workspace, server, PROJECT, "red fox", "fox")
+    assert (labels(workspace), offered(server)) == (before, keys)
+    assert config.former(server.fields["label_config"]) == []
+    assert suggested(server) == {"deer", "fox", "boar"}
+
+
+def test_a_change_of_letter_case_changes_the_word_alone(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    before = labels(workspace)
+    rename_species(workspace, server, PROJECT, "fox", "Fox")
+    assert labels(workspace) == before
+    assert suggested(server) == {"deer", "Fox", "boar"}
+
+
+def test_merged_species_are_one_in_labels_suggestions_and_probabilities(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    before = labels(workspace)
+    report = merge_species(workspace, server, PROJECT, ["fox", "deer"], "mammal")
+    assert report.offered == ["mammal", "boar", "empty", "unsure"]
+    assert offered(server)["mammal"] == "1"
+    assert labels(workspace) == {"mammal": before["fox"] + before["deer"], "boar": before["boar"]}
+    assert suggested(server) == {"mammal", "boar"}
+    assert config.former(server.fields["label_config"]) == ["deer", "fox"]
+    queued = [each for each in server.predictions if each["model_version"] == server.model_version]
+    probabilities = [each["result"][0]["score"] for each in queued if each["result"]]
+    assert max(probabilities) <= 1.0001
+    with workspace.database.read() as conn:
+        current = models.current(conn, PROJECT)
+    assert current is not None
+    assert current.version.startswith("v1-")  # the same version, nothing is trained for it
+    again = train(workspace, PROJECT)
+    assert again is not None
+    assert set(again.metrics["classes"]) == {"mammal", "boar"}
+
+
+def test_a_species_that_was_merged_is_added_again_with_its_own_labels(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    before = labels(workspace)
+    merge_species(workspace, server, PROJECT, ["fox"], "deer")
+    assert labels(workspace) == {"deer": before["fox"] + before["deer"], "boar": before["boar"]}
+    add_species(workspace, server, PROJECT, ["fox", "Moose"])
+    assert labels(workspace) == before
+    assert list(offered(server)) == ["deer", "boar", "fox", "Moose", "empty", "unsure"]
+    assert offered(server)["Moose"] == "4"  # the first free key
+    assert suggested(server) == {"deer", "fox", "boar"}
+    with pytest.raises(StoreError, match="offers 'Moose' already"):
+        add_species(workspace, server, PROJECT, ["moose"])
+
+
+def test_wrong_names_change_nothing(workspace: Workspace, server: FakeLabelStudio) -> None:
+    before = server.fields["label_config"]
+    with pytest.raises(StoreError, match=r"offers no 'lynx', only deer, fox, boar"):
+        rename_species(workspace, server, PROJECT, "lynx", "wolf")
+    with pytest.raises(StoreError, match=r"offers 'deer' already.*merge"):
+        rename_species(workspace, server, PROJECT, "fox", "Deer")
+    with pytest.raises(StoreError, match="'blank' names no species"):
+        rename_species(workspace, server, PROJECT, "fox", "blank")
+    with pytest.raises(StoreError, match="offers no 'lynx'"):
+        merge_species(workspace, server, PROJECT, ["lynx"], "deer")
+    with pytest.raises(StoreError, match="offers no 'empty'"):
+        merge_species(workspace, server, PROJECT, ["empty"], "deer")
+    assert server.fields["label_config"] == before
+
+
+def test_labels_of_no_choice_suggest_nothing_until_their_species_is_offered(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    without = config.render(["deer", "boar"])
+    server.update_project(PROJECT, label_config=without)
+    push(workspace, server, PROJECT)
+    assert suggested(server) == {"deer", "boar"}
+    with workspace.database.read() as conn:
+        assert choices.unoffered(conn, PROJECT) == {"fox": 15}
+    assert [one.name for one in list_species(workspace, server, PROJECT) if not one.offered] == ["fox"]
+    add_species(workspace, server, PROJECT, ["fox"])
+    assert suggested(server) == {"deer", "fox", "boar"}
+    with workspace.database.read() as conn:
+        assert choices.unoffered(conn, PROJECT) == {}
+
+
+def test_a_species_of_no_choice_becomes_part_of_one_that_is_offered(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    server.update_project(PROJECT, label_config=config.render(["deer", "boar"]))
+    merge_species(workspace, server, PROJECT, ["fox"], "Deer")
+    assert labels(workspace) == {"deer": 30, "boar": 15}
+    assert list(offered(server)) == ["deer", "boar", "empty", "unsure"]
+
+
+def test_a_choice_keeps_its_spelling_in_suggestions(workspace: Workspace, server: FakeLabelStudio) -> None:
+    server.update_project(PROJECT, label_config=config.render(["DEER", "Fox", "boar"]))
+    push(workspace, server, PROJECT)
+    assert suggested(server) == {"DEER", "Fox", "boar"}
+
+
+def test_a_config_changed_by_hand_is_noticed_by_its_webhook(
+    workspace: Workspace, server: FakeLabelStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_hand = server.fields["label_config"].replace('value="fox"', 'value="red fox"')
+    payload = {"action": "PROJECT_UPDATED", "project": {"id": PROJECT, "label_config": by_hand}}
+    with caplog.at_level(logging.WARNING):
+        assert receive(workspace, payload, lambda _: None)["status"] == "recorded"
+    assert "added red fox; removed fox; labels of no choice now: fox (15)" in caplog.text
+    with workspace.database.read() as conn:
+        assert list(projects.get(conn, PROJECT).choices or ()) == [
+            "deer",
+            "red fox",
+            "boar",
+            "empty",
+            "unsure",
+        ]
+    server.fields["label_config"] = by_hand
+    push(workspace, server, PROJECT)
+    assert suggested(server) == {"deer", "boar"}
+    other = {"action": "PROJECT_UPDATED", "project": {"id": PROJECT, "label_config": "<View/>"}}
+    assert receive(workspace, other, lambda _: None)["status"] == "ignored"
+
+
+def test_the_backend_suggests_what_the_label_config_of_the_request_offers(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    asked = [{"id": number + 1} for number in range(120)]
+
+    def answered(label_config: str) -> set[str]:
+        made = Predictor(workspace).predict(asked, PROJECT, label_config)
+        return {result["value"]["choices"][0] for each in made for result in each["result"]}
+
+    assert answered(server.fields["label_config"]) == {"deer", "fox", "boar"}
+    assert answered(config.render(["Deer", "boar"])) == {"Deer", "boar"}
+    assert answered("<View/>") == {"Deer", "boar"}  # as seen last
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    assert answered(server.fields["label_config"]) == {"deer", "red fox", "boar"}
+
+
+def test_no_prediction_of_what_nobody_can_choose_is_accepted_or_exported(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    def exported() -> set[str | None]:
+        source = StoreExport(workspace, PROJECT, threshold=0.0)
+        boxes = [box for photograph in source.photographs() for box in photograph.detections]
+        return {box.answer.category for box in boxes if box.answer.basis is Basis.MODEL}
+
+    assert exported() == {"deer", "fox", "boar"}
+    server.update_project(PROJECT, label_config=config.render(["deer", "boar"]))
+    push(workspace, server, PROJECT)
+    assert exported() == {"deer", "boar"}
+    with workspace.database.read() as conn:
+        current = models.current(conn, PROJECT)
+        number = categories.numbers(conn)["fox"]
+    assert current is not None
+    version = load_version(workspace, current)
+    predictions = version.predict(np.arange(len(version.pool)))
+    assert (predictions.category == number).any()
+    assert set(predictions.category[~predictions.offered]) == {number}
+
+
+def test_a_renamed_species_stays_the_taxon_that_it_was(workspace: Workspace, server: FakeLabelStudio) -> None:
+    with workspace.database.write() as conn:
+        taxa.save(conn, [Taxon(category="fox", scientific_name="Vulpes vulpes")])
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    with workspace.database.read() as conn:
+        number = categories.numbers(conn)["red fox"]
+        assert taxa.all(conn)[number].scientific_name == "Vulpes vulpes"
