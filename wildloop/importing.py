@@ -227,7 +227,7 @@ def import_timelapse(
     table: str | Path,
     images: str | Path,
     *,
-    species_fields: Sequence[str],
+    species_fields: Sequence[str] = (),
     count_field: str | None = None,
     detector: str | Detector | None = None,
     options: ImportOptions | None = None,
@@ -235,8 +235,9 @@ def import_timelapse(
 ) -> ImportReport:
     """Import the photographs below `images` with the labels of a CSV that Timelapse exported.
 
-    `species_fields` are the fields of its template that name the species, `count_field` the one with the
-    number of individuals. `detector` finds animals on the photographs. Raises SourceError and DetectorError.
+    `species_fields` are the fields of its template that name the species, by default those called
+    Species; `count_field` is the one with the number of individuals. `detector` finds animals on the
+    photographs. Raises SourceError and DetectorError.
     """
     return timelapse.import_timelapse(
         workspace,

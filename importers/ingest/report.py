@@ -46,6 +46,7 @@ class Note(StrEnum):
     CLASSIFIER_FAILED = "classifier_failed"
     GEOLOCATION_FAILED = "geolocation_failed"
     MARKED_FOR_DELETION = "marked_for_deletion"
+    SPECIES_FIELDS = "species_fields"
 
     @property
     def sentence(self) -> str:
@@ -85,6 +86,7 @@ _SENTENCES = {
     Note.SIZE_BOXES: "boxes that look like x, y, width, height: the format has two corners",
     Note.MAYBE_XYXY: _AXES.format("x1, y1, x2, y2", "xyxy"),
     Note.MAYBE_YXYX: _AXES.format("y1, x1, y2, x2", "yxyx"),
+    Note.SPECIES_FIELDS: "fields called Species, read as what is seen: --species-field names others",
     Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
     Note.CLASSIFIER_FAILED: "photographs whose classifier failed, imported without its answer",
     Note.GEOLOCATION_FAILED: "photographs that the source placed in no country: species from elsewhere",

@@ -19,6 +19,7 @@ TIMEOUT_SECONDS = 60.0
 BULK_TIMEOUT_SECONDS = 600.0  # 1,000 predictions take a minute on a server without the fast-import flag
 
 Answer = TypeVar("Answer")
+_NOT_THERE = "start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its address"
 
 
 class ApiResponseError(LabelStudioError):
@@ -188,8 +189,7 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise LabelStudioError(
                 f"{what}: Label Studio at {self.url} cannot be reached: {exc}",
-                remedy=certificates.problem(exc)
-                or "start it (`wildloop label-studio` does here), or set LABEL_STUDIO_URL to its address",
+                remedy=certificates.problem(exc) or _NOT_THERE,
             ) from exc
 
 

@@ -122,9 +122,11 @@ def answered(workspace: Workspace, category: str, *, of_medium: str = "m1") -> N
     )
 
 
+@pytest.mark.both_databases
 def test_the_official_package_comes_out_as_it_came(
-    workspace: Workspace, tmp_path: Path, shared_data: Path, camtrap_dp_schemas: Path
+    database: Database, tmp_path: Path, shared_data: Path, camtrap_dp_schemas: Path
 ) -> None:
+    workspace = make_workspace(database, tmp_path / "data")
     assert trip(workspace, shared_data / "camtrap_dp", tmp_path / "out") == []
     assert problems(tmp_path / "out", published(camtrap_dp_schemas)) == []
     methods = [row["captureMethod"] for row in rows(tmp_path / "out", "media")]
@@ -266,6 +268,22 @@ def test_what_no_photograph_shows_comes_out_too(workspace: Workspace, tmp_path: 
     assert [each.where for each in differences(root, tmp_path / "out")] == ["created"]
 
 
+def test_frames_that_are_media_of_a_package_stay_media(workspace: Workspace, tmp_path: Path) -> None:
+    media = [
+        medium(
+            f"m{number}", filePath=f"V1.MP4/frame{number:06d}.jpg", fileName="", fileMediatype="image/jpeg"
+        )
+        for number in (0, 30)
+    ]
+    root = package(tmp_path / "p", [deployment()], media, [observation(mediaID="m30", **boxed())])
+    for row in media:
+        put(root / row["filePath"], encoded(scene(seed=len(row["mediaID"]))))
+    import_camtrap_dp(workspace, root)
+    exported(workspace, tmp_path / "out")
+    found = columns_of(differences(root, tmp_path / "out"))
+    assert found.keys() == {"created", "project.observationLevel"}  # there are no events
+
+
 def test_a_deployment_without_photographs_or_coordinates_is_counted(
     workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -291,6 +309,18 @@ def test_a_package_as_people_have_it_survives_the_round_trip(
             allowed = {"latin1_said": {"locationName"}, "remote_media": {"filePath"}}.get(case, set())
             assert changed <= allowed
             assert {column for column in row if row[column]} <= came.keys()
+
+
+def test_media_at_one_path_of_another_computer_stay_two(
+    workspace: Workspace, tmp_path: Path, field_cases: Path
+) -> None:
+    for _ in range(2):
+        report = brought(workspace, field_cases / "cdp/abs_media")
+        assert dict(report.failed) == {"outside": 2}
+    write(tmp_path / "out", StoreExport(workspace, None))
+    assert problems(tmp_path / "out") == []
+    assert {row["filePath"] for row in rows(tmp_path / "out", "media")} == {"%2Fsrv/photos/x.jpg"}
+    assert list(by_id(tmp_path / "out")) == ["o0", "o1"]
 
 
 def test_fractions_of_a_second_are_cut_off_and_counted(

@@ -120,16 +120,24 @@ def test_further_fields_of_the_template_are_kept(tmp_path: Path) -> None:
     assert entry.details == {"Notes": "a, b", "Temperature": "12"}
 
 
-def test_without_a_named_field_the_likely_one_is_proposed(tmp_path: Path) -> None:
-    path = table(tmp_path, seen(Temperature=12))
+def test_without_a_named_field_those_called_species_are_read(tmp_path: Path) -> None:
+    path = table(tmp_path, seen(Count=2, species2="Roe Deer", count2=1, Animal="x"))
+    fields, further = fields_of(path, (), None)
+    assert [(field.name, field.count) for field in fields] == [("Species", "Count"), ("species2", None)]
+    assert further == {"Animal", "count2"}
+
+
+def test_without_such_a_field_the_likely_one_is_proposed(tmp_path: Path) -> None:
+    row = {name: value for name, value in seen(Animal="Red Fox", Temperature=12).items() if name != "Species"}
+    path = table(tmp_path, row)
     with pytest.raises(SourceError) as raised:
         fields_of(path, (), None)
-    assert "--species-field 'Species'" in str(raised.value.remedy)
-    assert "Species, Temperature" in str(raised.value)
-    with pytest.raises(SourceError, match="has no field Animal"):
-        fields_of(path, ("Animal",), None)
+    assert "--species-field 'Animal'" in str(raised.value.remedy)
+    assert "Animal, Temperature" in str(raised.value)
+    with pytest.raises(SourceError, match="has no field Species"):
+        fields_of(path, ("Species",), None)
     with pytest.raises(SourceError, match="has no field Number"):
-        fields_of(path, ("Species",), "Number")
+        fields_of(path, ("Animal",), "Number")
 
 
 def test_a_table_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -214,8 +222,6 @@ def test_a_file_of_a_field_case_has_its_species_its_location_and_its_time(
         make_workspace(sqlite_database, tmp_path / "data"),
         field_cases / "csv/timelapse.csv",
         tmp_path / "photos",
-        species_fields=("Species",),
-        count_field="Count",
     )
     assert (report.photographs, report.labels, report.failed) == (1, 1, {})
     with sqlite_database.read() as conn:
@@ -223,14 +229,17 @@ def test_a_file_of_a_field_case_has_its_species_its_location_and_its_time(
     assert (row.location, row.datetime) == ("CamA", dt.datetime(2021, 5, 2, 10))
 
 
-def test_the_command_asks_for_the_field(tmp_path: Path) -> None:
+def test_the_command_says_which_fields_it_reads_unless_they_are_named(tmp_path: Path) -> None:
     environ = {"WILDLOOP_DATA_DIR": str(tmp_path / "data"), "WILDLOOP_DATABASE_URL": ""}
-    command = ["import", "timelapse", str(table(tmp_path, seen())), "--images", str(tmp_path)]
+    path = table(tmp_path, seen(Animal="cow"))
+    command = ["import", "timelapse", str(path), "--images", str(tmp_path), "--rows-only"]
     done = CliRunner().invoke(wildloop, command, env=environ)
-    assert isinstance(done.exception, SourceError)
-    done = CliRunner().invoke(wildloop, [*command, "--rows-only", "--species-field", "Species"], env=environ)
     assert done.exit_code == 0, done.output
+    assert "1  field called Species, read as what is seen" in done.output
     assert "1  new label from the source" in done.output
+    done = CliRunner().invoke(wildloop, [*command, "--species-field", "Animal"], env=environ)
+    assert done.exit_code == 0, done.output
+    assert "called Species" not in done.output
 
 
 def test_fields_of_a_template_do_not_replace_what_another_source_said(

@@ -59,7 +59,9 @@ class MediaPaths:
         is_remote = file_path.lower().startswith(REMOTE)
         name = self._file(file_path, medium)
         if name is None and not is_remote and (is_outside(file_path) or is_url(file_path)):
-            return MediaPath(name=file_path, path=self._package.path_of(file_path), failure=OUTSIDE)
+            name = f"{medium.deployment}/{medium.id}"  # several media may have one such path
+            failure = (OUTSIDE[0], f"{file_path} is {OUTSIDE[1]}")
+            return MediaPath(name=name, path=self._package.path_of(name), failure=failure)
         if name is None:
             name = f"{medium.deployment}/{medium.name or medium.id}" if is_remote else file_path
             path = file_path if is_remote else self._package.path_of(name)

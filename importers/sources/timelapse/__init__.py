@@ -49,14 +49,17 @@ def import_timelapse(
 ) -> ImportReport:
     """Import the photographs of a CSV that Timelapse exported, from below `images`.
 
-    `species_fields` are the fields of the template that name the species, `count_field` the one that has the
-    number of individuals. They are labels by people. Photographs marked for deletion are skipped. `detector`
-    finds boxes. Raises SourceError, before anything is written, if the table or a field is missing.
+    `species_fields` are the fields of the template that name the species, by default those called
+    Species; `count_field` is the one that has the number of individuals. They are labels by people.
+    Photographs marked for deletion are skipped. `detector` finds boxes. Raises SourceError, before
+    anything is written, if the table or a field is missing.
     """
     options = options or ImportOptions()
     root = ImageRoot(images, strip_prefix=options.strip_prefix)
     report = ImportReport(source=as_text(str(table)))
     fields, further = fields_of(table, species_fields, count_field)
+    if not species_fields:
+        report.notes[Note.SPECIES_FIELDS] += len(fields)
     with photograph_rows.opened() as rows:
         read(table, root, rows, report)
         if not len(rows):

@@ -18,6 +18,7 @@ _OWN = frozenset(  # columns of Timelapse itself, of all its versions
     {"RootFolder", "File", "RelativePath", "Folder", "DateTime", "UtcOffset", "Date", "Time"}
     | {"ImageQuality", "DeleteFlag"}
 )
+_SPECIES = re.compile(r"species\d*", re.IGNORECASE)  # a name that says what it is
 _LIKELY = re.compile(r"species|taxon|animal|common.?name", re.IGNORECASE)
 _YES = frozenset({"true", "1", "yes"})
 _NO = frozenset({"false", "no"})
@@ -44,8 +45,9 @@ def fields_of(
 ) -> tuple[tuple[SpeciesField, ...], frozenset[str]]:
     """The fields that were named, and the names of all further ones of the template.
 
-    Of `Species2`, the fields that belong to it end in 2 as well. Raises SourceError if the table is none of
-    Timelapse's, or has no such field; it proposes one.
+    If none was named, those that are called Species, with Count. Of `Species2`, the fields that belong to
+    it end in 2 as well. Raises SourceError if the table is none of Timelapse's, or has no such field; it
+    proposes one.
     """
     first = next(csv_file.rows(table, REQUIRED), None)
     where = as_text(str(table))
@@ -55,6 +57,9 @@ def fields_of(
     likely = [name for name in own if _LIKELY.search(name) and name not in _BESIDE]
     remedy = f"name it: --species-field '{likely[0] if likely else 'NAME'}'"
     listed = f"the template has {', '.join(own) or 'none'}"
+    if not species:
+        species = [name for name in own if _SPECIES.fullmatch(name)]
+        count = count or next((name for name in own if name.lower() == "count"), None)
     if not species:
         raise SourceError(f"{where}: it is not known which field names the species; {listed}", remedy=remedy)
     for name in (*species, *([count] if count is not None else [])):

@@ -26,7 +26,7 @@ from pipeline.cli.imports.common import (
     multiple=True,
     metavar="NAME",
     help="Field of your template that names the species. A flag or a counter names it by its own name. Can "
-    "be given several times.",
+    "be given several times. [default: the fields called Species]",
 )
 @click.option("--count-field", metavar="NAME", help="Field of your template with the number of individuals.")
 @detector_option

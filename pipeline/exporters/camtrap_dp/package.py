@@ -184,7 +184,7 @@ class Package:
                 event.add(photograph, time, found, self._taxa)
             if not deployment.covers(time):
                 self._report.note(OUTSIDE_PERIOD)
-            if image.video is None:
+            if image.video is None or of_image(image) is not None:  # a package has media of its own
                 self._write_photograph(image, time, deployment, found)
                 continue
             video = videos.setdefault(
