@@ -183,7 +183,7 @@ BREAKAGES: dict[str, tuple[tuple[Breakage, Callable[[Site], Changes]], str, Stat
         computed(lambda _: {"LABEL_STUDIO_URL": f"http://localhost:{free_port()}"}),
         "server",
         State.FAIL,
-        "start it (`wildloop label-studio` does here), or set LABEL_STUDIO_URL to its address",
+        "start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its address",
     ),
     "an address without http://": (
         computed(lambda site: {"LABEL_STUDIO_URL": site.client.url.removeprefix("http://")}),
@@ -201,7 +201,7 @@ BREAKAGES: dict[str, tuple[tuple[Breakage, Callable[[Site], Changes]], str, Stat
     "PostgreSQL role unknown": (computed(unknown_role), "store", State.FAIL, "check that the database"),
     "wrong document root": (
         computed(lambda site: {ROOT: str(site.installation.folder.parent.parent)}),
-        "crops",
+        "document root",
         State.FAIL,
         f"set {ROOT}=",
     ),

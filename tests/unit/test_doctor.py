@@ -298,7 +298,7 @@ def test_a_document_root_of_label_studio_that_holds_the_data_folder_is_taken_ove
     healthy.served.clear()
     healthy.refusals["api/storages/localfiles/validate"] = f'of LOCAL_FILES_DOCUMENT_ROOT="{above}" by'
     wrong = [finding for finding in examined(healthy, settings) if finding.state is not State.OK]
-    assert [finding.check for finding in wrong] == ["crops"]
+    assert [finding.check for finding in wrong] == ["document root"]
     assert f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above} for wildloop" in (wrong[0].remedy or "")
 
 
@@ -489,7 +489,7 @@ def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fai
     told = CliRunner().invoke(doctor)
     assert told.exit_code == 1
     assert "server: reading the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
-    assert "-> start it (`wildloop label-studio` does here), or set LABEL_STUDIO_URL" in told.output
+    assert "-> start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL" in told.output
     findings = json.loads(CliRunner().invoke(doctor, ["--json"]).output)
     states = {finding["check"]: finding["state"] for finding in findings}
     assert states == {
