@@ -57,14 +57,16 @@ def existing_workspace(settings: Settings | None = None) -> Workspace:
     return open_workspace(settings)
 
 
-def open_workspace(settings: Settings | None = None) -> Workspace:
+def open_workspace(settings: Settings | None = None, *, on_first_use: bool = False) -> Workspace:
     """The workspace that the settings name, by default those of the environment; created if need be.
 
-    Migrates its database to the newest schema. Raises InstallationError if another package hides one of
-    Wildloop's, SettingsError, and StoreError if the database cannot be opened.
+    Migrates its database to the newest schema; with `on_first_use` when it is first read or written, so
+    that a source that cannot be read leaves nothing behind. Raises InstallationError if another package
+    hides one of Wildloop's, SettingsError, and StoreError if the database cannot be opened.
     """
     check_packages()
     settings = settings or Settings.from_environ()
-    database = Database(settings.database_url)
-    database.migrate()
+    database = Database(settings.database_url, migrate_on_first_use=on_first_use)
+    if not on_first_use:
+        database.migrate()
     return Workspace(settings=settings, database=database)

@@ -55,7 +55,7 @@ COMMANDS: dict[str, LazyCommand] = {
     ),
     "serve": LazyCommand("pipeline.cli.serve:serve", "Run the ML backend for Label Studio.", SERVERS),
     "worker": LazyCommand(
-        "pipeline.cli.worker:worker", "Run trainings and syncs in the background.", SERVERS
+        "pipeline.cli.worker:worker", "Embed, publish, train and sync in the background.", SERVERS
     ),
     "doctor": LazyCommand(
         "pipeline.cli.doctor:doctor", "Check the installation, Label Studio and every project.", SERVERS

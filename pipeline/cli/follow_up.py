@@ -10,6 +10,7 @@ from pipeline.cli.output import note
 from pipeline.errors import WildloopError
 from pipeline.records import RunState
 from pipeline.render.operations import follow_up_run
+from pipeline.render.text import lines
 from pipeline.store import projects
 from pipeline.workspace import Workspace
 
@@ -29,8 +30,8 @@ def follow_up(workspace: Workspace, *, trigger: str, as_json: bool, project: int
     wanting = jobs.request_follow_up(workspace, trigger=trigger, project_id=project)
     if wanting and jobs.has_worker(workspace):
         names = " and ".join(f"project {number}" for number in wanting)
-        told = f"the worker embeds and publishes the crops of {names}; `wildloop status` shows how far it is"
-        note(told, as_json=as_json)
+        told = f"the worker embeds and publishes the crops of {names}: `wildloop status` shows how far it is"
+        note(lines(told, *(_where(workspace, number) for number in wanting)), as_json=as_json)
         return
     for number in wanting:
         _do_here(workspace, number, as_json=as_json)
@@ -54,5 +55,8 @@ def _do_here(workspace: Workspace, project_id: int, *, as_json: bool) -> None:
             remedy="`wildloop worker`, or this command again, continues",
         )
     if ended:
-        url = f"{workspace.settings.label_studio_url}/projects/{project_id}/data"
-        note(f"label them at {url}", as_json=as_json)
+        note(_where(workspace, project_id), as_json=as_json)
+
+
+def _where(workspace: Workspace, project_id: int) -> str:
+    return f"label them at {workspace.settings.label_studio_url}/projects/{project_id}/data"

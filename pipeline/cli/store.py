@@ -21,8 +21,8 @@ def opened(settings: Settings | None = None) -> Workspace:
 
 
 def opened_or_created(settings: Settings | None = None) -> Workspace:
-    """As `opened`, for a command with which people begin."""
-    return _named(open_workspace(settings))
+    """As `opened`, for a command with which people begin; the store is created when it is first used."""
+    return _named(open_workspace(settings, on_first_use=True))
 
 
 def _named(workspace: Workspace) -> Workspace:

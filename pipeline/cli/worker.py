@@ -13,7 +13,7 @@ from pipeline.cli.store import opened
 @click.command()
 @click.option("--burst", is_flag=True, help="Exit when no run is waiting.")
 def worker(burst: bool) -> None:
-    """Train, refresh queues and sync with Label Studio until stopped.
+    """Embed and publish new crops, train, refresh queues and sync with Label Studio until stopped.
 
     Takes runs from Redis if REDIS_URL is set, else from the database. You can start several workers; if one
     is killed, another takes over its run.

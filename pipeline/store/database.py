@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +32,18 @@ Item = TypeVar("Item")
 class Database:
     """One database. `read()` and `write()` open a transaction that ends with the `with` block."""
 
-    def __init__(self, url: str) -> None:
-        """Raises StoreError if `url` is not a database URL. Does not connect yet."""
+    def __init__(self, url: str, *, migrate_on_first_use: bool = False) -> None:
+        """Raises StoreError if `url` is not a database URL. Does not connect yet, and creates no file."""
         try:
             parsed = sa.make_url(url)
         except sa.exc.ArgumentError as exc:
             raise StoreError(f"{url!r} is not a database URL", remedy="set WILDLOOP_DATABASE_URL") from exc
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self._first_use = threading.RLock()
+        self._is_unmigrated = migrate_on_first_use
         self.engine = sa.create_engine(parsed, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
+            sa.event.listen(self.engine, "do_connect", self._make_folder)
             sa.event.listen(self.engine, "connect", _configure_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
 
@@ -57,8 +59,16 @@ class Database:
         with self._connected(self.engine.execution_options(wildloop_write=True)) as conn:
             yield conn
 
+    def _make_folder(self, *_: Any) -> None:
+        if self.engine.url.database:
+            Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+
     @contextmanager
     def _connected(self, engine: sa.Engine) -> Iterator[sa.Connection]:
+        with self._first_use:  # other threads wait until the schema is there
+            if self._is_unmigrated:
+                self._is_unmigrated = False
+                self.migrate()
         try:
             with engine.begin() as conn:
                 yield conn

@@ -60,13 +60,16 @@ def save_list(
 def all(conn: sa.Connection) -> dict[int, Taxon]:
     """Every taxon by the number of its category.
 
-    What is known of a merged category completes what is known of the category that it was merged into.
+    What is known of a merged category completes what is known of the category that it was merged into, if
+    both have one scientific name: several species can be merged into a group that has none of their names.
     """
     names, resolved = categories.names(conn), categories.numbers(conn)
-    rows: dict[int, Mapping[Any, Any]] = {}
-    for number, row in sorted(_stored(conn).items(), key=lambda item: item[0] != resolved[names[item[0]]]):
+    stored = _stored(conn)
+    rows = {number: row for number, row in stored.items() if number == resolved[names[number]]}
+    for number, row in stored.items():
         target = resolved[names[number]]
-        rows[target] = _merged(row, rows[target], newer=False) if target in rows else row
+        if number != target and target in rows and _key(row) == _key(rows[target]) != "":
+            rows[target] = _merged(row, rows[target], newer=False)
     return {
         number: Taxon(category=names[number], **{name: _filled(name, row[name]) for name in _FIELDS})
         for number, row in sorted(rows.items())
@@ -83,9 +86,11 @@ def _merged(new: Mapping[Any, Any], old: Mapping[Any, Any], *, newer: bool = Tru
 
 
 def _write(conn: sa.Connection, taxa: Iterable[Taxon]) -> None:
-    by_name = {record.category: record for record in taxa}
-    numbers = categories.ensure(conn, by_name)
-    rows = {numbers[category_name(name)]: _row(record) for name, record in by_name.items()}
+    by_name = {category_name(record.category): record for record in taxa}
+    categories.ensure(conn, by_name)
+    rows = {
+        number: _row(by_name[name]) for number, name in categories.own_names(conn).items() if name in by_name
+    }
     stored = _stored(conn)
     insert_new(
         conn, taxon, [{"category_id": number, **row} for number, row in rows.items() if number not in stored]

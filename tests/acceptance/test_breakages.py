@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -201,7 +202,7 @@ BREAKAGES: dict[str, tuple[tuple[Breakage, Callable[[Site], Changes]], str, Stat
     "PostgreSQL role unknown": (computed(unknown_role), "store", State.FAIL, "check that the database"),
     "wrong document root": (
         computed(lambda site: {ROOT: str(site.installation.folder.parent.parent)}),
-        "crops",
+        "document root",
         State.FAIL,
         f"set {ROOT}=",
     ),
@@ -265,7 +266,7 @@ def test_status_tells_of_a_stopped_worker(site: Site) -> None:
 def test_a_server_that_was_restarted_with_its_defaults_is_told_what_it_lacks(
     site: Site, label_studio: LabelStudioServer, tmp_path: Path
 ) -> None:
-    former = {
+    former: dict[str, Any] = {
         ROOT: str(label_studio.document_root),
         "ML_BLOCK_LOCAL_IP": "true",
         "SSRF_PROTECTION_ENABLED": "true",
@@ -318,7 +319,7 @@ def test_a_data_folder_outside_the_document_root_is_named_before_the_first_proje
 def test_all_that_a_server_with_its_defaults_lacks_is_named_before_the_first_project(
     site: Site, label_studio: LabelStudioServer, tmp_path: Path
 ) -> None:
-    defaults = {
+    defaults: dict[str, Any] = {
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "false",
         "ML_BLOCK_LOCAL_IP": "true",
         "SSRF_PROTECTION_ENABLED": "true",

@@ -137,3 +137,17 @@ def test_the_descriptor_of_a_package_is_replaced_by_its_next_import(database: Da
         packages.save(conn, "camtrap-dp:x", {"title": "first"})
         packages.save(conn, "camtrap-dp:x", {"title": "second"})
         assert packages.all(conn) == {"camtrap-dp:x": {"title": "second"}}
+
+
+def test_a_group_of_merged_species_has_the_scientific_name_of_none(database: Database) -> None:
+    red = Taxon(category="red deer", scientific_name="Cervus elaphus", source="camtrap-dp:x")
+    roe = Taxon(category="roe deer", scientific_name="Capreolus capreolus", source="camtrap-dp:x")
+    with database.write() as conn:
+        taxa.save(conn, [red, roe])
+        categories.merge(conn, ["red deer", "roe deer"], "deer")
+        taxa.save(conn, [red])  # the same import again
+
+        assert taxa.all(conn) == {}
+        taxa.save(conn, [Taxon(category="deer", scientific_name="Cervidae", rank="family")])
+        (deer,) = taxa.all(conn).values()
+    assert (deer.category, deer.scientific_name) == ("deer", "Cervidae")

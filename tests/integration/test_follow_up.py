@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from redis import Redis
 
 import wildloop as api
 from pipeline import jobs
@@ -197,6 +200,28 @@ def test_what_failed_is_told_by_the_import_and_tried_again_by_the_worker(
     assert kinds(workspace)[2:] == [("publish", "queued")]
     jobs.work(workspace, burst=True)
     assert len(server.queue()) == CROPS
+
+
+def test_on_redis_each_run_is_a_job_that_offers_the_next(
+    workspace: Workspace, command: Command, photos: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_project(workspace)
+    assert command("import", "folder", str(photos), "--detector", "whole-frame", "--no-follow").exit_code == 0
+    prefix = f"wildloop-test-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("REDIS_URL", redis_url)  # each job opens the workspace that the environment names
+    monkeypatch.setenv("WILDLOOP_REDIS_PREFIX", prefix)
+    settings = replace(workspace.settings, redis_url=redis_url, redis_prefix=prefix)
+    on_redis = replace(workspace, settings=settings)
+    try:
+        assert jobs.request_follow_up(on_redis, trigger="import") == [PROJECT]
+        jobs.work(on_redis, burst=True)
+    finally:
+        with Redis.from_url(redis_url) as connection:
+            for key in connection.scan_iter(f"*{prefix}*"):
+                connection.delete(key)
+            connection.srem("rq:queues", f"rq:queue:{prefix}-runs")
+    assert kinds(workspace) == DONE
+    assert not jobs.has_worker(workspace)
 
 
 @pytest.mark.both_databases

@@ -307,7 +307,7 @@ def test_a_document_root_of_label_studio_that_holds_the_data_folder_is_taken_ove
     healthy.served.clear()
     healthy.refusals["api/storages/localfiles/validate"] = f'of LOCAL_FILES_DOCUMENT_ROOT="{above}" by'
     wrong = [finding for finding in examined(healthy, settings) if finding.state is not State.OK]
-    assert [finding.check for finding in wrong] == ["crops"]
+    assert [finding.check for finding in wrong] == ["document root"]
     assert f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above} for wildloop" in (wrong[0].remedy or "")
 
 

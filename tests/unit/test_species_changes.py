@@ -304,3 +304,17 @@ def test_a_renamed_species_stays_the_taxon_that_it_was(workspace: Workspace, ser
     with workspace.database.read() as conn:
         number = categories.numbers(conn)["red fox"]
         assert taxa.all(conn)[number].scientific_name == "Vulpes vulpes"
+
+
+def test_species_that_become_a_group_do_not_give_it_a_scientific_name(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    known = [
+        Taxon(category="fox", scientific_name="Vulpes"),
+        Taxon(category="deer", scientific_name="Cervus"),
+    ]
+    with workspace.database.write() as conn:
+        taxa.save(conn, known)
+    merge_species(workspace, server, PROJECT, ["fox", "deer"], "mammal")
+    with workspace.database.read() as conn:
+        assert taxa.all(conn) == {}

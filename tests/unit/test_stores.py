@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main, wildloop
-from pipeline.errors import StoreError
+from pipeline.errors import SourceError, StoreError
 from pipeline.store import projects
 from pipeline.store.database import Database, missing_store, place
 
@@ -26,6 +26,10 @@ READERS = [
     "embedding train --name new --role target",
     "export csv labels.csv",
     "export coco labels.json",
+    "export timelapse table.csv",
+    "project forget 7",
+    "project species list",
+    "project species add lynx",
     "models",
     "publish",
     "push",
@@ -62,6 +66,30 @@ def test_a_command_in_a_wrong_folder_creates_nothing_and_says_where_it_looked(
         assert isinstance(told.exception, StoreError), told.output
         assert f"there is no Wildloop store at {where}" in str(told.exception)
     assert "WILDLOOP_DATA_DIR" in told.output + str(told.exception)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "camtrap-dp package.zip",
+        "camtrapr records.csv --images photos",
+        "coco labels.json --images photos",
+        "crops crops",
+        "deployments cameras.csv",
+        "detections-csv boxes.csv --images photos",
+        "emammal deployment.zip",
+        "folder photos --detector whole-frame",
+        "megadetector results.json --images photos",
+        "speciesnet predictions.json --images photos",
+        "timelapse table.csv --images photos",
+        "wildlife-insights download",
+    ],
+)
+def test_an_import_in_a_wrong_folder_creates_nothing(words: str, elsewhere: Path) -> None:
+    told = CliRunner().invoke(wildloop, ["import", *words.split()])
+    assert told.exit_code != 0
+    assert isinstance(told.exception, SourceError), told.output
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_an_error_about_a_missing_project_names_the_store(sqlite_database: Database) -> None:

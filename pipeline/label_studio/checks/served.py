@@ -97,8 +97,9 @@ def files(
             f"{settings.data_dir / absent[0]}",
             "restore the data folder from a backup, or set WILDLOOP_DATA_DIR to the right folder",
         )
-    else:
-        yield _fetched(client, settings, served, project_id, shown[0][0])
+        return
+    others = list(same_root(client, settings, project_id))  # with another root every address looks wrong
+    yield from others or [_fetched(client, settings, served, project_id, shown[0][0])]
 
 
 def _path(client: LabelStudio) -> Iterator[CheckResult]:
@@ -140,15 +141,20 @@ def _fetched(
             if refusal.status == SERVING_IS_OFF:
                 remedy = f"start Label Studio with {SERVING_VARIABLE}=true"
             else:
-                remedy = _root_remedy(settings, served, server_root(client, project_id))
+                remedy = _unserved_remedy(settings, served, server_root(client, project_id))
             return fail("crops", f"Label Studio answers {refusal.status} for {address}", remedy)
     return ok("crops", "Label Studio serves them")
 
 
-def _root_remedy(settings: Settings, served: ServedFiles, root: Path | None) -> str:
-    """How both get one document root that holds the data folder."""
+def _unserved_remedy(settings: Settings, served: ServedFiles, root: Path | None) -> str:
+    """What to do about a file that is not served: `root` is the server's, the same as ours, or unknown."""
     if root is None:
         return f"set the same {ROOT_VARIABLE} for Label Studio and for wildloop (here {served.root})"
+    return f"let Label Studio's user read {settings.data_dir}"
+
+
+def _root_remedy(settings: Settings, served: ServedFiles, root: Path) -> str:
+    """How both get one document root that holds the data folder, where the server's is another."""
     if root != settings.data_dir and settings.data_dir.is_relative_to(root):
         return f"set {ROOT_VARIABLE}={root} for wildloop, as Label Studio has it"
     return f"start Label Studio with {ROOT_VARIABLE}={served.root}, which holds the data folder"

@@ -201,13 +201,14 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
     """Merge categories in the store; returns how many detections with a label are concerned."""
     before = categories.numbers(conn)
     known = {taxon.category: taxon for taxon in taxa.all(conn).values()}
+    had_labels = into in before and bool(oracle.labelled_as(conn, {before[into]}))
     merged = categories.merge(conn, former, into)
     target = categories.numbers(conn)[into]
     if into in before:
         # The probabilities of several categories are added up: no guarantee covers that.
         acceptances.withdraw(conn, {*merged, target})
-    elif taxon := next((known[name] for name in former if name in known), None):
-        taxa.save(conn, [replace(taxon, category=into)])
+    if len(former) == 1 and former[0] in known and into not in known and not had_labels:
+        taxa.save(conn, [replace(known[former[0]], category=into)])  # another name of the same taxon
     concerned = oracle.labelled_as(conn, {*merged, target})
     oracle.update_labels(conn, concerned)
     return len(oracle.labelled_as(conn, merged or {target}))
