@@ -34,6 +34,8 @@ def with_replaced(config: str, former: Sequence[str], word: str, *, used: Sequen
         present = replaced.pop(0)
         present.attrib.pop("alias", None)
         present.set("value", word)
+        if replaced:  # of several species, so the scientific name of one is not its own
+            present.attrib.pop("hint", None)
     elif present is None:
         choices.insert(_end(choices), _new_choice(choices, word))
     _remove(choices, replaced + [choice for choice in former_of(choices) if word_of(choice) == word])

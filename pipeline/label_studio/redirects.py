@@ -30,7 +30,8 @@ def refuse(url: str, response: httpx.Response) -> None:
     target = request.url.join(response.headers["Location"])
     same_host = target.host == request.url.host
     same_server = same_host and (target.scheme, target.port) == (request.url.scheme, request.url.port)
-    if request.method in READS and (same_server or (request.extensions.get(MAY_LEAVE) and not same_host)):
+    elsewhere = not same_host or target.path != request.url.path  # else Label Studio itself has moved
+    if request.method in READS and (same_server or (request.extensions.get(MAY_LEAVE) and elsewhere)):
         return
     raise LabelStudioError(
         f"Label Studio at {url} redirects to {target}, and a redirected {request.method} is not carried out",

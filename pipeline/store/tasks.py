@@ -121,12 +121,12 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
 
 
 def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[int, str]]:
-    """Up to `limit` tasks of the project, each with its crop's path below the data folder."""
+    """The newest `limit` tasks of the project, each with its crop's path below the data folder."""
     query = (
         sa.select(task.c.task_id, detection.c.crop_path)
         .join(task, task.c.detection_id == detection.c.id)
         .where(task.c.project_id == project_id, detection.c.crop_path.is_not(None))
-        .order_by(task.c.task_id)
+        .order_by(task.c.task_id.desc())
         .limit(limit)
     )
     return [(row.task_id, row.crop_path) for row in conn.execute(query)]

@@ -98,6 +98,7 @@ def test_the_worker_names_the_command_and_goes_on_with_other_projects(
     assert (lost.state, done.state) == (RunState.FAILED, RunState.DONE)
 
 
+@pytest.mark.both_databases
 @pytest.mark.usefixtures("labelled")
 def test_a_forgotten_project_is_not_asked_for_and_keeps_its_labels(workspace: Workspace) -> None:
     other = ProjectRecord(id=9, title="Another", embedder=Embedder().id)
@@ -126,6 +127,7 @@ def test_the_command_says_that_the_labels_stay(workspace: Workspace, monkeypatch
     assert done.output == "project 4 is forgotten; its 30 labels stay\n"
 
 
+@pytest.mark.both_databases
 @pytest.mark.usefixtures("labelled")
 def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(workspace: Workspace) -> None:
     with workspace.database.read() as conn:

@@ -267,6 +267,7 @@ def test_rolling_back_does_not_make_the_next_training_due_at_once(pool: Database
         assert unlearned(conn, PROJECT, 20).missing == 20
 
 
+@pytest.mark.both_databases
 def test_corrected_labels_count_towards_the_next_training_and_confirmed_ones_do_not(
     pool: Database, tmp_path: Path
 ) -> None:

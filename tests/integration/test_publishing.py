@@ -327,7 +327,7 @@ def test_tasks_are_found_by_detection_and_by_id_and_can_be_removed(store: Databa
         assert tasks.by_detection(conn, PROJECT, ["d01", "d09"]) == {"d01": 2}
         assert tasks.by_task(conn, PROJECT, [3, 99]) == {3: "d02"}
         assert tasks.by_task(conn, 8, [3]) == {}
-        assert tasks.some_shown(conn, PROJECT, 2) == [(1, "crops/00.jpg"), (2, "crops/01.jpg")]
+        assert tasks.some_shown(conn, PROJECT, 2) == [(3, "crops/02.jpg"), (2, "crops/01.jpg")]
         assert tasks.remove(conn, PROJECT, [1, 99]) == 1
         assert sorted(tasks.ids(conn, PROJECT)) == [2, 3]
         assert (tasks.count(conn, PROJECT), tasks.unpublished_count(conn, PROJECT)) == (2, 8)

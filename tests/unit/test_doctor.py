@@ -264,6 +264,15 @@ def test_pictures_at_another_path_than_label_studio_are_named_with_their_remedy(
     assert {result.state for result in examined(healthy, settings)} == {State.OK}
 
 
+def test_a_label_studio_that_does_not_know_its_path_is_named_with_the_variable(
+    healthy: FakeLabelStudio, settings: Settings
+) -> None:
+    healthy.url = "https://labels.example.org/label"
+    [wrong] = [result for result in examined(healthy, settings) if result.state is not State.OK]
+    assert wrong.check == "address"
+    assert wrong.remedy == "start it with LABEL_STUDIO_HOST=https://labels.example.org/label"
+
+
 REJECTED = {"state": "ER", "error_message": "401 Client Error: UNAUTHORIZED"}
 
 

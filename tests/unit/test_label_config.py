@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import LabelStudioError, SourceError
 from pipeline.label_studio import config
+from pipeline.label_studio.choices import with_added, with_replaced
 from pipeline.label_studio.species import parse_species
 from pipeline.records import EMPTY, UNSURE
 
@@ -92,3 +93,37 @@ def test_the_screen_shows_the_fields_of_a_task() -> None:
         element.get("value") for element in ET.fromstring(config.template()).iter() if element.get("value")
     }
     assert {"$crop", "$frame", "$location", "$datetime", "$file_name"} <= shown
+
+
+BY_HAND = """<View><Header value="Look"/><Image name="crop" value="$crop"/>
+<Choices name="species" toName="crop"><Header value="Deer"/>
+<Choice value="roe deer" alias="Reh" hotkey="1" hint="Capreolus capreolus"/>
+<Choice value="Red Fox" hotkey="f"/>
+<Choice value="empty" hotkey="0"/></Choices></View>"""
+
+
+def test_a_choice_made_by_hand_has_the_word_that_annotations_store() -> None:
+    assert config.offered(BY_HAND) == {"Reh": "1", "Red Fox": "f", "empty": "0"}
+    assert config.species_of(BY_HAND) == ["Reh", "Red Fox"]
+
+
+def test_changing_one_choice_leaves_all_else_as_it_is() -> None:
+    added = with_added(BY_HAND, ["badger"])
+    assert list(config.offered(added)) == ["Reh", "Red Fox", "badger", "empty"]
+    renamed = with_replaced(added, ["Red Fox"], "fox", used=[])
+    assert config.offered(renamed) == {"Reh": "1", "fox": "f", "badger": "2", "empty": "0"}
+    assert config.former(renamed) == []
+    assert '<Header value="Look"' in renamed
+    assert '<Header value="Deer"' in renamed
+    assert "Style" not in renamed
+
+
+def test_words_that_annotations_use_are_kept_out_of_sight() -> None:
+    merged = with_replaced(BY_HAND, ["Reh", "Red Fox"], "mammal", used=["Red Fox"])
+    assert config.offered(merged) == {"mammal": "1", "empty": "0"}
+    assert config.former(merged) == ["Red Fox"]
+    assert "hint" not in merged  # the scientific name of one of them
+    assert ".former .lsf-choice:not(:has(.ant-radio-wrapper-checked)) { display: none; }" in merged
+    back = with_added(merged, ["Red Fox"])
+    assert list(config.offered(back)) == ["mammal", "Red Fox", "empty"]
+    assert config.former(back) == []

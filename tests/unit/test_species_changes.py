@@ -25,7 +25,8 @@ from pipeline.steps.labelling.species import (
 from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
-from pipeline.store import categories, choices, models, oracle, projects, taxa
+from pipeline.store import acceptances, categories, choices, models, oracle, projects, taxa
+from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
@@ -297,13 +298,44 @@ def test_no_prediction_of_what_nobody_can_choose_is_accepted_or_exported(
     assert set(predictions.category[~predictions.offered]) == {number}
 
 
-def test_a_renamed_species_stays_the_taxon_that_it_was(workspace: Workspace, server: FakeLabelStudio) -> None:
+@pytest.mark.parametrize("name", ["red fox", "Vulpes vulpes"])
+def test_a_renamed_species_stays_the_taxon_that_it_was_and_keeps_its_guarantee(
+    name: str, workspace: Workspace, server: FakeLabelStudio
+) -> None:
     with workspace.database.write() as conn:
         taxa.save(conn, [Taxon(category="fox", scientific_name="Vulpes vulpes")])
-    rename_species(workspace, server, PROJECT, "fox", "red fox")
+        categories.merge(conn, ["vulpes vulpes"], "fox")  # another name of it
+        acceptances.save(conn, accepted(server, {categories.numbers(conn)["fox"]: 0.9}))
+    rename_species(workspace, server, PROJECT, "fox", name)
     with workspace.database.read() as conn:
-        number = categories.numbers(conn)["red fox"]
+        number = categories.numbers(conn)[name.lower()]
         assert taxa.all(conn)[number].scientific_name == "Vulpes vulpes"
+        kept = acceptances.for_version(conn, server.model_version)
+    assert kept is not None
+    assert kept.thresholds == {number: 0.9}
+
+
+@pytest.mark.parametrize(("former", "into"), [(["fox"], "deer"), (["fox", "deer"], "mammal")])
+def test_a_merge_ends_the_guarantee_of_its_species(
+    former: list[str], into: str, workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    with workspace.database.write() as conn:
+        acceptances.save(conn, accepted(server, {categories.numbers(conn)["deer"]: 0.9}))
+    merge_species(workspace, server, PROJECT, former, into)
+    with workspace.database.read() as conn:
+        assert acceptances.for_version(conn, server.model_version) is None
+
+
+def accepted(server: FakeLabelStudio, thresholds: dict[int, float]) -> Acceptance:
+    """What was accepted of the version that the server shows."""
+    return Acceptance(
+        model_version=server.model_version,
+        precision=0.9,
+        confidence=0.9,
+        thresholds=thresholds,
+        audited=50,
+        pool_size=120,
+    )
 
 
 def test_species_that_become_a_group_do_not_give_it_a_scientific_name(

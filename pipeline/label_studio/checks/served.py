@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
 from pipeline.label_studio.checks.result import CREATE_AGAIN, CheckResult, broken, fail, ok, warn
@@ -84,6 +85,7 @@ def files(
         yield fail("local storage", f"the project lacks {', '.join(missing)}", CREATE_AGAIN)
         return
     yield ok("local storage", ", ".join(served.folders))
+    yield from _path(client)
     if not shown:
         yield warn("crops", "none is published, so none could be fetched", "run `wildloop publish`")
         return
@@ -98,6 +100,18 @@ def files(
         return
     others = list(same_root(client, settings, project_id))  # with another root every address looks wrong
     yield from others or [_fetched(client, settings, served, project_id, shown[0][0])]
+
+
+def _path(client: LabelStudio) -> Iterator[CheckResult]:
+    """Check that a Label Studio below a path knows so: it would send browsers elsewhere."""
+    own, used = client.browser_path(), urlsplit(client.url).path
+    if used and own != used:
+        yield fail(
+            "address",
+            f"LABEL_STUDIO_URL is below {used}, but Label Studio itself is set up for {own or '/'}: browsers "
+            "miss its pages and pictures",
+            f"start it with LABEL_STUDIO_HOST={client.url}",
+        )
 
 
 def _fetched(

@@ -199,15 +199,18 @@ def _replace(
 
 def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
     """Merge categories in the store; returns how many detections with a label are concerned."""
-    before = categories.numbers(conn)
+    numbers, names = categories.numbers(conn), categories.names(conn)
+    stood_for = numbers.get(into)  # None: a new name
+    is_rename = len(former) == 1 and (stood_for is None or names[stood_for] == former[0])
     known = {taxon.category: taxon for taxon in taxa.all(conn).values()}
-    had_labels = into in before and bool(oracle.labelled_as(conn, {before[into]}))
+    had_labels = stood_for is not None and bool(oracle.labelled_as(conn, {stood_for}))
     merged = categories.merge(conn, former, into)
     target = categories.numbers(conn)[into]
-    if into in before:
-        # The probabilities of several categories are added up: no guarantee covers that.
-        acceptances.withdraw(conn, {*merged, target})
-    if len(former) == 1 and former[0] in known and into not in known and not had_labels:
+    if not is_rename:
+        # Probabilities of several categories are added up, or were until now: no guarantee covers that.
+        acceptances.withdraw(conn, {*merged, target, target if stood_for is None else stood_for})
+    is_one_taxon = is_rename or (len(former) == 1 and not had_labels)
+    if is_one_taxon and former[0] in known and into not in known:
         taxa.save(conn, [replace(known[former[0]], category=into)])  # another name of the same taxon
     concerned = oracle.labelled_as(conn, {*merged, target})
     oracle.update_labels(conn, concerned)
