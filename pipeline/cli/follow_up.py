@@ -51,8 +51,8 @@ def _do_here(workspace: Workspace, project_id: int, *, as_json: bool) -> None:
         note(follow_up_run(run), as_json=as_json)
     if ended and ended[-1].state is RunState.FAILED:
         raise WildloopError(
-            f"project {project_id}: {ended[-1].kind} failed, so its queue is not complete: {ended[-1].error}",
-            remedy="`wildloop worker`, or this command again, continues",
+            f"the queue of project {project_id} is not complete; `wildloop worker` or this command again "
+            f"continues. The {ended[-1].kind} run failed: {ended[-1].error}"
         )
     if ended:
         note(_where(workspace, project_id), as_json=as_json)

@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 60.0
 BULK_TIMEOUT_SECONDS = 600.0  # 1,000 predictions take a minute on a server without the fast-import flag
 
 Answer = TypeVar("Answer")
-_NOT_THERE = "start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its address"
+_NOT_THERE = "start it, on this machine with `wildloop label-studio`, or set LABEL_STUDIO_URL to its address"
 
 
 class ApiResponseError(LabelStudioError):

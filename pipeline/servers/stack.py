@@ -99,13 +99,14 @@ def _start(
             server.account, url=server.url, data_dir=data_dir / "label-studio", served_dir=server.files_root
         ),
     )
+    program, environ = executable("wildloop", remedy=INSTALL), _environ(settings, server)
     if not options.alone:
-        program, environ = executable("wildloop", remedy=INSTALL), _environ(settings, server)
         port = str(_port(server.backend_url))
         servers.start("backend", [program, "serve", "--port", port, "--workers", "1"], environ)
         servers.wait_until_up(f"{server.backend_url}/health", seconds=START_SECONDS)
-        servers.start("worker", [program, "worker"], environ)
     servers.wait_until_up(f"{server.url}/health", seconds=START_SECONDS)
+    if not options.alone:
+        servers.start("worker", [program, "worker"], environ)  # now: its runs talk to Label Studio
     say(_told(settings, server, options))
 
 

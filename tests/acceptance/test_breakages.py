@@ -184,7 +184,7 @@ BREAKAGES: dict[str, tuple[tuple[Breakage, Callable[[Site], Changes]], str, Stat
         computed(lambda _: {"LABEL_STUDIO_URL": f"http://localhost:{free_port()}"}),
         "server",
         State.FAIL,
-        "start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL to its address",
+        "start it, on this machine with `wildloop label-studio`, or set LABEL_STUDIO_URL to its address",
     ),
     "an address without http://": (
         computed(lambda site: {"LABEL_STUDIO_URL": site.client.url.removeprefix("http://")}),

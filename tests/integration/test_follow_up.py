@@ -188,8 +188,7 @@ def test_what_failed_is_told_by_the_import_and_tried_again_by_the_worker(
         patch.setattr(server, "import_tasks", refuse)
         told = command("import", "folder", str(photos), "--detector", "whole-frame")
     assert told.exit_code == 1
-    assert "publish failed" in str(told.exception)
-    assert "Label Studio does not answer" in str(told.exception)
+    assert "The publish run failed: Label Studio does not answer" in str(told.exception)
     assert "6 crops embedded" in told.output
     scheduler.retry_failed(workspace)
     assert kinds(workspace) == [("embed", "done"), ("publish", "failed")]  # not at once

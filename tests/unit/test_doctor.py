@@ -498,7 +498,7 @@ def test_the_command_ends_with_status_1_and_names_the_remedy_where_something_fai
     told = CliRunner().invoke(doctor)
     assert told.exit_code == 1
     assert "server: reading the version: Label Studio at http://127.0.0.1:9 cannot be reached" in told.output
-    assert "-> start it (`wildloop label-studio` on this machine), or set LABEL_STUDIO_URL" in told.output
+    assert "-> start it, on this machine with `wildloop label-studio`, or set LABEL_STUDIO_URL" in told.output
     findings = json.loads(CliRunner().invoke(doctor, ["--json"]).output)
     states = {finding["check"]: finding["state"] for finding in findings}
     assert states == {
