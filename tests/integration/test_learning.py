@@ -16,7 +16,7 @@ from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
 from pipeline.steps.learning.train import train
-from pipeline.store import candidates, choices, models, predictions, projects, schema
+from pipeline.store import candidates, choices, models, predictions, projects, schema, tasks
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -82,9 +82,17 @@ def test_the_same_pool_gives_the_same_order_and_no_second_version(pool: Database
 
 def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
     populate(database, 3)
-    label(database, range(3))
+    with database.write() as conn:
+        tasks.remove(conn, PROJECT, [1, 2, 3])
     with pytest.raises(ModelError, match="wildloop publish"):
         cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
+
+
+def test_where_nothing_waits_the_queue_is_empty(database: Database, tmp_path: Path) -> None:
+    populate(database, 3)
+    label(database, range(3))
+    cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
+    assert queue(database) == []
 
 
 def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path) -> None:
