@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -175,7 +175,7 @@ def labels(conn: sa.Connection, project_id: int) -> dict[str, int]:
 
 def resolved_ids(conn: sa.Connection, project_id: int) -> set[str]:
     """The detections of the project that are out of the queue: labelled or unsure."""
-    query = sa.select(detection.c.id).where(detection.c.kind.in_(RESOLVED), _belongs(project_id))
+    query = sa.select(detection.c.id).where(detection.c.kind.in_(RESOLVED), belongs(project_id))
     return set(conn.scalars(query))
 
 
@@ -189,42 +189,6 @@ def label_counts(conn: sa.Connection, project_id: int) -> dict[int, int]:
     """The number of labelled detections of the project by category id."""
     query = sa.select(detection.c.category_id, sa.func.count().label("labels")).where(_labelled(project_id))
     return {row.category_id: row.labels for row in conn.execute(query.group_by(detection.c.category_id))}
-
-
-def last_row(conn: sa.Connection) -> int:
-    """The number of the newest row, 0 before the first: a moment, for `changed_since`."""
-    newest: int = conn.execute(sa.select(sa.func.coalesce(sa.func.max(oracle.c.id), 0))).scalar_one()
-    return newest
-
-
-def changed_since(conn: sa.Connection, project_id: int, row: int, *, limit: int) -> set[str]:
-    """The detections of the project whose label is another one than at `row` (see `last_row`).
-
-    If there are more than `limit`, at least so many of them. These are new labels, corrections, and labels
-    that were taken back. A label that somebody confirmed, or whose category was merged, is the same.
-    """
-    touched = (
-        sa.select(oracle.c.detection_id)
-        .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.id > row, _belongs(project_id))
-        .distinct()
-    )
-    changed: set[str] = set()
-    for batch in chunks(conn.scalars(touched).all(), IN_ROWS):
-        if len(changed) >= limit:
-            break
-        then, now = _label_of(histories(conn, batch, until=row)), _label_of(histories(conn, batch))
-        changed.update(id_ for id_ in batch if then.get(id_) != now.get(id_))
-    return changed
-
-
-def _label_of(histories_: Mapping[str, list[OracleEntry]]) -> dict[str, int]:
-    current = {id_: current_label(history) for id_, history in histories_.items()}
-    return {
-        id_: found.label
-        for id_, found in current.items()
-        if found.verdict is Verdict.LABEL and found.label is not None
-    }
 
 
 def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:
@@ -274,10 +238,10 @@ def _content(state: AnnotationRecord) -> tuple[Verdict, int | None, bool, float 
 
 
 def _labelled(project_id: int) -> sa.ColumnElement[bool]:
-    return sa.and_(detection.c.kind.in_(RESOLVED), detection.c.category_id.is_not(None), _belongs(project_id))
+    return sa.and_(detection.c.kind.in_(RESOLVED), detection.c.category_id.is_not(None), belongs(project_id))
 
 
-def _belongs(project_id: int) -> sa.ColumnElement[bool]:
+def belongs(project_id: int) -> sa.ColumnElement[bool]:
     """Whether the project has a task of it, or a source labelled it, whose labels count in all projects."""
     published = sa.exists().where(task.c.project_id == project_id, task.c.detection_id == detection.c.id)
     from_source = sa.exists().where(

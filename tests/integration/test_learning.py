@@ -88,6 +88,13 @@ def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, 
         cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
 
 
+def test_where_nothing_waits_the_queue_is_empty(database: Database, tmp_path: Path) -> None:
+    populate(database, 3)
+    label(database, range(3))
+    cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
+    assert queue(database) == []
+
+
 def test_without_labels_there_is_nothing_to_train(pool: Database, tmp_path: Path) -> None:
     assert train(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT) is None
     assert current(pool) is None

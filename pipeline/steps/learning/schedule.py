@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord
-from pipeline.store import audits, models, oracle
+from pipeline.store import audits, label_changes, models, oracle
 
 GROWTH = 0.2  # share of new labels, or of new crops before any label, that makes a training worth while
 
@@ -59,7 +59,7 @@ def _since(
     wanted = new_labels_wanted(known, retrain_every)
     if row is not None:
         audited = audits.drawn_ids(conn, project_id)
-        changed = oracle.changed_since(conn, project_id, row, limit=wanted + len(audited))
+        changed = label_changes.changed_since(conn, project_id, row, limit=wanted + len(audited))
         # A crop that is published now brings its label along, without a change of the label.
         labels, audit = max(labels, len(changed)), max(audit, len(changed & audited))
     return Unlearned(labels=labels, audit=audit, wanted=wanted)

@@ -18,7 +18,7 @@ from pipeline.steps.learning.pool_state import read_pool_state
 from pipeline.steps.learning.predict import load_head
 from pipeline.steps.learning.queue import PreparedVersion, activate_version, build_queue
 from pipeline.steps.learning.training_set import TrainingSet, read_training_set
-from pipeline.store import audits, embeddings, models, oracle, projects
+from pipeline.store import audits, embeddings, label_changes, models, oracle, projects
 from pipeline.workspace import Workspace
 
 RECIPE = 2  # of the training: another number makes another version of the same labels
@@ -93,7 +93,7 @@ def _read_inputs(conn: sa.Connection, project: ProjectRecord, crops: TrainingSet
         digest=digest,
         counts={
             "labels_known": oracle.label_count(conn, project.id),
-            "oracle_known": oracle.last_row(conn),
+            "oracle_known": label_changes.last_row(conn),
             "audit_known": audits.label_count(conn, project.id),
             "pool": len(crops.pool),
         },
