@@ -53,7 +53,7 @@ class Doubts:
             yield (
                 f"photographs in no folder of a camera ({number:,}) have the imported folder, {location!r}, "
                 f"for a location: if several cameras took them, give each a folder, or import again with "
-                f"--location-pattern before you publish"
+                f"--location-pattern"
             )
         yield from self._of_folders()
         for difference, number in self._missing.items():
@@ -83,7 +83,7 @@ class Doubts:
         what = "locations have several folders:" if is_several else "all photographs have one location, but"
         yield (
             f"{what} below {first!r} are {some}; if these are the cameras, import again with "
-            f"--location-pattern '{pattern}' before you publish"
+            f"--location-pattern '{pattern}'"
         )
 
 

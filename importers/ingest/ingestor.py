@@ -28,7 +28,7 @@ from importers.reading.locations import Locator
 from importers.reading.paths import as_text
 from pipeline.clock import is_doubtful
 from pipeline.records import utc_now
-from pipeline.store import detections, images, schema
+from pipeline.store import detections, images, projects, schema
 from pipeline.store.database import chunks
 from pipeline.store.images import StoredImage
 from pipeline.workspace import Workspace
@@ -174,6 +174,8 @@ class Ingestor:
             self._report.cut += detections.set_crops(conn, stored)  # before new rows are added
             self._report.detections += detections.add(conn, records)
             images.add_scans(conn, scans)
+            if any(result.is_moved for result in batch):
+                projects.mend_tasks(conn)  # they show the location
             self._report.labels += self._labels.write(conn, labelled, votes)
         for result in batch:
             self._count(result, is_scanned=(result.record.id, result.scan) in already)

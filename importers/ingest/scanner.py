@@ -96,7 +96,7 @@ class Scanner:
             boxes,
             records_of(record.id, photograph.detector, boxes.kept),
             scan=ROWS_ONLY + photograph.scan,
-            is_stored=same is not None,
+            former=None if same is None else same.record,
             superseded=tuple(photograph.failures),
         )
 
@@ -166,7 +166,7 @@ class Scanner:
             boxes,
             cut,
             scan=photograph.scan,
-            is_stored=same is not None,
+            former=None if same is None else same.record,
             superseded=without([*photograph.failures, image_id(name, None)], record.id),
             is_changed=same is None and any(k.record.file_name == name for k in photograph.stored),
         )
@@ -246,11 +246,14 @@ class Scanner:
         records: Sequence[DetectionRecord],
         *,
         scan: str,
-        is_stored: bool,
+        former: ImageRecord | None,
         superseded: tuple[str, ...],
         is_changed: bool = False,
     ) -> IngestResult:
-        """The result for a photograph with a new scan, whose detections are `records`."""
+        """The result for a photograph with a new scan, whose detections are `records`.
+
+        `former` is its record in the store, if it is there.
+        """
         return IngestResult(
             record=record,
             scan=scan,
@@ -258,7 +261,9 @@ class Scanner:
             labels=photograph.source.labels + labels_left(boxes.left, photograph.detector),
             box_labels=labels_of(records, boxes.kept),
             has_detector=photograph.detector != NO_DETECTOR,
-            is_stored=is_stored,
+            is_stored=former is not None,
+            is_moved=former is not None and record.location != former.location,
+            former_location=None if former is None else former.location,
             left_out=boxes.counted(),
             superseded=superseded,
             is_changed=is_changed,

@@ -21,7 +21,7 @@ def request_follow_up(workspace: Workspace, *, trigger: str, project_id: int | N
     """Request an embed run for each project that lacks something; publishing and the order follow it.
 
     With `project_id`, for that project only. Returns the ids of these projects. A project lacks something
-    if a crop has no vector or no task, or if it has tasks and no order.
+    if a crop has no vector or no task, or if it has tasks that have no order or show a former location.
     """
     with workspace.database.read() as conn:
         wanting = [
@@ -68,4 +68,5 @@ def follow_up_now(workspace: Workspace, project_id: int, *, progress: bool = Fal
 def _lacks_something(conn: sa.Connection, project: ProjectRecord) -> bool:
     if tasks.unpublished_count(conn, project.id) or embeddings.missing_count(conn, project.embedder):
         return True
-    return project.current_model is None and tasks.count(conn, project.id) > 0
+    is_unfinished = project.current_model is None or project.served_from is None
+    return is_unfinished and tasks.count(conn, project.id) > 0

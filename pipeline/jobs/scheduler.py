@@ -61,7 +61,6 @@ def retry_failed(workspace: Workspace) -> None:
         due = [
             (project.id, kind)
             for project in projects.all(conn)
-            if project.forgotten_at is None
             for kind in (RunKind.EMBED, RunKind.PUBLISH)
             if _failed_before(runs.recent(conn, project.id, kind=kind), now)
             and kind not in {run.kind for run in runs.open_runs(conn, project.id)}

@@ -176,6 +176,15 @@ class LabelStudio:
         self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
     ) -> None:
         """Replace `former` by `new` in one field of the data of these tasks; annotations stay."""
+        self._change_field(project_id, task_ids, field, "Expression", f'replace("{former}", "{new}")')
+
+    def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
+        """Set one field of the data of these tasks; annotations stay."""
+        self._change_field(project_id, task_ids, field, "String", value)
+
+    def _change_field(
+        self, project_id: int, task_ids: Sequence[int], field: str, kind: str, value: str
+    ) -> None:
         self._connection.send(
             f"changing {field} of {len(task_ids)} tasks of project {project_id}",
             "POST",
@@ -183,8 +192,8 @@ class LabelStudio:
             {
                 "selectedItems": {"all": False, "included": list(task_ids)},
                 "value_name": field,
-                "value_type": "Expression",
-                "value": f'replace("{former}", "{new}")',
+                "value_type": kind,
+                "value": value,
             },
             {"id": "add_data_field", "project": project_id},
         )

@@ -29,6 +29,9 @@ class TaskClient(Protocol):
     ) -> None:
         """In one field of the data of these tasks, replace `former` by `new`."""
 
+    def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
+        """Set one field of the data of these tasks."""
+
 
 class QueueClient(Protocol):
     """Maintains the predictions of a project and the version that its queue follows."""

@@ -48,7 +48,7 @@ def publish_report(report: PublishReport) -> str:
                 [
                     (report.recovered, "tasks of an interrupted run found again"),
                     (report.vanished, "tasks deleted in Label Studio: their crops have new ones"),
-                    (report.moved, "tasks got the present address of their pictures"),
+                    (report.mended, "older tasks show the present address of their pictures, or location"),
                 ]
             )
         ),

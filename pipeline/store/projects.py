@@ -124,6 +124,11 @@ def embedder_changed(conn: sa.Connection, project_id: int, former: str) -> Embed
     )
 
 
+def mend_tasks(conn: sa.Connection) -> None:
+    """Make the next publication of each project compare what its tasks show with the store."""
+    conn.execute(sa.update(project).values(served_from=None))
+
+
 def set_served_from(conn: sa.Connection, project_id: int, prefix: str) -> None:
     """Record what the addresses of pictures in the project's tasks begin with."""
     conn.execute(sa.update(project).where(project.c.id == project_id).values(served_from=prefix))

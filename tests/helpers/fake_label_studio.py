@@ -188,6 +188,11 @@ class FakeLabelStudio(LabelStudio):
         for number in task_ids:
             self.rows[number]["data"][field] = self.rows[number]["data"][field].replace(former, new)
 
+    def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
+        self.changes.append(len(task_ids))
+        for number in task_ids:
+            self.rows[number]["data"][field] = value
+
     def content(self, path: str, *, limit: int = 0) -> bytes:
         if path not in self.served:
             raise ApiResponseError(f"fetching {path}", status=404, detail="")

@@ -26,11 +26,11 @@ from importers.sources.megadetector import import_results
 from pipeline.cli import wildloop
 from pipeline.errors import PhotoError, SourceError
 from pipeline.images import Photo
-from pipeline.records import Box, ImageRecord
+from pipeline.records import Box, ImageRecord, ProjectRecord
 from pipeline.render import operations
 from pipeline.render.importing import import_report
 from pipeline.steps.operations.status import status
-from pipeline.store import detections, images, schema
+from pipeline.store import detections, images, projects, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
 from tests.helpers.photographs import encoded, put, scene
@@ -196,6 +196,22 @@ def test_a_better_location_pattern_moves_photographs_without_reading_them(
     assert (report.known, report.moved, detector.looks) == (6, 6, 6)
     assert set(table(database, "location")) == {("site",)}
     assert sorted(table(database, "frame_num")) == [(n,) for n in range(6)]  # one camera, one burst
+
+
+def test_photographs_that_get_another_location_with_other_boxes_are_moved_too(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    root, workspace = study(tmp_path / "photos"), make_workspace(sqlite_database, tmp_path / "data")
+    import_folder(workspace, root, Fixed(finding()))
+    with sqlite_database.write() as conn:
+        projects.save(conn, ProjectRecord(id=7, title="Forest", embedder="e"))
+        projects.set_served_from(conn, 7, "/data/")
+    options = ImportOptions(location_pattern=r"(?P<location>site) \d", threshold=0.05)
+    report = import_folder(workspace, root, Fixed(finding()), options=options)
+    assert (report.looked_again, report.moved) == (6, 6)
+    assert sorted(table(sqlite_database, "frame_num")) == [(n,) for n in range(6)]
+    with sqlite_database.read() as conn:
+        assert projects.get(conn, 7).served_from is None  # the next publication looks at what tasks show
 
 
 def test_a_lower_threshold_looks_again_and_adds_only_what_is_new(database: Database, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -341,16 +342,30 @@ def test_published_tasks_follow_label_studio_to_another_path(
     server.add_task(900, dict(by_hand))
     server.path = "/label"
     report = published(store, server, served)
-    assert (report.moved, report.published, server.changes) == (10, 0, [10, 10])  # crops, then frames
+    assert (report.mended, report.published, server.changes) == (10, 0, [10, 10])  # crops, then frames
     for number, data in server.data.items():
         if number != 900:
             assert data["crop"].startswith("/label/data/local-files/?d=my%20data/crops/")
             assert data["frame"].startswith("/label/data/local-files/?d=my%20data/crops/")
     assert server.data[900] == by_hand
-    assert published(store, server, served).moved == 0
+    assert published(store, server, served).mended == 0
     server.path = ""
-    assert published(store, server, served).moved == 10
+    assert published(store, server, served).mended == 10
     assert next(iter(server.data.values()))["crop"] == "/data/local-files/?d=my%20data/crops/00.jpg"
+
+
+def test_published_tasks_show_the_location_that_a_later_import_found(
+    store: Database, server: FakeLabelStudio, served: ServedFiles
+) -> None:
+    published(store, server, served)
+    with store.write() as conn:
+        images.add(conn, [replace(images.get(conn, ["i"])["i"], location="Ridge (north)")])
+        projects.mend_tasks(conn)
+    server.add_task(900, {"location": "A"})
+    report = published(store, server, served)
+    assert (report.mended, server.changes) == (10, [10])
+    assert {data["location"] for data in server.data.values()} == {"Ridge (north)", "A"}
+    assert published(store, server, served).mended == 0
 
 
 def test_an_interrupted_change_of_addresses_is_completed(

@@ -18,7 +18,7 @@ from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import PROJECT, forest, label, make_workspace, populate
 
 CROPS = 300
-PUBLISHED = PublishReport(published=CROPS, recovered=0, vanished=0, moved=0, total=CROPS)
+PUBLISHED = PublishReport(published=CROPS, recovered=0, vanished=0, mended=0, total=CROPS)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_cold_start_is_made_again_for_new_tasks_alone(
     refresh_published(workspace, server, PROJECT, PUBLISHED)
     first = server.model_version
     populate(workspace.database, CROPS + 30, first=CROPS)
-    nothing_new = PublishReport(published=0, recovered=0, vanished=0, moved=0, total=CROPS)
+    nothing_new = PublishReport(published=0, recovered=0, vanished=0, mended=0, total=CROPS)
     refresh_published(workspace, server, PROJECT, nothing_new)
     assert server.model_version == first
     refresh_published(workspace, server, PROJECT, PUBLISHED)

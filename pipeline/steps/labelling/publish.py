@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tqdm import tqdm
 
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import TaskClient
 from pipeline.records import TaskRecord
-from pipeline.steps.labelling.pictures import move_pictures
 from pipeline.steps.labelling.record import forget_tasks
+from pipeline.steps.labelling.task_data import mend_tasks, task_data
 from pipeline.store import detections, projects, reviews, tasks
 from pipeline.store.tasks import TaskContent
 from pipeline.workspace import Workspace
@@ -27,7 +26,7 @@ class PublishReport:
     published: int  # new tasks
     recovered: int  # tasks that were in Label Studio but not in the store: an earlier run was killed
     vanished: int  # tasks deleted in Label Studio; their crops are published again
-    moved: int  # older tasks whose pictures have another address now: their data was changed
+    mended: int  # older tasks that showed a former address of their pictures, or a former location
     total: int  # tasks of the project that show detections of the store
 
 
@@ -43,12 +42,13 @@ def publish(
 
     Tasks are created `call_tasks` at a time, and stored before the next call. If the process is killed
     between a call and its storing, the next run recovers the tasks by the detection that each names.
-    If the address of the pictures has changed, such as with the path below which Label Studio runs, the
-    tasks of earlier runs get the new one. Raises LabelStudioError; tasks created until then stay.
+    If the address of the pictures has changed, such as with the path below which Label Studio runs, or the
+    location of photographs, the tasks of earlier runs get the present one. Raises LabelStudioError; tasks
+    created until then stay.
     """
     recovered, vanished = _reconcile(workspace, client, project_id)
     served = ServedFiles.of(workspace.settings, client.browser_path())
-    moved = move_pictures(workspace, client, project_id, served)
+    mended = mend_tasks(workspace, client, project_id, served)
     with workspace.database.read() as conn:
         unpublished = tasks.unpublished_count(conn, project_id)
     published, after = 0, ""
@@ -65,22 +65,8 @@ def publish(
     with workspace.database.read() as conn:
         total = tasks.count(conn, project_id)
     return PublishReport(
-        published=published, recovered=recovered, vanished=vanished, moved=moved, total=total
+        published=published, recovered=recovered, vanished=vanished, mended=mended, total=total
     )
-
-
-def task_data(served: ServedFiles, content: TaskContent) -> dict[str, Any]:
-    """The `data` of a task. Texts are never null, since the label config displays each of them."""
-    return {
-        "detection_id": content.detection_id,
-        "crop": served.address(content.crop_path),
-        "frame": served.address(content.frame_path or content.crop_path),
-        "location": content.location or "",
-        "datetime": content.datetime.isoformat(" ", "seconds") if content.datetime else "",
-        "file_name": content.file_name,
-        "sequence": content.sequence or "",
-        "bbox_confidence": content.bbox_confidence,
-    }
 
 
 def _publish_batch(

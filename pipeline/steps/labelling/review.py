@@ -15,9 +15,10 @@ from pipeline.errors import StoreError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import ReviewClient
 from pipeline.records import Verdict
-from pipeline.steps.labelling.publish import CALL_TASKS, task_data
+from pipeline.steps.labelling.publish import CALL_TASKS
 from pipeline.steps.labelling.push import push, review_row
 from pipeline.steps.labelling.record import forget_tasks
+from pipeline.steps.labelling.task_data import task_data
 from pipeline.steps.learning.training_set import TrainingSet, read_training_set
 from pipeline.store import detections, oracle, projects, reviews, tasks
 from pipeline.store.database import chunks
