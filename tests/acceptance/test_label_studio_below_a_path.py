@@ -91,7 +91,7 @@ def test_tasks_published_before_the_path_are_named_by_doctor_and_mended_by_publi
     findings = {each["check"]: each for each in json.loads(run("doctor", "--json", status=1))}
     assert findings["crops"]["state"] == "fail"
     assert "wildloop publish" in findings["crops"]["remedy"]
-    assert "12  tasks got the present address of their pictures" in run("publish")
+    assert "12  older tasks show the present address of their pictures" in run("publish")
     findings = {each["check"]: each for each in json.loads(run("doctor", "--json"))}
     assert findings["crops"]["state"] == "ok"
     assert client.task(ids[0])["annotations"]
