@@ -20,7 +20,6 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.ingest.videos import VideoSampler
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
-from importers.reading.json_file import not_numbers
 from importers.reading.paths import as_text
 from importers.sources.megadetector.file import Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
@@ -131,9 +130,7 @@ def _tell(results: Results, threshold: float, report: ImportReport) -> None:
     """Note in the report what is odd about the file as a whole."""
     if results.is_old:
         report.notes[Note.OLD_FORMAT] += 1
-    numbers = not_numbers(results.path)
-    if numbers:
-        report.notes[Note.NOT_NUMBERS] += numbers
+    report.note_odd_values(results.path)
     typical = results.typical_threshold
     if typical is not None and not math.isclose(typical, threshold):
         report.hints.append(
