@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,20 @@ class SourceDetections:
 
     detector: str  # the id of the detector that found them
     boxes: tuple[DetectedBox, ...]
+
+
+def detections_of(
+    detector: str, boxes: Iterable[DetectedBox], unread: float | None, threshold: float
+) -> SourceDetections | None:
+    """What a detector found; None if that is not known, so that nothing calls the photograph empty.
+
+    It is not if a box that cannot be read, with a confidence of `unread`, may be the only one that reaches
+    the threshold.
+    """
+    boxes = tuple(boxes)
+    if unread is not None and unread >= threshold and all(box.confidence < threshold for box in boxes):
+        return None
+    return SourceDetections(detector=detector, boxes=boxes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, detections_of
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import as_text
 from importers.sources.speciesnet.answers import Reader
@@ -83,15 +83,12 @@ def source_images(
         by = f"SpeciesNet {version}".strip()
         label = SourceLabel(category=None, source=provenance(results.path, version), weak=True, annotator=by)
         seen = reader.seen(element, label, where, is_classified=is_classified)
-        detections = None
-        if seen.boxes is not None:
-            detector = f"results:speciesnet {version}".strip()
-            detections = SourceDetections(detector=detector, boxes=seen.boxes)
+        detector = f"results:speciesnet {version}".strip()
         yield SourceImage(
             file_name=name,
             path=path,
             source_name=source_name,
-            detections=detections,
+            detections=detections_of(detector, seen.boxes, seen.unread, threshold),
             labels=seen.labels,
         )
 
