@@ -13,7 +13,7 @@ from importers.reading.names import normal
 from pipeline.crops import CONTEXT, CROP_SIDE
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
-from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel
+from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel, category_name
 from pipeline.vocabulary import Meaning, category_of, meaning_of, names_no_species
 
 
@@ -93,6 +93,17 @@ def interpreted(label: SourceLabel) -> SourceLabel | None:
         seen = {OBSERVATION_TYPE: Meaning.ANIMAL.value} if meaning is Meaning.ANIMAL else {}
         return replace(label, category=None, details={**(label.details or {}), **seen} or None)
     return replace(label, category=category_of(label.category))
+
+
+def distinct(labels: Iterable[SourceLabel]) -> tuple[SourceLabel, ...]:
+    """The labels of a photograph, with a key for a second one of a species: it is of other individuals."""
+    kept: list[SourceLabel] = []
+    seen: set[str] = set()
+    for place, label in enumerate(labels):
+        name = category_name(label.category or "")
+        kept.append(replace(label, key=str(place)) if name in seen else label)
+        seen.add(name)
+    return tuple(kept)
 
 
 @dataclass(frozen=True, kw_only=True)

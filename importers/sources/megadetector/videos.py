@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from importers.ingest import videos
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import SourceImage, detections_of
 from importers.ingest.videos import VideoFrames, VideoSampler
+from importers.reading.bad_record import LeaveOut
 from importers.reading.fractions import highest
 from importers.reading.image_root import ImageRoot
 from importers.reading.json_file import is_number, shown
@@ -22,10 +23,8 @@ from importers.sources.megadetector.file import WITHOUT_DETECTIONS, Record, Resu
 from pipeline.errors import PhotoError
 from pipeline.files import reading
 from pipeline.images.video import VIDEO
+from pipeline.records import LARGEST
 
-LeaveOut = Callable[[str, str], None]  # takes a field, and what is wrong with its value
-
-_LARGEST = 2**31 - 1
 _NOWHERE = (
     "neither the video nor a folder of that name with its extracted frames (frame000000.jpg, ...) is below "
     "--images"
@@ -174,4 +173,4 @@ def _thinned(numbers: Sequence[int], least: int) -> list[int]:
 
 
 def _is_number_of_frame(value: Any) -> TypeGuard[float]:
-    return is_number(value) and 0 <= value <= _LARGEST and float(value).is_integer()
+    return is_number(value) and 0 <= value <= LARGEST and float(value).is_integer()

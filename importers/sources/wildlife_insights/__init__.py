@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, distinct
 from importers.reading import photograph_rows
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import ImageRoot
@@ -179,16 +179,9 @@ def _labels(
     """The labels of a photograph: of its sequence if that has any, because its own rows then repeat them."""
     of_sequence = photograph.sequence_rows
     rows, level = (of_sequence, Level.SEQUENCE) if of_sequence else (photograph.rows, Level.IMAGE)
-    labels: list[SourceLabel] = []
-    seen: set[str | None] = set()
-    for place, row in enumerate(rows):
-        label = label_of(row, tables.source(row), level, functools.partial(report.leave_out, where))
-        if label is None:
-            continue
-        # A second row of a species is of another sex, age or individual.
-        labels.append(replace(label, key=str(place)) if label.category in seen else label)
-        seen.add(label.category)
-    return tuple(labels)
+    leave_out = functools.partial(report.leave_out, where)
+    given = (label_of(row, tables.source(row), level, leave_out) for row in rows)
+    return distinct(label for label in given if label is not None)
 
 
 def _place(
