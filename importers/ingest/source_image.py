@@ -51,6 +51,7 @@ class SourceImage:
     source_id: str | None = None  # the source's id of it
     width: int | None = None  # pixels, until the file is read
     height: int | None = None
+    not_at: str | None = None  # where its file was looked for first; a failure of `path` begins with that
     failure: tuple[str, str] | None = None  # kind and detail, if the source shows that it cannot be used
     location: str | None = None
     datetime: dt.datetime | None = None  # the camera's clock, without a time zone

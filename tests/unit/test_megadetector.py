@@ -278,6 +278,23 @@ def test_a_number_that_is_none_costs_its_detection_and_is_counted(tmp_path: Path
     assert report.examples == [("image 0 (a.jpg): detection 0", "conf null is not a number from 0 to 1")]
 
 
+def test_boxes_of_animals_that_are_not_kept_name_no_species(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    put(tmp_path / "photos/a.jpg", encoded(scene(64)))
+    path = results(tmp_path / "photos/md.json", seen("a.jpg"))
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    options = ImportOptions(keep=frozenset({"person"}))
+    megadetector.import_results(workspace, path, tmp_path / "photos", options=options)
+    (photograph,) = StoreExport(workspace, None).photographs()
+    assert [(label.category, label.details) for label in photograph.labels] == [
+        (None, {"observationType": "animal"})
+    ]
+    megadetector.import_results(workspace, path, tmp_path / "photos")
+    (photograph,) = StoreExport(workspace, None).photographs()
+    assert [box.answer.category for box in photograph.detections] == [None]
+
+
 BROKEN: dict[str, Any] = {"category": "1", "conf": None, "bbox": BOX}
 
 
