@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.records import EMPTY, Box
+from pipeline.records import EMPTY, LARGEST, Box
 from pipeline.vocabulary import Meaning, meaning_of, names_no_species
 
 STANDARD = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
@@ -35,7 +35,6 @@ _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,4}
 _MEDIA_TYPE = re.compile(r"(image|video|audio)/.*")
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 _ROUNDING = 0.01  # a side of a box may be outside the frame by this
-_LARGEST = 2_147_483_647  # the largest integer that every database stores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +65,7 @@ def _number(least: float = -math.inf, most: float = math.inf) -> Column:
     return Column(takes=takes, says=f"a number{_range(least, most)}")
 
 
-def _whole(least: int, most: int = _LARGEST) -> Column:
+def _whole(least: int, most: int = LARGEST) -> Column:
     def takes(text: str) -> str | None:
         value = number_of(text)
         return (
@@ -77,7 +76,7 @@ def _whole(least: int, most: int = _LARGEST) -> Column:
 
 
 def _range(least: float, most: float) -> str:
-    if most in (math.inf, _LARGEST):
+    if most in (math.inf, LARGEST):
         return f" of at least {least:g}"
     return f" from {least:g} to {most:g}"
 

@@ -13,6 +13,7 @@ ANIMAL, PERSON, VEHICLE = "animal", "person", "vehicle"  # what detectors tell a
 UNSURE = "unsure"  # not a category: somebody looked and cannot tell
 UNCLASSIFIED = "unclassified"  # not a category: nobody has looked yet
 OBSERVATION_TYPE = "observationType"  # Camtrap DP column, kept in `details` of a label without a category
+LARGEST = 2**31 - 1  # the largest whole number that every database stores
 LABEL_STUDIO_SOURCE = "label-studio"  # the source of people's annotations; all other sources are imported
 
 

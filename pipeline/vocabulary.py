@@ -77,8 +77,14 @@ _MEANINGS = {_key(word): meaning for meaning, words in _WORDS.items() for word i
 
 @lru_cache(maxsize=4096)
 def meaning_of(text: str) -> Meaning | None:
-    """What a word that names no species means; None for every other text."""
-    return _MEANINGS.get(_key(text))
+    """What a word that names no species means; None for every other text.
+
+    Punctuation alone is no name: "?" is unknown, and "-" no answer.
+    """
+    key = _key(text)
+    if not key and text.strip() and text.isascii():
+        return Meaning.UNKNOWN if "?" in text else Meaning.UNCLASSIFIED
+    return _MEANINGS.get(key)
 
 
 def names_no_species(text: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
+from importers.reading.json_file import odd_values
 from importers.reading.locations import Origin
 from importers.reading.paths import natural
 from importers.reading.walk import EXAMPLES, WalkCounts
@@ -34,6 +36,7 @@ class Note(StrEnum):
     CUT_VIDEOS = "cut_videos"
     UNREADABLE_TIMES = "unreadable_times"
     NOT_NUMBERS = "not_numbers"
+    LONG_NUMBERS = "long_numbers"
     OLD_FORMAT = "old_format"
     REPEATS_LEFT_OUT = "repeats_left_out"
     REPEATS_KEPT = "repeats_kept"
@@ -77,6 +80,7 @@ _SENTENCES = {
     Note.CUT_VIDEOS: "videos that cannot be decoded to their end; their frames so far are used",
     Note.UNREADABLE_TIMES: "times that cannot be read, not used",
     Note.NOT_NUMBERS: "values NaN or Infinity, which JSON does not have, read as `null`",
+    Note.LONG_NUMBERS: "whole numbers of more than 18 digits, read as text",
     Note.OLD_FORMAT: "files of a format before 1.1, read as 1.1",
     Note.REPEATS_LEFT_OUT: "repeat detections, boxes that stand still, left out",
     Note.REPEATS_KEPT: "repeat detections, boxes that stand still, kept",
@@ -138,6 +142,13 @@ class ImportReport(WalkCounts):
     def first_locations(self) -> list[str]:
         """The first few locations in natural order."""
         return sorted(self.locations, key=natural)[:EXAMPLES]
+
+    def note_odd_values(self, path: Path) -> None:
+        """Note the values of a JSON file that are read as others. Raises SourceError."""
+        odd = odd_values(path)
+        for note, number in ((Note.NOT_NUMBERS, odd.not_numbers), (Note.LONG_NUMBERS, odd.too_long)):
+            if number:
+                self.notes[note] += number
 
     def refuse(self, where: str, kind: str, what: str) -> None:
         """Count a bad record by its kind, and keep the first few with their place in the source."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from importers.detectors import DetectedBox
+from importers.ingest.source_image import interpreted
 from importers.reading.locations import Origin
 from importers.reading.paths import as_text
 from pipeline.errors import PhotoError
@@ -136,7 +137,9 @@ def labels_left(boxes: Iterable[DetectedBox], detector: str) -> tuple[SourceLabe
             category=box.category, source=detector, weak=True, confidence=box.confidence, annotator=detector
         )
         for label in box.labels or (by_detector,):
-            labels.setdefault((label.source, label.category), replace(label, level=Level.IMAGE))
+            of_photograph = interpreted(replace(label, level=Level.IMAGE))
+            if of_photograph is not None:
+                labels.setdefault((label.source, label.category), of_photograph)
     return tuple(labels.values())
 
 

@@ -159,7 +159,9 @@ class Scanner:
             )
             record = replace(record, defect=photo.defect or record.defect)
         except PhotoError as exc:
-            return failed(record, exc, photograph.failures)
+            first = photograph.source.not_at
+            error = exc if first is None else PhotoError(exc.failure, f"not {first}; {exc.detail}")
+            return failed(record, error, photograph.failures)
         return self._scanned(
             photograph,
             record,

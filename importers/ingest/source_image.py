@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from importers.reading.names import normal
 from pipeline.crops import CONTEXT, CROP_SIDE
 from pipeline.errors import SourceError
 from pipeline.identity import json_digest
-from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel
+from pipeline.records import OBSERVATION_TYPE, Level, Role, SourceLabel, category_name
 from pipeline.vocabulary import Meaning, category_of, meaning_of, names_no_species
 
 
@@ -23,6 +23,20 @@ class SourceDetections:
 
     detector: str  # the id of the detector that found them
     boxes: tuple[DetectedBox, ...]
+
+
+def detections_of(
+    detector: str, boxes: Iterable[DetectedBox], unread: float | None, threshold: float
+) -> SourceDetections | None:
+    """What a detector found; None if that is not known, so that nothing calls the photograph empty.
+
+    It is not if a box that cannot be read, with a confidence of `unread`, may be the only one that reaches
+    the threshold.
+    """
+    boxes = tuple(boxes)
+    if unread is not None and unread >= threshold and all(box.confidence < threshold for box in boxes):
+        return None
+    return SourceDetections(detector=detector, boxes=boxes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +51,7 @@ class SourceImage:
     source_id: str | None = None  # the source's id of it
     width: int | None = None  # pixels, until the file is read
     height: int | None = None
+    not_at: str | None = None  # where its file was looked for first; a failure of `path` begins with that
     failure: tuple[str, str] | None = None  # kind and detail, if the source shows that it cannot be used
     location: str | None = None
     datetime: dt.datetime | None = None  # the camera's clock, without a time zone
@@ -79,6 +94,17 @@ def interpreted(label: SourceLabel) -> SourceLabel | None:
         seen = {OBSERVATION_TYPE: Meaning.ANIMAL.value} if meaning is Meaning.ANIMAL else {}
         return replace(label, category=None, details={**(label.details or {}), **seen} or None)
     return replace(label, category=category_of(label.category))
+
+
+def distinct(labels: Iterable[SourceLabel]) -> tuple[SourceLabel, ...]:
+    """The labels of a photograph, with a key for a second one of a species: it is of other individuals."""
+    kept: list[SourceLabel] = []
+    seen: set[str] = set()
+    for place, label in enumerate(labels):
+        name = category_name(label.category or "")
+        kept.append(replace(label, key=str(place)) if name in seen else label)
+        seen.add(name)
+    return tuple(kept)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,10 @@
-"""The error of one record of a source that cannot be used: a row, an image, an annotation."""
+"""What of a source cannot be used: a record (a row, an image, an annotation), or one value of it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+LeaveOut = Callable[[str, str], None]  # takes the name of a bad value, and what is wrong with it
 
 
 class BadRecord(Exception):

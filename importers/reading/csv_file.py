@@ -10,12 +10,14 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 
+from importers.reading.bad_record import LeaveOut
 from importers.reading.paths import as_text
+from pipeline.camtrap_dp import number_of
 from pipeline.errors import SourceError
 
 csv.field_size_limit(16 * 1024 * 1024)  # characters: one field can be a list of boxes
@@ -80,10 +82,21 @@ def rows(
         yield number, dict(zip(names, values, strict=False))
 
 
-def number(text: str) -> float:
-    """The number that a field has, with a decimal point or comma. Raises ValueError."""
-    plain = text.strip()
-    return float(plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain)
+def number_in(
+    row: Mapping[str, str], column: str, least: float, most: float, leave_out: LeaveOut
+) -> float | None:
+    """The number in a column, with a decimal point or comma; None if there is none.
+
+    What is not a number from `least` to `most` is left out.
+    """
+    text = row.get(column)
+    if text is None:
+        return None
+    value = number_of(text)
+    if value is not None and least <= value <= most:
+        return value
+    leave_out(column, f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
+    return None
 
 
 @contextmanager

@@ -9,15 +9,28 @@ from importers.reading.json_file import is_number, shown
 from pipeline.records import Box
 
 _NUMBERS = frozenset({float, int})  # of JSON; excludes bool
-_ROUNDING = 1e-3  # by which a confidence may exceed 1
+_ROUNDING = 1e-3  # by which a confidence may lie below 0 or above 1
 _BEYOND = 0.2  # by which a side of a box may lie outside the frame; what is further out is in pixels
 
 
 def confidence_of(value: Any, name: str) -> float:
-    """The confidence in the field `name`, at most 1. Raises BadRecord if it is not a number from 0 to 1."""
-    if not is_number(value) or not 0.0 <= value <= 1.0 + _ROUNDING:
+    """The confidence in the field `name`. Raises BadRecord if it is not a number from 0 to 1."""
+    if not is_number(value) or not -_ROUNDING <= value <= 1.0 + _ROUNDING:
         raise BadRecord(name, f"{name} {shown(value)} is not a number from 0 to 1")
-    return min(1.0, float(value))
+    return min(1.0, max(0.0, float(value)))
+
+
+def confidence_in(detection: Any) -> float:
+    """The confidence of a detection that is broken elsewhere; 1 if that cannot be read either."""
+    try:
+        return confidence_of(detection["conf"], "conf")
+    except (BadRecord, LookupError, TypeError):
+        return 1.0
+
+
+def highest(one: float | None, other: float | None) -> float | None:
+    """The higher of two confidences, of which each may be None."""
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def box_of(bbox: Any) -> Box | None:

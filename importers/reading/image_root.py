@@ -18,6 +18,7 @@ OUTSIDE = (
     "outside",
     "not below --images; if its file is, --strip-prefix PREFIX takes off what its name has in front",
 )
+BELOW = "below --images"  # where photographs are looked for before their URL
 
 
 class ImageRoot:

@@ -1,14 +1,15 @@
 """What a JSON parser stumbles over, found in the bytes of a file before it parses them.
 
-Python and pandas write NaN and Infinity, which JSON does not have. Lists within lists within lists, as damage
-makes them, cost a parser memory that grows with the square of their depth.
+Python and pandas write NaN and Infinity, which JSON does not have, and integers that no register holds. Lists
+within lists within lists, as damage makes them, cost a parser memory that grows with the square of their
+depth.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,13 @@ MOST_DEPTH = 100  # of lists and objects within each other; results files and CO
 _BLOCK = 1 << 16  # bytes
 _STEP = np.zeros(256, np.int8)  # how a byte outside strings changes the depth
 _STEP[[ord("["), ord("{")]], _STEP[[ord("]"), ord("}")]] = 1, -1
-_NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity)")
-_LONGEST = len(b"-Infinity")
-_SPLIT = re.compile(rb"[-NI]\w*\Z|\\\Z")  # at the end of a block: perhaps a part of a word or an escape
+_LONG = re.compile(rb"[0-9]{19}")
+_ODD = re.compile(rb"-?(?:NaN|Infinity)|(?<![\w.+-])-?[0-9]{19,}(?![\w.+-])")
+_TAIL = len(b"-Infinity")
+_SPLIT = re.compile(
+    rb"(?:[-NI]\w*|[0-9.eE+-]+)\Z"
+)  # at the end of a block: perhaps a part of a word or number
+_MOST_BLOCK = 1 << 20  # bytes of a block that ends with a number, which none is so long
 _NOTHING = np.empty(0, np.bool_)
 
 
@@ -27,16 +32,23 @@ class TooDeep(ValueError):
     """Lists and objects are more than MOST_DEPTH within each other."""
 
 
-def not_numbers(file: IO[bytes]) -> int:
-    """Read the file to its end; returns how many values are NaN or Infinity. Raises TooDeep.
+class Odd(NamedTuple):
+    """How many values of a file a parser does not take."""
 
-    A file that does not begin as JSON is left to the parser: 0.
+    not_numbers: int  # NaN and Infinity
+    too_long: int  # integers of more than 18 digits
+
+
+def odd_values(file: IO[bytes]) -> Odd:
+    """Read the file to its end and count its odd values. Raises TooDeep.
+
+    A file that does not begin as JSON is left to the parser: it has none.
     """
     start = file.tell()
     if file.read(256).lstrip()[:1] not in (b"{", b"["):
-        return 0
+        return Odd(0, 0)
     file.seek(start)
-    number, depth, place = 0, 0, 0
+    number, too_long, depth, place = 0, 0, 0, 0
     for block, outside in _blocks(file):
         depths = depth + np.cumsum(_STEP[np.frombuffer(block, np.uint8)] * outside, dtype=np.int64)
         if depths.max() > MOST_DEPTH:
@@ -45,12 +57,14 @@ def not_numbers(file: IO[bytes]) -> int:
                 f"lists and objects more than {MOST_DEPTH} within each other, from byte {where:,} on"
             )
         depth, place = int(depths[-1]), place + len(block)
-        number += sum(1 for _ in _found(block, outside))
-    return number
+        for found in _found(block, outside):
+            number += not _is_integer(found)
+            too_long += _is_integer(found)
+    return Odd(number, too_long)
 
 
-class WithNull:
-    """A file that reads as if it had `null` where it has NaN or Infinity."""
+class Mended:
+    """A file that reads as if it had `null` for NaN and Infinity, and text for integers that are too long."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._blocks = _blocks(file)
@@ -62,7 +76,8 @@ class WithNull:
         block, outside = next(self._blocks, (b"", _NOTHING))
         parts, end = [], 0
         for found in _found(block, outside):
-            parts += [block[end : found.start()], b"null"]
+            mended = b'"%s"' % found[0] if _is_integer(found) else b"null"
+            parts += [block[end : found.start()], mended]
             end = found.end()
         return b"".join([*parts, block[end:]])
 
@@ -71,8 +86,12 @@ def _blocks(file: IO[bytes]) -> Iterator[tuple[bytes, NDArray[np.bool_]]]:
     """The file in parts that split no word and no escape, each with whether a byte is outside strings."""
     in_string = False
     while block := file.read(_BLOCK):
-        while _SPLIT.search(block, max(0, len(block) - _LONGEST)) and (more := file.read(_LONGEST)):
+        while len(block) < _MOST_BLOCK and _SPLIT.search(block, max(0, len(block) - _TAIL)):
+            if not (more := file.read(len(block))):
+                break
             block += more
+        if (len(block) - len(block.rstrip(b"\\"))) % 2:  # it ends within an escape
+            block += file.read(1)
         plain = block.replace(rb"\\", b"  ").replace(rb"\"", b"  ") if b"\\" in block else block
         quotes = np.cumsum(np.frombuffer(plain, np.uint8) == ord('"')) + in_string
         yield block, quotes % 2 == 0
@@ -80,6 +99,10 @@ def _blocks(file: IO[bytes]) -> Iterator[tuple[bytes, NDArray[np.bool_]]]:
 
 
 def _found(block: bytes, outside: NDArray[np.bool_]) -> Iterator[re.Match[bytes]]:
-    """The values NaN and Infinity in a block."""
-    if b"NaN" in block or b"Infinity" in block:
-        yield from (match for match in _NO_NUMBER.finditer(block) if outside[match.start()])
+    """The odd values in a block."""
+    if b"NaN" in block or b"Infinity" in block or _LONG.search(block):
+        yield from (match for match in _ODD.finditer(block) if outside[match.start()])
+
+
+def _is_integer(found: re.Match[bytes]) -> bool:
+    return found[0][-1:].isdigit()

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeGuard
 import ijson
 
 from importers.reading import json_bytes
-from importers.reading.json_bytes import TooDeep, WithNull
+from importers.reading.json_bytes import Mended, Odd, TooDeep
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 
@@ -21,17 +21,17 @@ _LARGEST = 1 << 1000
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | WithNull]:
+def opened(path: Path) -> Iterator[IO[bytes] | Mended]:
     """The file, positioned after a byte-order mark. Raises SourceError if it is unreadable or broken.
 
-    NaN and Infinity, which JSON does not have, read as `null`.
+    NaN and Infinity, which JSON does not have, read as `null`, and integers of more than 18 digits as text.
     """
     try:
         status = path.stat()
         with path.open("rb") as file:
-            has_others = _not_numbers(path, status.st_size, status.st_mtime_ns) > 0
+            is_odd = any(_odd_values(path, status.st_size, status.st_mtime_ns))
             _to_start(file)
-            yield WithNull(file) if has_others else file
+            yield Mended(file) if is_odd else file
     except TooDeep as exc:
         raise SourceError(f"{path} has {exc}", remedy="export it again") from exc
     except OSError as exc:
@@ -44,19 +44,19 @@ def opened(path: Path) -> Iterator[IO[bytes] | WithNull]:
         ) from exc
 
 
-def not_numbers(path: Path) -> int:
-    """How many values of the file are NaN or Infinity, which read as `null`. Raises SourceError."""
+def odd_values(path: Path) -> Odd:
+    """How many values of the file read as others, see `opened`. Raises SourceError."""
     with opened(path):
         status = path.stat()
-        return _not_numbers(path, status.st_size, status.st_mtime_ns)
+        return _odd_values(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=64)
-def _not_numbers(path: Path, _size: int, _mtime: int) -> int:
-    """The number for this state of the file, which is read once. Raises TooDeep and OSError."""
+def _odd_values(path: Path, _size: int, _mtime: int) -> Odd:
+    """The numbers for this state of the file, which is read once. Raises TooDeep and OSError."""
     with path.open("rb") as file:
         _to_start(file)
-        return json_bytes.not_numbers(file)
+        return json_bytes.odd_values(file)
 
 
 def _to_start(file: IO[bytes]) -> None:

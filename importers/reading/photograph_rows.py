@@ -17,21 +17,23 @@ from pipeline.store.database import chunks
 
 BATCH = 5_000  # rows in one statement
 MOST_FILES = 1_000  # of one name that are considered
+AMBIGUOUS = ("missing", "several files or photographs have its name")  # kind and detail of the failure
 
 _TABLES = """
 CREATE TABLE photograph (
-    number INTEGER PRIMARY KEY, key TEXT UNIQUE, sequence TEXT, time TEXT, frame INTEGER, frames INTEGER
+    number INTEGER PRIMARY KEY, key TEXT UNIQUE, camera TEXT, sequence TEXT, time TEXT, frame INTEGER,
+    frames INTEGER
 );
 CREATE TABLE row (number INTEGER PRIMARY KEY, photograph INTEGER, cells TEXT);
 CREATE TABLE sequence_row (number INTEGER PRIMARY KEY, sequence TEXT, cells TEXT);
-CREATE TABLE address (photograph INTEGER, place INTEGER, path TEXT, name TEXT);
+CREATE TABLE address (photograph INTEGER, place INTEGER, path TEXT, name TEXT, camera TEXT);
 CREATE TABLE file (path TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
 """
 _JOINED = """
 CREATE INDEX row_photograph ON row (photograph);
 CREATE INDEX sequence_row_sequence ON sequence_row (sequence);
 CREATE INDEX address_photograph ON address (photograph, place);
-CREATE INDEX address_name ON address (name);
+CREATE INDEX address_name ON address (name, camera);
 CREATE INDEX file_name ON file (name);
 CREATE TABLE placed AS SELECT number, row_number() OVER (PARTITION BY sequence ORDER BY time, number) - 1
     AS frame, count(*) OVER (PARTITION BY sequence) AS frames FROM photograph WHERE sequence IS NOT NULL;
@@ -72,14 +74,23 @@ class PhotographRows:
         connection.execute("BEGIN")  # until `join`: one transaction for all rows
 
     def add(
-        self, key: str, row: Row, addresses: Sequence[str], *, sequence: str | None = None, time: str = ""
-    ) -> bool:
-        """Add a row of the photograph `key`; returns whether it is its first.
+        self,
+        key: str,
+        row: Row,
+        addresses: Sequence[str],
+        *,
+        camera: str | None = None,
+        sequence: str | None = None,
+        time: str = "",
+    ) -> None:
+        """Add a row of the photograph `key`.
 
-        `addresses` are those of the photograph, the surest first. `time` sorts the photographs of a sequence.
+        `addresses` are those of the photograph, the surest first. `camera` is its station or deployment, and
+        `time` sorts the photographs of a sequence.
         """
         added = self._connection.execute(
-            "INSERT OR IGNORE INTO photograph (key, sequence, time) VALUES (?, ?, ?)", (key, sequence, time)
+            "INSERT OR IGNORE INTO photograph (key, camera, sequence, time) VALUES (?, ?, ?, ?)",
+            (key, camera, sequence, time),
         )
         is_first = bool(added.rowcount)
         number = (
@@ -91,10 +102,9 @@ class PhotographRows:
         if is_first:
             paths = dict.fromkeys(address.replace("\\", "/") for address in addresses if address)
             self._connection.executemany(
-                "INSERT INTO address VALUES (?, ?, ?, ?)",
-                [(number, place, path, _last(path)) for place, path in enumerate(paths)],
+                "INSERT INTO address VALUES (?, ?, ?, ?, ?)",
+                [(number, place, path, _last(path), camera) for place, path in enumerate(paths)],
             )
-        return is_first
 
     def add_of_sequence(self, sequence: str, row: Row) -> None:
         """Add a row of a whole sequence."""
@@ -140,7 +150,8 @@ class PhotographRows:
         """The file of a photograph.
 
         That is the one whose whole name is the end of an address, if no other photograph has that end; else
-        the only one of its file name, or the only one in a folder that is called like one of `folders`.
+        the only one of its file name, or the only one in a folder that is called like one of `folders`. A
+        file name that several photographs of a camera have tells none.
         """
         for address in photograph.addresses:
             parts = address.split("/")
@@ -155,7 +166,7 @@ class PhotographRows:
             )
             in_folder = [path for path in files if not set(folders).isdisjoint(path.split("/")[:-1])]
             only = files if len(files) == 1 and self._is_only(name) else in_folder
-            if len(only) == 1:
+            if len(only) == 1 and self._is_only_of_camera(name, photograph.key):
                 return Found(name=only[0])
             is_ambiguous |= bool(files)
         return Found(name=None, is_ambiguous=is_ambiguous)
@@ -167,6 +178,14 @@ class PhotographRows:
             "AND (path = ? OR substr(path, -length(?) - 1) = '/' || ?) LIMIT 2)"
         )
         return self._one(with_end, _last(end), end, end, end) == 1
+
+    def _is_only_of_camera(self, name: str, key: str) -> bool:
+        """Whether no other photograph of the same camera has this file name."""
+        with_name = (
+            "SELECT count(*) FROM (SELECT DISTINCT photograph FROM address WHERE name = ? "
+            "AND camera IS (SELECT camera FROM photograph WHERE key = ?) LIMIT 2)"
+        )
+        return self._one(with_name, name, key) == 1
 
     def _one(self, query: str, *values: object) -> int:
         (number,) = self._connection.execute(query, values).fetchone()

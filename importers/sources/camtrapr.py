@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from importers.detectors import Detector
@@ -15,11 +15,12 @@ from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceImage, interpreted
 from importers.reading import csv_file, photograph_rows
+from importers.reading.bad_record import LeaveOut
 from importers.reading.clocks import parse_clock_time
-from importers.reading.image_root import ImageRoot
+from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.locations import Locator, locator, no_location
 from importers.reading.paths import as_text
-from importers.reading.photograph_rows import PhotographRow, PhotographRows, Row
+from importers.reading.photograph_rows import AMBIGUOUS, PhotographRows, Row
 from importers.reading.walk import WalkCounts
 from pipeline.errors import SourceError
 from pipeline.records import SourceLabel
@@ -67,7 +68,7 @@ def read(table: Path, root: ImageRoot, rows: PhotographRows, report: ImportRepor
             report.refuse(f"line {line}", "incomplete", "it has no Station or no FileName")
             continue
         name = root.name_of("/".join(filter(None, (filled.get("Directory"), filled["FileName"]))))
-        rows.add(f"{filled['Station']}/{name}", filled, [name])
+        rows.add(f"{filled['Station']}/{name}", filled, [name], camera=filled["Station"])
 
 
 def source_images(
@@ -83,9 +84,16 @@ def source_images(
     """
     for photograph in rows:
         row = photograph.rows[0]
-        name = _name(photograph, rows, report)
-        left_out = functools.partial(report.leave_out, name)
+        found = rows.file_of(photograph, {row["Station"]})
+        name = found.name or f"{row['Station']}/{row['FileName']}"  # where it should be
+        if found.is_ambiguous:
+            report.notes[Note.AMBIGUOUS_NAMES] += 1
+        leave_out = functools.partial(report.leave_out, name)
         further = {column: value for column, value in row.items() if column not in _KNOWN}
+        if found.is_ambiguous or is_outside(name):
+            failure = AMBIGUOUS if found.is_ambiguous else OUTSIDE
+            yield SourceImage(file_name=name, path=root.path_of(name), failure=failure)
+            continue
         labels = (
             interpreted(SourceLabel(category=record["Species"], source=source))
             for record in photograph.rows
@@ -96,29 +104,18 @@ def source_images(
             path=root.path_of(name),
             labels=tuple({label.category: label for label in labels if label is not None}.values()),
             location=locate(name) or row["Station"],
-            datetime=_time(row, left_out),
+            datetime=_time(row, leave_out),
             source=source if further else None,
             details=further or None,
         )
 
 
-def _name(photograph: PhotographRow, rows: PhotographRows, report: ImportReport) -> str:
-    """The name of the photograph below --images; if it is not found, where it should be."""
-    row = photograph.rows[0]
-    found = rows.file_of(photograph, {row["Station"]})
-    if found.name is not None:
-        return found.name
-    if found.is_ambiguous:
-        report.notes[Note.AMBIGUOUS_NAMES] += 1
-    return f"{row['Station']}/{row['FileName']}"
-
-
-def _time(row: Row, left_out: Callable[[str, str], None]) -> dt.datetime | None:
+def _time(row: Row, leave_out: LeaveOut) -> dt.datetime | None:
     text = row.get("DateTimeOriginal") or " ".join(row[name] for name in ("Date", "Time") if name in row)
     if not text:
         return None
     try:
         return parse_clock_time(text).replace(tzinfo=None)
     except ValueError as exc:
-        left_out("DateTimeOriginal", f"DateTimeOriginal {exc}")
+        leave_out("DateTimeOriginal", f"DateTimeOriginal {exc}")
         return None

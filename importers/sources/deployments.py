@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from importers.ingest.report import ImportReport
 from importers.reading import csv_file
-from importers.reading.bad_record import BadRecord
+from importers.reading.bad_record import BadRecord, LeaveOut
 from importers.reading.clocks import on_clock, parse_clock_time, zone_name
+from importers.reading.csv_file import number_in
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord
@@ -21,7 +21,6 @@ from pipeline.timezones import zone_of
 from pipeline.workspace import Workspace
 
 LOCATIONS = ("location", "locationName", "locationID", "deploymentID")  # the first that has a value counts
-LeaveOut = Callable[[str, str], None]  # takes the column of a bad value, and what is wrong with it
 STARTS, ENDS = ("start", "deploymentStart"), ("end", "deploymentEnd")
 
 
@@ -116,11 +115,14 @@ def _record(row: Mapping[str, str], leave_out: LeaveOut) -> DeploymentRecord:
     if started is not None and ended is not None and ended < started:
         leave_out(ENDS[0], f"it ends before it starts: {ended}")
         ended = None
+    latitude = number_in(row, "latitude", -90.0, 90.0, leave_out)
+    longitude = number_in(row, "longitude", -180.0, 180.0, leave_out)
+    has_both = latitude is not None and longitude is not None
     return DeploymentRecord(
         id=row.get("deploymentID", location),
         location=location,
-        latitude=_degrees(row, "latitude", 90.0, leave_out),
-        longitude=_degrees(row, "longitude", 180.0, leave_out),
+        latitude=latitude if has_both else None,
+        longitude=longitude if has_both else None,
         timezone=zone,
         started_at=started,
         ended_at=ended,
@@ -139,21 +141,6 @@ def _zone(
         leave_out("timezone", f"{exc}: use an IANA name such as Europe/Brussels, or an offset such as +02:00")
     offset = zone_name(start) if start is not None else None
     return (None, None) if offset is None else (offset, zone_of(offset))
-
-
-def _degrees(row: Mapping[str, str], column: str, most: float, leave_out: LeaveOut) -> float | None:
-    """The degrees in a column; None if it is empty, and left out unless they are from -`most` to `most`."""
-    text = row.get(column)
-    if text is None:
-        return None
-    try:
-        value = csv_file.number(text)
-    except ValueError:
-        value = math.nan
-    if -most <= value <= most:
-        return value
-    leave_out(column, f"{column} {text[:40]!r} is not between {-most:g} and {most:g} degrees")
-    return None
 
 
 def _time(

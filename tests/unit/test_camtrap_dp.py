@@ -326,6 +326,15 @@ def test_file_names_that_repeat_are_told_apart_by_folders_named_after_deployment
     assert report.notes[Note.AMBIGUOUS_NAMES] == 1
 
 
+def test_one_file_is_never_taken_for_two_media_of_a_deployment(tmp_path: Path) -> None:
+    media = [medium(f"m{number}", filePath=f"{URL}{number}", fileName="IMG_1.jpg") for number in (1, 2)]
+    root = package(tmp_path, [deployment()], media)
+    put(root / "media/site d1/IMG_1.jpg", b"")
+    found, _, report = taken(root)
+    assert [one.path for one in found] == [f"{URL}1", f"{URL}2"]
+    assert report.notes[Note.AMBIGUOUS_NAMES] == 2
+
+
 @pytest.mark.parametrize(
     "path", ["../m1.jpg", "/etc/m1.jpg", "file:///etc/m1.jpg", "C:/m1.jpg", "media/../../m1.jpg"]
 )

@@ -82,6 +82,21 @@ def test_a_file_that_two_stations_have_is_found_in_the_folder_of_its_own(tmp_pat
     assert report.notes == {Note.AMBIGUOUS_NAMES: 1}
 
 
+def test_one_file_is_never_taken_for_two_photographs(tmp_path: Path) -> None:
+    put(tmp_path / "photos/A/IMG_1.JPG", b"x")
+    records = [record("A", directory=f"D:\\\\old\\\\{folder}") for folder in ("100RECNX", "101RECNX")]
+    found, report = entries(tmp_path, *records)
+    assert [entry.failure and entry.failure[0] for entry in found] == ["missing", "missing"]
+    assert report.notes == {Note.AMBIGUOUS_NAMES: 2}
+
+
+def test_a_name_that_leads_out_of_the_folder_is_outside(tmp_path: Path) -> None:
+    put(tmp_path / "secret.jpg", b"x")
+    ((entry,), _) = entries(tmp_path, record("A", directory="", name="../../secret.jpg"))
+    assert entry.failure is not None
+    assert entry.failure[0] == "outside"
+
+
 def test_a_table_of_a_european_spreadsheet_is_read(tmp_path: Path) -> None:
     header = "\ufeff;Station;Species;DateTimeOriginal;FileName;distance\n"
     text = header + "1;A;Red Fox;2009-04-10 05:07:00;1.JPG;2,5\n"

@@ -25,6 +25,7 @@ GOOD = {
 }
 HEADER = ",".join(GOOD)
 MAY = {"started_at": dt.datetime(2021, 5, 1), "ended_at": dt.datetime(2021, 6, 1, 23, 59, 59)}
+PLACE = ["latitude", "longitude"]  # of no use without the other
 WHOLE = DeploymentRecord(
     id="X",
     location="X",
@@ -78,10 +79,10 @@ def test_tables_as_spreadsheets_and_programs_write_them_are_read(
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("latitude", "91", "latitude '91' is not between -90 and 90 degrees"),
-        ("latitude", "nan", "not between"),
-        ("longitude", "181", "not between"),
-        ("longitude", "1,2,3", "not between"),
+        ("latitude", "91", "latitude '91' is not a number from -90 to 90"),
+        ("latitude", "nan", "is not a number from"),
+        ("longitude", "181", "is not a number from"),
+        ("longitude", "1,2,3", "is not a number from"),
         ("timezone", "Mars/Base", "use an IANA name"),
         ("timezone", "../UTC", "use an IANA name"),
         ("timezone", "+25:00", "use an IANA name"),
@@ -100,7 +101,8 @@ def test_a_bad_value_costs_itself_alone(
     assert not report.rows.refused
     assert said in deployments_report(report)
     attribute = {"start": "started_at", "end": "ended_at"}.get(column, column)
-    expected = vars(WHOLE) | {attribute: None}
+    lost = PLACE if column in PLACE else [attribute]
+    expected = vars(WHOLE) | dict.fromkeys(lost)
     assert vars(stored(sqlite_database)["X"]) == expected
 
 
@@ -116,7 +118,7 @@ def test_whatever_one_column_says_the_others_stay(
     report = taken(sqlite_database, tmp_path, f"{HEADER}\n{row}\n")
     assert report.new == 1
     found = vars(stored(sqlite_database)["X"])
-    other = {"latitude": ["latitude"], "longitude": ["longitude"], "timezone": ["timezone"]}
+    other = {"latitude": PLACE, "longitude": PLACE, "timezone": ["timezone"]}
     may_differ = other.get(column, ["started_at", "ended_at"])
     assert {name for name in found if found[name] != vars(WHOLE)[name]} <= set(may_differ)
 
@@ -145,3 +147,16 @@ def test_tables_as_they_are_found(sqlite_database: Database, tmp_path: Path, fie
     import_deployments(workspace, field_cases / "csv" / "dep_semicolon.csv")
     period = {"started_at": dt.datetime(2021, 5, 1), "ended_at": dt.datetime(2021, 6, 1, 23, 59, 59)}
     assert vars(stored(sqlite_database)["CamA"]) == vars(place) | period
+
+
+def test_a_place_is_never_made_of_two_tables(sqlite_database: Database, tmp_path: Path) -> None:
+    taken(sqlite_database, tmp_path, "location,latitude,longitude\nX,50.5,4.25\n")
+    taken(sqlite_database, tmp_path, "location,latitude,longitude\nX,10.5,425\n")
+    found = stored(sqlite_database)["X"]
+    assert (found.latitude, found.longitude) == (50.5, 4.25)
+
+
+@pytest.mark.parametrize("text", ["1_0", "١٢", "0x10", "1 000"])
+def test_what_only_python_reads_is_no_number(sqlite_database: Database, tmp_path: Path, text: str) -> None:
+    report = taken(sqlite_database, tmp_path, f"location,latitude,longitude\nX,{text},5\n")
+    assert report.rows.unused_values == {"latitude": 1}

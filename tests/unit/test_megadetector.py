@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceImage
 from importers.reading.image_root import ImageRoot
@@ -24,10 +25,11 @@ from pipeline.cli import wildloop
 from pipeline.errors import SourceError, WildloopError
 from pipeline.records import Level, SourceLabel
 from pipeline.render.importing import import_report
+from pipeline.steps.datasets.export import StoreExport
 from pipeline.store import images
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import make_workspace
-from tests.helpers.photographs import put
+from tests.helpers.photographs import encoded, put, scene
 
 BOX = [0.1, 0.2, 0.3, 0.4]
 
@@ -56,12 +58,13 @@ def read(path: Path, threshold: float | None = None) -> tuple[list[SourceImage],
     return list(megadetector.source_images(check(path, root, threshold), root, report)), report
 
 
+def boxes(entry: SourceImage) -> tuple[DetectedBox, ...]:
+    assert entry.detections is not None
+    return entry.detections.boxes
+
+
 def labels(path: Path, threshold: float = 0.0) -> list[tuple[SourceLabel, ...]]:
-    found = []
-    for entry in read(path, threshold)[0]:
-        assert entry.detections is not None
-        found.append(entry.detections.boxes[0].labels)
-    return found
+    return [boxes(entry)[0].labels for entry in read(path, threshold)[0]]
 
 
 # Classifications
@@ -142,12 +145,12 @@ def test_classifications_below_the_threshold_are_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "broken", ["0", ["0"], ["9", 0.5], [0, 0.5], ["0", 1.5], ["0", None], [["0"], 0.5], {"0": 0.5}]
 )
-def test_a_broken_classification_costs_its_photograph(tmp_path: Path, broken: Any) -> None:
-    path = results(tmp_path / "md.json", seen("a.jpg", ["0", 0.7], broken), seen("b.jpg"))
+def test_a_broken_classification_costs_the_label_of_its_box(tmp_path: Path, broken: Any) -> None:
+    path = results(tmp_path / "md.json", seen("a.jpg", ["0", 0.7], broken), seen("b.jpg", ["0", 0.7]))
     found, report = read(path, 0.0)
-    assert [entry.file_name for entry in found] == ["b.jpg"]
-    assert report.refused == {"with a broken classification": 1}
-    assert report.examples[0][0] == "image 0 (a.jpg)"
+    assert [[len(box.labels) for box in boxes(entry)] for entry in found] == [[0], [1]]
+    assert (report.refused, report.unused_values) == ({}, {"classifications": 1})
+    assert report.examples[0][0] == "image 0 (a.jpg): detection 0"
 
 
 def test_a_file_without_classes_has_none_to_adopt(tmp_path: Path) -> None:
@@ -179,7 +182,7 @@ def test_the_time_of_an_image_is_taken_where_it_is_one(
     path = results(tmp_path / "md.json", seen(datetime=given_time, width=2048, height=1536))
     (entry,), report = read(path)
     assert (entry.datetime, entry.width, entry.height) == (expected, 2048, 1536)
-    assert bool(report.notes) == (expected is None)
+    assert report.unused_values == ({"datetime": 1} if expected is None else {})
 
 
 @pytest.mark.parametrize("width", [0, -1, "2048", 1.5, True, None, 1 << 40])
@@ -266,19 +269,75 @@ def test_the_threshold_that_a_detector_is_meant_for_is_told_where_it_differs(
             assert hint in import_report(report)
 
 
-def test_a_number_that_is_none_costs_its_record_and_is_counted(tmp_path: Path) -> None:
+def test_a_number_that_is_none_costs_its_detection_and_is_counted(tmp_path: Path) -> None:
     path = results(tmp_path / "md.json", seen("a.jpg"), seen("b.jpg"), seen("c.jpg"))
     data = path.read_text()
     path.write_text(data.replace('"conf": 0.9', '"conf": NaN', 1).replace("0.1, 0.2", "Infinity, 0.2", 1))
     found, report = read(path)
-    assert [entry.file_name for entry in found] == ["b.jpg", "c.jpg"]
-    assert report.examples == [("image 0 (a.jpg)", "detection 0: conf null is not a number from 0 to 1")]
+    assert [entry.detections is None for entry in found] == [True, False, False]
+    assert report.examples == [("image 0 (a.jpg): detection 0", "conf null is not a number from 0 to 1")]
 
 
-FIELD: dict[str, tuple[int, int, dict[str, int]]] = {  # new photographs, refused records and failures
+def test_boxes_of_animals_that_are_not_kept_name_no_species(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    put(tmp_path / "photos/a.jpg", encoded(scene(64)))
+    path = results(tmp_path / "photos/md.json", seen("a.jpg"))
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    options = ImportOptions(keep=frozenset({"person"}))
+    megadetector.import_results(workspace, path, tmp_path / "photos", options=options)
+    (photograph,) = StoreExport(workspace, None).photographs()
+    assert [(label.category, label.details) for label in photograph.labels] == [
+        (None, {"observationType": "animal"})
+    ]
+    megadetector.import_results(workspace, path, tmp_path / "photos")
+    (photograph,) = StoreExport(workspace, None).photographs()
+    assert [box.answer.category for box in photograph.detections] == [None]
+
+
+BROKEN: dict[str, Any] = {"category": "1", "conf": None, "bbox": BOX}
+
+
+@pytest.mark.parametrize(
+    ("detections", "kept"),
+    [
+        ([BROKEN], None),  # nobody knows whether it is empty
+        ([BROKEN, {**BROKEN, "conf": 0.1}], None),
+        ([BROKEN, {**BROKEN, "conf": 0.9}], [0.9]),
+        ([{**BROKEN, "conf": 0.9, "bbox": [0.5, 0.5, 0, 0]}], None),
+        ([{**BROKEN, "conf": 0.1, "bbox": None}], []),  # it would not be kept either
+        ([{**BROKEN, "conf": 0.1, "bbox": None}, {**BROKEN, "conf": 0.15}], [0.15]),
+    ],
+)
+def test_a_broken_detection_costs_itself_and_its_photograph_is_not_called_empty(
+    tmp_path: Path, detections: list[Any], kept: list[float] | None
+) -> None:
+    path = results(tmp_path / "md.json", {"file": "a.jpg", "detections": detections})
+    report, root = ImportReport(source=""), ImageRoot(tmp_path)
+    (entry,) = megadetector.source_images(check(path, root), root, report, threshold=0.2)
+    assert kept == (None if entry.detections is None else [box.confidence for box in boxes(entry)])
+    assert (report.refused, report.unused_values) == ({}, {"detections": 1})
+
+
+def test_no_export_calls_a_photograph_empty_whose_only_detection_is_broken(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    put(tmp_path / "photos/a.jpg", encoded(scene(64)))
+    path = results(tmp_path / "photos/md.json", {"file": "a.jpg", "detections": [BROKEN]})
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    for _ in range(2):
+        report = megadetector.import_results(workspace, path, tmp_path / "photos")
+    assert (report.known, report.not_looked_at) == (1, 0)
+    (photograph,) = StoreExport(workspace, None).photographs()
+    assert (photograph.detectors, photograph.detections) == ((), ())
+    mended = results(tmp_path / "photos/md.json", seen("a.jpg"))
+    assert megadetector.import_results(workspace, mended, tmp_path / "photos").detections == 1
+
+
+FIELD: dict[str, tuple[int, int, dict[str, int]]] = {  # new photographs, bad values and failures
     "md_cats/empty4.json": (2, 0, {}),
-    "md_cats/intkeys.json": (1, 1, {}),
-    "md_cats/nan.json": (1, 1, {}),
+    "md_cats/intkeys.json": (2, 1, {}),
+    "md_cats/nan.json": (2, 1, {}),
     "md_cats/v10.json": (1, 0, {}),
     "md_cats/zero.json": (3, 0, {}),
     "md_v4/r.json": (3, 0, {}),
@@ -293,7 +352,7 @@ def test_results_files_of_the_field_come_in_as_they_are_meant(
     options = ImportOptions(workers=1)
     workspace = make_workspace(sqlite_database, tmp_path / "data")
     report = megadetector.import_results(workspace, path, path.parent / "photos", options=options)
-    assert (report.photographs, report.refused.total(), report.failed) == FIELD[name]
+    assert (report.photographs, report.unused_values.total(), report.failed) == FIELD[name]
     assert bool(report.hints) == (name == "md_v4/r.json")
 
 

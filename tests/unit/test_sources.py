@@ -296,18 +296,6 @@ def test_the_second_entry_of_a_file_is_reported_and_not_used(tmp_path: Path) -> 
         ("b.jpg", "needs `file`"),
         ({"file": "b.jpg"}, "neither `detections` nor `failure`"),
         ({"file": "b.jpg", "detections": None}, "neither `detections` nor `failure`"),
-        ({"file": "b.jpg", "detections": [[1]]}, "detection 0: it is not an object"),
-        ({"file": "b.jpg", "detections": [{**DETECTION, "category": "9"}]}, "category '9' is not in"),
-        (
-            {"file": "b.jpg", "detections": [{**DETECTION, "conf": 1.5}]},
-            "conf 1.5 is not a number from 0 to 1",
-        ),
-        ({"file": "b.jpg", "detections": [{**DETECTION, "conf": "0.9"}]}, "conf '0.9'"),
-        ({"file": "b.jpg", "detections": [DETECTION, {**DETECTION, "bbox": [0, 0, 1]}]}, "detection 1: bbox"),
-        ({"file": "b.jpg", "detections": [{**DETECTION, "bbox": [10, 20, 300, 400]}]}, "not in fractions"),
-        ({"file": "b.jpg", "detections": [{**DETECTION, "bbox": [True, 0, 0.1, 0.1]}]}, "is not [x, y"),
-        ({"file": "b.jpg", "detections": [{**DETECTION, "category": ["1"]}]}, "category ['1'] is not in"),
-        ({"file": "b.jpg", "failure": 7}, "`failure` is not text"),
     ],
 )
 def test_a_broken_record_costs_itself_and_is_named_by_number_and_file(
@@ -321,6 +309,37 @@ def test_a_broken_record_costs_itself_and_is_named_by_number_and_file(
     ((where, what),) = report.examples
     assert where in ("image 1", "image 1 (b.jpg)")
     assert problem in what
+
+
+@pytest.mark.parametrize(
+    ("detection", "problem"),
+    [
+        ([1], "[1] is not an object"),
+        ({**DETECTION, "category": "9"}, "category '9' is not in"),
+        ({**DETECTION, "conf": 1.5}, "conf 1.5 is not a number from 0 to 1"),
+        ({**DETECTION, "conf": "0.9"}, "conf '0.9'"),
+        ({**DETECTION, "bbox": [0, 0, 1]}, "bbox"),
+        ({**DETECTION, "bbox": [10, 20, 300, 400]}, "not in fractions"),
+        ({**DETECTION, "bbox": [True, 0, 0.1, 0.1]}, "is not [x, y"),
+        ({**DETECTION, "category": ["1"]}, "category ['1'] is not in"),
+    ],
+)
+def test_a_broken_detection_costs_itself_and_is_named(tmp_path: Path, detection: Any, problem: str) -> None:
+    image = {"file": "a.jpg", "detections": [DETECTION, detection, DETECTION]}
+    ((entry,), report) = read(results(tmp_path / "md.json", [image]), tmp_path)
+    assert entry.detections is not None
+    assert len(entry.detections.boxes) == 2
+    ((where, what),) = report.examples
+    assert where == "image 0 (a.jpg): detection 1"
+    assert problem in what
+
+
+@pytest.mark.parametrize("said", ["cannot be opened", 7, True, ["why"]])
+def test_a_failure_of_any_form_is_one(tmp_path: Path, said: Any) -> None:
+    ((entry,), report) = read(results(tmp_path / "md.json", [{"file": "a.jpg", "failure": said}]), tmp_path)
+    assert entry.failure is not None
+    assert entry.failure[0] == "detector"
+    assert not report.refused
 
 
 @pytest.mark.parametrize(

@@ -454,3 +454,21 @@ def test_its_classes_in_the_format_of_megadetector_mean_the_same(
     assert results_.classes is not None
     known = [taxon.scientific_name for taxon in results_.classes.taxa]
     assert known == (["Canis familiaris"] if name == "as_md_raw" else [])
+
+
+@pytest.mark.parametrize(
+    ("prediction", "is_known"),
+    [
+        (predicted(None, found(conf=0.1)), True),
+        (predicted(None, found(conf=0.1), failures=["CLASSIFIER"]), False),
+        (predicted(None, found(conf=0.9), failures=["CLASSIFIER"]), True),
+        (predicted(None, found(conf=0.1), found(conf="0.9")), False),
+        (predicted(None, found(conf=0.9), found(conf="0.9")), True),
+        (predicted(None, found(conf=0.1, bbox=[1, 2])), True),  # it would not be kept either
+    ],
+)
+def test_boxes_below_the_threshold_do_not_make_a_photograph_empty_of_which_not_all_is_known(
+    tmp_path: Path, prediction: dict[str, Any], is_known: bool
+) -> None:
+    ((entry,), _) = read(tmp_path, prediction)
+    assert (entry.detections is not None) is is_known

@@ -22,7 +22,7 @@ from importers.sources.timelapse import import_timelapse, read, source_images
 from importers.sources.timelapse.table import fields_of
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError
-from pipeline.records import Level
+from pipeline.records import LARGEST, Level
 from pipeline.store.database import Database
 from pipeline.store.schema import image
 from tests.helpers.labelled_workspace import make_workspace
@@ -183,7 +183,53 @@ def test_deleted_photographs_videos_and_second_rows_are_told_apart(tmp_path: Pat
         ("CamA/100RECNX/V.AVI", "video"),
     ]
     assert report.notes == {Note.MARKED_FOR_DELETION: 1}
-    assert (report.duplicates, report.refused) == (1, {"without a file name": 1})
+    assert (len(found[0].labels), report.refused) == (1, {"without a file name": 1})
+
+
+def test_a_row_that_was_duplicated_for_another_species_counts(tmp_path: Path) -> None:
+    rows = [
+        seen(1, Count="2"),
+        seen(1, Species="Roe Deer"),
+        seen(1, Species="red fox", Count="1"),
+        seen(1, Species=""),
+    ]
+    ((entry,), _) = entries(tmp_path, *rows, count="Count")
+    assert [(label.category, label.count, label.key) for label in entry.labels] == [
+        ("Red Fox", 2, ""),
+        ("Roe Deer", None, ""),
+        ("red fox", 1, "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "column"),
+    [
+        ({"DateTime": "2024-05-01T10:00:00Z", "UtcOffset": "1e300"}, "DateTime"),
+        ({"DateTime": "2024-05-01T10:00:00Z", "UtcOffset": "soon"}, "DateTime"),
+        ({"DateTime": "01-Jan-0001 00:00:00"}, "DateTime"),
+        ({"Count": "99999999999"}, "Count"),
+        ({"Count": "9" * 5_000}, "Count"),
+    ],
+)
+def test_a_value_of_another_world_costs_itself(tmp_path: Path, cells: dict[str, str], column: str) -> None:
+    ((entry,), report) = entries(tmp_path, seen(**cells), count="Count" if column == "Count" else None)
+    assert report.unused_values == {column: 1}
+    assert [label.category for label in entry.labels] == ["Red Fox"]
+    assert entry.datetime is None or column == "Count"
+
+
+@pytest.mark.parametrize("digits", [10, 20, 5_000])
+def test_a_counter_of_any_length_is_stored(tmp_path: Path, digits: int) -> None:
+    ((entry,), _) = entries(tmp_path, seen(Species="9" * digits))
+    assert [label.count for label in entry.labels] == [LARGEST]
+
+
+def test_the_folder_above_the_root_folder_is_known_by_the_root_folder(tmp_path: Path) -> None:
+    put(tmp_path / "Survey/CamA/100RECNX/IMG_2.JPG", b"")
+    found, _ = entries(tmp_path, seen(1), seen(2))  # the file of the first row is gone
+    assert [entry.file_name for entry in found] == [
+        f"Survey/CamA/100RECNX/IMG_{number}.JPG" for number in (1, 2)
+    ]
 
 
 def test_a_video_is_sampled_and_its_species_is_that_of_all_its_frames(tmp_path: Path) -> None:

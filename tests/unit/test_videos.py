@@ -281,6 +281,17 @@ def test_one_bad_value_of_a_video_costs_itself(workspace: Workspace, tmp_path: P
     assert rows(workspace, "video_frame", "video_frame_rate") == [(30, None)]
 
 
+def test_frames_with_a_broken_detection_are_not_called_empty(workspace: Workspace, tmp_path: Path) -> None:
+    for number in (0, 10, 20):
+        put(tmp_path / "frames" / "a.mp4" / f"frame{number:06d}.jpg", encoded(scene(seed=number)))
+    record = {"file": "a.mp4", "frame_rate": 10, "frames_processed": [0, 10, 20]}
+    nowhere = {**seen(0), "frame_number": None}  # it may be of any frame
+    for broken, looked_at in ((nowhere, 0), (seen(10, conf=7), 2)):
+        path = results(tmp_path / "md.json", {**record, "detections": [broken]})
+        import_results(workspace, path, tmp_path / "frames")
+        assert len([one for one in StoreExport(workspace, None).photographs() if one.detectors]) == looked_at
+
+
 def test_videos_as_they_are_found_are_named_as_such(workspace: Workspace, field_cases: Path) -> None:
     path = field_cases / "md_failures" / "video.json"
     report = import_results(workspace, path, field_cases / "md_failures" / "photos")

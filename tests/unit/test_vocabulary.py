@@ -65,6 +65,13 @@ def test_a_word_names_empty_no_category_or_itself() -> None:
     assert [category_of(word) for word in ["Red  Fox", "Person", "car"]] == ["red fox", "person", "car"]
 
 
+def test_punctuation_is_no_name() -> None:
+    assert [meaning_of(text) for text in ("?", " ??", "-", "...", "", " ", "\N{FOX FACE}", "獾")] == [
+        *(Meaning.UNKNOWN, Meaning.UNKNOWN, Meaning.UNCLASSIFIED, Meaning.UNCLASSIFIED),
+        *(None, None, None, None),
+    ]
+
+
 def given(category: str | None, level: Level) -> SourceLabel:
     return SourceLabel(category=category, source="s", level=level)
 

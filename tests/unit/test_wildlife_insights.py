@@ -233,6 +233,25 @@ def test_a_file_is_given_to_no_photograph_if_several_could_be_meant(tmp_path: Pa
     assert report.notes[Note.AMBIGUOUS_NAMES] == 2
 
 
+def test_one_file_is_never_taken_for_two_photographs_of_a_deployment(tmp_path: Path) -> None:
+    put(tmp_path / "photos/DEP1/IMG_1.JPG", b"x")
+    rows = [seen(1, location=""), seen(2, location="", filename="IMG_1.JPG")]
+    found, _, _ = entries(download(tmp_path / "wi", *rows), tmp_path / "photos")
+    assert [entry.failure and entry.failure[0] for entry in found] == ["missing", "missing"]
+
+
+def test_a_photograph_that_is_not_below_images_says_so_before_its_address_fails(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    path = download(tmp_path / "wi", seen(1, location="nowhere://bucket/1.JPG"))
+    workspace = make_workspace(sqlite_database, tmp_path / "data")
+    report = import_wildlife_insights(workspace, path, str(tmp_path / "photos"))
+    assert report.examples[0][1].startswith("unreadable: not below --images; Protocol not known")
+    report = import_wildlife_insights(workspace, path)
+    assert report.examples[0][1].startswith("unreadable: Protocol not known")
+
+
 def test_tables_may_be_split_and_in_a_zip(tmp_path: Path) -> None:
     archive = tmp_path / "download.zip"
     with zipfile.ZipFile(archive, "w") as file:

@@ -145,6 +145,7 @@ def _source_image(
         labels=labels_of(without_box, provenance),
         source_id=medium.id,
         failure=path.failure,
+        not_at=path.not_at,
         location=locate(path.name) or (record.location if record is not None else medium.deployment),
         datetime=medium.time,
         seq_id=medium.event,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importers.ingest.report import ImportReport, Note
-from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
+from importers.reading.image_root import BELOW, OUTSIDE, ImageRoot, is_outside
 from importers.reading.names import normal
 from importers.sources.camtrap_dp.package import Package, below
 from importers.sources.camtrap_dp.rows import VIDEO, Deployment, Medium
@@ -25,6 +25,7 @@ class MediaPath:
     name: str  # below the package or --images; for a URL, below the id of its deployment
     path: str  # a local path, or a URL
     failure: tuple[str, str] | None  # kind and detail, if it cannot be used
+    not_at: str | None = None  # where it was looked for before its URL
 
 
 class MediaPaths:
@@ -67,7 +68,8 @@ class MediaPaths:
             path = file_path if is_remote else self._package.path_of(name)
         else:
             path = self._package.path_of(name) if self._images is None else self._images.path_of(name)
-        return MediaPath(name=name, path=path, failure=VIDEO if medium.is_video else None)
+        not_at = BELOW if self._images is not None and path == file_path else None
+        return MediaPath(name=name, path=path, failure=VIDEO if medium.is_video else None, not_at=not_at)
 
     def _file(self, file_path: str, medium: Medium) -> str | None:
         """The listed file of this medium: by its path, else by its file name; None if there is none."""
@@ -82,7 +84,7 @@ class MediaPaths:
             return files[0]
         folders = self._folders(medium.deployment)
         of_deployment = [name for name in files if not folders.isdisjoint(name.split("/")[:-1])]
-        if len(of_deployment) == 1:
+        if len(of_deployment) == 1 and self._tables.media_named(medium.name, medium.deployment) == 1:
             return of_deployment[0]
         if files:
             self._report.notes[Note.AMBIGUOUS_NAMES] += 1

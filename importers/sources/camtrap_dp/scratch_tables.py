@@ -69,7 +69,7 @@ CREATE INDEX observation_first ON observation (first);
 UPDATE medium SET event = deployment || '/' || event WHERE event IN (
     SELECT event FROM medium GROUP BY event HAVING min(deployment) < max(deployment)
 );
-CREATE INDEX medium_name ON medium (name);
+CREATE INDEX medium_name ON medium (name, deployment);
 CREATE INDEX file_name ON file (name);
 """
 
@@ -175,9 +175,11 @@ class ScratchTables:
         """Whether any medium has a URL."""
         return bool(self._count("SELECT EXISTS (SELECT 1 FROM medium WHERE path LIKE '%://%')"))
 
-    def media_named(self, name: str) -> int:
-        """The number of media with this file name."""
-        return self._count("SELECT count(*) FROM medium WHERE name = ?", name)
+    def media_named(self, name: str, deployment: str | None = None) -> int:
+        """The number of media with this file name, of a deployment if one is given."""
+        if deployment is None:
+            return self._count("SELECT count(*) FROM medium WHERE name = ?", name)
+        return self._count("SELECT count(*) FROM medium WHERE name = ? AND deployment = ?", name, deployment)
 
     def has_file(self, path: str) -> bool:
         """Whether this file was added."""

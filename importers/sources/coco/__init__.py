@@ -18,7 +18,7 @@ from importers.detectors.categories import to_categories
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage, interpreted
-from importers.reading.bad_record import BadRecord
+from importers.reading.bad_record import BadRecord, LeaveOut
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.locations import known_location
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
@@ -26,7 +26,7 @@ from importers.reading.scratch import scratch_database
 from importers.sources.coco.annotations import Annotation, Annotations, read_annotations
 from importers.sources.coco.file import CocoFile, check_image, check_images, read_outlines
 from importers.sources.coco.ids import Ids
-from importers.sources.coco.values import ImageValues, LeaveOut, id_text, image_values
+from importers.sources.coco.values import ImageValues, id_text, image_values
 from pipeline.errors import SourceError
 from pipeline.images import size_of
 from pipeline.records import ANIMAL, EMPTY, Box, Level, SourceLabel

@@ -12,7 +12,7 @@ from ijson.common import ObjectBuilder
 
 from importers.ingest.report import ImportReport, Note
 from importers.reading.bad_record import BadRecord
-from importers.reading.json_file import items, not_numbers, opened
+from importers.reading.json_file import items, opened
 from importers.reading.names import normal
 from importers.reading.paths import as_text
 from importers.sources.coco.ids import Ids
@@ -118,9 +118,7 @@ def _outline(path: Path, number: int, prefix: str, report: ImportReport) -> Coco
     for name in _LISTS:
         if name in fields and not isinstance(fields[name], list):
             raise SourceError(f"{path}: `{name}` is not a list", remedy=_REMEDY)
-    numbers = not_numbers(path)
-    if numbers:
-        report.notes[Note.NOT_NUMBERS] += numbers
+    report.note_odd_values(path)
     info = fields.get("info")
     if info is None:
         report.notes[Note.NO_INFO] += 1

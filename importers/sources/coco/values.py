@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from importers.reading.bad_record import LeaveOut
 from importers.reading.clocks import parse_clock_time
 from importers.reading.json_file import is_number, shown
 from importers.reading.paths import as_text
-from pipeline.records import Level
+from pipeline.records import LARGEST, Level
 
-LARGEST = 2**31 - 1  # the largest whole number that every database stores
 MACHINE = ("model", "weak")  # values of `basis`, which Wildloop's exports add to predictions
 TIMES = ("datetime", "date_captured")  # the second is of COCO itself
-
-LeaveOut = Callable[[str, str], None]  # takes the field of a bad value, and what is wrong with it
 
 _NOT_KNOWN = (None, "", -1, "-1")  # of fields that a record of the format may lack
 _NO_TIME = (None, "", 0)  # some programs write 0

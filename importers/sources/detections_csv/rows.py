@@ -21,8 +21,9 @@ from typing import Any, Literal
 
 from importers.ingest.report import Note
 from importers.reading.bad_record import BadRecord
-from importers.reading.csv_file import lines, number
+from importers.reading.csv_file import lines
 from importers.reading.json_file import is_number
+from pipeline.camtrap_dp import number_of
 from pipeline.errors import SourceError
 from pipeline.records import ANIMAL, PERSON, VEHICLE
 
@@ -221,17 +222,11 @@ def _confidence(value: float) -> float:
 
 
 def _number(text: str) -> float:
-    try:
-        return number(text)
-    except ValueError as exc:
-        raise BadRecord(
-            "with a field that is not a number", f"{text.strip()[:40]!r} is not a number"
-        ) from exc
+    value = number_of(text.strip())
+    if value is None:
+        raise BadRecord("with a field that is not a number", f"{text.strip()[:40]!r} is not a number")
+    return value
 
 
 def _is_number(text: str) -> bool:
-    try:
-        number(text)
-    except ValueError:
-        return False
-    return True
+    return number_of(text.strip()) is not None

@@ -16,13 +16,13 @@ from typing import Any
 from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, detections_of
 from importers.ingest.videos import VideoSampler
 from importers.reading.clocks import parse_clock_time
 from importers.reading.image_root import OUTSIDE, ImageRoot
-from importers.reading.json_file import not_numbers
+from importers.reading.json_file import shown
 from importers.reading.paths import as_text
-from importers.sources.megadetector.file import Results, check, records
+from importers.sources.megadetector.file import Record, Results, check, records
 from importers.sources.megadetector.repeats import PLACES, find_repeats
 from importers.sources.megadetector.videos import VideoRecords
 from pipeline.errors import SourceError
@@ -51,7 +51,8 @@ def import_results(
     photographs of a camera; `repeats_report` is a CSV file that lists them, dropped or not. Videos become
     sequences of the frames that MegaDetector looked at, at most `frames_per_second`; the frames are in a
     folder named after the video, or sampled from it. Photographs that are missing or outside `images`, or
-    that MegaDetector failed on, are recorded as failures. Bad records are refused one by one. Raises
+    that MegaDetector failed on, are recorded as failures. Bad records are refused one by one, bad
+    values left out. Raises
     SourceError, before anything is written, if the file is not a results file.
     """
     options = options or ImportOptions()
@@ -79,10 +80,17 @@ def import_results(
     if results.classes is not None:
         with workspace.database.write() as conn:
             taxa.save(conn, results.classes.taxa)
-    videos = VideoRecords(results, root, VideoSampler(workspace.data_dir, options, report), frames_per_second)
+    sampler = VideoSampler(workspace.data_dir, options, report)
+    videos = VideoRecords(results, root, sampler, frames_per_second, threshold=options.threshold)
     return Ingestor(workspace, None, locate, options, report).run(
         source_images(
-            results, root, report, dropped=dropped, has_image_time=options.exif_time, videos=videos
+            results,
+            root,
+            report,
+            threshold=options.threshold,
+            dropped=dropped,
+            has_image_time=options.exif_time,
+            videos=videos,
         ),
         results.images,
         progress=progress,
@@ -94,18 +102,20 @@ def source_images(
     root: ImageRoot,
     report: ImportReport,
     *,
+    threshold: float = 0.0,
     dropped: Sequence[int] = (),
     has_image_time: bool = True,
     videos: VideoRecords | None = None,
 ) -> Iterator[SourceImage]:
     """The photograph of every good record.
 
-    `dropped` are the codes of boxes to leave out, in rising order (see `repeats.PLACES`).
+    `threshold` is the least confidence of boxes that are kept. `dropped` are the codes of boxes to leave
+    out, in rising order (see `repeats.PLACES`).
     `has_image_time` uses the time that the file has for an image. Without `videos`, they are failures.
     """
     for record in records(results, root, report):
         path, image = root.path_of(record.name), record.image
-        moment = _time(image["datetime"], report) if has_image_time and image.get("datetime") else None
+        moment = _time(record, report) if has_image_time and image.get("datetime") else None
         if videos is not None and record.failure is not None and record.failure[0] == VIDEO:
             yield from videos.photographs(record, moment, report)
             continue
@@ -120,7 +130,7 @@ def source_images(
             file_name=record.name,
             path=path,
             source_name=record.source_name,
-            detections=SourceDetections(detector=results.detector, boxes=boxes),
+            detections=detections_of(results.detector, boxes, record.unread, threshold),
             width=_pixels(image.get("width")),
             height=_pixels(image.get("height")),
             datetime=moment,
@@ -131,9 +141,7 @@ def _tell(results: Results, threshold: float, report: ImportReport) -> None:
     """Note in the report what is odd about the file as a whole."""
     if results.is_old:
         report.notes[Note.OLD_FORMAT] += 1
-    numbers = not_numbers(results.path)
-    if numbers:
-        report.notes[Note.NOT_NUMBERS] += numbers
+    report.note_odd_values(results.path)
     typical = results.typical_threshold
     if typical is not None and not math.isclose(typical, threshold):
         report.hints.append(
@@ -156,12 +164,13 @@ def _pixels(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 20 else None
 
 
-def _time(value: Any, report: ImportReport) -> dt.datetime | None:
-    """The camera's clock without its zone; None, and counted, if the value cannot be read."""
+def _time(record: Record, report: ImportReport) -> dt.datetime | None:
+    """The camera's clock without its zone; None, and left out, if it cannot be read."""
+    value = record.image["datetime"]
     try:
-        if isinstance(value, str):
-            return parse_clock_time(value).replace(tzinfo=None)
-    except ValueError:
-        pass
-    report.notes[Note.UNREADABLE_TIMES] += 1
-    return None
+        if not isinstance(value, str):
+            raise ValueError(f"{shown(value)} is not text")
+        return parse_clock_time(value).replace(tzinfo=None)
+    except ValueError as exc:
+        report.leave_out(record.where, "datetime", f"datetime {as_text(str(exc))}")
+        return None

@@ -32,7 +32,7 @@ class Classes:
         """
         if not classifications:
             return ()
-        kind = "with a broken classification"
+        kind = "classifications"
         if not isinstance(classifications, list):
             raise BadRecord(kind, f"classifications {shown(classifications)} is not a list")
         best: tuple[float, str] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from importers.detectors.categories import to_categories
 from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
-from importers.reading.fractions import box_of, confidence_of
+from importers.reading.fractions import box_of, confidence_in, confidence_of, highest
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.json_file import items, mapping, shown
 from importers.reading.paths import PHOTO_SUFFIXES, VIDEO_SUFFIXES, as_text, suffix_of
@@ -26,6 +26,10 @@ from pipeline.images.video import VIDEO
 VERSIONS = ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
 BEFORE = ("None", "1", "1.0")  # what files of 2019 to 2021 say; they have the records of 1.1
 _REMEDY = "use a results file of MegaDetector"
+WITHOUT_DETECTIONS = (  # kind and problem of a record
+    "without detections",
+    "neither `detections` nor `failure`; [] means that nothing was found",
+)
 _VIDEO_FIELDS = ("frame_rate", "frames_processed")
 
 
@@ -51,7 +55,13 @@ class Record(NamedTuple):
     name: str  # with forward slashes
     failure: tuple[str, str] | None
     boxes: tuple[DetectedBox, ...]
+    unread: float | None  # the highest confidence of a detection that cannot be read; None without one
     image: Mapping[str, Any]
+
+    @property
+    def where(self) -> str:
+        """Its place in the file, for messages."""
+        return _place(self.number, self.source_name)
 
 
 def check(path: Path, root: ImageRoot, classification_threshold: float | None = None) -> Results:
@@ -97,12 +107,11 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
         if not isinstance(source_name, str) or not source_name:
             report.refuse(f"image {number}", "without a file name", "it needs `file`, the photograph's name")
             continue
-        try:
-            name = root.name_of(source_name)
-            failure = _failure(image, name)
-            boxes = () if failure is not None else _boxes(image, results)
-        except BadRecord as exc:
-            report.refuse(f"image {number} ({as_text(source_name)})", exc.kind, exc.what)
+        where = _place(number, source_name)
+        name = root.name_of(source_name)
+        failure = _failure(image, name)
+        if failure is None and not isinstance(image.get("detections"), list):
+            report.refuse(where, *WITHOUT_DETECTIONS)
             continue
         if results.repeated and hash(name) in results.repeated:
             if name in seen:
@@ -110,26 +119,34 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
                 report.complain(as_text(source_name), "listed a second time; the first record is used")
                 continue
             seen.add(name)
+        boxes: list[DetectedBox] = []
+        unread: float | None = None
+        for detection in () if failure is not None else detected(image, results, where, report):
+            boxes += [] if detection.box is None else [detection.box]
+            unread = highest(unread, detection.unread)
         yield Record(
-            number=number, source_name=source_name, name=name, failure=failure, boxes=boxes, image=image
+            number=number,
+            source_name=source_name,
+            name=name,
+            failure=failure,
+            boxes=tuple(boxes),
+            unread=unread,
+            image=image,
         )
 
 
-def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-    """The kind and detail of why a record is not a photograph with boxes; None if it is one.
+def _place(number: int, source_name: str) -> str:
+    return f"image {number} ({as_text(source_name)})"
 
-    Raises BadRecord if its `failure` is not as the format says.
-    """
+
+def _failure(image: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """The kind and detail of why a record is not a photograph with boxes; None if it is one."""
     if is_outside(name):
         return OUTSIDE[0], f"{OUTSIDE[1]}; run MegaDetector with --output_relative_filenames"
     if _is_video(image, name):
         return VIDEO, "only its frames can be imported"
     failure = image.get("failure")
-    if failure is None:
-        return None
-    if not isinstance(failure, str):
-        raise BadRecord("with a broken `failure`", "`failure` is not text")
-    return ("detector", failure) if failure else None
+    return ("detector", failure if isinstance(failure, str) else shown(failure)) if failure else None
 
 
 def _is_video(image: Mapping[str, Any], name: str) -> bool:
@@ -140,38 +157,49 @@ def _is_video(image: Mapping[str, Any], name: str) -> bool:
     return any(image.get(field) is not None for field in _VIDEO_FIELDS)
 
 
-def _boxes(image: Mapping[str, Any], results: Results) -> tuple[DetectedBox, ...]:
-    """The boxes of an image record. Raises BadRecord."""
-    detections = image.get("detections")
-    if not isinstance(detections, list):
-        raise BadRecord(
-            "without detections", "neither `detections` nor `failure`; [] means that nothing was found"
-        )
-    boxes = []
-    for place, detection in enumerate(detections):
+class Detection(NamedTuple):
+    """A detection of a record."""
+
+    box: DetectedBox | None  # None if it is broken, or of a background class
+    unread: float | None  # of a broken one: its confidence, 1 if that is not known either
+    given: Any  # in the file
+
+
+def detected(
+    image: Mapping[str, Any], results: Results, where: str, report: ImportReport
+) -> Iterator[Detection]:
+    """The detections of a record; broken ones, and broken classifications, are counted in `report`."""
+    for place, given in enumerate(image["detections"]):
+        at = f"{where}: detection {place}"
         try:
-            box = detected_box(detection, results)
+            box = _box(given, results)
         except BadRecord as exc:
-            raise BadRecord(exc.kind, f"detection {place}: {exc.what}") from None
-        if box is not None:
-            boxes.append(box)
-    return tuple(boxes)
+            report.leave_out(at, exc.kind, exc.what)
+            yield Detection(None, confidence_in(given), given)
+            continue
+        if box is not None and results.classes is not None:
+            try:
+                box = replace(box, labels=results.classes.labels(given.get("classifications")))
+            except BadRecord as exc:
+                report.leave_out(at, exc.kind, exc.what)
+        yield Detection(box, None, given)
 
 
-def detected_box(detection: Any, results: Results) -> DetectedBox | None:
-    """The box of a detection; None if it has no area or is of a background class. Raises BadRecord."""
-    kind = "with a broken detection"
+def _box(detection: Any, results: Results) -> DetectedBox | None:
+    """The box of a detection; None if it is of a background class. Raises BadRecord."""
+    kind = "detections"
     if not isinstance(detection, dict):
-        raise BadRecord(kind, "it is not an object")
+        raise BadRecord(kind, f"{shown(detection)} is not an object")
     id_ = detection.get("category")
     if not isinstance(id_, str) or id_ not in results.categories:
         raise BadRecord(kind, f"category {shown(id_)} is not in detection_categories")
+    category = results.categories[id_]
     try:
         conf, box = confidence_of(detection.get("conf"), "conf"), box_of(detection.get("bbox"))
     except BadRecord as exc:
         raise BadRecord(kind, exc.what) from None
-    category = results.categories[id_]
-    if box is None or category is None:
+    if category is None:
         return None
-    labels = results.classes.labels(detection.get("classifications")) if results.classes else ()
-    return DetectedBox(box=box, confidence=conf, category=category, labels=labels)
+    if box is None:
+        raise BadRecord(kind, f"bbox {shown(detection['bbox'])} has no area within the frame")
+    return DetectedBox(box=box, confidence=conf, category=category)

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from importers.detectors.detector import DetectedBox
 from importers.ingest import videos
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import SourceDetections, SourceImage
+from importers.ingest.source_image import SourceImage, detections_of
 from importers.ingest.videos import VideoFrames, VideoSampler
-from importers.reading.bad_record import BadRecord
+from importers.reading.bad_record import LeaveOut
+from importers.reading.fractions import highest
 from importers.reading.image_root import ImageRoot
 from importers.reading.json_file import is_number, shown
-from importers.reading.paths import as_text
 from importers.reading.video_frames import frame_name, frame_number, step
-from importers.sources.megadetector.file import Record, Results, detected_box
+from importers.sources.megadetector.file import WITHOUT_DETECTIONS, Record, Results, detected
 from pipeline.errors import PhotoError
 from pipeline.files import reading
 from pipeline.images.video import VIDEO
+from pipeline.records import LARGEST
 
-LeaveOut = Callable[[str, str], None]  # takes a field, and what is wrong with its value
-
-_LARGEST = 2**31 - 1
 _NOWHERE = (
     "neither the video nor a folder of that name with its extracted frames (frame000000.jpg, ...) is below "
     "--images"
@@ -37,13 +35,23 @@ class VideoRecords:
     """Turns the records of videos into photographs of their frames."""
 
     def __init__(
-        self, results: Results, root: ImageRoot, sampler: VideoSampler, frames_per_second: float | None
+        self,
+        results: Results,
+        root: ImageRoot,
+        sampler: VideoSampler,
+        frames_per_second: float | None,
+        *,
+        threshold: float = 0.0,
     ) -> None:
-        """`frames_per_second` is the most that are used of a video; None: all that MegaDetector looked at."""
+        """`frames_per_second` is the most that are used of a video; None: all that MegaDetector looked at.
+
+        `threshold` is the least confidence of boxes that are kept.
+        """
         self._results = results
         self._root = root
         self._sampler = sampler
         self._most = frames_per_second
+        self._threshold = threshold
 
     def photographs(
         self, record: Record, started_at: dt.datetime | None, report: ImportReport
@@ -58,12 +66,11 @@ class VideoRecords:
         if isinstance(said, str) and said:
             yield videos.failed(name, path, f"MegaDetector failed on it: {said}")
             return
-        where = f"image {record.number} ({as_text(record.source_name)})"
         if not isinstance(record.image.get("detections"), list):
-            report.refuse(where, "without detections", "neither `detections` nor `failure`")
+            report.refuse(record.where, *WITHOUT_DETECTIONS)
             return
-        leave_out = partial(report.leave_out, where)
-        boxes = self._boxes(record.image, leave_out)
+        leave_out = partial(report.leave_out, record.where)
+        boxes, unread = self._boxes(record, report)
         rate = record.image.get("frame_rate")
         rate = float(rate) if is_number(rate) and rate > 0 else None
         numbers = sorted({*_processed(record.image, leave_out), *boxes}) or [0]  # the first, if none is named
@@ -81,9 +88,13 @@ class VideoRecords:
             frames, frame_rate=rate or frames.frame_rate, started_at=started_at or frames.started_at
         )
         for photograph in videos.photographs(name, path, frames):
-            found = boxes.get(photograph.video_frame or 0, ())
+            number = photograph.video_frame or 0
+            broken = highest(unread.get(number), unread.get(None))
             yield replace(
-                photograph, detections=SourceDetections(detector=self._results.detector, boxes=tuple(found))
+                photograph,
+                detections=detections_of(
+                    self._results.detector, boxes.get(number, ()), broken, self._threshold
+                ),
             )
 
     def _frames(
@@ -113,21 +124,32 @@ class VideoRecords:
             )
         return VideoFrames(paths=paths)
 
-    def _boxes(self, image: Mapping[str, Any], leave_out: LeaveOut) -> dict[int, list[DetectedBox]]:
-        """The boxes by the number of their frame."""
+    def _boxes(
+        self, record: Record, report: ImportReport
+    ) -> tuple[dict[int, list[DetectedBox]], dict[int | None, float]]:
+        """The boxes by the number of their frame, and the highest confidence of broken detections likewise.
+
+        Broken ones without the number of a frame may be of any frame: they are at None.
+        """
         boxes: dict[int, list[DetectedBox]] = {}
-        for place, detection in enumerate(image["detections"]):
-            try:
-                box = detected_box(detection, self._results)
-                number = detection.get("frame_number")
-                if not _is_number_of_frame(number):
-                    raise BadRecord("", f"frame_number {shown(number)} is not the number of a frame")
-            except BadRecord as exc:
-                leave_out("detections", f"detection {place}: {exc.what}")
-                continue
-            if box is not None:
-                boxes.setdefault(int(number), []).append(box)
-        return boxes
+        unread: dict[int | None, float] = {}
+        for place, (box, broken, given) in enumerate(
+            detected(record.image, self._results, record.where, report)
+        ):
+            frame = given.get("frame_number") if isinstance(given, dict) else None
+            number = int(frame) if _is_number_of_frame(frame) else None
+            if box is not None and number is None:
+                report.leave_out(
+                    f"{record.where}: detection {place}",
+                    "detections",
+                    f"frame_number {shown(frame)} is not the number of a frame",
+                )
+                broken = box.confidence
+            if broken is not None:
+                unread[number] = max(broken, unread.get(number, 0.0))
+            elif box is not None and number is not None:
+                boxes.setdefault(number, []).append(box)
+        return boxes, unread
 
 
 def _processed(image: Mapping[str, Any], leave_out: LeaveOut) -> list[int]:
@@ -150,5 +172,5 @@ def _thinned(numbers: Sequence[int], least: int) -> list[int]:
     return kept
 
 
-def _is_number_of_frame(value: Any) -> bool:
-    return is_number(value) and 0 <= value <= _LARGEST and float(value).is_integer()
+def _is_number_of_frame(value: Any) -> TypeGuard[float]:
+    return is_number(value) and 0 <= value <= LARGEST and float(value).is_integer()

@@ -11,9 +11,8 @@ from typing import Any
 
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, detections_of
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
-from importers.reading.json_file import not_numbers
 from importers.reading.paths import as_text
 from importers.sources.speciesnet.answers import Reader
 from importers.sources.speciesnet.file import Results, check, predictions, provenance, version_of
@@ -51,9 +50,7 @@ def import_speciesnet(
             remedy="keep one of its categories",
         )
     results = check(predictions_json, root)
-    numbers = not_numbers(predictions_json)
-    if numbers:
-        report.notes[Note.NOT_NUMBERS] += numbers
+    report.note_odd_values(predictions_json)
     with workspace.database.write() as conn:
         taxa.save(conn, results.taxa)
     return Ingestor(workspace, None, locate, options, report).run(
@@ -86,15 +83,12 @@ def source_images(
         by = f"SpeciesNet {version}".strip()
         label = SourceLabel(category=None, source=provenance(results.path, version), weak=True, annotator=by)
         seen = reader.seen(element, label, where, is_classified=is_classified)
-        detections = None
-        if seen.boxes is not None:
-            detector = f"results:speciesnet {version}".strip()
-            detections = SourceDetections(detector=detector, boxes=seen.boxes)
+        detector = f"results:speciesnet {version}".strip()
         yield SourceImage(
             file_name=name,
             path=path,
             source_name=source_name,
-            detections=detections,
+            detections=detections_of(detector, seen.boxes, seen.unread, threshold),
             labels=seen.labels,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from importers.detectors.detector import DetectedBox
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
 from importers.reading.classes import class_of
-from importers.reading.fractions import box_of, confidence_of
+from importers.reading.fractions import box_of, confidence_in, confidence_of, highest
 from importers.reading.json_file import shown
 from importers.reading.paths import as_text
 from pipeline.records import ANIMAL, PERSON, VEHICLE, Level, SourceLabel
@@ -31,7 +31,8 @@ class Answer(NamedTuple):
 class Seen:
     """What SpeciesNet found on one photograph."""
 
-    boxes: tuple[DetectedBox, ...] | None  # None: it is not known what there is
+    boxes: tuple[DetectedBox, ...]
+    unread: float | None  # the highest confidence of a detection that cannot be read; 1 if all is unknown
     labels: tuple[SourceLabel, ...] = ()  # of the photograph
 
 
@@ -67,11 +68,11 @@ class Reader:
     ) -> Seen:
         """The boxes and labels of a prediction, whose labels are like `label`.
 
-        `is_classified` is whether the classifier did not fail: if it did, there are boxes alone. A photograph
-        of which nothing is left is not empty, it is one of which nothing is known.
+        `is_classified` is whether the classifier did not fail: if it did, there are boxes alone, and a
+        photograph without one is not empty.
         """
         given = element.get("detections")
-        is_known = isinstance(given, list)  # whether everything that the detector found can be read
+        unread = None if isinstance(given, list) and is_classified else 1.0
         whole = answer_of(element)
         boxes: list[DetectedBox] = []
         for place, detection in enumerate(given if isinstance(given, list) else ()):
@@ -86,28 +87,28 @@ class Reader:
                 box = _box(detection)
             except BadRecord as exc:
                 self._report.leave_out(at, exc.kind, exc.what)
-                is_known = False
+                unread = highest(unread, confidence_in(detection))
                 continue
             own = self._label(answer, replace(label, level=Level.BOX), at) if is_classified else None
             boxes.append(box if own is None else replace(box, labels=(own,)))
         is_answered = not is_classified or any(box.labels for box in boxes)
         of_photograph = None if is_answered else self._label(whole, label, where)
         if boxes and of_photograph is not None:
-            return self._placed(boxes, of_photograph)
-        return Seen(
-            boxes=tuple(boxes) if boxes or (is_known and is_classified) else None,
-            labels=() if of_photograph is None else (of_photograph,),
-        )
+            boxes, of_photograph = self._placed(boxes, of_photograph)
+        labels = () if of_photograph is None else (of_photograph,)
+        return Seen(boxes=tuple(boxes), unread=unread, labels=labels)
 
-    def _placed(self, boxes: Sequence[DetectedBox], label: SourceLabel) -> Seen:
+    def _placed(
+        self, boxes: list[DetectedBox], label: SourceLabel
+    ) -> tuple[list[DetectedBox], SourceLabel | None]:
         """The answer for a photograph, at its most confident box of that kind; else of the photograph."""
         kind = kind_of(label.category or ANIMAL)
         alike = [box for box in boxes if box.category == kind and box.confidence >= self._threshold]
         if not alike:
-            return Seen(boxes=tuple(boxes), labels=(label,))
+            return boxes, label
         top = max(alike, key=lambda box: box.confidence)
         at_box = replace(label, level=Level.BOX)
-        return Seen(boxes=tuple(replace(box, labels=(at_box,)) if box is top else box for box in boxes))
+        return [replace(box, labels=(at_box,)) if box is top else box for box in boxes], None
 
     def _label(self, answer: Answer | None, label: SourceLabel, where: str) -> SourceLabel | None:
         """The label of an answer; None if it names nothing."""

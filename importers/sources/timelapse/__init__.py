@@ -6,18 +6,20 @@ The table is read once, before anything is written, into a scratch database on t
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from importers.detectors import Detector
 from importers.ingest import videos
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceImage, interpreted
+from importers.ingest.source_image import ImportOptions, SourceImage, distinct, interpreted
 from importers.ingest.videos import FRAMES_PER_SECOND, VideoSampler
 from importers.reading import csv_file, photograph_rows
+from importers.reading.bad_record import LeaveOut
+from importers.reading.csv_file import number_in
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import VIDEO_SUFFIXES, as_text, suffix_of
 from importers.reading.photograph_rows import PhotographRows
@@ -32,7 +34,7 @@ from importers.sources.timelapse.table import (
 )
 from pipeline.errors import PhotoError, SourceError
 from pipeline.files import reading
-from pipeline.records import Level, SourceLabel
+from pipeline.records import LARGEST, Level, SourceLabel
 from pipeline.workspace import Workspace
 
 
@@ -89,9 +91,7 @@ def read(table: Path, root: ImageRoot, rows: PhotographRows, report: ImportRepor
         if folder not in below:
             below[folder] = _below(root, folder, name)
         name = below[folder] + name
-        if not rows.add(name, filled, [name]):
-            report.duplicates += 1
-            report.complain(where, f"{name} is listed a second time; the first row is used")
+        rows.add(name, filled, [name])
 
 
 def source_images(
@@ -110,20 +110,20 @@ def source_images(
     for photograph in rows:
         name, row = photograph.key, photograph.rows[0]
         path = root.path_of(name)
-        left_out = functools.partial(report.leave_out, name)
+        leave_out = functools.partial(report.leave_out, name)
         if is_outside(name):
             yield SourceImage(file_name=name, path=path, failure=OUTSIDE)
             continue
         try:
             time = time_of(row)
         except ValueError as exc:
-            left_out("DateTime", f"DateTime {exc}")
+            leave_out("DateTime", f"DateTime {exc}")
             time = None
         details = {field: row[field] for field in sorted(further) if field in row}
         seen = SourceImage(
             file_name=name,
             path=path,
-            labels=_labels(row, fields, source, left_out),
+            labels=_labels(photograph.rows, fields, source, leave_out),
             datetime=time,
             source=source if details else None,
             details=details or None,
@@ -150,10 +150,11 @@ def _frames(seen: SourceImage, sampler: VideoSampler, report: ImportReport) -> I
 
 
 def _labels(
-    row: Row, fields: Sequence[SpeciesField], source: str, left_out: Callable[[str, str], None]
+    rows: Sequence[Row], fields: Sequence[SpeciesField], source: str, leave_out: LeaveOut
 ) -> tuple[SourceLabel, ...]:
-    labels: dict[str | None, SourceLabel] = {}
-    for field in fields:
+    """The labels of a photograph: it has several rows where somebody duplicated one for another species."""
+    labels: list[SourceLabel] = []
+    for row, field in product(rows, fields):
         answer = answer_in(row, field)
         if answer is None:
             continue
@@ -164,38 +165,24 @@ def _labels(
                 category=category,
                 source=source,
                 weak=weak,
-                confidence=_number(row, field.probability, 1.0, left_out) if weak else None,
-                count=count or _count(row, field.count, left_out),
+                confidence=number_in(row, field.probability or "", 0.0, 1.0, leave_out) if weak else None,
+                count=count or _count(row, field.count or "", leave_out),
             )
         )
         if label is not None:
-            labels.setdefault(label.category, label)
-    return tuple(labels.values())
+            labels.append(label)
+    return distinct(dict.fromkeys(labels))  # a row may also be there twice
 
 
-def _count(row: Row, column: str | None, left_out: Callable[[str, str], None]) -> int | None:
-    number = _number(row, column, 1e9, left_out)
+def _count(row: Row, column: str, leave_out: LeaveOut) -> int | None:
+    number = number_in(row, column, 0.0, LARGEST, leave_out)
     return int(number) if number else None
 
 
-def _number(row: Row, column: str | None, most: float, left_out: Callable[[str, str], None]) -> float | None:
-    """The number in a field; None if it is empty, or is none, which is counted."""
-    text = row.get(column or "")
-    if text is None:
-        return None
-    try:
-        value = csv_file.number(text)
-    except ValueError:
-        value = math.nan
-    if 0.0 <= value <= most:
-        return value
-    left_out(column or "", f"{column} {text[:40]!r} is not a number from 0 to {most:g}")
-    return None
-
-
 def _below(root: ImageRoot, folder: str, name: str) -> str:
-    """What precedes a name below --images: RootFolder if that is where the photograph is, else nothing."""
+    """What precedes a name below --images: RootFolder if that is a folder there, else nothing."""
     if not folder or root.is_url or is_outside(f"{folder}/{name}"):
         return ""
-    is_here = reading.stat(root.path_of(name)) is not None
-    return f"{folder}/" if not is_here and reading.stat(root.path_of(f"{folder}/{name}")) is not None else ""
+    if reading.stat(root.path_of(name)) is not None or not Path(root.path_of(folder)).is_dir():
+        return ""
+    return f"{folder}/"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from importers.reading import csv_file
 from importers.reading.clocks import parse_clock_time
 from importers.reading.paths import as_text
+from pipeline.camtrap_dp import number_of
 from pipeline.errors import SourceError
+from pipeline.records import LARGEST
 
 REQUIRED = ("File", "RelativePath")
 _OWN = frozenset(  # columns of Timelapse itself, of all its versions
@@ -24,6 +27,8 @@ _YES = frozenset({"true", "1", "yes"})
 _NO = frozenset({"false", "no"})
 _MONTH_NAMED = "%d-%b-%Y %H:%M:%S"  # as older versions write times
 _DIGITS = "0123456789"
+_MOST_DIGITS = 12  # of a counter that are read
+_MOST_OFFSET = 24  # hours
 _METHOD, _PROBABILITY = "ClassificationMethod", "Probability"  # beside each species in Wildloop's exports
 _BESIDE = frozenset({"ScientificName"})  # also there: no answer of its own
 
@@ -101,7 +106,8 @@ def answer_in(row: Row, field: SpeciesField) -> tuple[str, int | None] | None:
     if not value or value.lower() in _NO:
         return None
     if value.isascii() and value.isdigit():
-        return (field.name, int(value)) if int(value) else None
+        number = int(value[:_MOST_DIGITS])
+        return (field.name, min(number, LARGEST)) if number else None
     if value.lower() in _YES:
         return field.name, None
     return value, None
@@ -112,10 +118,12 @@ def time_of(row: Row) -> dt.datetime | None:
     text = row.get("DateTime") or " ".join(part for part in (row.get("Date"), row.get("Time")) if part)
     if not text:
         return None
-    try:
-        time = dt.datetime.strptime(text, _MONTH_NAMED)
-    except ValueError:
-        time = parse_clock_time(text)
+    with suppress(ValueError):
+        text = dt.datetime.strptime(text, _MONTH_NAMED).isoformat()
+    time = parse_clock_time(text)
     if time.tzinfo is not None and time.utcoffset() == dt.timedelta() and row.get("UtcOffset"):
-        time += dt.timedelta(hours=csv_file.number(row["UtcOffset"]))
+        hours = number_of(row["UtcOffset"])
+        if hours is None or abs(hours) > _MOST_OFFSET:
+            raise ValueError(f"{text[:40]!r} has the UtcOffset {row['UtcOffset'][:40]!r}, which is no offset")
+        time += dt.timedelta(hours=hours)
     return time.replace(tzinfo=None)

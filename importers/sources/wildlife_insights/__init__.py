@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from importers.detectors import Detector
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, distinct
 from importers.reading import photograph_rows
 from importers.reading.bad_record import BadRecord
-from importers.reading.image_root import ImageRoot
+from importers.reading.image_root import BELOW, OUTSIDE, ImageRoot, is_outside
 from importers.reading.locations import Locator, locator, no_location
 from importers.reading.paths import as_text
-from importers.reading.photograph_rows import PhotographRow, PhotographRows, Row
+from importers.reading.photograph_rows import AMBIGUOUS, Found, PhotographRow, PhotographRows, Row
 from importers.reading.walk import WalkCounts
 from importers.sources.wildlife_insights.download import Download, opened
 from importers.sources.wildlife_insights.rows import (
@@ -50,6 +51,15 @@ class Tables:
     def source(self, row: Row) -> str:
         """The provenance of a row: its project, else the download."""
         return f"wildlife-insights:{row.get('project_id', self.name)}"
+
+
+class _Place(NamedTuple):
+    """Where a photograph is."""
+
+    name: str
+    path: str
+    not_at: str | None = None  # as in SourceImage
+    failure: tuple[str, str] | None = None
 
 
 def import_wildlife_insights(
@@ -122,7 +132,14 @@ def read(source: Download, rows: PhotographRows, report: ImportReport) -> Tables
             continue
         key = row.get("image_id") or "/".join((row["deployment_id"], *addresses))
         sequence = row.get("sequence_id")
-        rows.add(key, row, addresses, sequence=sequence, time=row.get("timestamp", ""))
+        rows.add(
+            key,
+            row,
+            addresses,
+            camera=row["deployment_id"],
+            sequence=sequence,
+            time=row.get("timestamp", ""),
+        )
         _add_taxon(tables, row)
     for note, number in (
         (Note.NO_COORDINATES, sum(record.latitude is None for record in tables.deployments.values())),
@@ -152,17 +169,19 @@ def source_images(
         deployment = tables.deployments.get(row["deployment_id"])
         if deployment is None:
             report.notes[Note.UNKNOWN_DEPLOYMENTS] += 1
-        name, path = _place(photograph, rows, root, folder, deployment, report)
+        place = _place(photograph, rows, root, folder, deployment, report)
         location = deployment.location if deployment is not None else row["deployment_id"]
         further = {
             column: value for column, value in row.items() if column not in OF_OBSERVATIONS | OF_PHOTOGRAPHS
         }
         yield SourceImage(
-            file_name=name,
-            path=path,
+            file_name=place.name,
+            path=place.path,
+            not_at=place.not_at,
+            failure=place.failure,
             labels=_labels(photograph, tables, report, where),
             source_id=row.get("image_id"),
-            location=locate(name) or location,
+            location=locate(place.name) or location,
             datetime=time_of(row, functools.partial(report.leave_out, where)),
             seq_id=photograph.sequence,
             frame_num=photograph.frame,
@@ -179,16 +198,9 @@ def _labels(
     """The labels of a photograph: of its sequence if that has any, because its own rows then repeat them."""
     of_sequence = photograph.sequence_rows
     rows, level = (of_sequence, Level.SEQUENCE) if of_sequence else (photograph.rows, Level.IMAGE)
-    labels: list[SourceLabel] = []
-    seen: set[str | None] = set()
-    for place, row in enumerate(rows):
-        label = label_of(row, tables.source(row), level, functools.partial(report.leave_out, where))
-        if label is None:
-            continue
-        # A second row of a species is of another sex, age or individual.
-        labels.append(replace(label, key=str(place)) if label.category in seen else label)
-        seen.add(label.category)
-    return tuple(labels)
+    leave_out = functools.partial(report.leave_out, where)
+    given = (label_of(row, tables.source(row), level, leave_out) for row in rows)
+    return distinct(label for label in given if label is not None)
 
 
 def _place(
@@ -198,22 +210,26 @@ def _place(
     folder: Path,
     deployment: DeploymentRecord | None,
     report: ImportReport,
-) -> tuple[str, str]:
-    """The name and the path of a photograph: below --images, else at its URL, else in `folder`."""
+) -> _Place:
+    """The place of a photograph: below --images, else at its URL, else in `folder`."""
     row = photograph.rows[0]
+    found = Found(name=None)
     if root is not None:
         folders = {row["deployment_id"], *([deployment.location] if deployment is not None else [])}
         found = rows.file_of(photograph, folders)
         if found.name is not None:
-            return found.name, root.path_of(found.name)
+            return _Place(found.name, root.path_of(found.name))
         if found.is_ambiguous:
             report.notes[Note.AMBIGUOUS_NAMES] += 1
     file_name = row.get("filename", photograph.addresses[0]).replace("\\", "/").rpartition("/")[2]
     name = f"{row['deployment_id']}/{file_name}"
     url = next((address for address in photograph.addresses if is_url(address)), None)
     if url is not None:
-        return name, url
-    return name, root.path_of(name) if root is not None else f"{folder}/{name}"
+        return _Place(name, url, not_at=BELOW if root is not None else None)
+    path = root.path_of(name) if root is not None else f"{folder}/{name}"
+    if is_outside(name):
+        return _Place(name, path, failure=OUTSIDE)
+    return _Place(name, path, failure=AMBIGUOUS if found.is_ambiguous else None)
 
 
 def _add_taxon(tables: Tables, row: Row) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from importers.reading import csv_file
-from importers.reading.bad_record import BadRecord
+from importers.reading.bad_record import BadRecord, LeaveOut
 from importers.reading.classes import PEOPLE, RANKS, NamedClass, class_of_columns
 from importers.reading.clocks import parse_clock_time
-from pipeline.records import ANIMAL, EMPTY, OBSERVATION_TYPE, DeploymentRecord, Level, SourceLabel
+from importers.reading.csv_file import number_in
+from pipeline.records import ANIMAL, EMPTY, LARGEST, OBSERVATION_TYPE, DeploymentRecord, Level, SourceLabel
 from pipeline.vocabulary import Meaning, meaning_of
 
 Row = Mapping[str, str]
-LeftOut = Callable[[str, str], None]  # counts a value that cannot be used
 
 MACHINE = frozenset({"computer vision", "cv"})  # in `identified_by`
 _YES = frozenset({"1", "1.0", "yes", "true", "t", "y"})
-_MOST_COUNT = 2_147_483_647  # the largest integer that every database stores
 _PERCENT = 100.0
 _LAST = dt.time(23, 59, 59)  # of a day
 _DEPLOYMENT = ("deployment_id", "placename", "longitude", "latitude", "start_date", "end_date")
@@ -41,19 +38,19 @@ OF_PHOTOGRAPHS = frozenset(
 )
 
 
-def deployment_of(row: Row, camera: Row, source: str, left_out: LeftOut) -> DeploymentRecord:
+def deployment_of(row: Row, camera: Row, source: str, leave_out: LeaveOut) -> DeploymentRecord:
     """The deployment of a row, with what is known of its camera. Raises BadRecord if it has no id."""
     id_ = row.get("deployment_id")
     if id_ is None:
         raise BadRecord("deployment", "it has no deployment_id")
-    start, end = _time(row, "start_date", left_out, dt.time()), _time(row, "end_date", left_out, dt.time())
+    start, end = _time(row, "start_date", leave_out, dt.time()), _time(row, "end_date", leave_out, dt.time())
     if end is not None and end.time() == dt.time():  # they know the day alone, and it belongs to the period
         end = dt.datetime.combine(end.date(), _LAST)
     if start is not None and end is not None and end < start:
-        left_out("period", f"deployment {id_} ends before it starts")
+        leave_out("period", f"deployment {id_} ends before it starts")
         start = end = None
-    latitude = _number(row, "latitude", -90.0, 90.0, left_out)
-    longitude = _number(row, "longitude", -180.0, 180.0, left_out)
+    latitude = number_in(row, "latitude", -90.0, 90.0, leave_out)
+    longitude = number_in(row, "longitude", -180.0, 180.0, leave_out)
     has_both = latitude is not None and longitude is not None
     details = {name: value for name, value in {**camera, **row}.items() if name not in _DEPLOYMENT}
     return DeploymentRecord(
@@ -73,7 +70,7 @@ def named_in(row: Row) -> NamedClass:
     return class_of_columns(row.get("wi_taxon_id", ""), row, row.get("common_name", ""))
 
 
-def label_of(row: Row, source: str, level: Level, left_out: LeftOut) -> SourceLabel | None:
+def label_of(row: Row, source: str, level: Level, leave_out: LeaveOut) -> SourceLabel | None:
     """The label of a row: by a person, or a weak one by Computer Vision; None if nobody answered."""
     by = row.get("identified_by")
     weak = by.lower() in MACHINE if by is not None else "cv_confidence" in row
@@ -88,22 +85,22 @@ def label_of(row: Row, source: str, level: Level, left_out: LeftOut) -> SourceLa
         if meaning is Meaning.ANIMAL:
             details[OBSERVATION_TYPE] = ANIMAL
     column = "number_of_objects" if level is Level.IMAGE else "group_size"
-    count = _number(row, column, 0.0, _MOST_COUNT, left_out)
+    count = number_in(row, column, 0.0, LARGEST, leave_out)
     return SourceLabel(
         category=category,
         source=source,
         level=level,
         weak=weak,
-        confidence=_confidence(row, left_out) if weak else None,
+        confidence=_confidence(row, leave_out) if weak else None,
         annotator=by,
         count=int(count) if count and category != EMPTY else None,
         details=details or None,
     )
 
 
-def time_of(row: Row, left_out: LeftOut) -> dt.datetime | None:
+def time_of(row: Row, leave_out: LeaveOut) -> dt.datetime | None:
     """When the photograph was taken, by the camera's clock."""
-    return _time(row, "timestamp", left_out)
+    return _time(row, "timestamp", leave_out)
 
 
 def _details(row: Row, category: str | None) -> dict[str, str]:
@@ -125,28 +122,15 @@ def _details(row: Row, category: str | None) -> dict[str, str]:
     return details
 
 
-def _confidence(row: Row, left_out: LeftOut) -> float | None:
+def _confidence(row: Row, leave_out: LeaveOut) -> float | None:
     """How sure Computer Vision is, from 0 to 1; some downloads have percent."""
-    value = _number(row, "cv_confidence", 0.0, _PERCENT, left_out)
+    value = number_in(row, "cv_confidence", 0.0, _PERCENT, leave_out)
     return value / _PERCENT if value is not None and value > 1.0 else value
 
 
-def _number(row: Row, column: str, least: float, most: float, left_out: LeftOut) -> float | None:
-    """The number in a column; None if it is missing or is none, which `left_out` counts."""
-    text = row.get(column)
-    if text is None:
-        return None
-    try:
-        value = csv_file.number(text)
-    except ValueError:
-        value = math.nan
-    if least <= value <= most:
-        return value
-    left_out(column, f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
-    return None
-
-
-def _time(row: Row, column: str, left_out: LeftOut, date_alone: dt.time | None = None) -> dt.datetime | None:
+def _time(
+    row: Row, column: str, leave_out: LeaveOut, date_alone: dt.time | None = None
+) -> dt.datetime | None:
     """The time in a column, by the camera's clock; None if it is missing or is none, which is counted."""
     text = row.get(column)
     if text is None:
@@ -154,5 +138,5 @@ def _time(row: Row, column: str, left_out: LeftOut, date_alone: dt.time | None =
     try:
         return parse_clock_time(text.removesuffix(" UTC"), date_alone=date_alone).replace(tzinfo=None)
     except ValueError as exc:
-        left_out(column, f"{column} {exc}")
+        leave_out(column, f"{column} {exc}")
         return None
