@@ -255,9 +255,9 @@ def test_boxes_as_cameras_see_them_need_no_axis_order(sqlite_database: Database,
 def test_pixels_and_sizes_are_pointed_out(tmp_path: Path) -> None:
     good = f"a.jpg,0.9,{YXYX}"
     _, report = read(text(tmp_path, good, *(f"{row}.jpg,0.9,{row},10,200,300" for row in range(5))))
-    assert "5  boxes that look like pixels" in import_report(report)
+    assert "5  boxes apparently in pixels" in import_report(report)
     _, report = read(text(tmp_path, good, *(f"{row}.jpg,0.9,0.5,0.6,0.1,0.2" for row in range(5))))
-    assert "5  boxes that look like x, y, width, height" in import_report(report)
+    assert "5  boxes apparently of x, y, width, height" in import_report(report)
 
 
 # Out
