@@ -201,7 +201,8 @@ def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
     """For each source, the one label that a box of this kind (animal, person, vehicle) can carry.
 
     None for a source that names several species of the kind, or animals without a species. Labels of the
-    photograph precede labels of its sequence. `empty` is of the kind animal: there are none.
+    photograph precede labels of its sequence, and those by people precede those by machines. `empty` is of
+    the kind animal: there are none.
     """
     by_source: dict[str, list[SourceLabel]] = {}
     for label in labels:
@@ -210,7 +211,8 @@ def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
     chosen = []
     for of_source in by_source.values():
         nearest = [label for label in of_source if label.level is not Level.SEQUENCE] or of_source
+        nearest = [label for label in nearest if not label.weak] or nearest  # people before machines
         names = {category_name(label.category or "") for label in nearest}
         if len(names) == 1 and nearest[0].category is not None:
-            chosen.append(min(nearest, key=lambda label: label.weak))  # people before machines
+            chosen.append(nearest[0])
     return chosen

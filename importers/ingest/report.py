@@ -65,7 +65,7 @@ _SENTENCES = {
     Note.CATEGORY_ZERO: "files whose category 0 is not `empty`; it keeps its name",
     Note.NUMERIC_IDS: "images whose id is a number, read as text",
     Note.BOXES_OF_EMPTY: "boxes of `empty`: the label counts for the photograph",
-    Note.BOXES_WITHOUT_SIZE: "boxes in pixels, left out because --rows-only does not read the size of the photograph",
+    Note.BOXES_WITHOUT_SIZE: "boxes in pixels left out: --rows-only does not read the size of the photograph",
     Note.EMPTY_CONTRADICTED: "labels `empty` left out: the same source sees something",
     Note.SEVERAL_CLASSES: "crops of several classes, imported without a label",
     Note.EVENTS_WITHOUT_MEDIA: "observations of events that have no photograph",
@@ -93,7 +93,7 @@ _SENTENCES = {
     Note.SPECIES_FIELDS: "fields called Species, read as what is seen: --species-field names others",
     Note.MARKED_FOR_DELETION: "photographs marked for deletion (DeleteFlag), skipped",
     Note.CLASSIFIER_FAILED: "photographs on which the classifier failed, imported without its answer",
-    Note.GEOLOCATION_FAILED: "photographs that the source could place in no country: its species may be of another",
+    Note.GEOLOCATION_FAILED: "photographs without a country for the source, whose species may be of another",
 }
 
 
