@@ -35,6 +35,11 @@ class Labelled:
     labels: Sequence[SourceLabel]  # of the whole photograph or its sequence
     box_labels: Mapping[str, Sequence[SourceLabel]]  # by detection id
 
+    @property
+    def all_labels(self) -> list[SourceLabel]:
+        """Of the photograph and of its boxes."""
+        return [*self.labels, *(label for of_box in self.box_labels.values() for label in of_box)]
+
 
 class Labels:
     """Writes labels, and keeps the numbers of their categories between batches."""
@@ -63,9 +68,8 @@ class Labels:
         `new_votes` is the result of `settle`. Returns the number of new labels.
         """
         stored = [photograph for photograph in batch if not photograph.is_new]
-        image_labels.remove_others(
-            conn, {photograph.image_id: photograph.labels for photograph in stored if photograph.labels}
-        )
+        given = {photograph.image_id: photograph.all_labels for photograph in stored}
+        image_labels.remove_others(conn, {id_: labels for id_, labels in given.items() if labels})
         labels = ((photograph.image_id, label) for photograph in batch for label in photograph.labels)
         new = image_labels.add(conn, labels, self._numbers)
         voted = oracle.add_first_revisions(conn, (vote for votes in new_votes.values() for vote in votes))
@@ -137,13 +141,7 @@ class Labels:
 
     def _number(self, conn: sa.Connection, batch: Iterable[Labelled]) -> None:
         """Give every category of the batch its number in the store."""
-        names = {label.category for photograph in batch for label in photograph.labels}
-        names |= {
-            label.category
-            for photograph in batch
-            for of_box in photograph.box_labels.values()
-            for label in of_box
-        }
+        names = {label.category for photograph in batch for label in photograph.all_labels}
         unknown = sorted(name for name in names if name is not None and name not in self._numbers)
         if unknown:
             numbers = categories.ensure(conn, unknown)

@@ -417,6 +417,15 @@ def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database,
     assert set(current(database)) == {("fox", DetectionKind.USER)}
 
 
+def test_a_label_of_a_photograph_that_became_one_of_a_box_is_no_more_of_the_photograph(
+    database: Database, photos: Path
+) -> None:
+    ingest(database, photos, entry(photos, labels=(label("fox"),)), rows_only=True)
+    assert [each.level for each in labels_of(database)] == [Level.IMAGE]
+    ingest(database, photos, entry(photos, boxes=(boxed(label("fox", Level.BOX)),)))
+    assert (labels_of(database), list(current(database))) == ([], [("fox", DetectionKind.USER)])
+
+
 def test_a_source_in_which_people_and_machines_disagree_votes_as_its_people_do() -> None:
     by_people, by_machine = label("red fox"), label("roe deer", weak=True)
     assert only_ones([by_machine, by_people], "animal") == [by_people]
