@@ -6,6 +6,7 @@ import re
 
 _NUMBERS = re.compile(r"([0-9]+)")
 
+LONGEST = 4096  # characters of a path: no system has files with longer ones
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
 )
