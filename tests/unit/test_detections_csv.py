@@ -440,3 +440,13 @@ def test_no_damage_gives_more_than_an_error_that_names_the_file(
 def stored(database: Database) -> str:
     with database.read() as conn:
         return json.dumps(images.counts(conn))
+
+
+@pytest.mark.parametrize(("good", "is_known"), [("0.1", False), ("0.9", True)])
+def test_a_photograph_with_a_bad_row_is_not_called_empty_for_its_others(
+    tmp_path: Path, good: str, is_known: bool
+) -> None:
+    path = text(tmp_path, f"a.jpg,{good},{YXYX}", f"./a.jpg,2,{YXYX}", f"b.jpg,0.1,{YXYX}")
+    layout, root, report = read_layout(path, "yxyx"), ImageRoot(tmp_path), ImportReport(source="")
+    first, second = source_images(layout, check(layout, root, report), root, threshold=0.2)
+    assert [first.detections is not None, second.detections is not None] == [is_known, True]
