@@ -426,6 +426,15 @@ def test_a_label_of_a_photograph_that_became_one_of_a_box_is_no_more_of_the_phot
     assert (labels_of(database), list(current(database))) == ([], [("fox", DetectionKind.USER)])
 
 
+def test_a_box_that_people_labelled_is_kept_whatever_its_confidence(database: Database, photos: Path) -> None:
+    by_people, by_machine = label("fox", Level.BOX), label("deer", Level.BOX, weak=True)
+    boxes = (boxed(by_people), boxed(by_machine, box=OTHER))
+    unsure = tuple(replace(box, confidence=0.1) for box in boxes)
+    for _ in range(2):
+        ingest(database, photos, entry(photos, boxes=unsure))
+        assert list(current(database)) == [("fox", DetectionKind.USER)]
+
+
 def test_a_source_in_which_people_and_machines_disagree_votes_as_its_people_do() -> None:
     by_people, by_machine = label("red fox"), label("roe deer", weak=True)
     assert only_ones([by_machine, by_people], "animal") == [by_people]
