@@ -37,23 +37,16 @@ from .errors import (
 )
 from .importing import (
     Combined,
-    DeploymentsReport,
     Detector,
     ImportOptions,
     ImportReport,
     combine_coco,
-    import_camtrap_dp,
-    import_camtrapr,
     import_coco,
     import_crops,
-    import_deployments,
     import_detections_csv,
-    import_emammal,
     import_folder,
     import_megadetector,
     import_speciesnet,
-    import_timelapse,
-    import_wildlife_insights,
     load_detector,
 )
 from .labelling import (
@@ -97,6 +90,15 @@ from .simulations import (
     labelled_arrays,
     labelled_pool,
     simulate,
+)
+from .surveys import (
+    DeploymentsReport,
+    import_camtrap_dp,
+    import_camtrapr,
+    import_deployments,
+    import_emammal,
+    import_timelapse,
+    import_wildlife_insights,
 )
 from .workspaces import (
     Pool,

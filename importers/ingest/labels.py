@@ -35,6 +35,11 @@ class Labelled:
     labels: Sequence[SourceLabel]  # of the whole photograph or its sequence
     box_labels: Mapping[str, Sequence[SourceLabel]]  # by detection id
 
+    @property
+    def all_labels(self) -> list[SourceLabel]:
+        """Of the photograph and of its boxes."""
+        return [*self.labels, *(label for of_box in self.box_labels.values() for label in of_box)]
+
 
 class Labels:
     """Writes labels, and keeps the numbers of their categories between batches."""
@@ -63,9 +68,8 @@ class Labels:
         `new_votes` is the result of `settle`. Returns the number of new labels.
         """
         stored = [photograph for photograph in batch if not photograph.is_new]
-        image_labels.remove_others(
-            conn, {photograph.image_id: photograph.labels for photograph in stored if photograph.labels}
-        )
+        given = {photograph.image_id: photograph.all_labels for photograph in stored}
+        image_labels.remove_others(conn, {id_: labels for id_, labels in given.items() if labels})
         labels = ((photograph.image_id, label) for photograph in batch for label in photograph.labels)
         new = image_labels.add(conn, labels, self._numbers)
         voted = oracle.add_first_revisions(conn, (vote for votes in new_votes.values() for vote in votes))
@@ -137,13 +141,7 @@ class Labels:
 
     def _number(self, conn: sa.Connection, batch: Iterable[Labelled]) -> None:
         """Give every category of the batch its number in the store."""
-        names = {label.category for photograph in batch for label in photograph.labels}
-        names |= {
-            label.category
-            for photograph in batch
-            for of_box in photograph.box_labels.values()
-            for label in of_box
-        }
+        names = {label.category for photograph in batch for label in photograph.all_labels}
         unknown = sorted(name for name in names if name is not None and name not in self._numbers)
         if unknown:
             numbers = categories.ensure(conn, unknown)
@@ -201,7 +199,8 @@ def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
     """For each source, the one label that a box of this kind (animal, person, vehicle) can carry.
 
     None for a source that names several species of the kind, or animals without a species. Labels of the
-    photograph precede labels of its sequence. `empty` is of the kind animal: there are none.
+    photograph precede labels of its sequence, and those by people precede those by machines. `empty` is of
+    the kind animal: there are none.
     """
     by_source: dict[str, list[SourceLabel]] = {}
     for label in labels:
@@ -210,7 +209,8 @@ def only_ones(labels: Iterable[SourceLabel], kind: str) -> list[SourceLabel]:
     chosen = []
     for of_source in by_source.values():
         nearest = [label for label in of_source if label.level is not Level.SEQUENCE] or of_source
+        nearest = [label for label in nearest if not label.weak] or nearest  # people before machines
         names = {category_name(label.category or "") for label in nearest}
         if len(names) == 1 and nearest[0].category is not None:
-            chosen.append(min(nearest, key=lambda label: label.weak))  # people before machines
+            chosen.append(nearest[0])
     return chosen

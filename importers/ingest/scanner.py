@@ -46,7 +46,7 @@ class _Photograph(NamedTuple):
 
 
 class _Boxes(NamedTuple):
-    """The boxes of a photograph that reach the threshold, by whether their category is kept."""
+    """The boxes that reach the threshold, or that people labelled, by whether their category is kept."""
 
     kept: Sequence[DetectedBox]
     left: Sequence[DetectedBox]
@@ -293,10 +293,16 @@ class Scanner:
 
     def _sorted(self, boxes: Sequence[DetectedBox]) -> _Boxes:
         keep = self._options.keep
-        confident = [box for box in boxes if box.confidence >= self._options.threshold]
+        least = self._options.threshold
+        confident = [box for box in boxes if box.confidence >= least or _is_by_people(box)]
         kept = [box for box in confident if box.category in keep]
         left = [box for box in confident if box.category not in keep] if len(kept) < len(confident) else []
         return _Boxes(kept=kept, left=left)
+
+
+def _is_by_people(box: DetectedBox) -> bool:
+    """Whether people labelled a box: its detector may have been unsure, they were not."""
+    return any(not label.weak for label in box.labels)
 
 
 def _counted(number: int | None, least: int) -> int | None:

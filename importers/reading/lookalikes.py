@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from importers.reading.paths import LONGEST
 from pipeline.files.reading import is_url
 
 
@@ -35,7 +36,7 @@ class Lookalikes:
 
     def of(self, root: str, name: str) -> Lookalike | None:
         """The file below the folder `root` that the missing `name` may mean; None for URLs."""
-        if is_url(root):
+        if is_url(root) or len(name) > LONGEST:
             return None
         parts = name.split("/")
         found = next(self._spellings(root, parts), None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 _NUMBERS = re.compile(r"([0-9]+)")
+_MOST_DIGITS = 1000  # of a number in a name: Python refuses to read many more
 
+LONGEST = 4096  # characters of a path: no system has files with longer ones
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
 )
@@ -45,4 +47,4 @@ def suffix_of(name: str) -> str:
 def natural(name: str) -> tuple[list[str | int], str]:
     """A sort key that puts IMG_2 before IMG_10; it differs for any two names."""
     parts = _NUMBERS.split(name.casefold())
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+    return [int(part[:_MOST_DIGITS]) if index % 2 else part for index, part in enumerate(parts)], name

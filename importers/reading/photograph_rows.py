@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from importers.reading.paths import LONGEST
 from importers.reading.scratch import scratch_database
 from pipeline.store.database import chunks
 
@@ -100,7 +101,8 @@ class PhotographRows:
             "INSERT INTO row (photograph, cells) VALUES (?, ?)", (number, json.dumps(row))
         )
         if is_first:
-            paths = dict.fromkeys(address.replace("\\", "/") for address in addresses if address)
+            possible = (address[-LONGEST:].replace("\\", "/") for address in addresses if address)
+            paths = dict.fromkeys(possible)
             self._connection.executemany(
                 "INSERT INTO address VALUES (?, ?, ?, ?, ?)",
                 [(number, place, path, _last(path), camera) for place, path in enumerate(paths)],

@@ -23,12 +23,14 @@ from pipeline.exporters.source import (
 )
 from pipeline.exporters.writing import DIGITS, JsonList, free_name, rounded
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, Taxon, category_name
+from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, Taxon, category_name
 from pipeline.taxonomy import taxonomy_string
 
 FORMAT_VERSION = "1.6"
 DETECTION_CATEGORIES = {"animal": "1", "person": "2", "vehicle": "3"}  # known to every reader
-NOT_LOOKED_AT = "no detector looked at it"  # such a photograph fails: [] would mean empty
+# Such photographs fail: [] would mean empty.
+NOT_LOOKED_AT = "no detector looked at it"
+WITHOUT_BOX = "it is labelled as a whole, and has no box"
 
 _FROM_RESULTS = "results:"  # prefix of the detector of a results file in the store
 _ADOPTED = "megadetector:"  # prefix of the classifier of a results file in the store
@@ -42,9 +44,9 @@ def write(out: Path, source: ExportSource) -> ExportReport:
     """Write `source` to the file `out`, atomically. Raises FileError if the disk refuses.
 
     The answer of a box is its only classification, with a confidence of 1 if it is of people; unclassified
-    boxes have none. Photographs that failed, or that no detector looked at, have a `failure`. The frames of
-    a video are one entry with its name. The format has no labels of whole photographs; the report counts
-    them.
+    boxes have none. Photographs that failed, that no detector looked at, or on which there is something
+    without a box, have a `failure`. The frames of a video are one entry with its name. The format has no
+    labels of whole photographs; the report counts them.
     """
     report = ExportReport(path=str(out))
     images = _Images(source.categories, report)
@@ -113,7 +115,12 @@ class _Images:
         self.detectors.update(detection.record.detector for detection in photograph.detections)
         if image.failure is not None:
             return ": ".join(part for part in (image.failure, image.failure_detail) if part)
-        if photograph.detections or photograph.detectors:
+        if photograph.detections:
+            return None
+        if photograph.detectors and any(map(_says_something, photograph.labels)):
+            self._report.note(f"photographs with the failure {WITHOUT_BOX!r}")
+            return WITHOUT_BOX
+        if photograph.detectors:
             return None
         if photograph.labels and all(label.category == EMPTY for label in photograph.labels):
             return None
@@ -144,6 +151,11 @@ class _Images:
             self.classes[name] = str(free)
         sure = answer.probability if answer.basis in _MACHINE and answer.probability is not None else 1.0
         return [self.classes[name], round(float(sure), DIGITS)]
+
+
+def _says_something(label: SourceLabel) -> bool:
+    """Whether a label says of the photograph itself that there is something on it."""
+    return label.level is Level.IMAGE and label.category != EMPTY and not label.is_unclassified
 
 
 def _info(source: ExportSource, images: _Images, report: ExportReport) -> dict[str, Any]:

@@ -37,7 +37,12 @@ class Shown:
 def files(photographs: Iterable[LabelledImage]) -> Iterator[list[LabelledImage]]:
     """The photographs by file: each alone, but all frames of a video together."""
     for _, group in groupby(
-        photographs, key=lambda photograph: photograph.image.video or photograph.image.id
+        photographs,
+        key=lambda photograph: (
+            (photograph.image.video, photograph.image.seq_id)
+            if photograph.image.video is not None
+            else photograph.image.id
+        ),
     ):
         yield list(group)
 
@@ -47,11 +52,13 @@ def shown_on(frames: Sequence[LabelledImage]) -> list[Shown]:
 
     Boxes count first: each category once, with as many individuals as one detector found on one photograph.
     Labels of the source add what no box shows, unless people answered every box. There is nothing only if
-    nothing else is shown, and also if detectors looked and found nothing.
+    nothing else is shown and no box lacks an answer, and also if detectors looked and found nothing.
     """
     by_category: dict[str | None, Shown] = {}
+    is_open = any(_answer(detection) is None for frame in frames for detection in frame.detections)
     for frame in frames:
-        for each in (*_of_boxes(frame.detections), *_of_labels(frame)):
+        of_boxes = [each for each in _of_boxes(frame.detections) if not (is_open and each.category == EMPTY)]
+        for each in (*of_boxes, *_of_labels(frame)):
             known = by_category.get(each.category)
             by_category[each.category] = each if known is None else _joined(known, each)
     something = [each for each in by_category.values() if each.category != EMPTY]

@@ -44,7 +44,7 @@ def deployments_report(report: DeploymentsReport) -> str:
                 [
                     (
                         report.without_coordinates,
-                        "deployments without coordinates in this table: another can bring them",
+                        "deployments without coordinates: another table can bring them",
                     ),
                     (report.without_zone, "deployments without a time zone: exports will ask for it"),
                 ]
@@ -69,16 +69,16 @@ def combined(report: Combined, out: str, files: int) -> str:
 def _counts(report: ImportReport) -> str:
     return tally(
         [
-            (report.looked_again, "known photographs read again: their boxes, labels or settings differ"),
+            (report.looked_again, "known photographs read again, for other boxes, labels or settings"),
             (report.known, "photographs imported before"),
             (report.changed, "photographs changed since an earlier import: both states are kept"),
             (report.cut, "crops cut for boxes imported before"),
             (report.labels, "new labels from the source"),
             (
                 report.not_looked_at,
-                "photographs without boxes: import again with --detector, or import detections for them",
+                "photographs without boxes: import again with --detector, or import boxes",
             ),
-            (report.other_role, "photographs that belong to the other pool (--role) and stay there"),
+            (report.other_role, "photographs of the other pool (--role), left there"),
             (report.without_findings, "photographs with nothing to keep"),
             (len(report.locations), _locations(report)),
             (report.sequences, "sequences at these locations"),
@@ -91,7 +91,7 @@ def _counts(report: ImportReport) -> str:
             ),
             (
                 report.damaged.total(),
-                f"damaged photographs, used to where their file ends ({by_kind(report.damaged)})",
+                f"damaged photographs, used up to the damage ({by_kind(report.damaged)})",
             ),
             (
                 report.doubtful_years.total(),
@@ -103,9 +103,9 @@ def _counts(report: ImportReport) -> str:
             (report.refused.total(), f"records refused ({by_kind(report.refused)})"),
             *_unused(report),
             *((number, note.sentence) for note, number in report.notes.most_common()),
-            (report.duplicates, "entries that list a photograph a second time, not used"),
+            (report.duplicates, "repeated entries of a photograph, not used"),
             (report.skipped.total(), f"other files skipped ({by_kind(report.skipped)})"),
-            (report.hidden, "hidden files or folders skipped"),
+            (report.hidden, "hidden items skipped"),
             (report.linked, "folders reached a second time through a link, skipped"),
             (report.unreadable_folders, "folders that cannot be read"),
         ]

@@ -42,8 +42,8 @@ def add(conn: sa.Connection, labels: Iterable[tuple[str, SourceLabel]], numbers:
 def remove_others(conn: sa.Connection, labels: Mapping[str, Iterable[SourceLabel]]) -> None:
     """Remove the labels that a source no longer gives to these photographs.
 
-    `labels` has the present labels by image id. Labels by sources that give a photograph no label now
-    stay.
+    `labels` has the present labels by image id, with those of boxes. Labels by sources that give neither a
+    photograph nor its boxes a label now stay.
     """
     present = {_id(image_id, label) for image_id, own in labels.items() for label in own}
     sources = {image_id: {label.source for label in own} for image_id, own in labels.items()}

@@ -277,7 +277,7 @@ def test_a_photograph_whose_end_is_missing_keeps_its_boxes_and_is_counted(
     report = import_folder(workspace, root, Fixed(finding()))
     assert (report.photographs, report.detections, dict(report.failed)) == (2, 2, {})
     assert report.damaged == {"truncated": 1}
-    assert "damaged photograph, used to where their file ends (truncated)" in import_report(report)
+    assert "damaged photograph, used up to the damage (truncated)" in import_report(report)
     assert table(database, "file_name", "defect") == [
         ("cut.jpg", "truncated"),
         ("site 0/DCIM/100EK113/IMG_0.JPG", None),
@@ -445,13 +445,13 @@ def test_photographs_that_vanish_after_their_import_stay_imported(database: Data
     assert (report.known, dict(report.failed)) == (1, {})
 
 
-def test_a_broken_record_of_a_results_file_costs_itself(sqlite_database: Database, tmp_path: Path) -> None:
+def test_a_broken_detection_of_a_results_file_costs_itself(sqlite_database: Database, tmp_path: Path) -> None:
     root, data = study(tmp_path / "photos", sites=1), tmp_path / "data"
     good = seen("site 0/DCIM/100EK113/IMG_0.JPG", BOX)
     listed = results(tmp_path / "md.json", good, seen("b.jpg", [1, 2, 3]))
     report = import_results(make_workspace(sqlite_database, data), listed, root)
     assert report.photographs == 1
-    assert "1  record refused (with a broken detection)" in import_report(report)
+    assert "1  invalid value not used (detections)" in import_report(report)
     assert "image 1 (b.jpg): detection 0: bbox [1, 2, 3] is not [x, y, width, height]" in import_report(
         report
     )

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from importers.detectors import DetectedBox, WholeFrame
 from importers.ingest.ingestor import Ingestor
+from importers.ingest.labels import only_ones
 from importers.ingest.report import ImportReport
 from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
 from importers.reading.locations import by_folder
@@ -414,3 +415,28 @@ def test_more_photographs_than_one_lookup_takes_come_in_once(database: Database,
     assert (again.known, again.photographs, again.detections, again.labels) == (1_300, 0, 0, 0)
     assert sum(1 for _ in StoreExport(make_workspace(database, photos), None).photographs()) == 1_300
     assert set(current(database)) == {("fox", DetectionKind.USER)}
+
+
+def test_a_label_of_a_photograph_that_became_one_of_a_box_is_no_more_of_the_photograph(
+    database: Database, photos: Path
+) -> None:
+    ingest(database, photos, entry(photos, labels=(label("fox"),)), rows_only=True)
+    assert [each.level for each in labels_of(database)] == [Level.IMAGE]
+    ingest(database, photos, entry(photos, boxes=(boxed(label("fox", Level.BOX)),)))
+    assert (labels_of(database), list(current(database))) == ([], [("fox", DetectionKind.USER)])
+
+
+def test_a_box_that_people_labelled_is_kept_whatever_its_confidence(database: Database, photos: Path) -> None:
+    by_people, by_machine = label("fox", Level.BOX), label("deer", Level.BOX, weak=True)
+    boxes = (boxed(by_people), boxed(by_machine, box=OTHER))
+    unsure = tuple(replace(box, confidence=0.1) for box in boxes)
+    for _ in range(2):
+        ingest(database, photos, entry(photos, boxes=unsure))
+        assert list(current(database)) == [("fox", DetectionKind.USER)]
+
+
+def test_a_source_in_which_people_and_machines_disagree_votes_as_its_people_do() -> None:
+    by_people, by_machine = label("red fox"), label("roe deer", weak=True)
+    assert only_ones([by_machine, by_people], "animal") == [by_people]
+    assert only_ones([by_machine, label("wild boar", weak=True)], "animal") == []
+    assert only_ones([by_people, label("wild boar"), by_machine], "animal") == []

@@ -255,9 +255,9 @@ def test_boxes_as_cameras_see_them_need_no_axis_order(sqlite_database: Database,
 def test_pixels_and_sizes_are_pointed_out(tmp_path: Path) -> None:
     good = f"a.jpg,0.9,{YXYX}"
     _, report = read(text(tmp_path, good, *(f"{row}.jpg,0.9,{row},10,200,300" for row in range(5))))
-    assert "5  boxes that look like pixels" in import_report(report)
+    assert "5  boxes apparently in pixels" in import_report(report)
     _, report = read(text(tmp_path, good, *(f"{row}.jpg,0.9,0.5,0.6,0.1,0.2" for row in range(5))))
-    assert "5  boxes that look like x, y, width, height" in import_report(report)
+    assert "5  boxes apparently of x, y, width, height" in import_report(report)
 
 
 # Out
@@ -440,3 +440,13 @@ def test_no_damage_gives_more_than_an_error_that_names_the_file(
 def stored(database: Database) -> str:
     with database.read() as conn:
         return json.dumps(images.counts(conn))
+
+
+@pytest.mark.parametrize(("good", "is_known"), [("0.1", False), ("0.9", True)])
+def test_a_photograph_with_a_bad_row_is_not_called_empty_for_its_others(
+    tmp_path: Path, good: str, is_known: bool
+) -> None:
+    path = text(tmp_path, f"a.jpg,{good},{YXYX}", f"./a.jpg,2,{YXYX}", f"b.jpg,0.1,{YXYX}")
+    layout, root, report = read_layout(path, "yxyx"), ImageRoot(tmp_path), ImportReport(source="")
+    first, second = source_images(layout, check(layout, root, report), root, threshold=0.2)
+    assert [first.detections is not None, second.detections is not None] == [is_known, True]

@@ -403,7 +403,7 @@ def test_boxes_that_stand_still_are_left_out_and_told_in_a_table(tmp_path: Path)
     table = tmp_path / "repeats.csv"
     output = run(tmp_path, camera(tmp_path), "--drop-repeats", "--repeats-report", str(table))
     assert "35 new photographs, 45 new detections" in output
-    assert "25  repeat detections, boxes that stand still, left out" in output
+    assert "25  repeat detections left out (boxes that stand still)" in output
     assert "1  place where boxes stand still" in output
     assert "1  location with boxes that stand still" in output
     with table.open() as file:

@@ -115,6 +115,16 @@ def test_the_report_tells_what_the_format_has_no_place_for(tmp_path: Path) -> No
     assert "1  photograph with the failure 'no detector looked at it'" in export_report(report)
 
 
+@pytest.mark.parametrize("category", ["person", "red fox", None])
+def test_a_photograph_with_something_that_has_no_box_is_not_called_empty(
+    tmp_path: Path, category: str | None
+) -> None:
+    labels = [SourceLabel(category=category, source="md", weak=True)]
+    results = written(tmp_path / "md.json", photograph("1.jpg", labels=labels, detectors=("md",)))
+    (image,) = results["images"]
+    assert (image["failure"], image["detections"]) == ("it is labelled as a whole, and has no box", None)
+
+
 def test_other_categories_of_a_detector_follow_the_three(tmp_path: Path) -> None:
     results = written(tmp_path / "md.json", photograph("1.jpg", box(kind="drone"), box(kind="vehicle")))
     assert results["detection_categories"]["4"] == "drone"

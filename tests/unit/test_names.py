@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from importers.reading.image_root import ImageRoot, is_outside
 from importers.reading.names import is_absolute, normal, prefix_pattern, relative_to
+from importers.reading.paths import natural
 from tests.helpers.photographs import put
 
 LETTERS = st.characters(exclude_characters="/\\\x00", exclude_categories=["Cs"])
@@ -185,3 +186,8 @@ def test_a_prefix_is_taken_off_before_anything_else(tmp_path: Path) -> None:
     assert root.name_of("Site 1/a.jpg") == "Site 1/a.jpg"
     assert is_outside(root.name_of(r"E:\Fotos\a.jpg"))
     assert ImageRoot(tmp_path, strip_prefix=f"{tmp_path}").name_of(f"{tmp_path}/a.jpg") == "a.jpg"
+
+
+def test_names_sort_by_their_numbers_of_any_length() -> None:
+    names = ["IMG_10.jpg", "IMG_2.jpg", "9" * 5_000]
+    assert sorted(names, key=natural) == ["9" * 5_000, "IMG_2.jpg", "IMG_10.jpg"]

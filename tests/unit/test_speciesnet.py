@@ -408,7 +408,7 @@ def test_the_command_imports_the_file_of_a_field_run(field_cases: Path, tmp_path
     assert done.exit_code == 0, done.output
     assert "2 new photographs, 1 new detection" in done.output
     assert "1  new label from the source" in done.output
-    assert "photograph whose classifier failed" in done.output
+    assert "photograph on which the classifier failed" in done.output
 
 
 @pytest.mark.parametrize(

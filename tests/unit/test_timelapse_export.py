@@ -54,6 +54,8 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> tuple[list[dic
         (photograph("1", box(None, PEOPLE, unsure=True)), [(None, PEOPLE, 1)]),
         (photograph("1", box()), []),
         (photograph("1", box(), box("red fox", PEOPLE, at=LEFT)), [("red fox", PEOPLE, 1)]),
+        (photograph("1", box(), box("empty", PEOPLE, at=LEFT)), []),  # nobody answered the first
+        (photograph("1", box(), labels=[label("empty")]), [("empty", SOURCE, None)]),
         (photograph("1"), []),
         (photograph("1", detectors=("md",)), [("empty", WEAK, None)]),
         (photograph("1", labels=[label("red fox")], detectors=("md",)), [("red fox", SOURCE, None)]),

@@ -111,6 +111,12 @@ def test_an_identification_has_its_taxon_its_count_and_who_made_it(tmp_path: Pat
     assert "1  row by a machine" in text
 
 
+def test_photographs_of_two_sources_with_one_id_stay_apart(tmp_path: Path) -> None:
+    images = [at_hill(name, box("red fox", PEOPLE), source_id="7") for name in ("a/1.jpg", "b/1.jpg")]
+    tables, _ = written(tmp_path / "wi", *images)
+    assert [row["image_id"] for row in tables["images"]] == ["7", images[1].image.id]
+
+
 @pytest.mark.parametrize(
     ("category", "kind", "name", "id_", "count"),
     [

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from importers.detectors.detector import DetectedBox
 from importers.ingest.ingestor import Ingestor
 from importers.ingest.report import ImportReport, Note
-from importers.ingest.source_image import ImportOptions, SourceDetections, SourceImage
+from importers.ingest.source_image import ImportOptions, SourceImage, detections_of
 from importers.reading.bad_record import BadRecord
 from importers.reading.image_root import OUTSIDE, ImageRoot, is_outside
 from importers.reading.paths import as_text
@@ -39,6 +39,7 @@ class Boxes:
     corners: NDArray[np.float64]  # (N, 4): x1, y1, x2, y2 in fractions of the frame
     confidence: NDArray[np.float64]  # (N,)
     kind: NDArray[np.int8]  # (N,): indices of KINDS
+    doubted: frozenset[int]  # hashes of names that have a refused row
 
 
 def import_detections(
@@ -74,7 +75,9 @@ def import_detections(
         )
     locate = root.locator(options.location_pattern)
     return Ingestor(workspace, None, locate, options, report).run(
-        source_images(layout, boxes, root), len(boxes.start) - 1, progress=progress
+        source_images(layout, boxes, root, threshold=options.threshold),
+        len(boxes.start) - 1,
+        progress=progress,
     )
 
 
@@ -86,11 +89,13 @@ def check(layout: Layout, root: ImageRoot, report: ImportReport) -> Boxes:
     hashes, good = array("q"), bytearray()
     rows, numbers, kinds = array("q"), array("d"), array("b")
     shapes = Shapes()
+    doubted: set[int] = set()
     for row, (line, fields) in enumerate(layout.rows()):
         try:
             row_boxes = layout.boxes(fields, shapes)
         except BadRecord as exc:
             report.refuse(_where(line, layout.name(fields)), exc.kind, exc.what)
+            doubted.add(hash(root.name_of(layout.name(fields))))
             hashes.append(0)
             good.append(0)
             continue
@@ -122,11 +127,17 @@ def check(layout: Layout, root: ImageRoot, report: ImportReport) -> Boxes:
         corners=table[:, :_SIDES],
         confidence=table[:, _SIDES],
         kind=np.frombuffer(kinds, np.int8)[order],
+        doubted=frozenset(doubted),
     )
 
 
-def source_images(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[SourceImage]:
-    """Every photograph of a checked file with its boxes, in the order of their first rows."""
+def source_images(
+    layout: Layout, boxes: Boxes, root: ImageRoot, *, threshold: float = 0.0
+) -> Iterator[SourceImage]:
+    """Every photograph of a checked file with its boxes, in the order of their first rows.
+
+    `threshold` is the least confidence of boxes that are kept.
+    """
     detector = as_text(f"detections-csv:{Path(layout.path.name.removesuffix('.gz')).stem}")
     for (_, fields), is_first, number in zip(layout.rows(), boxes.first, boxes.photograph, strict=False):
         if not is_first:
@@ -147,7 +158,9 @@ def source_images(layout: Layout, boxes: Boxes, root: ImageRoot) -> Iterator[Sou
             file_name=name,
             path=path,
             source_name=layout.name(fields),
-            detections=SourceDetections(detector=detector, boxes=detected),
+            detections=detections_of(
+                detector, detected, 1.0 if hash(name) in boxes.doubted else None, threshold
+            ),
         )
 
 

@@ -276,7 +276,8 @@ class Package:
 
     def _medium_id(self, image: ImageRecord) -> str:
         """The id of the photograph in its source, unless another has it."""
-        id_ = image.source_id
+        came = of_image(image)
+        id_ = came.medium.get("mediaID", image.source_id) if came is not None else image.source_id
         if id_ is None or id_ in MISSING or hash(id_) in self._plan.own or hash(id_) in self._media_ids:
             return image.id
         self._media_ids.add(hash(id_))

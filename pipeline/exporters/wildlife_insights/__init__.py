@@ -84,6 +84,7 @@ def _images(
 ) -> Iterable[Row]:
     """A row for each thing on each photograph; what is left out is counted in `report`."""
     starts: dict[str, str] = {}  # of the sequence that is being written
+    ids: set[int] = set()  # hashes of those that are written
     for photograph in source.photographs():
         image = photograph.image
         why = _left_out(photograph)
@@ -109,7 +110,7 @@ def _images(
         row = {
             "project_id": project,
             "deployment_id": deployment.id,
-            "image_id": image.source_id or image.id,
+            "image_id": _free_id(image, ids),
             "location": _address(image, images_url, report),
             "timestamp": stamp(image.datetime),
             "external_sequence_id": image.seq_id or "",
@@ -122,6 +123,15 @@ def _images(
             if each.is_machine:
                 report.note("rows by a machine, identified_by Computer Vision")
             yield row | identified
+
+
+def _free_id(image: ImageRecord, taken: set[int]) -> str:
+    """The id of a photograph in its source, unless another photograph has it."""
+    id_ = image.source_id
+    if id_ is None or hash(id_) in taken:
+        id_ = image.id
+    taken.add(hash(id_))
+    return id_
 
 
 def _left_out(photograph: LabelledImage) -> str | None:
