@@ -6,6 +6,7 @@ imports whose scientific name is that of a choice, are merged into the choice.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -61,15 +62,22 @@ def all(conn: sa.Connection) -> dict[int, Taxon]:
     """Every taxon by the number of its category.
 
     What is known of a merged category completes what is known of the category that it was merged into, if
-    both have one scientific name: several species can be merged into a group that has none of their names.
+    it is another name of the same taxon: not if several were merged that have different scientific names, or
+    one whose `parent` is the category that it was merged into.
     """
     names, resolved = categories.names(conn), categories.numbers(conn)
     stored = _stored(conn)
     rows = {number: row for number, row in stored.items() if number == resolved[names[number]]}
+    merged: dict[int, list[Mapping[Any, Any]]] = defaultdict(list)
     for number, row in stored.items():
-        target = resolved[names[number]]
-        if number != target and target in rows and _key(row) == _key(rows[target]) != "":
-            rows[target] = _merged(row, rows[target], newer=False)
+        if number not in rows and category_name(row["parent"] or "") != names[number]:
+            merged[resolved[names[number]]].append(row)
+    for target, others in merged.items():
+        own = _key(rows[target]) if target in rows else ""
+        same = [row for row in others if _key(row) == own] if own else others
+        if len(set(map(_key, same))) == 1:
+            for row in same:
+                rows[target] = _merged(row, rows[target], newer=False) if target in rows else row
     return {
         number: Taxon(category=names[number], **{name: _filled(name, row[name]) for name in _FIELDS})
         for number, row in sorted(rows.items())

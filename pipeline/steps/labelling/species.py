@@ -10,7 +10,7 @@ annotations without an answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ from pipeline.label_studio.choices import with_added, with_replaced
 from pipeline.label_studio.results import CONTROL
 from pipeline.label_studio.roles import SpeciesClient
 from pipeline.label_studio.species import check_name
-from pipeline.records import EMPTY, category_name
+from pipeline.records import EMPTY, Taxon, category_name
 from pipeline.steps.labelling.push import PushReport, push
 from pipeline.steps.learning.activate import refill
 from pipeline.store import acceptances, categories, choices, oracle, projects, taxa
@@ -202,16 +202,14 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
     numbers, names = categories.numbers(conn), categories.names(conn)
     stood_for = numbers.get(into)  # None: a new name
     is_rename = len(former) == 1 and (stood_for is None or names[stood_for] == former[0])
-    known = {taxon.category: taxon for taxon in taxa.all(conn).values()}
     had_labels = stood_for is not None and bool(oracle.labelled_as(conn, {stood_for}))
     merged = categories.merge(conn, former, into)
     target = categories.numbers(conn)[into]
     if not is_rename:
         # Probabilities of several categories are added up, or were until now: no guarantee covers that.
         acceptances.withdraw(conn, {*merged, target, target if stood_for is None else stood_for})
-    is_one_taxon = is_rename or (len(former) == 1 and not had_labels)
-    if is_one_taxon and former[0] in known and into not in known:
-        taxa.save(conn, [replace(known[former[0]], category=into)])  # another name of the same taxon
+    if not is_rename and (len(former) > 1 or had_labels):  # parts of a group, not other names of one taxon
+        taxa.save(conn, [Taxon(category=name, parent=into) for name in former])
     concerned = oracle.labelled_as(conn, {*merged, target})
     oracle.update_labels(conn, concerned)
     return len(oracle.labelled_as(conn, merged or {target}))
