@@ -30,6 +30,20 @@ _HEAD = 16  # lines in which the first row must begin and end
 _SHOWN = 12  # columns that an error lists
 
 
+@contextmanager
+def opened(path: Path | zipfile.Path, encoding: str = "utf-8-sig") -> Iterator[io.TextIOWrapper]:
+    """The text of a file, which may be a member of a zip, unpacked if it is compressed by gzip.
+
+    Errors are those of the file, of gzip (EOFError, zlib.error) and of the encoding.
+    """
+    with path.open("rb") as raw:
+        is_packed = raw.read(len(_GZIP)) == _GZIP
+        raw.seek(0)
+        data = gzip.GzipFile(fileobj=raw) if is_packed else raw
+        with io.TextIOWrapper(data, encoding=encoding, newline="") as text:
+            yield text
+
+
 def lines(path: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the number of its (last) line, from 1.
 
@@ -38,7 +52,7 @@ def lines(path: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
     SourceError if the file cannot be read.
     """
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             head = list(islice(file, _HEAD))
             reader = csv.reader(chain(head, file), delimiter=_delimiter(head))
             for row in reader:
@@ -97,16 +111,6 @@ def number_in(
         return value
     leave_out(column, f"{column} {text[:40]!r} is not a number from {least:g} to {most:g}")
     return None
-
-
-@contextmanager
-def _opened(path: Path | zipfile.Path) -> Iterator[io.TextIOWrapper]:
-    with path.open("rb") as raw:
-        is_packed = raw.read(len(_GZIP)) == _GZIP
-        raw.seek(0)
-        data = gzip.GzipFile(fileobj=raw) if is_packed else raw
-        with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-            yield text
 
 
 def _delimiter(head: Sequence[str]) -> str:

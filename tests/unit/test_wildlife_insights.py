@@ -252,6 +252,14 @@ def test_a_photograph_that_is_not_below_images_says_so_before_its_address_fails(
     assert report.examples[0][1].startswith("unreadable: Protocol not known")
 
 
+def test_a_copy_of_a_table_beside_it_counts_no_animal_twice(tmp_path: Path) -> None:
+    path = download(tmp_path / "wi", seen(1, **FOX, number_of_objects="2"))
+    (path / "images (1).csv").write_bytes((path / "images.csv").read_bytes())
+    ((entry,), _, report) = entries(path)
+    assert [(label.category, label.count) for label in entry.labels] == [("red fox", 2)]
+    assert report.duplicates == 1
+
+
 def test_tables_may_be_split_and_in_a_zip(tmp_path: Path) -> None:
     archive = tmp_path / "download.zip"
     with zipfile.ZipFile(archive, "w") as file:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from importers.reading import csv_file
 from importers.reading.paths import as_text
 from pipeline.camtrap_dp import MISSING, TABLES
 from pipeline.errors import SourceError
 
 FilePath = Path | zipfile.Path
-
-_GZIP = b"\x1f\x8b"  # the first bytes of every such file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,7 @@ class Table:
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """Every row that is not blank, with the number of its (last) line, from 1. Raises SourceError."""
         try:
-            with self.path.open("rb") as file, self._text(file) as text:
+            with csv_file.opened(self.path, self.encoding) as text:
                 reader = csv.reader(text, **self.format)
                 for row in reader:
                     if self.comment and row and row[0].startswith(self.comment):
@@ -85,13 +83,6 @@ class Table:
             ) from exc
         except csv.Error as exc:
             raise SourceError(f"{self.path} is not a CSV file: {exc}", remedy="export it again") from exc
-
-    def _text(self, file: IO[bytes]) -> io.TextIOWrapper:
-        """The text of the opened file, unpacked if it is compressed."""
-        buffered = io.BufferedReader(file)  # type: ignore[type-var]
-        packed = buffered.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
-        data = gzip.GzipFile(fileobj=buffered) if packed else buffered
-        return io.TextIOWrapper(data, encoding=self.encoding, newline="")
 
 
 def table_of(name: str, path: FilePath, resource: Mapping[str, Any]) -> Table:

@@ -198,8 +198,12 @@ def _labels(
     """The labels of a photograph: of its sequence if that has any, because its own rows then repeat them."""
     of_sequence = photograph.sequence_rows
     rows, level = (of_sequence, Level.SEQUENCE) if of_sequence else (photograph.rows, Level.IMAGE)
+    once = {tuple(sorted(row.items())): row for row in rows}  # a copy of a table may lie beside it
+    if len(once) < len(rows):
+        report.duplicates += len(rows) - len(once)
+        report.complain(where, "a row is there twice; it counts once")
     leave_out = functools.partial(report.leave_out, where)
-    given = (label_of(row, tables.source(row), level, leave_out) for row in rows)
+    given = (label_of(row, tables.source(row), level, leave_out) for row in once.values())
     return distinct(label for label in given if label is not None)
 
 
