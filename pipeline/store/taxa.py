@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,9 +51,7 @@ def save_list(
         target = numbers[category_name(choice)]
         if resolved.get(other) != target:
             others.setdefault(target, set()).add(other)
-    known = {category_name(record.category): record for record in all(conn).values()}
     for target, given in others.items():
-        _write(conn, _same(names[target], [known[name] for name in sorted(given) if name in known]))
         categories.merge(conn, given, names[target])
     _write(conn, taxa)
     _unite(conn, choices)
@@ -84,12 +82,6 @@ def all(conn: sa.Connection) -> dict[int, Taxon]:
         number: Taxon(category=names[number], **{name: _filled(name, row[name]) for name in _FIELDS})
         for number, row in sorted(rows.items())
     }
-
-
-def _same(choice: str, others: Sequence[Taxon]) -> list[Taxon]:
-    """What is known of a choice by its other names, if these are names of one taxon."""
-    is_one = len({category_name(record.scientific_name or "") for record in others}) == 1
-    return [replace(record, category=choice) for record in others[:1] if is_one]
 
 
 def _merged(new: Mapping[Any, Any], old: Mapping[Any, Any], *, newer: bool = True) -> dict[str, Any]:
