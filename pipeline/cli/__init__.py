@@ -27,7 +27,7 @@ COMMANDS: dict[str, LazyCommand] = {
         "pipeline.cli.combine:combine_json", "Combine several COCO Camera Traps files into one.", IMPORT
     ),
     "embed": LazyCommand("pipeline.cli.embed:embed", "Compute the embedding of every new crop.", IMPORT),
-    "project": LazyCommand("pipeline.cli.project:project", "Create, change or forget a Label Studio project.", LABEL),
+    "project": LazyCommand("pipeline.cli.project:project", "Create or change a Label Studio project.", LABEL),
     "publish": LazyCommand("pipeline.cli.publish:publish", "Create a task for every new crop.", LABEL),
     "push": LazyCommand("pipeline.cli.publish:push", "Send the current queue to Label Studio.", LABEL),
     "sync": LazyCommand("pipeline.cli.sync:sync", "Fetch annotations that webhooks missed.", LABEL),
