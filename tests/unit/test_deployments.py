@@ -51,7 +51,7 @@ def test_a_row_without_coordinates_keeps_its_zone_and_period_and_another_table_b
 ) -> None:
     report = taken(sqlite_database, tmp_path, f"{HEADER}\nX,NA,,Europe/Brussels,2021-05-01,2021-06-01\n")
     assert (report.new, report.without_coordinates, dict(report.rows.unused_values)) == (1, 1, {})
-    assert "1  deployment without coordinates in this table" in deployments_report(report)
+    assert "1  deployment without coordinates: another table" in deployments_report(report)
     kept = stored(sqlite_database)["X"]
     assert (kept.latitude, kept.longitude, kept.timezone) == (None, None, "Europe/Brussels")
     assert (kept.started_at, kept.ended_at) == tuple(MAY.values())
