@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from importers.reading import csv_file
 from importers.sources.deployments import DeploymentsReport, import_deployments
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord
@@ -160,3 +161,11 @@ def test_a_place_is_never_made_of_two_tables(sqlite_database: Database, tmp_path
 def test_what_only_python_reads_is_no_number(sqlite_database: Database, tmp_path: Path, text: str) -> None:
     report = taken(sqlite_database, tmp_path, f"location,latitude,longitude\nX,{text},5\n")
     assert report.rows.unused_values == {"latitude": 1}
+
+
+def test_a_file_of_one_endless_line_is_refused(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "_LONGEST_LINE", 1_000)
+    with pytest.raises(SourceError, match="is not a CSV file: a line has more than 1,000 characters"):
+        taken(sqlite_database, tmp_path, f"location,latitude,longitude\n{'X' * 2_000}\n")
