@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from importers.detectors import DetectedBox
-from importers.ingest.source_image import interpreted
+from importers.ingest.source_image import ImportOptions, interpreted
 from importers.reading.locations import Origin
 from importers.reading.paths import as_text
 from pipeline.errors import PhotoError
@@ -35,6 +37,29 @@ class IngestResult:
     is_moved: bool = False  # the store has it at another location, `former_location`
     former_location: str | None = None
     origin: Origin | None = None  # of its location
+
+
+class Boxes(NamedTuple):
+    """The boxes of a photograph that are sure enough, by whether their category is kept."""
+
+    kept: Sequence[DetectedBox]
+    left: Sequence[DetectedBox]
+
+    def counted(self) -> Counter[str] | dict[str, int]:
+        """The boxes that are not kept, by category."""
+        return Counter(box.category for box in self.left) if self.left else {}
+
+
+def chosen(boxes: Sequence[DetectedBox], options: ImportOptions) -> Boxes:
+    """The boxes that reach the threshold, or that people labelled."""
+    sure = [box for box in boxes if box.confidence >= options.threshold or _is_by_people(box)]
+    kept = [box for box in sure if box.category in options.keep]
+    left = [box for box in sure if box.category not in options.keep] if len(kept) < len(sure) else []
+    return Boxes(kept=kept, left=left)
+
+
+def _is_by_people(box: DetectedBox) -> bool:
+    return any(not label.weak for label in box.labels)
 
 
 def merged(old: ImageRecord, new: ImageRecord, *, has_location: bool) -> ImageRecord:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from importers.detectors import DetectedBox, Detector
+from importers.detectors import Detector
 from importers.ingest.results import (
+    Boxes,
     IngestResult,
+    chosen,
     failed,
     has_all,
     labels_left,
@@ -43,17 +44,6 @@ class _Photograph(NamedTuple):
     scan: str
     stored: Sequence[StoredImage]  # that could be read, in the order of their imports
     failures: Sequence[str]  # ids of earlier failures
-
-
-class _Boxes(NamedTuple):
-    """The boxes that reach the threshold, or that people labelled, by whether their category is kept."""
-
-    kept: Sequence[DetectedBox]
-    left: Sequence[DetectedBox]
-
-    def counted(self) -> Counter[str] | dict[str, int]:
-        """The boxes that are not kept, by category."""
-        return Counter(box.category for box in self.left) if self.left else {}
 
 
 class Scanner:
@@ -244,7 +234,7 @@ class Scanner:
         self,
         photograph: _Photograph,
         record: ImageRecord,
-        boxes: _Boxes,
+        boxes: Boxes,
         records: Sequence[DetectionRecord],
         *,
         scan: str,
@@ -282,27 +272,15 @@ class Scanner:
         read = self._locate(record.video or record.file_name) if has_pattern else None
         return origin_of(record, photograph.record, named=named, read=read)
 
-    def _source_boxes(self, source_image: SourceImage) -> _Boxes:
-        return self._sorted(source_image.detections.boxes if source_image.detections is not None else ())
+    def _source_boxes(self, source_image: SourceImage) -> Boxes:
+        given = source_image.detections
+        return chosen(given.boxes if given is not None else (), self._options)
 
-    def _boxes(self, source_image: SourceImage, photo: Photo) -> _Boxes:
+    def _boxes(self, source_image: SourceImage, photo: Photo) -> Boxes:
         """The boxes of the source, else of the detector. Raises PhotoError if the detector fails."""
         if source_image.detections is not None or self._detector is None:
             return self._source_boxes(source_image)
-        return self._sorted(self._detector.detect(photo))
-
-    def _sorted(self, boxes: Sequence[DetectedBox]) -> _Boxes:
-        keep = self._options.keep
-        least = self._options.threshold
-        confident = [box for box in boxes if box.confidence >= least or _is_by_people(box)]
-        kept = [box for box in confident if box.category in keep]
-        left = [box for box in confident if box.category not in keep] if len(kept) < len(confident) else []
-        return _Boxes(kept=kept, left=left)
-
-
-def _is_by_people(box: DetectedBox) -> bool:
-    """Whether people labelled a box: its detector may have been unsure, they were not."""
-    return any(not label.weak for label in box.labels)
+        return chosen(self._detector.detect(photo), self._options)
 
 
 def _counted(number: int | None, least: int) -> int | None:

@@ -26,6 +26,7 @@ NOT_AVAILABLE = ("NA",)  # how R writes that there is no value
 
 _GZIP = b"\x1f\x8b"  # the first bytes
 _DELIMITERS = ("\t", ";", ",")  # where two give as many columns, the first: a comma may be decimal
+_LONGEST_LINE = 64 * 1024 * 1024  # characters
 _HEAD = 16  # lines in which the first row must begin and end
 _SHOWN = 12  # columns that an error lists
 
@@ -44,6 +45,14 @@ def opened(path: Path | zipfile.Path, encoding: str = "utf-8-sig") -> Iterator[i
             yield text
 
 
+def bounded(file: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a file, one at a time in memory. Raises csv.Error for one that no table has."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line has more than {_LONGEST_LINE:,} characters")
+        yield line
+
+
 def lines(path: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the number of its (last) line, from 1.
 
@@ -53,8 +62,9 @@ def lines(path: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
     """
     try:
         with opened(path) as file:
-            head = list(islice(file, _HEAD))
-            reader = csv.reader(chain(head, file), delimiter=_delimiter(head))
+            text = bounded(file)
+            head = list(islice(text, _HEAD))
+            reader = csv.reader(chain(head, text), delimiter=_delimiter(head))
             for row in reader:
                 if any(field.strip() for field in row):
                     yield reader.line_num, row

@@ -447,6 +447,18 @@ def test_a_person_found_here_makes_a_medium_private(workspace: Workspace, tmp_pa
     assert [row["filePublic"] for row in rows(tmp_path / "out", "media")] == ["false", "true"]
 
 
+def test_a_medium_keeps_its_id_when_another_source_gives_its_photograph_one(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    brought(workspace, package(tmp_path / "p", [deployment()], [medium()], [observation(**boxed())]))
+    with workspace.database.write() as conn:
+        conn.execute(sa.update(schema.image).values(source_id="of a COCO file"))
+    exported(workspace, tmp_path / "out")
+    assert {
+        row["mediaID"] for table in ("media", "observations") for row in rows(tmp_path / "out", table)
+    } == {"m1"}
+
+
 def test_a_category_that_was_merged_is_written_as_the_other(workspace: Workspace, tmp_path: Path) -> None:
     observations = [observation(**boxed()), observation("o2", mediaID="m2", sex="male")]
     root = package(tmp_path / "p", [deployment()], [medium(), medium("m2")], observations)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from importers.reading import csv_file
 from importers.sources.deployments import DeploymentsReport, import_deployments
 from pipeline.errors import SourceError
 from pipeline.records import DeploymentRecord
@@ -51,7 +52,7 @@ def test_a_row_without_coordinates_keeps_its_zone_and_period_and_another_table_b
 ) -> None:
     report = taken(sqlite_database, tmp_path, f"{HEADER}\nX,NA,,Europe/Brussels,2021-05-01,2021-06-01\n")
     assert (report.new, report.without_coordinates, dict(report.rows.unused_values)) == (1, 1, {})
-    assert "1  deployment without coordinates in this table" in deployments_report(report)
+    assert "1  deployment without coordinates: another table" in deployments_report(report)
     kept = stored(sqlite_database)["X"]
     assert (kept.latitude, kept.longitude, kept.timezone) == (None, None, "Europe/Brussels")
     assert (kept.started_at, kept.ended_at) == tuple(MAY.values())
@@ -160,3 +161,11 @@ def test_a_place_is_never_made_of_two_tables(sqlite_database: Database, tmp_path
 def test_what_only_python_reads_is_no_number(sqlite_database: Database, tmp_path: Path, text: str) -> None:
     report = taken(sqlite_database, tmp_path, f"location,latitude,longitude\nX,{text},5\n")
     assert report.rows.unused_values == {"latitude": 1}
+
+
+def test_a_file_of_one_endless_line_is_refused(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "_LONGEST_LINE", 1_000)
+    with pytest.raises(SourceError, match="is not a CSV file: a line has more than 1,000 characters"):
+        taken(sqlite_database, tmp_path, f"location,latitude,longitude\n{'X' * 2_000}\n")

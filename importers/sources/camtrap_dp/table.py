@@ -63,7 +63,7 @@ class Table:
         """Every row that is not blank, with the number of its (last) line, from 1. Raises SourceError."""
         try:
             with csv_file.opened(self.path, self.encoding) as text:
-                reader = csv.reader(text, **self.format)
+                reader = csv.reader(csv_file.bounded(text), **self.format)
                 for row in reader:
                     if self.comment and row and row[0].startswith(self.comment):
                         continue
