@@ -19,4 +19,5 @@ def worker(burst: bool) -> None:
     is killed, another takes over its run.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs how it looks at the schema
     jobs.work(opened(), burst=burst)

@@ -15,7 +15,7 @@ from pipeline.demo.truth import Truth, read_truth
 from pipeline.embedders import Embedder
 from pipeline.identity import digest
 from pipeline.label_studio.connection import Connection
-from pipeline.label_studio.species import read_species
+from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.render.embedding import embed_report
 from pipeline.render.importing import import_report
 from pipeline.render.labelling import publish_report
@@ -59,7 +59,7 @@ class _Source:
     photos: Path
     detections: Path | None
     detector: str
-    species: list[str]
+    species: SpeciesList
     truth: Truth | None
 
 
@@ -170,13 +170,13 @@ def _source(folder: Path, state: DemoState, say: Say) -> _Source:
             photos=scenes.photos,
             detections=scenes.results,
             detector="",
-            species=list(read_species(scenes.species).names),
+            species=read_species(scenes.species),
             truth=truth or read_truth(scenes.truth),
         )
     if state.species is not None:
-        species = list(read_species(Path(state.species)).names)
+        species = read_species(Path(state.species))
     elif truth is not None:
-        species = truth.names
+        species = SpeciesList(names=truth.names)
     else:
         raise DemoError("no species list", remedy="give --species FILE, with one species a line")
     if state.detections is None and state.detector is None:
