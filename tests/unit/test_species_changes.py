@@ -180,6 +180,24 @@ def test_a_change_that_label_studio_does_not_take_is_completed_by_the_next(
     assert labels(workspace)["red fox"] == before["fox"]
 
 
+def test_a_merge_that_label_studio_did_not_take_can_be_run_again(
+    workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = labels(workspace)
+
+    def broken(*_: object, **__: object) -> dict[str, object]:
+        raise LabelStudioError("the connection broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "update_project", broken)
+        with pytest.raises(LabelStudioError):
+            merge_species(workspace, server, PROJECT, ["deer"], "fox")
+    report = merge_species(workspace, server, PROJECT, ["deer"], "fox")
+    assert report.offered == ["fox", "boar", "empty", "unsure"]
+    assert labels(workspace) == {"fox": before["fox"] + before["deer"], "boar": before["boar"]}
+    assert suggested(server) == {"fox", "boar"}
+
+
 def test_wrong_names_change_nothing(workspace: Workspace, server: FakeLabelStudio) -> None:
     before = server.fields["label_config"]
     with pytest.raises(StoreError, match=r"offers no 'lynx', only deer, fox, boar"):

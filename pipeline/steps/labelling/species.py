@@ -70,9 +70,13 @@ class _Present:
         return self.names[self.numbers[own]] if own is not None and own in self.numbers else own
 
     def choice(self, name: str) -> str | None:
-        """The choice of the category of `name`; None if the project does not offer it."""
+        """The choice of the category of `name`; None if the project does not offer it.
+
+        Of several, which one category has after an interrupted merge, the one with this very name.
+        """
         wanted = self.category(name)
-        return next((word for word in self.keys if self.category(word) == wanted), None)
+        words = [word for word in self.keys if self.category(word) == wanted]
+        return min(words, key=lambda word: category_name(word) != category_name(name), default=None)
 
     def unknown(self, name: str) -> StoreError:
         offered = ", ".join(self.keys)
