@@ -60,8 +60,8 @@ def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
         if row is not None:
             raise StoreError(
                 f"project {project_id} was forgotten on {row.forgotten_at:%Y-%m-%d}",
-                remedy=f"`wildloop project create --project {project_id}` with its title and species takes it "
-                "up again",
+                remedy=f"`wildloop project create --project {project_id}` with its title and species takes "
+                "it up again",
             )
         raise StoreError(f"there is no project {project_id}, only {listed}", remedy="see --project")
     return records[project_id]

@@ -48,6 +48,7 @@ class SpeciesChange:
     offered: Sequence[str]  # the choices of the project now
     relabelled: int  # labels that have another category now
     push: PushReport | None  # of the new suggestions; None without a version, which suggests nothing
+    doubled: Mapping[int, Mapping[str, Sequence[str]]]  # by other project: `store.choices.doubled`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,10 @@ def merge_species(
         is_known = present.choice(name) is not None or category_of(name) in present.numbers
         if not is_known or category_of(name) in (None, EMPTY):
             raise present.unknown(name)
-    word = present.choice(into) or (EMPTY if category_of(into) == EMPTY else _checked(into))
+    word = present.choice(into)
+    is_name = category_name(into) == present.category(into)  # not another name of a choice
+    if word is None or (is_name and category_name(word) != category_name(into)):
+        word = EMPTY if category_of(into) == EMPTY else _checked(into)
     return _replace(workspace, client, present, former, word)
 
 
@@ -234,4 +238,7 @@ def _offer(
         if relabelled:
             refill(workspace, project_id, version)
         pushed = push(workspace, client, project_id)
-    return SpeciesChange(offered=words, relabelled=relabelled, push=pushed)
+    with workspace.database.read() as conn:
+        others = [record.id for record in projects.all(conn) if record.id != project_id]
+        doubled = {number: found for number in others if (found := choices.doubled(conn, number))}
+    return SpeciesChange(offered=words, relabelled=relabelled, push=pushed, doubled=doubled)
