@@ -184,6 +184,28 @@ def test_a_forgotten_project_that_is_there_nevertheless_is_taken_up_again(
     assert label_count(workspace) == LABELLED
 
 
+@pytest.mark.both_databases
+def test_a_label_that_is_deleted_after_a_project_was_taken_up_again_is_deleted(
+    workspace: Workspace, labelled: FakeLabelStudio
+) -> None:
+    labelled.fields["created_at"] = "2020-05-01T12:00:00.000000Z"  # before the store knew the project
+    forget_project(workspace, PROJECT)
+    labelled.storages = [{"path": str(workspace.data_dir / name)} for name in ("crops", "frames")]
+    labelled.delete(next(each["id"] for row in labelled.rows.values() for each in row["annotations"]))
+    create_project(
+        workspace,
+        labelled,
+        title="Park",
+        species=SPECIES,
+        embedder_id=Embedder().id,
+        project_id=PROJECT,
+        connect_backend=False,
+    )
+    assert publish(workspace, labelled, PROJECT).published == 0
+    sync(workspace, labelled, PROJECT)
+    assert label_count(workspace) == LABELLED - 1
+
+
 @pytest.mark.usefixtures("labelled")
 def test_a_project_that_is_none_of_wildloop_loses_us_no_label(workspace: Workspace) -> None:
     """Label Studio started from nothing, and somebody made a project by hand: it got the same id."""
