@@ -41,10 +41,11 @@ def fresh_account(user: str) -> Account:
 def read(data_dir: Path) -> LocalLabelStudio | None:
     """What the data folder keeps; None before the first start. Raises ValueError for another file."""
     try:
-        stored = json.loads((data_dir / FILE).read_text(encoding="utf-8"))
+        text = (data_dir / FILE).read_bytes()
     except (FileNotFoundError, PermissionError):  # another user of this machine has no part in it
         return None
     try:
+        stored = json.loads(text)
         account = Account(**{field.name: str(stored["account"][field.name]) for field in fields(Account)})
         return LocalLabelStudio(
             url=str(stored["url"]),
@@ -52,7 +53,7 @@ def read(data_dir: Path) -> LocalLabelStudio | None:
             files_root=Path(stored["files_root"]),
             account=account,
         )
-    except (KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError) as exc:
         raise ValueError(f"{data_dir / FILE} is not a file of `wildloop label-studio`") from exc
 
 

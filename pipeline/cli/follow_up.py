@@ -25,7 +25,8 @@ follow_option = click.option(
 def follow_up(workspace: Workspace, *, trigger: str, as_json: bool, project: int | None = None) -> None:
     """Embed, publish and order what projects lack: request it from a living worker, else do it here.
 
-    `project` limits it to that one. Raises WildloopError if it fails here.
+    `project` limits it to that one. Raises WildloopError if it fails here for one of them, once the others
+    are done.
     """
     wanting = jobs.request_follow_up(workspace, trigger=trigger, project_id=project)
     if wanting and jobs.has_worker(workspace):
@@ -33,8 +34,11 @@ def follow_up(workspace: Workspace, *, trigger: str, as_json: bool, project: int
         told = f"the worker embeds and publishes the crops of {names}: `wildloop status` shows how far it is"
         note(lines(told, *(_where(workspace, number) for number in wanting)), as_json=as_json)
         return
-    for number in wanting:
-        _do_here(workspace, number, as_json=as_json)
+    failures = [
+        failure for number in wanting if (failure := _do_here(workspace, number, as_json=as_json)) is not None
+    ]
+    if failures:
+        raise WildloopError("; ".join(failures))
 
 
 def hint_without_project(workspace: Workspace, *, as_json: bool) -> None:
@@ -44,18 +48,20 @@ def hint_without_project(workspace: Workspace, *, as_json: bool) -> None:
             note("next: `wildloop project create` makes the project and fills it", as_json=as_json)
 
 
-def _do_here(workspace: Workspace, project_id: int, *, as_json: bool) -> None:
+def _do_here(workspace: Workspace, project_id: int, *, as_json: bool) -> str | None:
+    """Do what the project lacks; returns what failed, if anything did."""
     with quiet_jobs():
         ended = jobs.follow_up_now(workspace, project_id, progress=True)
     for run in ended:
         note(follow_up_run(run), as_json=as_json)
     if ended and ended[-1].state is RunState.FAILED:
-        raise WildloopError(
+        return (
             f"the queue of project {project_id} is not complete; `wildloop worker` or this command again "
             f"continues. The {ended[-1].kind} run failed: {ended[-1].error}"
         )
     if ended:
         note(_where(workspace, project_id), as_json=as_json)
+    return None
 
 
 def _where(workspace: Workspace, project_id: int) -> str:

@@ -126,7 +126,7 @@ def forget(project_id: int, as_json: bool) -> None:
     """Forget a project that was deleted in Label Studio.
 
     No command and no worker asks for it any more. Nothing is lost: its labels stay, and are exported.
-    `wildloop project create --project ID` takes it up again.
+    `wildloop project create --project ID` with its title and species takes it up again.
     """
     labels = forget_project(opened(), project_id)
     emit(

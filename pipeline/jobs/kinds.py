@@ -44,7 +44,7 @@ def _embed(workspace: Workspace, run: RunRecord, progress: bool) -> Result:
     embedder = reload(used.id, used.manifest, data_dir=workspace.data_dir)
     report = embed(workspace, embedder, progress=progress, limit=EMBED_SECONDS)
     request(workspace, project_id, RunKind.PUBLISH, trigger=run.kind)
-    if not report.complete:
+    if not report.complete and report.embedded:  # else all of this time went into crops that are broken
         request(workspace, project_id, RunKind.EMBED, trigger=run.kind)
     return {
         "embedder": report.embedder,

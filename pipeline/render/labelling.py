@@ -110,7 +110,20 @@ def species_change(report: SpeciesChange) -> str:
     return lines(
         f"annotators can choose: {', '.join(report.offered)}",
         f"{count(report.relabelled, 'labels')} follow" if report.relabelled else None,
+        *(
+            _doubled(number, name, offers)
+            for number, found in report.doubled.items()
+            for name, offers in found.items()
+        ),
         None if report.push is None else push_report(report.push),
+    )
+
+
+def _doubled(project_id: int, name: str, offers: Sequence[str]) -> str:
+    merged = " ".join(f'"{word}"' for word in offers)
+    return (
+        f"project {project_id} offers {' and '.join(offers)}, which are one species now: "
+        f'`wildloop project species merge {merged} --into "{name}" --project {project_id}` offers one there'
     )
 
 

@@ -7,6 +7,7 @@ category offers what that was merged into.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,21 @@ def resolve(numbers: Mapping[str, int], words: Sequence[str]) -> dict[int, str]:
         if name is not None and name in numbers:
             found.setdefault(numbers[name], word)
     return found
+
+
+def doubled(conn: sa.Connection, project_id: int) -> dict[str, list[str]]:
+    """Categories for which the project offers several choices, each with these.
+
+    A merge in another project, whose categories are the same, leaves such choices.
+    """
+    words = conn.execute(sa.select(project.c.choices).where(project.c.id == project_id)).scalar_one() or ()
+    names, numbers = categories.names(conn), categories.numbers(conn)
+    by_category: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        name = category_of(word)
+        if name is not None and name in numbers:
+            by_category[names[numbers[name]]].append(word)
+    return {name: offers for name, offers in by_category.items() if len(offers) > 1}
 
 
 def remedy(names: Iterable[str]) -> str:

@@ -42,6 +42,9 @@ class Database:
         self._first_use = threading.RLock()
         self._is_unmigrated = migrate_on_first_use
         self.engine = sa.create_engine(parsed, pool_pre_ping=not self.is_sqlite)
+        self._reading = self.engine
+        if not self.is_sqlite:  # PostgreSQL shows each statement what was committed before it
+            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         if self.is_sqlite:
             sa.event.listen(self.engine, "do_connect", self._make_folder)
             sa.event.listen(self.engine, "connect", _configure_sqlite)
@@ -50,7 +53,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection whose reads see one consistent state of the database."""
-        with self._connected(self.engine) as conn:
+        with self._connected(self._reading) as conn:
             yield conn
 
     @contextmanager

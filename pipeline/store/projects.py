@@ -60,7 +60,8 @@ def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
         if row is not None:
             raise StoreError(
                 f"project {project_id} was forgotten on {row.forgotten_at:%Y-%m-%d}",
-                remedy=f"`wildloop project create --project {project_id}` takes it up again",
+                remedy=f"`wildloop project create --project {project_id}` with its title and species takes "
+                "it up again",
             )
         raise StoreError(f"there is no project {project_id}, only {listed}", remedy="see --project")
     return records[project_id]
@@ -85,24 +86,30 @@ def forget(conn: sa.Connection, project_id: int) -> None:
     runs.end_queued(conn, project_id, reason="the project was forgotten")
 
 
-def renew(conn: sa.Connection, record: ProjectRecord) -> None:
-    """Let the stored project with the id of `record` stand for another one that Label Studio has now.
+def renew(conn: sa.Connection, record: ProjectRecord, *, made_at: dt.datetime | None) -> None:
+    """Let the stored project with the id of `record` stand for the one that Label Studio has now.
 
-    Label Studio gives ids again after it started from nothing. Tasks and reviews of the former project are
+    Label Studio made that one at `made_at`. If this was before the project was stored, it is the same one,
+    which was forgotten by mistake: all that is known of it holds again, and the next sync compares it all.
+    Otherwise, or if nothing is known, it is another: Label Studio gives ids again after it started from
+    nothing. Tasks and reviews of the former project are
     removed, and its annotations count as before, whatever becomes of those that have the same ids now
     (`oracle.active_annotations`). Audit and versions stay; a version of another embedder is not current
     any more.
     """
     former = get(conn, record.id)
-    conn.execute(sa.delete(task).where(task.c.project_id == record.id))
-    conn.execute(sa.delete(review).where(review.c.project_id == record.id))
+    this = sa.update(project).where(project.c.id == record.id)
+    stored_at = conn.execute(sa.select(project.c.created_at).where(project.c.id == record.id)).scalar_one()
+    if made_at is None or made_at > stored_at:
+        conn.execute(sa.delete(task).where(task.c.project_id == record.id))
+        conn.execute(sa.delete(review).where(review.c.project_id == record.id))
+        conn.execute(this.values(created_at=utc_now()))
     values = {name: getattr(record, name) for name in _FIELDS if name not in ("id", "current_model")}
     if former.embedder != record.embedder:
         values["current_model"] = None
     elif former.current_model is not None:
         predictions.unpush(conn, former.current_model)
-    this = sa.update(project).where(project.c.id == record.id)
-    conn.execute(this.values(values | {"created_at": utc_now()}))
+    conn.execute(this.values(values))
 
 
 def change_embedder(conn: sa.Connection, project_id: int, *, former: str, new: str) -> None:

@@ -201,6 +201,19 @@ def test_what_failed_is_told_by_the_import_and_tried_again_by_the_worker(
     assert len(server.queue()) == CROPS
 
 
+def test_a_project_that_was_deleted_in_label_studio_does_not_keep_the_next_from_its_queue(
+    workspace: Workspace, server: FakeLabelStudio, command: Command, photos: Path
+) -> None:
+    add_project(workspace, PROJECT - 1)
+    add_project(workspace)
+    told = command("import", "folder", str(photos), "--detector", "whole-frame")
+    assert told.exit_code == 1
+    assert "the queue of project 6 is not complete" in str(told.exception)
+    assert "wildloop project forget 6" in str(told.exception)
+    assert kinds(workspace) == DONE
+    assert len(server.queue()) == CROPS
+
+
 def test_on_redis_each_run_is_a_job_that_offers_the_next(
     workspace: Workspace, command: Command, photos: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +282,19 @@ def test_a_long_embedding_ends_in_between_so_that_what_is_there_is_published(
         embedder = projects.get(conn, PROJECT).embedder
         assert embeddings.missing_count(conn, embedder) == 0
     assert len(server.queue()) >= 64
+
+
+def test_an_embedding_that_finds_broken_crops_alone_is_not_repeated_for_ever(
+    workspace: Workspace, command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.jobs.kinds.EMBED_SECONDS", 0.0)
+    add_project(workspace)
+    assert command("import", "folder", str(photos), "--detector", "whole-frame", "--no-follow").exit_code == 0
+    for crop in (workspace.data_dir / "crops").rglob("*.*"):
+        crop.write_bytes(b"")
+    jobs.request_follow_up(workspace, trigger="import")
+    jobs.work(workspace, burst=True)
+    assert [kind for kind, _ in kinds(workspace)].count("embed") == 1
 
 
 def test_the_embedding_of_a_killed_worker_is_taken_up_again(

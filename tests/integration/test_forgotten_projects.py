@@ -20,6 +20,7 @@ from pipeline.steps.labelling.project import create_project, forget_project
 from pipeline.steps.labelling.publish import publish
 from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.sync import sync
+from pipeline.steps.learning.audit import judge
 from pipeline.steps.learning.train import train
 from pipeline.steps.operations.status import status
 from pipeline.store import audits, oracle, projects, runs, schema, tasks
@@ -182,6 +183,54 @@ def test_a_forgotten_project_that_is_there_nevertheless_is_taken_up_again(
     assert (report.recovered, report.published) == (CROPS, 0)
     assert sync(workspace, labelled, PROJECT).new == 0
     assert label_count(workspace) == LABELLED
+
+
+def test_labels_of_the_audit_wait_until_their_crops_are_published_again(
+    workspace: Workspace, labelled: FakeLabelStudio
+) -> None:
+    with workspace.database.write() as conn:
+        audits.draw(conn, PROJECT, [detection(40), detection(41)], 2, requested=True)
+    task = next(number for number, data in labelled.data.items() if data["detection_id"] == detection(40))
+    labelled.annotate(task, species(40))
+    sync(workspace, labelled, PROJECT)
+    before = judge(workspace, PROJECT)
+    server = EmptyLabelStudio(PROJECT)
+    create_project(
+        workspace,
+        server,
+        title="Second try",
+        species=SPECIES,
+        embedder_id=Embedder().id,
+        connect_backend=False,
+    )
+    unpublished = judge(workspace, PROJECT)
+    _give_crops(workspace)
+    publish(workspace, server, PROJECT)
+    published = judge(workspace, PROJECT)
+    assert before is not None and unpublished is not None and published is not None
+    assert unpublished.labelled < published.labelled == before.labelled
+
+
+@pytest.mark.both_databases
+def test_a_label_that_is_deleted_after_a_project_was_taken_up_again_is_deleted(
+    workspace: Workspace, labelled: FakeLabelStudio
+) -> None:
+    labelled.fields["created_at"] = "2020-05-01T12:00:00.000000Z"  # before the store knew the project
+    forget_project(workspace, PROJECT)
+    labelled.storages = [{"path": str(workspace.data_dir / name)} for name in ("crops", "frames")]
+    labelled.delete(next(each["id"] for row in labelled.rows.values() for each in row["annotations"]))
+    create_project(
+        workspace,
+        labelled,
+        title="Park",
+        species=SPECIES,
+        embedder_id=Embedder().id,
+        project_id=PROJECT,
+        connect_backend=False,
+    )
+    assert publish(workspace, labelled, PROJECT).published == 0
+    sync(workspace, labelled, PROJECT)
+    assert label_count(workspace) == LABELLED - 1
 
 
 @pytest.mark.usefixtures("labelled")

@@ -55,8 +55,9 @@ def test_the_token_is_never_sent_to_another_server(tmp_path: Path) -> None:
     assert other.label_studio_api_key is None
 
 
-def test_a_file_of_something_else_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("[]")
+@pytest.mark.parametrize("content", [b"[]", b"", b'{"url": "http://loc', b"\xff\xfe"])
+def test_a_file_of_something_else_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
     with pytest.raises(SettingsError, match=str(tmp_path / FILE)):
         settings(tmp_path)
 

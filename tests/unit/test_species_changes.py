@@ -14,7 +14,8 @@ from backend.webhook import receive
 from pipeline.errors import LabelStudioError, StoreError
 from pipeline.exporters.source import Basis
 from pipeline.label_studio import config
-from pipeline.records import Taxon
+from pipeline.records import ProjectRecord, Taxon
+from pipeline.render.labelling import species_change
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.species import (
@@ -39,6 +40,7 @@ from tests.helpers.labelled_workspace import (
     populate,
     species,
 )
+from tests.helpers.stored import Embedder
 
 LABELLED = 45
 
@@ -178,6 +180,39 @@ def test_a_change_that_label_studio_does_not_take_is_completed_by_the_next(
     rename_species(workspace, server, PROJECT, "fox", "red fox")
     assert suggested(server) == {"deer", "red fox", "boar"}
     assert labels(workspace)["red fox"] == before["fox"]
+
+
+def test_a_merge_names_other_projects_that_offer_both(workspace: Workspace, server: FakeLabelStudio) -> None:
+    with workspace.database.write() as conn:
+        projects.save(conn, ProjectRecord(id=9, title="Autumn", embedder=Embedder().id))
+        choices.see(conn, 9, ["Fox", "deer", "boar", "empty", "unsure"])
+    report = merge_species(workspace, server, PROJECT, ["fox"], "deer")
+    assert report.doubled == {9: {"deer": ["Fox", "deer"]}}
+    told = 'project species merge "Fox" "deer" --into "deer" --project 9` offers one there'
+    assert told in species_change(report)
+
+
+@pytest.mark.parametrize(("former", "into"), [(["deer"], "fox"), (["deer", "fox"], "mammal")])
+def test_a_merge_that_label_studio_did_not_take_can_be_run_again(
+    workspace: Workspace,
+    server: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+    former: list[str],
+    into: str,
+) -> None:
+    before = labels(workspace)
+
+    def broken(*_: object, **__: object) -> dict[str, object]:
+        raise LabelStudioError("the connection broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "update_project", broken)
+        with pytest.raises(LabelStudioError):
+            merge_species(workspace, server, PROJECT, former, into)
+    report = merge_species(workspace, server, PROJECT, former, into)
+    assert report.offered == [into, "boar", "empty", "unsure"]
+    assert labels(workspace) == {into: before["fox"] + before["deer"], "boar": before["boar"]}
+    assert suggested(server) == {into, "boar"}
 
 
 def test_wrong_names_change_nothing(workspace: Workspace, server: FakeLabelStudio) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pipeline.embedders import load
 from pipeline.errors import ModelError, SourceError
 from pipeline.label_studio import config
+from pipeline.label_studio.annotations import moment
 from pipeline.label_studio.project import ensure_project
 from pipeline.label_studio.roles import SetUpClient
 from pipeline.label_studio.species import SpeciesList
@@ -87,12 +88,14 @@ def create_project(
         connect_backend=connect_backend,
         known=known,
     )
-    words = list(config.offered(str(client.project(number)["label_config"])))
+    present = client.project(number)
+    words = list(config.offered(str(present["label_config"])))
+    made_at = moment(present["created_at"]) if present.get("created_at") else None
     record = ProjectRecord(id=number, title=title, embedder=embedder_id)
     with workspace.database.write() as conn:
         if not projects.save(conn, record) and existing is None:
             # Label Studio has given the id again, or the project was forgotten.
-            projects.renew(conn, record)
+            projects.renew(conn, record, made_at=made_at)
         renamed = taxa.save_list(conn, listed.names, listed.taxa, listed.other_names)
         changes += [f"labels {name} count as {choice}" for name, choice in renamed.items()]
         changes += [

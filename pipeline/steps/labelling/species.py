@@ -48,6 +48,7 @@ class SpeciesChange:
     offered: Sequence[str]  # the choices of the project now
     relabelled: int  # labels that have another category now
     push: PushReport | None  # of the new suggestions; None without a version, which suggests nothing
+    doubled: Mapping[int, Mapping[str, Sequence[str]]]  # by other project: `store.choices.doubled`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,13 @@ class _Present:
         return self.names[self.numbers[own]] if own is not None and own in self.numbers else own
 
     def choice(self, name: str) -> str | None:
-        """The choice of the category of `name`; None if the project does not offer it."""
+        """The choice of the category of `name`; None if the project does not offer it.
+
+        Of several, which one category has after an interrupted merge, the one with this very name.
+        """
         wanted = self.category(name)
-        return next((word for word in self.keys if self.category(word) == wanted), None)
+        words = [word for word in self.keys if self.category(word) == wanted]
+        return min(words, key=lambda word: category_name(word) != category_name(name), default=None)
 
     def unknown(self, name: str) -> StoreError:
         offered = ", ".join(self.keys)
@@ -155,7 +160,10 @@ def merge_species(
         is_known = present.choice(name) is not None or category_of(name) in present.numbers
         if not is_known or category_of(name) in (None, EMPTY):
             raise present.unknown(name)
-    word = present.choice(into) or (EMPTY if category_of(into) == EMPTY else _checked(into))
+    word = present.choice(into)
+    is_name = category_name(into) == present.category(into)  # not another name of a choice
+    if word is None or (is_name and category_name(word) != category_name(into)):
+        word = EMPTY if category_of(into) == EMPTY else _checked(into)
     return _replace(workspace, client, present, former, word)
 
 
@@ -230,4 +238,7 @@ def _offer(
         if relabelled:
             refill(workspace, project_id, version)
         pushed = push(workspace, client, project_id)
-    return SpeciesChange(offered=words, relabelled=relabelled, push=pushed)
+    with workspace.database.read() as conn:
+        others = [record.id for record in projects.all(conn) if record.id != project_id]
+        doubled = {number: found for number in others if (found := choices.doubled(conn, number))}
+    return SpeciesChange(offered=words, relabelled=relabelled, push=pushed, doubled=doubled)

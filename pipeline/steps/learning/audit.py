@@ -113,9 +113,9 @@ def audit_metrics(
 
 
 def read_audit_labels(conn: sa.Connection, pool: Pool, project_id: int) -> AuditLabels:
-    """The project's audit labels, as far as `pool` has embeddings of their crops."""
-    ids = [crop for crop in audits.sample(conn, project_id).labelled if crop in pool.index]
+    """The project's audit labels, as far as their crops are published and `pool` has embeddings of them."""
     labels = oracle.labels(conn, project_id)
+    ids = [crop for crop in audits.sample(conn, project_id).labelled if crop in pool.index and crop in labels]
     places = candidates.places(conn, ids)
     return AuditLabels(
         truth=np.array([labels[crop] for crop in ids], np.intp),
