@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.records import Verdict, utc_now
-from pipeline.store import oracle
+from pipeline.store import categories, oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.oracle import RESOLVED
-from pipeline.store.schema import detection, review
+from pipeline.store.schema import category, detection, review
 
 MARK = "review"  # key in the data of a review task, which identifies those left by an interrupted run
 FIRST_SCORE = -2.0  # reviews come before the queue: their scores are -2 to -1, all others are 0 or higher
@@ -58,22 +58,24 @@ def ids(conn: sa.Connection, project_id: int) -> list[int]:
 def requested_labels(conn: sa.Connection, project_id: int) -> set[tuple[str, int]]:
     """All (detection id, category id) pairs that were ever put up for review, answered or not."""
     query = sa.select(review.c.detection_id, review.c.label).where(review.c.project_id == project_id)
-    return {(row.detection_id, row.label) for row in conn.execute(query)}
+    numbers = categories.resolved(conn)
+    return {(row.detection_id, numbers[row.label]) for row in conn.execute(query)}
 
 
 def unanswered(conn: sa.Connection, project_id: int) -> list[Review]:
     """The open reviews of the project, lowest quality first.
 
     A review is closed by a vote on its task (a skip is not a vote) or when the detection gets another
-    label.
+    label; one whose category was merged is the same.
     """
     query = (
         sa.select(review)
         .join(detection, detection.c.id == review.c.detection_id)
+        .join(category, category.c.id == review.c.label)
         .where(
             review.c.project_id == project_id,
             detection.c.kind.in_(RESOLVED),
-            detection.c.category_id == review.c.label,
+            detection.c.category_id == sa.func.coalesce(category.c.merged_into, category.c.id),
         )
         .order_by(review.c.quality, review.c.task_id)
     )

@@ -207,7 +207,9 @@ def test_labels_of_the_audit_wait_until_their_crops_are_published_again(
     _give_crops(workspace)
     publish(workspace, server, PROJECT)
     published = judge(workspace, PROJECT)
-    assert before is not None and unpublished is not None and published is not None
+    assert before is not None
+    assert unpublished is not None
+    assert published is not None
     assert unpublished.labelled < published.labelled == before.labelled
 
 

@@ -310,6 +310,19 @@ def test_a_label_that_changed_elsewhere_may_be_asked_about_anew(workspace: Works
     assert detection(4) in waiting(workspace)
 
 
+@pytest.mark.usefixtures("out")
+def test_reviews_stay_open_when_a_species_is_renamed(workspace: Workspace) -> None:
+    before = waiting(workspace)
+    assert before
+    with workspace.database.write() as conn:
+        numbers = categories.numbers(conn)
+        for name in SPECIES:
+            merged = categories.merge(conn, [name], f"great {name}")
+            oracle.update_labels(conn, oracle.labelled_as(conn, merged))
+        assert not {label for _, label in reviews.requested_labels(conn, PROJECT)} & {*numbers.values()}
+    assert waiting(workspace) == before
+
+
 def test_a_new_version_brings_the_open_reviews_along(workspace: Workspace, out: Server) -> None:
     out.vote(review_task(out, 4), species(4), by=1)
     synced(workspace, out)
