@@ -68,5 +68,5 @@ def follow_up_now(workspace: Workspace, project_id: int, *, progress: bool = Fal
 def _lacks_something(conn: sa.Connection, project: ProjectRecord) -> bool:
     if tasks.unpublished_count(conn, project.id) or embeddings.missing_count(conn, project.embedder):
         return True
-    is_unfinished = project.current_model is None or project.served_from is None
+    is_unfinished = project.current_model is None or not project.served_from
     return is_unfinished and tasks.count(conn, project.id) > 0

@@ -16,6 +16,7 @@ from pipeline.store.database import insert_new, place
 from pipeline.store.schema import project, review, task
 
 _FIELDS = tuple(field.name for field in fields(ProjectRecord))
+_MENDING = ""  # no address begins with nothing but this
 
 
 class EmbedderChangedError(ModelError):
@@ -136,9 +137,18 @@ def mend_tasks(conn: sa.Connection) -> None:
     conn.execute(sa.update(project).values(served_from=None))
 
 
-def set_served_from(conn: sa.Connection, project_id: int, prefix: str) -> None:
-    """Record what the addresses of pictures in the project's tasks begin with."""
-    conn.execute(sa.update(project).where(project.c.id == project_id).values(served_from=prefix))
+def begin_mending(conn: sa.Connection, project_id: int) -> None:
+    """Record that the project's tasks are being mended."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(served_from=_MENDING))
+
+
+def end_mending(conn: sa.Connection, project_id: int, prefix: str) -> None:
+    """Record what the addresses of pictures in the project's tasks begin with now.
+
+    Nothing is recorded if `mend_tasks` was called since `begin_mending`: the tasks are mended once more.
+    """
+    begun = sa.update(project).where(project.c.id == project_id, project.c.served_from == _MENDING)
+    conn.execute(begun.values(served_from=prefix))
 
 
 def move_watermark(

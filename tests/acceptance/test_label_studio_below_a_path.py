@@ -87,7 +87,7 @@ def test_tasks_published_before_the_path_are_named_by_doctor_and_mended_by_publi
     for field in ("crop", "frame"):  # as an earlier release published them, or Label Studio at another path
         client.replace_in_tasks(project, ids, field, former=f"{PATH}/data/", new="/data/")
     with below.workspace.database.write() as conn:
-        projects.set_served_from(conn, project, "")
+        projects.mend_tasks(conn)
     findings = {each["check"]: each for each in json.loads(run("doctor", "--json", status=1))}
     assert findings["crops"]["state"] == "fail"
     assert "wildloop publish" in findings["crops"]["remedy"]

@@ -205,7 +205,8 @@ def test_photographs_that_get_another_location_with_other_boxes_are_moved_too(
     import_folder(workspace, root, Fixed(finding()))
     with sqlite_database.write() as conn:
         projects.save(conn, ProjectRecord(id=7, title="Forest", embedder="e"))
-        projects.set_served_from(conn, 7, "/data/")
+        projects.begin_mending(conn, 7)
+        projects.end_mending(conn, 7, "/data/")
     options = ImportOptions(location_pattern=r"(?P<location>site) \d", threshold=0.05)
     report = import_folder(workspace, root, Fixed(finding()), options=options)
     assert (report.looked_again, report.moved) == (6, 6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -365,6 +365,27 @@ def test_published_tasks_show_the_location_that_a_later_import_found(
     report = published(store, server, served)
     assert (report.mended, server.changes) == (10, [10])
     assert {data["location"] for data in server.data.values()} == {"Ridge (north)", "A"}
+    assert published(store, server, served).mended == 0
+
+
+def test_a_location_that_changes_while_tasks_are_mended_is_mended_by_the_next_publication(
+    store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store, server, served)
+    listed = server.tasks
+
+    def tasks_then_import(project_id: int) -> Iterator[Any]:
+        yield from listed(project_id)
+        with store.write() as conn:  # an import, when the last task was read
+            images.add(conn, [replace(images.get(conn, ["i"])["i"], location="Ridge")])
+            projects.mend_tasks(conn)
+
+    server.path = "/label"
+    monkeypatch.setattr(server, "tasks", tasks_then_import)
+    published(store, server, served)
+    monkeypatch.undo()
+    assert published(store, server, served).mended == 10
+    assert {data["location"] for data in server.data.values()} == {"Ridge"}
     assert published(store, server, served).mended == 0
 
 

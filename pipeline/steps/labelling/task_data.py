@@ -40,6 +40,8 @@ def mend_tasks(workspace: Workspace, client: TaskClient, project_id: int, served
     with workspace.database.read() as conn:
         if projects.get(conn, project_id).served_from == served.prefix:
             return 0
+    with workspace.database.write() as conn:
+        projects.begin_mending(conn, project_id)
     mended = 0
     for page in chunks(client.tasks(project_id), PAGE):
         shows = {int(task["id"]): task["data"] for task in page}
@@ -64,7 +66,7 @@ def mend_tasks(workspace: Workspace, client: TaskClient, project_id: int, served
             client.set_in_tasks(project_id, task_ids, "location", location)
         mended += len({number for group in (*prefixes.values(), *locations.values()) for number in group})
     with workspace.database.write() as conn:
-        projects.set_served_from(conn, project_id, served.prefix)
+        projects.end_mending(conn, project_id, served.prefix)
     return mended
 
 
