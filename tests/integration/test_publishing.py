@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -372,16 +372,16 @@ def test_a_location_that_changes_while_tasks_are_mended_is_mended_by_the_next_pu
     store: Database, server: FakeLabelStudio, served: ServedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(store, server, served)
-    listed = server.tasks
+    replace_in_tasks = server.replace_in_tasks
 
-    def tasks_then_import(project_id: int) -> Iterator[Any]:
-        yield from listed(project_id)
-        with store.write() as conn:  # an import, when the last task was read
+    def after_an_import(*arguments: Any, **options: Any) -> None:
+        with store.write() as conn:
             images.add(conn, [replace(images.get(conn, ["i"])["i"], location="Ridge")])
             projects.mend_tasks(conn)
+        replace_in_tasks(*arguments, **options)
 
     server.path = "/label"
-    monkeypatch.setattr(server, "tasks", tasks_then_import)
+    monkeypatch.setattr(server, "replace_in_tasks", after_an_import)
     published(store, server, served)
     monkeypatch.undo()
     assert published(store, server, served).mended == 10
