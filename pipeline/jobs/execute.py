@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
 from pipeline.errors import StoreError, WildloopError
-from pipeline.jobs import redis_queue
+from pipeline.jobs import heartbeat, redis_queue
 from pipeline.jobs.kinds import project_of, work_of
 from pipeline.records import RunKind, RunRecord
 from pipeline.store import runs
@@ -17,7 +15,6 @@ from pipeline.store.database import Database
 from pipeline.store.workers import own_id
 from pipeline.workspace import Workspace
 
-HEARTBEAT_SECONDS = 5.0
 STALE_AFTER = dt.timedelta(seconds=45)  # nine missed heartbeats
 KEPT_SYNCS = 100  # ended syncs of a project that the store keeps
 
@@ -37,7 +34,7 @@ def perform(workspace: Workspace, run_id: int, *, progress: bool = False) -> Run
     if claimed is None:
         return None
     error, result = None, None
-    with _heartbeat(workspace.database, claimed):
+    with heartbeat.repeated(partial(_beat, workspace.database, claimed), f"heartbeat of run {claimed.id}"):
         try:
             result = work_of(claimed.kind)(workspace, claimed, progress)
         except WildloopError as exc:
@@ -64,23 +61,10 @@ def describe(run: RunRecord) -> str:
     return f"run {run.id} ({run.kind} of project {run.project_id})"
 
 
-@contextmanager
-def _heartbeat(database: Database, claimed: RunRecord) -> Iterator[None]:
-    """While the block runs, a thread renews the run's heartbeat every few seconds."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(HEARTBEAT_SECONDS):
-            try:
-                with database.write() as conn:
-                    runs.heartbeat(conn, claimed)
-            except StoreError as exc:
-                log.warning("%s missed a heartbeat: %s", describe(claimed), exc)
-
-    thread = threading.Thread(target=beat, name=f"heartbeat of run {claimed.id}", daemon=True)
-    thread.start()
+def _beat(database: Database, claimed: RunRecord) -> None:
+    """Renew the heartbeat of the run; an error of the store is only logged."""
     try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+        with database.write() as conn:
+            runs.heartbeat(conn, claimed)
+    except StoreError as exc:
+        log.warning("%s missed a heartbeat: %s", describe(claimed), exc)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from pipeline.errors import StoreError
-from pipeline.jobs.execute import HEARTBEAT_SECONDS
+from pipeline.jobs import heartbeat
 from pipeline.store import workers
 from pipeline.store.database import Database
 
@@ -36,17 +36,6 @@ def end(database: Database) -> None:
 @contextmanager
 def shown(database: Database) -> Iterator[None]:
     """Record every few seconds, while the block runs, that this worker is alive."""
-    ended = threading.Event()
-
-    def repeat() -> None:
-        while not ended.wait(HEARTBEAT_SECONDS):
-            beat(database)
-
     beat(database)
-    thread = threading.Thread(target=repeat, name="heartbeat of the worker", daemon=True)
-    thread.start()
-    try:
+    with heartbeat.repeated(partial(beat, database), "heartbeat of the worker"):
         yield
-    finally:
-        ended.set()
-        thread.join()
