@@ -12,7 +12,7 @@ from pathlib import Path
 from importers.reading.paths import as_text
 from pipeline.errors import SourceError
 
-_DAMAGE = (
+DAMAGE = (  # what a damaged zip raises
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -38,6 +38,11 @@ def undamaged(path: Path) -> Iterator[None]:
     """Turns the errors of a damaged zip into a SourceError that names it."""
     try:
         yield
-    except _DAMAGE as exc:
-        reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="download it again") from exc
+    except DAMAGE as exc:
+        raise damaged(path, exc) from exc
+
+
+def damaged(path: Path, problem: Exception) -> SourceError:
+    """The error for a zip that reading stumbled over with this problem."""
+    reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+    return SourceError(f"{as_text(str(path))} is damaged: {reason}", remedy="download it again")

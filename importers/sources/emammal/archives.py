@@ -7,7 +7,6 @@ checksums have been compared, so that later runs compare only names and sizes.
 
 from __future__ import annotations
 
-import lzma
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from importers.reading.paths import as_text
+from importers.reading.zip_file import DAMAGE, damaged
 from pipeline.errors import SourceError
 from pipeline.identity import digest
 
@@ -30,16 +30,6 @@ MOST_LISTING = 256 * MOST_MEMBERS  # bytes of a zip's table of contents
 MARKER = ".unpacked-by-wildloop"
 _DRAFT = ".wildloop-draft"
 _BLOCK = 1024 * 1024
-
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,
-    ValueError,
-    struct.error,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +65,8 @@ def unpack(archive: Path, folder: Path) -> int:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / MARKER).write_text(listing)
             return len(missing)
-    except _DAMAGE as exc:
-        reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise SourceError(f"{_named(archive)} is damaged: {reason}", remedy="download it again") from exc
+    except (*DAMAGE, ValueError, struct.error) as exc:
+        raise damaged(archive, exc) from exc
     except OSError as exc:
         raise SourceError(
             f"{_named(archive)} cannot be unpacked to {_named(folder)}: {exc.strerror or exc}",
