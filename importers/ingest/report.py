@@ -155,6 +155,11 @@ class ImportReport(WalkCounts):
         self.refused[kind] += 1
         self.complain(where, what)
 
+    def list_again(self, name: str) -> None:
+        """Count a record that lists a photograph a second time."""
+        self.duplicates += 1
+        self.complain(name, "listed a second time; the first record is used")
+
     def leave_out(self, where: str, field_name: str, what: str) -> None:
         """Count a bad value whose record is used without it, and keep the first few as `refuse` does."""
         self.unused_values[field_name] += 1

@@ -84,10 +84,7 @@ def _listed(sources: Sequence[coco.Source], folder: ImageRoot, report: ImportRep
     for file in sources:
         for source_image in coco.source_images([file], folder, report, reads=False):
             if source_image.file_name in seen:
-                report.duplicates += 1
-                report.complain(
-                    as_text(source_image.file_name), "listed a second time; the first record is used"
-                )
+                report.list_again(as_text(source_image.file_name))
                 continue
             if len(sources) > 1:
                 seen.add(source_image.file_name)

@@ -216,8 +216,7 @@ def _frames(
         if not name:
             report.refuse(deployment.id, "images", f"sequence {as_text(sequence.id)}: no ImageFileName")
         elif name in seen:
-            report.duplicates += 1
-            report.complain(as_text(f"{prefix}{name}"), "listed a second time; the first record is used")
+            report.list_again(as_text(f"{prefix}{name}"))
         else:
             seen.add(name)
             named.append((name, frame))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from importers.detectors.categories import to_categories
 from importers.detectors.detector import DetectedBox
+from importers.ingest.repeated_names import FirstRecords, NameCounter
 from importers.ingest.report import ImportReport
 from importers.reading.bad_record import BadRecord
 from importers.reading.fractions import box_of, confidence_in, confidence_of, highest
@@ -78,21 +76,20 @@ def check(path: Path, root: ImageRoot, classification_threshold: float | None = 
         )
     categories = {str(id_): str(name) for id_, name in mapping(path, "detection_categories", _REMEDY).items()}
     classes = None if classification_threshold is None else read_classes(path, info, classification_threshold)
-    hashes = array("q")
+    names = NameCounter()
     number = 0
     for number, image in enumerate(items(path, "images"), start=1):  # noqa: B007 - counted
         name = image.get("file") if isinstance(image, dict) else None
         if isinstance(name, str):
-            hashes.append(hash(root.name_of(name)))
+            names.add(root.name_of(name))
     if not number:
         raise SourceError(f"{path} lists no image", remedy=_REMEDY)
-    values, counts = np.unique(np.frombuffer(hashes, dtype=np.int64), return_counts=True)
     return Results(
         path=path,
         detector=as_text(f"results:{info.get('detector') or 'unnamed'}"),
         categories=dict(zip(categories, to_categories(list(categories.values())), strict=True)),
         images=number,
-        repeated=frozenset(values[counts > 1].tolist()),
+        repeated=names.repeated(),
         typical_threshold=typical_threshold(info, is_old=version in BEFORE),
         is_old=version in BEFORE,
         classes=classes,
@@ -101,7 +98,7 @@ def check(path: Path, root: ImageRoot, classification_threshold: float | None = 
 
 def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator[Record]:
     """The good image records of the file, the first for each photograph; the others go to `report`."""
-    seen: set[str] = set()
+    firsts = FirstRecords(results.repeated, report)
     for number, image in enumerate(items(results.path, "images")):
         source_name = image.get("file") if isinstance(image, dict) else None
         if not isinstance(source_name, str) or not source_name:
@@ -113,12 +110,8 @@ def records(results: Results, root: ImageRoot, report: ImportReport) -> Iterator
         if failure is None and not isinstance(image.get("detections"), list):
             report.refuse(where, *WITHOUT_DETECTIONS)
             continue
-        if results.repeated and hash(name) in results.repeated:
-            if name in seen:
-                report.duplicates += 1
-                report.complain(as_text(source_name), "listed a second time; the first record is used")
-                continue
-            seen.add(name)
+        if not firsts.is_first(name, source_name):
+            continue
         boxes: list[DetectedBox] = []
         unread: float | None = None
         for detection in () if failure is not None else detected(image, results, where, report):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from importers.ingest.repeated_names import FirstRecords, NameCounter
 from importers.ingest.report import ImportReport
 from importers.reading.classes import class_of
 from importers.reading.image_root import ImageRoot
@@ -46,7 +44,7 @@ def check(path: Path, root: ImageRoot) -> Results:
 
     `root` tells which names are of one photograph.
     """
-    hashes = array("q")
+    names = NameCounter()
     taxa: dict[str, Taxon] = {}
     classes: set[str] = set()
     number = 0
@@ -55,7 +53,7 @@ def check(path: Path, root: ImageRoot) -> Results:
             continue
         name = element.get("filepath")
         if isinstance(name, str):
-            hashes.append(hash(root.name_of(name)))
+            names.add(root.name_of(name))
         for given in answers_in(element):
             answer = answer_of(given)
             if answer is None or answer.text in classes:
@@ -66,18 +64,17 @@ def check(path: Path, root: ImageRoot) -> Results:
                 taxa.setdefault(taxon.category, taxon)
     if not number:
         raise _not_results(path)
-    values, counts = np.unique(np.frombuffer(hashes, dtype=np.int64), return_counts=True)
     return Results(
         path=path,
         photographs=number,
-        repeated=frozenset(values[counts > 1].tolist()),
+        repeated=names.repeated(),
         taxa=tuple(taxa.values()),
     )
 
 
 def predictions(results: Results, root: ImageRoot, report: ImportReport) -> Iterator[Prediction]:
     """The predictions that name a photograph, the first for each; the others go to `report`."""
-    seen: set[str] = set()
+    firsts = FirstRecords(results.repeated, report)
     for number, element in enumerate(items(results.path, "predictions")):
         source_name = element.get("filepath") if isinstance(element, dict) else None
         if not isinstance(source_name, str) or not source_name:
@@ -86,12 +83,8 @@ def predictions(results: Results, root: ImageRoot, report: ImportReport) -> Iter
             )
             continue
         name = root.name_of(source_name)
-        if results.repeated and hash(name) in results.repeated:
-            if name in seen:
-                report.duplicates += 1
-                report.complain(as_text(source_name), "listed a second time; the first record is used")
-                continue
-            seen.add(name)
+        if not firsts.is_first(name, source_name):
+            continue
         yield Prediction(f"prediction {number} ({as_text(source_name)})", source_name, name, element)
 
 
