@@ -44,6 +44,22 @@ LABELLED = 30
 CROPS = 60
 
 
+def created(
+    workspace: Workspace, server: FakeLabelStudio, title: str, project_id: int | None = None
+) -> ProjectRecord:
+    """The project of this title, or with this id, created or taken up again without a backend."""
+    record, _ = create_project(
+        workspace,
+        server,
+        title=title,
+        species=SPECIES,
+        embedder_id=Embedder().id,
+        project_id=project_id,
+        connect_backend=False,
+    )
+    return record
+
+
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
     populate(database, CROPS)
@@ -135,14 +151,7 @@ def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(workspace:
         former = projects.get(conn, PROJECT)
         drawn = audits.drawn_ids(conn, PROJECT)
     server = EmptyLabelStudio(PROJECT)
-    record, _ = create_project(
-        workspace,
-        server,
-        title="Second try",
-        species=SPECIES,
-        embedder_id=Embedder().id,
-        connect_backend=False,
-    )
+    record = created(workspace, server, "Second try")
     assert (record.id, record.watermark, record.title) == (PROJECT, None, "Second try")
     assert record.current_model == former.current_model  # what it has learned is as right as before
     with workspace.database.read() as conn:
@@ -169,15 +178,7 @@ def test_a_forgotten_project_that_is_there_nevertheless_is_taken_up_again(
 ) -> None:
     forget_project(workspace, PROJECT)
     labelled.storages = [{"path": str(workspace.data_dir / name)} for name in ("crops", "frames")]
-    record, _ = create_project(
-        workspace,
-        labelled,
-        title="Park",
-        species=SPECIES,
-        embedder_id=Embedder().id,
-        project_id=PROJECT,
-        connect_backend=False,
-    )
+    record = created(workspace, labelled, "Park", PROJECT)
     assert record.forgotten_at is None
     report = publish(workspace, labelled, PROJECT)
     assert (report.recovered, report.published) == (CROPS, 0)
@@ -195,14 +196,7 @@ def test_labels_of_the_audit_wait_until_their_crops_are_published_again(
     sync(workspace, labelled, PROJECT)
     before = judge(workspace, PROJECT)
     server = EmptyLabelStudio(PROJECT)
-    create_project(
-        workspace,
-        server,
-        title="Second try",
-        species=SPECIES,
-        embedder_id=Embedder().id,
-        connect_backend=False,
-    )
+    created(workspace, server, "Second try")
     unpublished = judge(workspace, PROJECT)
     _give_crops(workspace)
     publish(workspace, server, PROJECT)
@@ -221,15 +215,7 @@ def test_a_label_that_is_deleted_after_a_project_was_taken_up_again_is_deleted(
     forget_project(workspace, PROJECT)
     labelled.storages = [{"path": str(workspace.data_dir / name)} for name in ("crops", "frames")]
     labelled.delete(next(each["id"] for row in labelled.rows.values() for each in row["annotations"]))
-    create_project(
-        workspace,
-        labelled,
-        title="Park",
-        species=SPECIES,
-        embedder_id=Embedder().id,
-        project_id=PROJECT,
-        connect_backend=False,
-    )
+    created(workspace, labelled, "Park", PROJECT)
     assert publish(workspace, labelled, PROJECT).published == 0
     sync(workspace, labelled, PROJECT)
     assert label_count(workspace) == LABELLED - 1
