@@ -33,7 +33,41 @@ class Verdict(StrEnum):
     UNSURE = "unsure"
     WEAK = "weak"  # a weak label: given by a machine before the import
     SKIPPED = "skipped"
+    STRUCK = "struck"  # struck out of a sequence or a board: not what that is, and waits to be asked alone
     DELETED = "deleted"  # the annotation was deleted
+
+
+class Way(StrEnum):
+    """How an annotator made a label."""
+
+    SINGLE = "single"  # looking at the crop alone
+    SEQUENCE = "sequence"  # with the crops of its sequence
+    BOARD = "board"  # with crops that the version names alike
+    SUGGESTION = "suggestion"  # with crops that resemble an example or each other
+
+
+class TaskKind(StrEnum):
+    """What a task shows."""
+
+    SINGLE = "single"  # one crop
+    SEQUENCE = "sequence"  # crops of one sequence
+    BOARD = "board"  # crops that are alike
+    FRAMES = "frames"  # whole photographs in which the detector saw nothing
+    FRAME = "frame"  # one whole photograph, to draw boxes on
+
+
+class Purpose(StrEnum):
+    """Why a task is asked."""
+
+    QUEUE = "queue"  # its labels teach most
+    AUDIT = "audit"  # a random crop that judges the machine
+    REVIEW = "review"  # a label that is expected to be wrong
+    OPINION = "opinion"  # a second opinion, by another annotator
+    CONFIRMATION = "confirmation"  # a random crop that people confirmed with others
+    EXPERT = "expert"  # an annotator wants an expert to see it
+    DISPUTED = "disputed"  # annotators disagree
+    SUGGESTION = "suggestion"  # crops that resemble an example, a species or each other
+    EMPTIES = "empties"  # photographs in which the detector saw nothing
 
 
 class Role(StrEnum):
