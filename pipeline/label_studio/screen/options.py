@@ -1,0 +1,34 @@
+"""The options of a project's screens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenOptions:
+    """What a project asks beside the species, and how. Stored as JSON with the project."""
+
+    count: bool = False  # individuals in a crop, and in a sequence
+    sex: bool = False
+    age: bool = False
+    behaviour: tuple[str, ...] = ()  # the words to choose from; none: not asked
+    several: bool = False  # further species in one crop
+    comment: bool = False
+    boxes: bool = False  # the box can be moved, and further boxes drawn
+    suggest_from: float = 0.5  # below this probability nothing is suggested
+    stock: int = 2_000  # unanswered tasks that Label Studio holds
+    boards: bool = True  # crops that are predicted alike are asked together
+    opinions: float = 0.0  # the share of crops that a second annotator is asked about
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as JSON."""
+        return asdict(self) | {"behaviour": list(self.behaviour)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> ScreenOptions:
+        """The options that were stored; what is missing has its default, what is unknown is left out."""
+        known = {field.name: stored[field.name] for field in fields(cls) if field.name in (stored or {})}
+        return cls(**known | {"behaviour": tuple(known.get("behaviour", ()))})
