@@ -80,7 +80,7 @@ def labelled(workspace: Workspace) -> FakeLabelStudio:
 
 def label_count(workspace: Workspace) -> int:
     with workspace.database.read() as conn:
-        return oracle.label_count(conn, PROJECT)
+        return oracle.label_count(conn)
 
 
 def test_every_error_about_a_deleted_project_names_the_command(

@@ -258,7 +258,7 @@ def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_p
     waiting = [one.detection_id for one in queue(pool)]
     with pool.read() as conn:
         assert [one.detection_id for one in predictions.unpushed(conn, first.version)] == waiting
-        assert set(waiting) <= set(candidates.waiting_ids(conn, PROJECT))
+        assert set(waiting) <= set(candidates.waiting_ids(conn))
     push(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
     assert [shown for shown, _ in server.queue()] == waiting

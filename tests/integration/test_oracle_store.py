@@ -214,11 +214,10 @@ def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
         store, [annotation(DEER, uid="e", detection="d4"), annotation(FOX, uid="f", detection="d4", by="bob")]
     )
     with store.read() as conn:
-        assert oracle.labels(conn, PROJECT) == {"d0": DEER, "d1": 0}
-        assert oracle.label_count(conn, PROJECT) == 2
-        assert oracle.resolved_ids(conn, PROJECT) == {"d0", "d1", "d2"}
+        assert oracle.labels(conn) == {"d0": DEER, "d1": 0}
+        assert oracle.label_count(conn) == 2
+        assert oracle.resolved_ids(conn) == {"d0", "d1", "d2"}
         assert oracle.disputed_ids(conn, PROJECT) == {"d4"}
-        assert oracle.labels(conn, PROJECT + 1) == {}
 
 
 def test_labels_of_a_source_count_in_every_project(store: Database) -> None:
@@ -227,8 +226,8 @@ def test_labels_of_a_source_count_in_every_project(store: Database) -> None:
     )
     record(store, [from_source])
     with store.read() as conn:
-        assert oracle.labels(conn, PROJECT) == oracle.labels(conn, PROJECT + 1) == {"d5": DEER}
-        assert oracle.label_count(conn, PROJECT) == 1
+        assert oracle.labels(conn) == {"d5": DEER}
+        assert oracle.label_count(conn) == 1
 
 
 def test_thousands_of_labels_are_recorded_in_few_statements(store: Database) -> None:
@@ -241,4 +240,4 @@ def test_thousands_of_labels_are_recorded_in_few_statements(store: Database) -> 
     assert record(store, many) == 2000
     assert len(statements) < 20
     with store.read() as conn:
-        assert oracle.label_count(conn, PROJECT) == 5
+        assert oracle.label_count(conn) == 5

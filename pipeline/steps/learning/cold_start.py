@@ -32,7 +32,7 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
     state = read_pool_state(workspace, pool, project.id)
     ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
     with workspace.database.read() as conn:
-        embedded = len(ids) or candidates.embedded_count(conn, project.id, project.embedder)
+        embedded = len(ids) or candidates.embedded_count(conn, project.embedder)
     if not embedded:
         raise ModelError(
             f"project {project.id} has no published crop that is embedded by {project.embedder}",
