@@ -80,11 +80,11 @@ def test_the_same_pool_gives_the_same_order_and_no_second_version(pool: Database
     )
 
 
-def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
+def test_a_pool_without_an_embedded_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
     populate(database, 3)
     with database.write() as conn:
-        tasks.remove(conn, PROJECT, [1, 2, 3])
-    with pytest.raises(ModelError, match="wildloop publish"):
+        conn.execute(sa.delete(schema.embedding))
+    with pytest.raises(ModelError, match="wildloop embed"):
         cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
 
 
