@@ -16,7 +16,7 @@ from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
 from pipeline.steps.learning.train import train
-from pipeline.store import candidates, choices, models, predictions, projects, schema, tasks
+from pipeline.store import candidates, choices, models, predictions, projects, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
