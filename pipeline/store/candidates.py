@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED, is_crop
-from pipeline.store.schema import detection, embedding, image
+from pipeline.store.schema import detection, embedding, image, task, task_crop
+from pipeline.store.tasks import is_open
 
 # A photograph without a sequence is a sequence by itself.
 _SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
@@ -37,6 +38,43 @@ def waiting_count(conn: sa.Connection) -> int:
 def count(conn: sa.Connection) -> int:
     """The number of crops of the project."""
     return int(conn.execute(sa.select(sa.func.count()).where(is_crop())).scalar_one())
+
+
+def waiting_among(conn: sa.Connection, detection_ids: Iterable[str]) -> set[str]:
+    """Those of these detections that wait for a label."""
+    waiting: set[str] = set()
+    for batch in chunks(detection_ids, IN_ROWS):
+        waiting.update(conn.scalars(sa.select(detection.c.id).where(_waits(), detection.c.id.in_(batch))))
+    return waiting
+
+
+def unasked(conn: sa.Connection, project_id: int, limit: int) -> list[str]:
+    """Up to `limit` waiting crops that no open task of the project asks about.
+
+    By id, which is a digest: a sample of all places and times.
+    """
+    asked = (
+        sa.exists()
+        .where(
+            task_crop.c.detection_id == detection.c.id,
+            task_crop.c.project_id == project_id,
+            task.c.project_id == task_crop.c.project_id,
+            task.c.task_id == task_crop.c.task_id,
+            is_open(),
+        )
+        .correlate(detection)
+    )
+    query = sa.select(detection.c.id).where(_waits(), ~asked).order_by(detection.c.id).limit(limit)
+    return list(conn.scalars(query))
+
+
+def embedded_among(conn: sa.Connection, embedder: str, detection_ids: Iterable[str]) -> set[str]:
+    """Those of these detections that have an embedding by this embedder."""
+    found: set[str] = set()
+    query = sa.select(embedding.c.detection_id).where(embedding.c.embedder == embedder)
+    for batch in chunks(detection_ids, IN_ROWS):
+        found.update(conn.scalars(query.where(embedding.c.detection_id.in_(batch))))
+    return found
 
 
 def embedded_count(conn: sa.Connection, embedder: str) -> int:
