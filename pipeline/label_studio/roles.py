@@ -86,18 +86,11 @@ class StockClient(AskClient, QueueClient, Protocol):
         """Delete these tasks."""
 
 
-class SpeciesClient(QueueClient, Protocol):
+class SpeciesClient(StockClient, Protocol):
     """Changes what can be chosen."""
 
     def used_choices(self, project_id: int, control: str) -> dict[str, int]:
         """The number of annotations by choice of a control."""
-
-
-class ReviewClient(TaskClient, QueueClient, Protocol):
-    """Creates review tasks and puts them into the queue."""
-
-    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
-        """Delete all predictions of these tasks."""
 
 
 class ConnectionClient(Protocol):

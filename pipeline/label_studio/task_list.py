@@ -22,7 +22,7 @@ def list_tasks(
     *,
     fields: str = "id,data,updated_at,total_annotations,cancelled_annotations",
 ) -> Iterator[Json]:
-    """The tasks of a project, sorted by id: `id`, `data`, `updated_at` and counts of annotations, or `fields`.
+    """The tasks of a project, sorted by id, with `fields`: all but annotations, and their counts.
 
     `query` is a query of the Data Manager with `filters` or `selectedItems`. Each task is listed once,
     also if tasks are deleted meanwhile.

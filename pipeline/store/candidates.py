@@ -7,11 +7,22 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.records import DetectionKind
 from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED, is_crop
-from pipeline.store.schema import detection, embedding, image, task, task_crop
+from pipeline.store.schema import (
+    acceptance,
+    detection,
+    embedding,
+    image,
+    prediction,
+    project,
+    task,
+    task_crop,
+)
 from pipeline.store.tasks import is_open
 
+_UNRESOLVED = tuple(kind for kind in DetectionKind if kind not in RESOLVED)
 # A photograph without a sequence is a sequence by itself.
 _SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
 
@@ -38,6 +49,26 @@ def waiting_count(conn: sa.Connection) -> int:
 def count(conn: sa.Connection) -> int:
     """The number of crops of the project."""
     return int(conn.execute(sa.select(sa.func.count()).where(is_crop())).scalar_one())
+
+
+def left_for_people(conn: sa.Connection, project_id: int, *, limit: int) -> int:
+    """How many crops wait for a label that only people can give, counted up to `limit`.
+
+    Once predictions are accepted, these are the waiting crops of the queue.
+    """
+    query = sa.select(detection.c.id).where(_waits())
+    version = conn.execute(
+        sa.select(project.c.current_model)
+        .join(acceptance, acceptance.c.model_version == project.c.current_model)
+        .where(project.c.id == project_id)
+    ).scalar_one_or_none()
+    if version is not None:
+        query = query.join(
+            prediction,
+            sa.and_(prediction.c.detection_id == detection.c.id, prediction.c.model_version == version),
+        )
+    found = query.limit(limit).subquery()
+    return int(conn.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())
 
 
 def waiting_among(conn: sa.Connection, detection_ids: Iterable[str]) -> set[str]:
@@ -114,4 +145,4 @@ def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, CropP
 
 
 def _waits() -> sa.ColumnElement[bool]:
-    return sa.and_(is_crop(), detection.c.kind.not_in(RESOLVED))
+    return sa.and_(is_crop(), detection.c.kind.in_(_UNRESOLVED))  # not `not_in`: that has no use for an index

@@ -143,11 +143,24 @@ def set_answered(conn: sa.Connection, project_id: int, moments: Mapping[int, dt.
         conn.execute(this.values(answered_at=sa.bindparam("moment")), rows)
 
 
-def set_ranks(conn: sa.Connection, project_id: int, version: str, task_ids: Iterable[int]) -> None:
-    """Record that these tasks have a place in the queue of this version."""
-    for batch in chunks(task_ids, IN_ROWS):
-        this = sa.update(task).where(task.c.project_id == project_id, task.c.task_id.in_(batch))
-        conn.execute(this.values(model_version=version))
+def first_count(conn: sa.Connection, project_id: int, version: str | None = None) -> int:
+    """The number of tasks in the stock that ask for first labels.
+
+    With `version`, only those with a place in its queue.
+    """
+    query = sa.select(sa.func.count()).select_from(task)
+    query = query.where(_is_open(project_id), task.c.purpose.in_((Purpose.QUEUE.value, Purpose.AUDIT.value)))
+    if version is not None:
+        query = query.where(task.c.model_version == version, task.c.score.is_not(None))
+    return int(conn.execute(query).scalar_one())
+
+
+def set_places(conn: sa.Connection, project_id: int, version: str, scores: Mapping[int, float]) -> None:
+    """Record the places of tasks in the queue of this version: the score of each."""
+    rows = [{"key": number, "place": score} for number, score in sorted(scores.items())]
+    if rows:
+        this = sa.update(task).where(task.c.project_id == project_id, task.c.task_id == sa.bindparam("key"))
+        conn.execute(this.values(model_version=version, score=sa.bindparam("place")), rows)
 
 
 def set_parked(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> None:

@@ -101,10 +101,13 @@ def planned_again(record: TaskRecord) -> PlannedTask:
     )
 
 
-def rank_again(
+def rank(
     workspace: Workspace, client: StockClient, project_id: int, records: Sequence[TaskRecord], version: str
 ) -> None:
-    """Give tasks their place in the queue of another version; what they show stays. Raises LabelStudioError."""
+    """Give tasks the place of their score in the queue of `version`; what they show stays.
+
+    Raises LabelStudioError.
+    """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
     for batch in chunks(records, CALL_TASKS):
@@ -117,13 +120,17 @@ def rank_again(
         ]
         client.import_predictions(project_id, rows)
         with workspace.database.write() as conn:
-            tasks.set_ranks(conn, project_id, version, [record.task_id for record in batch])
+            scores = {record.task_id: each.score for record, each in zip(batch, planned, strict=True)}
+            tasks.set_places(conn, project_id, version, scores)
 
 
 def _stored_details(planned: PlannedTask) -> dict[str, Any] | None:
     """What `planned_again` needs, beside the task's other columns."""
     said = {"suggested": planned.suggested, "probability": planned.probability, "reason": planned.reason}
-    return {**planned.details, **{name: value for name, value in said.items() if value not in (None, "")}} or None
+    return {
+        **planned.details,
+        **{name: value for name, value in said.items() if value not in (None, "")},
+    } or None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
