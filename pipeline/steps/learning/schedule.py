@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord
-from pipeline.store import audits, label_changes, models, oracle
+from pipeline.store import audits, candidates, label_changes, models, oracle
 
 GROWTH = 0.2  # share of new labels, or of new crops before any label, that makes a training worth while
 
@@ -23,14 +23,16 @@ class Unlearned:
     labels: int  # that are new, or others than then
     audit: int  # of these, labels of the audit, from which no version learns
     wanted: int  # for the next training
+    left: int  # crops that wait for people, counted up to `wanted`: no more labels will come
 
     @property
     def missing(self) -> int:
-        """How many more labels make the next training worth while."""
-        return max(0, self.wanted - self.labels)
+        """How many more labels make the next training worth while; never more than there will be."""
+        return max(0, min(self.wanted - self.labels, self.left))
 
     @property
     def is_enough(self) -> bool:
+        """Whether a training is worth while; the last labels are learned, too."""
         return not self.missing and self.labels > self.audit
 
 
@@ -49,10 +51,11 @@ def is_enough(conn: sa.Connection, project_id: int, retrain_every: int) -> bool:
 
     Every webhook leads to this question.
     """
-    for record in _versions(conn, project_id):
-        row, wanted = _row_known(record), new_labels_wanted(labels_known(record), retrain_every)
-        if row is not None and label_changes.touched_since(conn, row, limit=wanted) < wanted:
-            return False
+    if candidates.left_for_people(conn, project_id, limit=1):
+        for record in _versions(conn, project_id):
+            row, wanted = _row_known(record), new_labels_wanted(labels_known(record), retrain_every)
+            if row is not None and label_changes.touched_since(conn, row, limit=wanted) < wanted:
+                return False
     return unlearned(conn, project_id, retrain_every).is_enough
 
 
@@ -67,14 +70,18 @@ def _since(
 ) -> Unlearned:
     known = labels_known(version)
     wanted = new_labels_wanted(known, retrain_every)
+    left = candidates.left_for_people(conn, project_id, limit=wanted)
     row = _row_known(version)
     if row is None:
-        audit_known = 0 if version is None else int(version.metrics.get("audit_known", 0))
-        audit = audits.label_count(conn, project_id) - audit_known
-        return Unlearned(labels=oracle.label_count(conn) - known, audit=audit, wanted=wanted)
-    audited = audits.drawn_ids(conn, project_id)
-    changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
-    return Unlearned(labels=len(changed), audit=len(changed & audited), wanted=wanted)
+        labels = oracle.label_count(conn) - known
+        audit = audits.label_count(conn, project_id)
+        if version is not None:
+            audit -= int(version.metrics.get("audit_known", 0))
+    else:
+        audited = audits.drawn_ids(conn, project_id)
+        changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
+        labels, audit = len(changed), len(changed & audited)
+    return Unlearned(labels=labels, audit=audit, wanted=wanted, left=left)
 
 
 def _row_known(version: ModelRecord | None) -> int | None:
