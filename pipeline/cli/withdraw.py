@@ -14,7 +14,7 @@ from pipeline.records import Way
 from pipeline.render.labelling import withdrawal
 from pipeline.render.text import lines
 from pipeline.steps.labelling import withdraw as step
-from pipeline.store.annotations import Selection
+from pipeline.store.selections import Selection
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 

@@ -11,10 +11,10 @@ from pipeline.errors import LabelStudioError
 from pipeline.label_studio.roles import WithdrawClient
 from pipeline.records import Verdict
 from pipeline.steps.labelling.record import mark_deleted
-from pipeline.store import annotations, categories
-from pipeline.store.annotations import Selection
+from pipeline.store import categories
 from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
+from pipeline.store.selections import Selection, select
 from pipeline.workspace import Workspace
 
 BATCH = 100  # annotations of one export
@@ -52,7 +52,7 @@ def find(
 ) -> tuple[Withdrawal, dict[str, list[LatestRevision]]]:
     """What would be taken back, and the states that count of these annotations; changes nothing."""
     with workspace.database.read() as conn:
-        found = annotations.select(conn, project_id, selection)
+        found = select(conn, project_id, selection)
         names = categories.names(conn)
     return _summary(found, names, client.annotators() if found else {}), found
 

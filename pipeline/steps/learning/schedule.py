@@ -6,6 +6,7 @@ What counts are labels that no version has learned: new ones, corrected ones, an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -41,7 +42,7 @@ def unlearned(conn: sa.Connection, project_id: int, retrain_every: int) -> Unlea
 
     The same labels give the same version: one that was made long ago can be the last that was trained.
     """
-    versions = _versions(conn, project_id) or [None]
+    versions: Sequence[ModelRecord | None] = _versions(conn, project_id) or [None]
     since = [_since(conn, project_id, record, retrain_every) for record in versions]
     return min(since, key=lambda found: (found.labels - found.wanted, found.labels - found.audit))
 
