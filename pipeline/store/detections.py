@@ -37,6 +37,16 @@ def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
     return len(without_crop)
 
 
+def set_frames(conn: sa.Connection, records: Iterable[DetectionRecord]) -> None:
+    """Set the frame of stored detections that have none yet."""
+    rows = [{"key": record.id, "frame": record.frame_path} for record in records if record.frame_path]
+    if rows:
+        this = sa.update(detection).where(
+            detection.c.id == sa.bindparam("key"), detection.c.frame_path.is_(None)
+        )
+        conn.execute(this.values(frame_path=sa.bindparam("frame")), rows)
+
+
 def of_images(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[DetectionRecord]]:
     """The detections of each of these photographs by image id, sorted by id.
 

@@ -32,25 +32,10 @@ def stream(conn: sa.Connection, role: Role) -> Iterator[ExportRow]:
     Of a file that changed, only the newest content; a failure only if the file could never be read.
     """
     keys = (image.c.location, image.c.seq_id, image.c.frame_num, image.c.file_name, image.c.id)
-    query = sa.select(image).where(image.c.role == role, ~_superseded()).order_by(*keys)
+    query = sa.select(image).where(image.c.role == role, ~images.superseded()).order_by(*keys)
     result = conn.execution_options(yield_per=PAGE).execute(query).mappings()
     for page in result.partitions():
         yield from _page(conn, [images.from_row(row) for row in page])
-
-
-def _superseded() -> sa.ColumnElement[bool]:
-    """Whether the same file has a newer row, or one that could be read while this one failed."""
-    other = image.alias()
-    return sa.exists().where(
-        other.c.path == image.c.path,
-        other.c.id != image.c.id,
-        other.c.role == image.c.role,
-        other.c.failure.is_(None),
-        sa.or_(
-            image.c.failure.is_not(None),
-            sa.tuple_(other.c.imported_at, other.c.id) > sa.tuple_(image.c.imported_at, image.c.id),
-        ),
-    )
 
 
 def _page(conn: sa.Connection, records: Sequence[ImageRecord]) -> Iterator[ExportRow]:
