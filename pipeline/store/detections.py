@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Box, DetectionKind, DetectionRecord
+from pipeline.records import SIGN_OFF_DETECTOR, Box, DetectionKind, DetectionRecord
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image
 
@@ -79,8 +79,13 @@ def file_names(conn: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
 
 
 def counts(conn: sa.Connection) -> dict[str, int]:
-    """The number of `detections`, and of `crops`: detections with a written crop."""
-    query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).select_from(detection)
+    """The number of `detections`, and of `crops`: detections with a written crop.
+
+    A box that a person drew anew counts instead of the former one.
+    """
+    query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).where(
+        detection.c.replaced_by.is_(None), detection.c.detector != SIGN_OFF_DETECTOR
+    )
     detections, crops = conn.execute(query).one()
     return {"detections": detections, "crops": crops}
 
