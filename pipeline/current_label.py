@@ -29,6 +29,8 @@ from typing import Any
 
 from pipeline.records import LABEL_STUDIO_SOURCE, Verdict, Way
 
+GROUPS = (Way.SEQUENCE, Way.BOARD, Way.SUGGESTION)  # the ways that label several detections at once
+
 
 @dataclass(frozen=True, kw_only=True)
 class OracleEntry:
@@ -50,7 +52,7 @@ class OracleEntry:
     @property
     def is_alone(self) -> bool:
         """Whether it was said of this crop alone."""
-        return self.way in (None, Way.SINGLE)
+        return self.way not in GROUPS
 
     @property
     def asks_for_expert(self) -> bool:
@@ -70,6 +72,7 @@ class CurrentLabel:
     votes: int = 0  # for this verdict and label
     voters: int = 0  # all votes
     disputed: bool = False
+    struck: bool = False  # it waits for somebody to look at it alone, because it was struck out
     confirmed: bool = False  # somebody chose the category that the prediction showed
     way: Way | None = None  # SINGLE if one of the deciding votes is; else of the newest; None for sources
     unprompted: bool = False  # a deciding vote was made looking at the crop alone, without a suggestion
@@ -106,6 +109,8 @@ def current_label(history: Iterable[OracleEntry]) -> CurrentLabel:
 def _without_votes(active: list[OracleEntry]) -> CurrentLabel:
     """The current label without any vote: the weak label with the highest confidence, skipped or struck."""
     weak = [entry for entry in active if entry.verdict is Verdict.WEAK]
+    others = [entry for entry in active if entry.verdict is not Verdict.WEAK]
+    verdict = max(others, key=_recency).verdict if others else None
     if weak:
         surest = max(weak, key=lambda entry: (entry.confidence or 0.0, _recency(entry)))
         return CurrentLabel(
@@ -115,8 +120,9 @@ def _without_votes(active: list[OracleEntry]) -> CurrentLabel:
             source=surest.source,
             by=_names([surest]),
             at=surest.annotated_at,
+            struck=verdict is Verdict.STRUCK,
         )
-    return CurrentLabel(verdict=max(active, key=_recency).verdict if active else None)
+    return CurrentLabel(verdict=verdict, struck=verdict is Verdict.STRUCK)
 
 
 def _latest_revisions(history: Iterable[OracleEntry]) -> list[OracleEntry]:

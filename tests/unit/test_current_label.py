@@ -54,7 +54,7 @@ def label(category: int, *, votes: int = 1, voters: int = 1, confirmed: bool = F
 
 BOARD = Way.BOARD
 UNSURE = CurrentLabel(verdict=Verdict.UNSURE, votes=1, voters=1)
-STRUCK = CurrentLabel(verdict=Verdict.STRUCK)
+STRUCK = CurrentLabel(verdict=Verdict.STRUCK, struck=True)
 SKIPPED = CurrentLabel(verdict=Verdict.SKIPPED)
 NOTHING = CurrentLabel(verdict=None)
 
@@ -276,6 +276,8 @@ def test_the_most_confident_weak_label_counts_until_there_is_another_label() -> 
     assert (current.verdict, current.label, current.confidence) == (Verdict.WEAK, FOX, 0.8)
     assert not current.resolved
     assert current_label([*history, entry("skipped")]).verdict is Verdict.WEAK
+    struck = current_label([*history, entry("struck", way=BOARD)])
+    assert (struck.verdict, struck.struck) == (Verdict.WEAK, True)
     assert current_label([*history, entry(HARE, source="coco")]).label == HARE
     assert current_label([*history, entry("unsure")]).verdict is Verdict.UNSURE
 
