@@ -116,6 +116,11 @@ def _annotations(
     image, detections = photograph.image, photograph.detections
     if image.failure is not None:
         return
+    if photograph.whole is not None:
+        if photograph.whole.category is not None:
+            number = categories.number(photograph.whole.category)
+            yield {"id": f"{image.id}-0", "image_id": image.id, "category_id": number}
+        return
     shown = [detection for detection in detections if detection.answer.category != EMPTY]
     for detection in shown:
         answer = detection.answer

@@ -119,7 +119,12 @@ def _with_taxon(cells: list[object], taxa: Mapping[str, Taxon]) -> list[object]:
 
 
 def _whole(photograph: LabelledImage) -> list[object]:
-    """The answer for a photograph without detections: by its source, else by the detectors that looked."""
+    """The answer for a photograph without detections.
+
+    By the people who signed it off, else by its source, else by the detectors that looked.
+    """
+    if photograph.whole is not None:
+        return _answer_cells(photograph.whole)
     for weak, basis in ((False, Basis.SOURCE), (True, Basis.WEAK)):
         labels = [label for label in photograph.labels if label.weak is weak and not label.is_unclassified]
         names = {None if label.category is None else _name(label) for label in labels}

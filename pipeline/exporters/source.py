@@ -49,6 +49,9 @@ class LabelledImage:
     detections: tuple[LabelledDetection, ...] = ()  # by confidence, highest first
     labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence, as the source gave them
     detectors: tuple[str, ...] = ()  # that looked at it, including those that found nothing
+    # What people say of a photograph that machines call empty: that it is (EMPTY), or with Basis.NONE, that
+    # there is something without a box yet. None: nobody looked, or boxes and people's labels tell.
+    whole: Answer | None = None
 
 
 class ExportSource(Protocol):

@@ -142,6 +142,14 @@ class Taxa:
             )
         return self._observation(answer, count=1)
 
+    def of_whole(self, answer: Answer) -> Observation:
+        """The observation of a photograph without boxes that people looked at."""
+        if answer.basis is Basis.NONE:
+            return Observation(kind=UNCLASSIFIED)
+        if answer.category is None:
+            return Observation(kind=UNKNOWN, is_machine=False, by=answer.by, at=answer.at)
+        return self._observation(answer, count=None)
+
     def of_label(self, label: SourceLabel) -> Observation:
         """The observation of a whole photograph or sequence, by the label of a source."""
         answer = Answer(

@@ -42,7 +42,7 @@ def of_medium(photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo) -> Iterato
     labels = [
         (label, _of_label(label, came, taxa, zone))
         for label in photograph.labels
-        if label.level is Level.IMAGE
+        if label.level is Level.IMAGE and photograph.whole is None
     ]
     seen = shows_something(observation for _, observation, _ in boxes.rows)
     labelled = shows_something(observation for _, observation in labels)
@@ -56,7 +56,7 @@ def of_medium(photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo) -> Iterato
     rows = [*boxes.rows, *rows]
     if came is not None:
         rows += _unlabelled_rows(photograph, came, rows, taxa, zone)
-    unlabelled = _unlabelled(photograph)
+    unlabelled = _unlabelled(photograph, taxa)
     if not rows and (came is None or unlabelled.kind == BLANK):
         rows.append((f"{image_id}-0", unlabelled, {}))
     yield from rows
@@ -175,8 +175,10 @@ def all_by_people(detections: Iterable[LabelledDetection]) -> bool:
     return bool(bases) and all(basis is Basis.PEOPLE for basis in bases)
 
 
-def _unlabelled(photograph: LabelledImage) -> Observation:
+def _unlabelled(photograph: LabelledImage, taxa: Taxa) -> Observation:
     """The observation of a photograph without boxes and labels: blank if a detector looked at it."""
+    if photograph.whole is not None:
+        return taxa.of_whole(photograph.whole)
     if photograph.image.failure is None and photograph.detectors:
         return Observation(kind=BLANK, is_machine=True, by=photograph.detectors)
     return Observation(kind=UNCLASSIFIED)
