@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Purpose, Role, TaskKind, TaskRecord, utc_now
+from pipeline.records import Box, Purpose, Role, TaskKind, TaskRecord, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image, task, task_crop
 
@@ -19,6 +19,9 @@ class TaskContent:
     """What the task of a detection shows."""
 
     detection_id: str
+    image_id: str
+    box: Box
+    path: str  # of the photograph
     crop_path: str  # below the data folder
     frame_path: str | None
     bbox_confidence: float | None
@@ -31,6 +34,12 @@ class TaskContent:
 _CONTENT: sa.Select[Any] = (
     sa.select(
         detection.c.id.label("detection_id"),
+        detection.c.image_id,
+        detection.c.bbox_X1.label("x1"),
+        detection.c.bbox_Y1.label("y1"),
+        detection.c.bbox_X2.label("x2"),
+        detection.c.bbox_Y2.label("y2"),
+        image.c.path,
         detection.c.crop_path,
         detection.c.frame_path,
         detection.c.bbox_confidence,
@@ -163,7 +172,7 @@ def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Tas
     content_of: dict[str, TaskContent] = {}
     for batch in chunks(detection_ids, IN_ROWS):
         for row in conn.execute(_CONTENT.where(detection.c.id.in_(batch))).mappings():
-            content_of[row["detection_id"]] = TaskContent(**row)
+            content_of[row["detection_id"]] = _content(row)
     return content_of
 
 
@@ -174,7 +183,7 @@ def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) ->
     """
     query = _CONTENT.where(detection.c.id > after, image.c.role == Role.TARGET, _has_no_task(project_id))
     rows = conn.execute(query.order_by(detection.c.id).limit(limit)).mappings()
-    return [TaskContent(**row) for row in rows]
+    return [_content(row) for row in rows]
 
 
 def unpublished_count(conn: sa.Connection, project_id: int) -> int:
@@ -200,6 +209,12 @@ def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[i
         .limit(limit)
     )
     return [(row.task_id, row.crop_path) for row in conn.execute(query)]
+
+
+def _content(row: sa.RowMapping) -> TaskContent:
+    values = dict(row)
+    box = Box(**{side: values.pop(side) for side in ("x1", "y1", "x2", "y2")})
+    return TaskContent(box=box, **values)
 
 
 def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> dict[int, TaskRecord]:
