@@ -382,6 +382,35 @@ class LabelStudio:
             return refusal.detail
         return ""
 
+    def columns(self, project_id: int) -> list[str]:
+        """The columns of a project's Data Manager, such as `tasks:completed_at` or `tasks:data.place`."""
+        what = f"listing the columns of project {project_id}"
+        answer: Json = self._connection.get(what, "api/dm/columns", {"project": project_id})
+        return [
+            f"tasks:data.{column['id']}" if column.get("parent") == "data" else f"tasks:{column['id']}"
+            for column in answer["columns"]
+            if not column.get("children")
+        ]
+
+    def tabs(self, project_id: int) -> list[Json]:
+        """The tabs of a project's Data Manager, with `id` and `data`."""
+        what = f"listing the tabs of project {project_id}"
+        tabs: list[Json] = self._connection.get(what, "api/dm/views/", {"project": project_id})
+        return tabs
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        """Add a tab behind the present ones."""
+        body = {"project": project_id, "data": dict(data)}
+        what = f"adding the tab {data['title']!r} to project {project_id}"
+        tab: Json = self._connection.send(what, "POST", "api/dm/views/", body)
+        return tab
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        """Give a tab other filters and columns."""
+        body = {"project": project_id, "data": dict(data)}
+        what = f"changing the tab {data['title']!r} of project {project_id}"
+        self._connection.send(what, "PATCH", f"api/dm/views/{tab_id}/", body)
+
 
 def _webhook_fields(url: str, headers: Mapping[str, str]) -> Json:
     return {"url": url, "headers": dict(headers), "send_payload": True, "send_for_all_actions": True}

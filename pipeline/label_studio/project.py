@@ -11,6 +11,7 @@ from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import FOLDERS, ROOT_VARIABLE, ServedFiles
 from pipeline.label_studio.results import CONTROL
 from pipeline.label_studio.roles import SetUpClient
+from pipeline.label_studio.tabs import ensure_tabs
 from pipeline.records import EMPTY, UNSURE, category_name
 from pipeline.settings import Settings
 
@@ -54,6 +55,7 @@ def ensure_project(
     if connect_backend:
         changes += ml_backend.connect(client, settings, number)
     changes += _choose_version(client, number, model_version, version_before)
+    changes += ensure_tabs(client, number)
     return number, changes
 
 

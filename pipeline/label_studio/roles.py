@@ -127,7 +127,23 @@ class ConnectionClient(Protocol):
         """Delete a webhook."""
 
 
-class SetUpClient(ConnectionClient, Protocol):
+class TabsClient(Protocol):
+    """Sets up the Data Manager of a project."""
+
+    def columns(self, project_id: int) -> list[str]:
+        """The columns, such as `tasks:completed_at` or `tasks:data.place`."""
+
+    def tabs(self, project_id: int) -> list[Json]:
+        """The tabs, with `id` and `data`."""
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        """Add a tab."""
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        """Give a tab other filters and columns."""
+
+
+class SetUpClient(ConnectionClient, TabsClient, Protocol):
     """Creates projects and sets them up."""
 
     def projects(self, title: str) -> list[Json]:

@@ -50,6 +50,7 @@ class FakeLabelStudio(LabelStudio):
         self.storages: list[Json] = []
         self.hooks: list[Json] = []
         self.connected: list[Json] = []
+        self.views: list[Json] = []  # the tabs of the Data Manager
         self.served: dict[str, bytes] = {}
         self.path = ""  # below which browsers reach it
         self.refusals: dict[str, str] = {}  # by address
@@ -295,6 +296,20 @@ class FakeLabelStudio(LabelStudio):
 
     def webhooks(self, project_id: int) -> list[Json]:
         return self.hooks
+
+    def columns(self, project_id: int) -> list[str]:
+        return ["tasks:id", "tasks:completed_at", "tasks:total_annotations", "tasks:data.hash"]
+
+    def tabs(self, project_id: int) -> list[Json]:
+        return self.views
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        self.views.append({"id": next(self._numbers), "data": dict(data)})
+        return self.views[-1]
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        [tab] = [tab for tab in self.views if tab["id"] == tab_id]
+        tab["data"] = dict(data)
 
     def refusal_of(self, what: str, path: str, body: Any) -> str:
         return self.refusals.get(path, "")
