@@ -84,7 +84,7 @@ class ExternalTasks:
             images.add(conn, [image])
             detections.add(conn, [detection])
             embeddings.append(conn, embedder_id, [detection.id], vectors)
-            task = TaskRecord(project_id=project_id, detection_id=detection.id, task_id=task_id)
+            task = TaskRecord(project_id=project_id, detections=(detection.id,), task_id=task_id)
             tasks.add(conn, [task])
         return detection.id
 

@@ -175,6 +175,7 @@ class DetectionRecord:
     detector_category: str = "animal"
     crop_path: str | None = None  # below the data folder, with forward slashes
     frame_path: str | None = None  # the whole photograph, reduced, with this box drawn; below the data folder
+    replaced_by: str | None = None  # the detection of the box that a person drew instead
     kind: DetectionKind = DetectionKind.ACTIVE
     category_id: int | None = None
     category_confidence: float | None = None
@@ -233,11 +234,33 @@ class SourceLabel:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRecord:
-    """The Label Studio task of a detection in a project."""
+    """A Label Studio task that asks about detections.
+
+    It is open until it is answered, parked or deleted. A parked task is out of the label stream, but whoever
+    has it open can still answer it.
+    """
 
     project_id: int
-    detection_id: str
     task_id: int
+    detections: tuple[str, ...]  # in the order of the screen
+    kind: TaskKind = TaskKind.SINGLE
+    purpose: Purpose = Purpose.QUEUE
+    model_version: str | None = None  # that it shows
+    score: float | None = None  # its place in Label Studio's queue, lowest first
+    details: Mapping[str, Any] | None = field(default=None, hash=False)
+    created_at: dt.datetime | None = None
+    answered_at: dt.datetime | None = None  # None: no annotation of it counts
+    parked_at: dt.datetime | None = None
+    deleted_at: dt.datetime | None = None
+
+    @property
+    def way(self) -> Way:
+        """How a label is made that answers this task."""
+        if self.purpose is Purpose.SUGGESTION:
+            return Way.SUGGESTION
+        if self.kind in (TaskKind.BOARD, TaskKind.FRAMES):
+            return Way.BOARD
+        return Way.SEQUENCE if self.kind is TaskKind.SEQUENCE else Way.SINGLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +283,9 @@ class AnnotationRecord:
     source: str = LABEL_STUDIO_SOURCE
     confidence: float | None = None  # of the machine, with Verdict.WEAK only
     result: Any = None  # the `result` JSON of Label Studio, unchanged
+    way: Way | None = None  # None for labels from a source
+    kept: bool | None = None  # whether the suggestion was kept; None: there was none
+    attributes: Mapping[str, Any] | None = field(default=None, hash=False)  # count, sex, comment, ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +329,9 @@ class ProjectRecord:
     choices: Sequence[str] | None = field(default=None, hash=False)  # that its label config offers, last seen
     served_from: str | None = None  # what the addresses of pictures in its tasks begin with
     forgotten_at: dt.datetime | None = None  # when it was deleted in Label Studio
+    # Of its screens, see label_studio.screen.options; None: it has the screen of earlier releases.
+    options: Mapping[str, Any] | None = field(default=None, hash=False)
+    replaced_by: int | None = None  # the project that goes on with its labels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ class Rest:
 def rest(workspace: Workspace, model: ModelRecord, truth: Truth) -> Rest:
     """Predict every waiting crop of the project and compare it with the truth."""
     with workspace.database.read() as conn:
-        waiting = candidates.waiting_ids(conn, model.project_id)
+        waiting = candidates.waiting_ids(conn)
         names = categories.names(conn)
         boxes = detections.get(conn, waiting)
         photos = images.get(conn, {detection.image_id for detection in boxes.values()})

@@ -86,7 +86,7 @@ def wait_until_trained(
     _perform(workspace, servers, project_id, RunKind.SYNC)  # reads labels whose webhook was lost
     _await_trainings(workspace, servers, project_id)
     with workspace.database.read() as conn:
-        labels = oracle.label_count(conn, project_id)
+        labels = oracle.label_count(conn)
         current = models.current(conn, project_id)
     if labels < annotator.given:
         raise DemoError(f"only {labels} of the {annotator.given} submitted labels are in the oracle")
@@ -123,7 +123,7 @@ def _check_queue(workspace: Workspace, annotator: SimulatedAnnotator, model: Mod
         raise DemoError(f"Label Studio uses the version {project['model_version']!r}, not {model.version}")
     with workspace.database.read() as conn:
         left = predictions.unpushed(conn, model.version)
-        waiting = candidates.waiting_ids(conn, model.project_id)
+        waiting = candidates.waiting_ids(conn)
     if left:
         raise DemoError(f"{len(left)} predictions of {model.version} did not reach Label Studio")
     task = annotator.next_task()

@@ -58,7 +58,7 @@ def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
     threshold = (0 if newest is None else int(newest.metrics["pool"])) * (1 + GROWTH)
     # A webhook waits for this answer, so the tables are joined only if these two quick counts allow it.
     upper_bound = min(tasks.count(conn, project_id), embeddings.count(conn, embedder))
-    return upper_bound > threshold and candidates.embedded_count(conn, project_id, embedder) > threshold
+    return upper_bound > threshold and candidates.embedded_count(conn, embedder) > threshold
 
 
 def is_backing_off(conn: sa.Connection, project_id: int, now: dt.datetime) -> bool:

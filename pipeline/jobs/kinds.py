@@ -64,7 +64,7 @@ def _publish(workspace: Workspace, run: RunRecord, progress: bool) -> Result:
     report = publish(workspace, client, project_id, progress=progress)
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
-        has_vectors = candidates.embedded_count(conn, project_id, projects.get(conn, project_id).embedder)
+        has_vectors = candidates.embedded_count(conn, projects.get(conn, project_id).embedder)
     # Before a version has a head, its queue covers the whole pool: new crops change it.
     is_unordered = current is None or (current.path is None and report.published + report.recovered > 0)
     training, pushed = None, None

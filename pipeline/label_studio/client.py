@@ -123,15 +123,22 @@ class LabelStudio:
         counts: dict[str, int] = (answer.get("created_labels") or {}).get(control, {})
         return counts
 
-    def import_tasks(self, project_id: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Create a task for each entry, in one call; returns the task ids in the same order."""
+    def import_tasks(
+        self,
+        project_id: int,
+        data: Sequence[Mapping[str, Any]],
+        predictions: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[int]:
+        """Create a task for each entry, in one call; returns the task ids in the same order.
+
+        `predictions`, one for each task, come with them (`model_version`, `score`, `result`).
+        """
         what = f"importing {len(data)} tasks into project {project_id}"
+        entries: list[Json] = [{"data": dict(entry)} for entry in data]
+        for entry, prediction in zip(entries, predictions or (), strict=predictions is not None):
+            entry["predictions"] = [dict(prediction)]
         answer: Json = self._connection.send(
-            what,
-            "POST",
-            f"api/projects/{project_id}/import",
-            [{"data": dict(entry)} for entry in data],
-            {"return_task_ids": "true"},
+            what, "POST", f"api/projects/{project_id}/import", entries, {"return_task_ids": "true"}
         )
         ids: list[int] = answer.get("task_ids", [])
         if len(ids) != len(data):

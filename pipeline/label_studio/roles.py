@@ -15,8 +15,13 @@ class TaskClient(Protocol):
     def browser_path(self) -> str:
         """The path below which browsers reach Label Studio."""
 
-    def import_tasks(self, project_id: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Create a task for each entry; returns the task ids in the same order."""
+    def import_tasks(
+        self,
+        project_id: int,
+        data: Sequence[Mapping[str, Any]],
+        predictions: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[int]:
+        """Create a task for each entry, with its prediction; returns the task ids in the same order."""
 
     def tasks(self, project_id: int) -> Iterator[Json]:
         """All tasks of a project with `id` and `data`."""
@@ -31,6 +36,13 @@ class TaskClient(Protocol):
 
     def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
         """Set one field of the data of these tasks."""
+
+
+class AskClient(TaskClient, Protocol):
+    """Creates tasks with what the project's label config can show."""
+
+    def project(self, project_id: int) -> Json:
+        """The project, with `label_config`."""
 
 
 class QueueClient(Protocol):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.store.database import IN_ROWS, chunks
-from pipeline.store.oracle import RESOLVED
-from pipeline.store.schema import detection, embedding, image, task
+from pipeline.store.oracle import RESOLVED, is_crop
+from pipeline.store.schema import detection, embedding, image
 
 # A photograph without a sequence is a sequence by itself.
 _SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
@@ -23,33 +23,28 @@ class CropPlace:
     location: str | None
 
 
-def waiting_ids(conn: sa.Connection, project_id: int) -> list[str]:
-    """Published detections of the project that have no label and are not unsure, by id."""
-    query = (
-        sa.select(task.c.detection_id)
-        .join(detection, detection.c.id == task.c.detection_id)
-        .where(task.c.project_id == project_id, detection.c.kind.not_in(RESOLVED))
-        .order_by(task.c.detection_id)
-    )
+def waiting_ids(conn: sa.Connection) -> list[str]:
+    """The crops of the project that have no label and are not unsure, by id."""
+    query = sa.select(detection.c.id).where(_waits()).order_by(detection.c.id)
     return list(conn.scalars(query))
 
 
-def waiting_count(conn: sa.Connection, project_id: int) -> int:
-    """The number of published detections of the project that have no label and are not unsure."""
-    query = (
-        sa.select(sa.func.count())
-        .select_from(task.join(detection, detection.c.id == task.c.detection_id))
-        .where(task.c.project_id == project_id, detection.c.kind.not_in(RESOLVED))
-    )
-    return int(conn.execute(query).scalar_one())
+def waiting_count(conn: sa.Connection) -> int:
+    """The number of crops of the project that have no label and are not unsure."""
+    return int(conn.execute(sa.select(sa.func.count()).where(_waits())).scalar_one())
 
 
-def embedded_count(conn: sa.Connection, project_id: int, embedder: str) -> int:
-    """The number of published detections of the project with an embedding by this embedder."""
+def count(conn: sa.Connection) -> int:
+    """The number of crops of the project."""
+    return int(conn.execute(sa.select(sa.func.count()).where(is_crop())).scalar_one())
+
+
+def embedded_count(conn: sa.Connection, embedder: str) -> int:
+    """The number of crops of the project with an embedding by this embedder."""
     query = (
         sa.select(sa.func.count())
-        .select_from(task.join(embedding, embedding.c.detection_id == task.c.detection_id))
-        .where(task.c.project_id == project_id, embedding.c.embedder == embedder)
+        .select_from(detection.join(embedding, embedding.c.detection_id == detection.c.id))
+        .where(is_crop(), embedding.c.embedder == embedder)
     )
     return int(conn.execute(query).scalar_one())
 
@@ -78,3 +73,7 @@ def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, CropP
         for row in conn.execute(query.where(detection.c.id.in_(batch))):
             place_of[row.id] = CropPlace(sequence=row.sequence, location=row.location)
     return place_of
+
+
+def _waits() -> sa.ColumnElement[bool]:
+    return sa.and_(is_crop(), detection.c.kind.not_in(RESOLVED))

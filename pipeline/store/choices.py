@@ -106,6 +106,6 @@ def unoffered(conn: sa.Connection, project_id: int) -> dict[str, int]:
     Versions learn them, but cannot suggest them to anybody. Most labels first.
     """
     offers, names = offered(conn, project_id), categories.names(conn)
-    counts = oracle.label_counts(conn, project_id)
+    counts = oracle.label_counts(conn)
     missing = {names[number]: count for number, count in counts.items() if number not in offers}
     return dict(sorted(missing.items(), key=lambda item: (-item[1], item[0])))

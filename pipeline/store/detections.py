@@ -91,6 +91,7 @@ def _row(record: DetectionRecord) -> dict[str, Any]:
         "detector_category": record.detector_category,
         "crop_path": record.crop_path,
         "frame_path": record.frame_path,
+        "replaced_by": record.replaced_by,
     }
 
 
@@ -104,6 +105,7 @@ def _record(row: Mapping[Any, Any]) -> DetectionRecord:
         detector_category=row["detector_category"],
         crop_path=row["crop_path"],
         frame_path=row["frame_path"],
+        replaced_by=row["replaced_by"],
         kind=DetectionKind(row["kind"]),
         category_id=row["category_id"],
         category_confidence=row["category_confidence"],

@@ -19,7 +19,7 @@ def last_row(conn: sa.Connection) -> int:
     return newest
 
 
-def changed_since(conn: sa.Connection, project_id: int, row: int, *, limit: int) -> set[str]:
+def changed_since(conn: sa.Connection, row: int, *, limit: int) -> set[str]:
     """The detections of the project whose label is another one than at `row` (see `last_row`).
 
     If there are more than `limit`, at least so many of them. These are new labels, corrections, and labels
@@ -28,7 +28,7 @@ def changed_since(conn: sa.Connection, project_id: int, row: int, *, limit: int)
     touched = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.id > row, belongs(project_id))
+        .where(oracle.c.id > row, belongs())
         .distinct()
     )
     changed: set[str] = set()

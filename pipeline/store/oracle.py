@@ -21,7 +21,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
-from pipeline.store.schema import category, detection, image, oracle, project, task
+from pipeline.store.schema import category, detection, image, oracle, project
 
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)  # out of the queue: labelled or unsure
 
@@ -167,27 +167,27 @@ def histories(
     return dict(by_detection)
 
 
-def labels(conn: sa.Connection, project_id: int) -> dict[str, int]:
+def labels(conn: sa.Connection) -> dict[str, int]:
     """The current category id of each labelled detection of the project, by detection id."""
-    query = sa.select(detection.c.id, detection.c.category_id).where(_labelled(project_id))
+    query = sa.select(detection.c.id, detection.c.category_id).where(_labelled())
     return {row.id: row.category_id for row in conn.execute(query)}
 
 
-def resolved_ids(conn: sa.Connection, project_id: int) -> set[str]:
+def resolved_ids(conn: sa.Connection) -> set[str]:
     """The detections of the project that are out of the queue: labelled or unsure."""
-    query = sa.select(detection.c.id).where(detection.c.kind.in_(RESOLVED), belongs(project_id))
+    query = sa.select(detection.c.id).where(detection.c.kind.in_(RESOLVED), belongs())
     return set(conn.scalars(query))
 
 
-def label_count(conn: sa.Connection, project_id: int) -> int:
+def label_count(conn: sa.Connection) -> int:
     """The number of labelled detections of the project."""
-    query = sa.select(sa.func.count()).select_from(detection).where(_labelled(project_id))
+    query = sa.select(sa.func.count()).select_from(detection).where(_labelled())
     return conn.execute(query).scalar_one()
 
 
-def label_counts(conn: sa.Connection, project_id: int) -> dict[int, int]:
+def label_counts(conn: sa.Connection) -> dict[int, int]:
     """The number of labelled detections of the project by category id."""
-    query = sa.select(detection.c.category_id, sa.func.count().label("labels")).where(_labelled(project_id))
+    query = sa.select(detection.c.category_id, sa.func.count().label("labels")).where(_labelled())
     return {row.category_id: row.labels for row in conn.execute(query.group_by(detection.c.category_id))}
 
 
@@ -237,20 +237,28 @@ def _content(state: AnnotationRecord) -> tuple[Verdict, int | None, bool, float 
     return state.verdict, state.label, state.ground_truth, state.confidence
 
 
-def _labelled(project_id: int) -> sa.ColumnElement[bool]:
-    return sa.and_(detection.c.kind.in_(RESOLVED), detection.c.category_id.is_not(None), belongs(project_id))
+def _labelled() -> sa.ColumnElement[bool]:
+    return sa.and_(detection.c.kind.in_(RESOLVED), detection.c.category_id.is_not(None), belongs())
 
 
-def belongs(project_id: int) -> sa.ColumnElement[bool]:
-    """Whether the project has a task of it, or a source labelled it, whose labels count in all projects."""
-    published = sa.exists().where(task.c.project_id == project_id, task.c.detection_id == detection.c.id)
-    from_source = sa.exists().where(
-        oracle.c.detection_id == detection.c.id,
-        oracle.c.project_id.is_(None),
-        image.c.id == detection.c.image_id,
-        image.c.role == Role.TARGET,
-    )
-    return sa.or_(published, from_source)
+def is_crop() -> sa.ColumnElement[bool]:
+    """Whether a detection of the target pool has a crop, of which every project asks.
+
+    A box that a person drew anew stands for the former one.
+    """
+    return sa.and_(_of_target(), detection.c.replaced_by.is_(None), detection.c.crop_path.is_not(None))
+
+
+def belongs() -> sa.ColumnElement[bool]:
+    """Whether a detection of the target pool has a crop, or a label from a source."""
+    given = oracle.alias()
+    from_source = sa.exists().where(given.c.detection_id == detection.c.id, given.c.project_id.is_(None))
+    return sa.or_(is_crop(), sa.and_(_of_target(), detection.c.replaced_by.is_(None), from_source))
+
+
+def _of_target() -> sa.ColumnElement[bool]:
+    own = image.alias()
+    return sa.exists().where(own.c.id == detection.c.image_id, own.c.role == Role.TARGET)
 
 
 _ENTRY_FIELDS = tuple(field.name for field in fields(OracleEntry))

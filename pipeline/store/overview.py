@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import DetectionKind, RunState
-from pipeline.store.schema import detection, embedding, image, model, project, run, task
+from pipeline.store.oracle import is_crop
+from pipeline.store.schema import detection, embedding, image, model, project, run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +36,13 @@ def damaged_counts(conn: sa.Connection) -> dict[str, int]:
     return {row.defect: row.photographs for row in rows}
 
 
-def unsure_count(conn: sa.Connection, project_id: int) -> int:
+def unsure_count(conn: sa.Connection) -> int:
     """The number of detections of the project that people are unsure about."""
     query = (
         sa.select(sa.func.count())
-        .select_from(task.join(detection, detection.c.id == task.c.detection_id))
+        .select_from(detection)
         .where(
-            task.c.project_id == project_id,
+            is_crop(),
             detection.c.kind == DetectionKind.USER,
             detection.c.category_id.is_(None),
         )

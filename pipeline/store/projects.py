@@ -13,7 +13,7 @@ from pipeline.errors import ModelError, StoreError
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.store import predictions, runs
 from pipeline.store.database import insert_new, place
-from pipeline.store.schema import project, review, task
+from pipeline.store.schema import project, task, task_crop
 
 _FIELDS = tuple(field.name for field in fields(ProjectRecord))
 _MENDING = ""  # no address begins with nothing but this
@@ -93,7 +93,7 @@ def renew(conn: sa.Connection, record: ProjectRecord, *, made_at: dt.datetime | 
     Label Studio made that one at `made_at`. If this was before the project was stored, it is the same one,
     which was forgotten by mistake: all that is known of it holds again, and the next sync compares it all.
     Otherwise, or if nothing is known, it is another: Label Studio gives ids again after it started from
-    nothing. Tasks and reviews of the former project are
+    nothing. Tasks of the former project are
     removed, and its annotations count as before, whatever becomes of those that have the same ids now
     (`oracle.active_annotations`). Audit and versions stay; a version of another embedder is not current
     any more.
@@ -102,8 +102,8 @@ def renew(conn: sa.Connection, record: ProjectRecord, *, made_at: dt.datetime | 
     this = sa.update(project).where(project.c.id == record.id)
     stored_at = conn.execute(sa.select(project.c.created_at).where(project.c.id == record.id)).scalar_one()
     if made_at is None or made_at > stored_at:
-        conn.execute(sa.delete(task).where(task.c.project_id == record.id))
-        conn.execute(sa.delete(review).where(review.c.project_id == record.id))
+        for table in (task_crop, task):
+            conn.execute(sa.delete(table).where(table.c.project_id == record.id))
         conn.execute(this.values(created_at=utc_now()))
     values = {name: getattr(record, name) for name in _FIELDS if name not in ("id", "current_model")}
     if former.embedder != record.embedder:

@@ -147,6 +147,7 @@ detection = sa.Table(
     sa.Column("detector_category", sa.Text, nullable=False),
     sa.Column("crop_path", sa.Text),
     sa.Column("frame_path", sa.Text),
+    sa.Column("replaced_by", sa.Text, sa.ForeignKey("detection.id")),  # the box that a person drew instead
     sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # every webhook counts labels
 )
 
@@ -204,17 +205,41 @@ project = sa.Table(
     sa.Column("choices", sa.JSON(none_as_null=True)),  # that its label config offers, as last seen
     sa.Column("served_from", sa.Text),  # what the addresses of its pictures begin with
     sa.Column("forgotten_at", UtcDateTime),  # when it was deleted in Label Studio
+    sa.Column(
+        "options", sa.JSON(none_as_null=True)
+    ),  # of its screens; NULL: it has the screen of before 0006
+    sa.Column("replaced_by", sa.Integer),  # the project that goes on with the labels of this one
 )
 
-# The task of each published detection in each project.
+# What Label Studio shows, or has shown: each task asks about one or several detections. See
+# records.TaskRecord.
 task = sa.Table(
     "task",
     metadata,
     sa.Column("project_id", sa.Integer, sa.ForeignKey("project.id"), primary_key=True),
+    sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),  # records.TaskKind
+    sa.Column("purpose", sa.Text, nullable=False),  # records.Purpose
+    sa.Column("model_version", sa.Text),  # that it shows
+    sa.Column("score", sa.Float),  # its place in Label Studio's queue, lowest first
+    sa.Column("details", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("answered_at", UtcDateTime),  # NULL: no annotation counts
+    sa.Column("parked_at", UtcDateTime),  # when it was taken out of the label stream
+    sa.Column("deleted_at", UtcDateTime),  # when it was deleted in Label Studio
+    sa.Index("ix_task_project_id_answered_at", "project_id", "answered_at"),
+)
+
+# The detections that each task asks about.
+task_crop = sa.Table(
+    "task_crop",
+    metadata,
+    sa.Column("project_id", sa.Integer, primary_key=True),
+    sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), primary_key=True),
-    sa.Column("task_id", sa.BigInteger, nullable=False),
-    sa.Column("published_at", UtcDateTime, nullable=False),
-    sa.UniqueConstraint("project_id", "task_id"),
+    sa.Column("position", sa.Integer, nullable=False),  # from 0
+    sa.ForeignKeyConstraint(["project_id", "task_id"], ["task.project_id", "task.task_id"]),
+    sa.Index("ix_task_crop_detection_id_project_id", "detection_id", "project_id"),
 )
 
 # Every state of every annotation. Rows are added, never changed; `pipeline.current_label` reads them.
@@ -240,7 +265,10 @@ oracle = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("confidence", sa.Float),  # of a weak label
     sa.Column("result", sa.JSON),
-    sa.UniqueConstraint("annotation_uid", "revision"),
+    sa.Column("way", sa.Text),  # records.Way; NULL for labels from a source
+    sa.Column("kept", sa.Boolean),  # whether the suggestion was kept; NULL: there was none
+    sa.Column("attributes", sa.JSON(none_as_null=True)),  # what else the annotator said: count, sex, ...
+    sa.UniqueConstraint("annotation_uid", "detection_id", "revision"),
 )
 
 # Model versions. Rows are added, never changed. See records.ModelRecord.
@@ -294,18 +322,6 @@ acceptance = sa.Table(
     sa.Column("audited", sa.Integer, nullable=False),  # audit labels behind the guarantee
     sa.Column("pool_size", sa.Integer, nullable=False),  # embeddings that the guarantee covers
     sa.Column("accepted_at", UtcDateTime, nullable=False),
-)
-
-# Additional tasks of labelled detections whose label looks wrong. See store.reviews.
-review = sa.Table(
-    "review",
-    metadata,
-    sa.Column("project_id", sa.Integer, sa.ForeignKey("project.id"), primary_key=True),
-    sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False, index=True),
-    sa.Column("label", sa.Integer, sa.ForeignKey("category.id"), nullable=False),  # the suspect label
-    sa.Column("quality", sa.Float, nullable=False),  # probability that the label is right, 0 to 1
-    sa.Column("requested_at", UtcDateTime, nullable=False),
 )
 
 # Background work. See store.runs.

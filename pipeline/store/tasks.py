@@ -1,17 +1,17 @@
-"""The Label Studio tasks of detections, and the detections without one."""
+"""The Label Studio tasks that ask about detections, and the detections that none asks about."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Role, TaskRecord, utc_now
+from pipeline.records import Box, Purpose, Role, TaskKind, TaskRecord, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new
-from pipeline.store.schema import detection, image, task
+from pipeline.store.schema import detection, image, task, task_crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,9 @@ class TaskContent:
     """What the task of a detection shows."""
 
     detection_id: str
+    image_id: str
+    box: Box
+    path: str  # of the photograph
     crop_path: str  # below the data folder
     frame_path: str | None
     bbox_confidence: float | None
@@ -31,6 +34,12 @@ class TaskContent:
 _CONTENT: sa.Select[Any] = (
     sa.select(
         detection.c.id.label("detection_id"),
+        detection.c.image_id,
+        detection.c.bbox_X1.label("x1"),
+        detection.c.bbox_Y1.label("y1"),
+        detection.c.bbox_X2.label("x2"),
+        detection.c.bbox_Y2.label("y2"),
+        image.c.path,
         detection.c.crop_path,
         detection.c.frame_path,
         detection.c.bbox_confidence,
@@ -45,49 +54,116 @@ _CONTENT: sa.Select[Any] = (
 
 
 def add(conn: sa.Connection, records: Iterable[TaskRecord]) -> int:
-    """Insert the tasks that are not stored yet; returns their number."""
+    """Insert the tasks that are not stored yet, with their detections; returns their number."""
+    listed = list(records)
     now = utc_now()
-    rows = (
-        {
-            "project_id": record.project_id,
-            "detection_id": record.detection_id,
-            "task_id": record.task_id,
-            "published_at": now,
-        }
-        for record in records
+    added = insert_new(conn, task, (_row(record, now) for record in listed))
+    insert_new(
+        conn,
+        task_crop,
+        (
+            {
+                "project_id": record.project_id,
+                "task_id": record.task_id,
+                "detection_id": detection_id,
+                "position": position,
+            }
+            for record in listed
+            for position, detection_id in enumerate(record.detections)
+        ),
     )
-    return insert_new(conn, task, rows)
+    return added
 
 
 def ids(conn: sa.Connection, project_id: int) -> list[int]:
-    """The ids of all tasks of the project."""
-    return list(conn.scalars(sa.select(task.c.task_id).where(task.c.project_id == project_id)))
+    """The ids of all tasks of the project that are in Label Studio."""
+    return list(conn.scalars(sa.select(task.c.task_id).where(_present(project_id))))
 
 
 def count(conn: sa.Connection, project_id: int) -> int:
-    """The number of tasks of the project."""
-    query = sa.select(sa.func.count()).select_from(task).where(task.c.project_id == project_id)
+    """The number of tasks of the project in Label Studio."""
+    query = sa.select(sa.func.count()).select_from(task).where(_present(project_id))
     return int(conn.execute(query).scalar_one())
 
 
+def get(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, TaskRecord]:
+    """Those of these tasks that were ever created, by id, deleted ones included."""
+    records: dict[int, TaskRecord] = {}
+    for batch in chunks(task_ids, IN_ROWS):
+        records |= _select(conn, task.c.project_id == project_id, task.c.task_id.in_(batch))
+    return records
+
+
+def of_detections(
+    conn: sa.Connection, project_id: int, detection_ids: Iterable[str]
+) -> dict[str, list[TaskRecord]]:
+    """The tasks in Label Studio that ask about each of these detections, oldest first."""
+    found: dict[str, list[TaskRecord]] = {}
+    for batch in chunks(detection_ids, IN_ROWS):
+        asks = sa.select(task_crop.c.task_id).where(
+            task_crop.c.project_id == project_id, task_crop.c.detection_id.in_(batch)
+        )
+        wanted = set(batch)
+        for record in _select(conn, _present(project_id), task.c.task_id.in_(asks)).values():
+            for detection_id in wanted.intersection(record.detections):
+                found.setdefault(detection_id, []).append(record)
+    return found
+
+
+def open_tasks(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
+    """The stock: the tasks in the label stream that nobody has answered, oldest first."""
+    return list(_select(conn, _is_open(project_id)).values())
+
+
+def parked(conn: sa.Connection, project_id: int, before: dt.datetime) -> list[TaskRecord]:
+    """The unanswered tasks in Label Studio that were parked before this moment."""
+    conditions = (_present(project_id), task.c.parked_at < before, task.c.answered_at.is_(None))
+    return list(_select(conn, *conditions).values())
+
+
+def set_answered(conn: sa.Connection, project_id: int, moments: Mapping[int, dt.datetime | None]) -> None:
+    """Set when each of these tasks was answered; None: no annotation of it counts any more."""
+    rows = [{"key": number, "moment": moment} for number, moment in sorted(moments.items())]
+    if rows:
+        this = sa.update(task).where(task.c.project_id == project_id, task.c.task_id == sa.bindparam("key"))
+        conn.execute(this.values(answered_at=sa.bindparam("moment")), rows)
+
+
+def set_parked(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> None:
+    """Record that these tasks are out of the label stream."""
+    _stamp(conn, project_id, task_ids, "parked_at")
+
+
+def set_deleted(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> None:
+    """Record that Wildloop deletes these tasks in Label Studio. What annotators said in them stays."""
+    _stamp(conn, project_id, task_ids, "deleted_at")
+
+
 def by_detection(conn: sa.Connection, project_id: int, detection_ids: Iterable[str]) -> dict[str, int]:
-    """The task id of each of these detections in the project; an unpublished one has no entry."""
-    rows = _select_tasks(conn, project_id, task.c.detection_id, detection_ids)
-    return {row.detection_id: row.task_id for row in rows}
+    """The newest task of its own in Label Studio of each of these detections; one without has no entry."""
+    return {
+        detection_id: alone[-1].task_id
+        for detection_id, records in of_detections(conn, project_id, detection_ids).items()
+        if (alone := [each for each in records if each.kind is TaskKind.SINGLE and _is_first_question(each)])
+    }
 
 
 def by_task(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, str]:
-    """The detection id of each of these tasks of the project; an unknown task has no entry."""
-    rows = _select_tasks(conn, project_id, task.c.task_id, task_ids)
-    return {row.task_id: row.detection_id for row in rows}
+    """The detection that each of these tasks asks about alone; other tasks have no entry."""
+    records = get(conn, project_id, task_ids)
+    return {
+        number: record.detections[0] for number, record in records.items() if record.kind is TaskKind.SINGLE
+    }
 
 
 def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int:
-    """Remove tasks that no longer exist in Label Studio; returns the number of stored ones."""
+    """Remove tasks that somebody deleted in Label Studio; returns the number of stored ones."""
     removed = 0
     for batch in chunks(task_ids, IN_ROWS):
-        statement = sa.delete(task).where(task.c.project_id == project_id, task.c.task_id.in_(batch))
-        removed += conn.execute(statement).rowcount
+        crops = sa.and_(task_crop.c.project_id == project_id, task_crop.c.task_id.in_(batch))
+        conn.execute(sa.delete(task_crop).where(crops))
+        this = sa.delete(task).where(task.c.project_id == project_id, task.c.task_id.in_(batch))
+        removed += conn.execute(this).rowcount
     return removed
 
 
@@ -96,7 +172,7 @@ def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Tas
     content_of: dict[str, TaskContent] = {}
     for batch in chunks(detection_ids, IN_ROWS):
         for row in conn.execute(_CONTENT.where(detection.c.id.in_(batch))).mappings():
-            content_of[row["detection_id"]] = TaskContent(**row)
+            content_of[row["detection_id"]] = _content(row)
     return content_of
 
 
@@ -107,7 +183,7 @@ def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) ->
     """
     query = _CONTENT.where(detection.c.id > after, image.c.role == Role.TARGET, _has_no_task(project_id))
     rows = conn.execute(query.order_by(detection.c.id).limit(limit)).mappings()
-    return [TaskContent(**row) for row in rows]
+    return [_content(row) for row in rows]
 
 
 def unpublished_count(conn: sa.Connection, project_id: int) -> int:
@@ -123,28 +199,86 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
 def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[int, str]]:
     """The newest `limit` tasks of the project, each with its crop's path below the data folder."""
     query = (
-        sa.select(task.c.task_id, detection.c.crop_path)
-        .join(task, task.c.detection_id == detection.c.id)
-        .where(task.c.project_id == project_id, detection.c.crop_path.is_not(None))
-        .order_by(task.c.task_id.desc())
+        sa.select(task_crop.c.task_id, detection.c.crop_path)
+        .join(detection, detection.c.id == task_crop.c.detection_id)
+        .join(
+            task, sa.and_(task.c.project_id == task_crop.c.project_id, task.c.task_id == task_crop.c.task_id)
+        )
+        .where(_present(project_id), task_crop.c.position == 0, detection.c.crop_path.is_not(None))
+        .order_by(task_crop.c.task_id.desc())
         .limit(limit)
     )
     return [(row.task_id, row.crop_path) for row in conn.execute(query)]
 
 
-def _select_tasks(
-    conn: sa.Connection, project_id: int, column: sa.Column[Any], keys: Iterable[Any]
-) -> list[sa.Row[Any]]:
-    """The tasks of the project whose `column` is in `keys`."""
-    rows: list[sa.Row[Any]] = []
-    for batch in chunks(keys, IN_ROWS):
-        query = sa.select(task.c.detection_id, task.c.task_id)
-        rows += conn.execute(query.where(task.c.project_id == project_id, column.in_(batch)))
-    return rows
+def _content(row: sa.RowMapping) -> TaskContent:
+    values = dict(row)
+    box = Box(**{side: values.pop(side) for side in ("x1", "y1", "x2", "y2")})
+    return TaskContent(box=box, **values)
+
+
+def _select(conn: sa.Connection, *conditions: sa.ColumnElement[bool]) -> dict[int, TaskRecord]:
+    """The tasks of one project for which these conditions hold, by id, oldest first."""
+    rows = conn.execute(sa.select(task).where(*conditions).order_by(task.c.task_id)).mappings().all()
+    crops: dict[int, list[str]] = {row["task_id"]: [] for row in rows}
+    query = (
+        sa.select(task_crop.c.task_id, task_crop.c.detection_id)
+        .join(
+            task, sa.and_(task.c.project_id == task_crop.c.project_id, task.c.task_id == task_crop.c.task_id)
+        )
+        .where(*conditions)
+        .order_by(task_crop.c.task_id, task_crop.c.position)
+    )
+    for row in conn.execute(query):
+        crops[row.task_id].append(row.detection_id)
+    return {row["task_id"]: _record(row, crops[row["task_id"]]) for row in rows}
+
+
+_FIELDS = tuple(field.name for field in fields(TaskRecord) if field.name != "detections")
+
+
+def _row(record: TaskRecord, now: dt.datetime) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in _FIELDS}
+    return values | {
+        "kind": record.kind.value,
+        "purpose": record.purpose.value,
+        "details": None if record.details is None else dict(record.details),
+        "created_at": record.created_at or now,
+    }
+
+
+def _record(row: Mapping[Any, Any], detection_ids: Iterable[str]) -> TaskRecord:
+    values = {name: row[name] for name in _FIELDS}
+    values |= {"kind": TaskKind(row["kind"]), "purpose": Purpose(row["purpose"])}
+    return TaskRecord(detections=tuple(detection_ids), **values)
+
+
+def _stamp(conn: sa.Connection, project_id: int, task_ids: Iterable[int], column: str) -> None:
+    now = utc_now()
+    for batch in chunks(task_ids, IN_ROWS):
+        this = sa.update(task).where(task.c.project_id == project_id, task.c.task_id.in_(batch))
+        conn.execute(this.values({column: now}))
+
+
+def _is_first_question(record: TaskRecord) -> bool:
+    return record.purpose in (Purpose.QUEUE, Purpose.AUDIT)
+
+
+def _present(project_id: int) -> sa.ColumnElement[bool]:
+    return sa.and_(task.c.project_id == project_id, task.c.deleted_at.is_(None))
+
+
+def _is_open(project_id: int) -> sa.ColumnElement[bool]:
+    return sa.and_(_present(project_id), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
 
 
 def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:
-    published = sa.select(sa.literal(1)).where(
-        task.c.project_id == project_id, task.c.detection_id == detection.c.id
+    shown = (
+        sa.select(sa.literal(1))
+        .where(task_crop.c.project_id == project_id, task_crop.c.detection_id == detection.c.id)
+        .join(
+            task, sa.and_(task.c.project_id == task_crop.c.project_id, task.c.task_id == task_crop.c.task_id)
+        )
+        .where(_present(project_id))
     )
-    return sa.not_(sa.exists(published))
+    return sa.not_(sa.exists(shown.correlate(detection)))

@@ -51,7 +51,7 @@ class Forest(PublishedProject):
 
     def label(self, number: int) -> str | None:
         with self.database.read() as conn:
-            found = oracle.labels(conn, self.id).get(crop(number))
+            found = oracle.labels(conn).get(crop(number))
             return None if found is None else categories.names(conn)[found]
 
     def _detection(self, number: int) -> DetectionRecord:

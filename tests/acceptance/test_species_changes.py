@@ -53,7 +53,7 @@ def label_config(project: PublishedProject) -> str:
 def counts(project: PublishedProject) -> dict[str, int]:
     with project.database.read() as conn:
         names = categories.names(conn)
-        return {names[number]: count for number, count in oracle.label_counts(conn, project.id).items()}
+        return {names[number]: count for number, count in oracle.label_counts(conn).items()}
 
 
 def suggestion(project: PublishedProject, detection: str) -> list[Any]:

@@ -229,11 +229,19 @@ class FakeLabelStudio(LabelStudio):
     def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
         return set(task_ids) & self.rows.keys()
 
-    def import_tasks(self, project_id: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
+    def import_tasks(
+        self,
+        project_id: int,
+        data: Sequence[Mapping[str, Any]],
+        predictions: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[int]:
         self.imports.append(len(data))
         numbers = [next(self._numbers) for _ in data]
         for number, entry in zip(numbers, data, strict=True):
             self.add_task(number, dict(entry))
+        if predictions:
+            rows = [{"task": task, **each} for task, each in zip(numbers, predictions, strict=True)]
+            self.import_predictions(project_id, rows)
         return numbers
 
     def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterator[Json]:

@@ -79,7 +79,12 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
             conn,
             [
                 DetectionRecord(
-                    id=detection(number), image_id=f"i{number}", box=box, bbox_confidence=0.9, detector="test"
+                    id=detection(number),
+                    image_id=f"i{number}",
+                    box=box,
+                    bbox_confidence=0.9,
+                    detector="test",
+                    crop_path=f"crops/{detection(number)}.jpg",
                 )
                 for number in numbers
             ],
@@ -87,7 +92,7 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
         categories.ensure(conn, SPECIES)
         projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder=Embedder().id))
         published = (
-            TaskRecord(project_id=PROJECT, detection_id=detection(number), task_id=number + 1)
+            TaskRecord(project_id=PROJECT, detections=(detection(number),), task_id=number + 1)
             for number in numbers
         )
         tasks.add(conn, published)

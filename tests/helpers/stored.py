@@ -34,7 +34,14 @@ def publish_tasks(
         detections.add(
             conn,
             [
-                DetectionRecord(id=detection, image_id="i", box=box, bbox_confidence=0.9, detector="test")
+                DetectionRecord(
+                    id=detection,
+                    image_id="i",
+                    box=box,
+                    bbox_confidence=0.9,
+                    detector="test",
+                    crop_path=f"crops/{detection}.jpg",
+                )
                 for detection in tasks_of.values()
             ],
         )
@@ -43,7 +50,7 @@ def publish_tasks(
         tasks.add(
             conn,
             [
-                TaskRecord(project_id=project.id, detection_id=detection, task_id=task)
+                TaskRecord(project_id=project.id, detections=(detection,), task_id=task)
                 for task, detection in tasks_of.items()
             ],
         )

@@ -106,7 +106,7 @@ def test_audit_crops_come_without_an_answer_and_no_version_learns_from_them(
 def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
     """Three species and four sites in equal shares, whatever the order of the ids."""
     with pool.write() as conn:
-        waiting = candidates.waiting_ids(conn, PROJECT)
+        waiting = candidates.waiting_ids(conn)
         assert audits.draw(conn, PROJECT, waiting, 200) == 200
         assert audits.draw(conn, PROJECT, waiting, 300) == 200  # the rest
         drawn = audits.sample(conn, PROJECT).waiting
@@ -117,10 +117,10 @@ def test_what_is_drawn_is_as_random_as_a_sample_can_be(pool: Database) -> None:
 
 def test_crops_that_are_imported_later_join_the_audit_in_their_share(pool: Database) -> None:
     with pool.write() as conn:
-        audits.draw(conn, PROJECT, candidates.waiting_ids(conn, PROJECT), 40)
+        audits.draw(conn, PROJECT, candidates.waiting_ids(conn), 40)
     populate(pool, 800, first=400)
     with pool.write() as conn:
-        audits.draw(conn, PROJECT, candidates.waiting_ids(conn, PROJECT), 40)
+        audits.draw(conn, PROJECT, candidates.waiting_ids(conn), 40)
     late = [one for one in sample(pool).waiting if number(one) >= 400]
     assert len(late) > 25  # they catch up: forty are as many as the earlier four hundred have
 

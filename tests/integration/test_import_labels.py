@@ -308,7 +308,7 @@ def test_the_two_pools_stay_apart(database: Database, photos: Path) -> None:
         assert roles == {"A/0.jpg": "pretraining", "A/1.jpg": "target"}
         assert tasks.unpublished_count(conn, 1) == len(tasks.unpublished(conn, 1, "", 10)) == 1
         assert embeddings.missing_count(conn, "any") == 1
-        assert oracle.label_count(conn, 1) == 0
+        assert oracle.label_count(conn) == 0
 
 
 def test_photographs_are_read_from_an_object_store(database: Database, tmp_path: Path) -> None:

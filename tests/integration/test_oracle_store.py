@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import Database
-from pipeline.store.schema import category, detection, image, project, task
+from pipeline.store.schema import category, detection, image, project
 from pipeline.store.schema import oracle as oracle_table
 from tests.helpers.annotations import record
 
@@ -24,7 +24,7 @@ DETECTIONS = [f"d{number}" for number in range(6)]
 
 @pytest.fixture
 def store(database: Database) -> Database:
-    """Six detections, five of them tasks of the project."""
+    """Six detections, five of them with a crop."""
     with database.write() as conn:
         names = [{"id": 0, "name": "empty"}, {"id": DEER, "name": "deer"}, {"id": FOX, "name": "fox"}]
         conn.execute(sa.insert(category), names)
@@ -34,15 +34,11 @@ def store(database: Database) -> Database:
         box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
         rows = [
             {"id": id_, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
+            | {"crop_path": None if id_ == DETECTIONS[-1] else f"crops/{id_}.jpg"}
             for id_ in DETECTIONS
         ]
         conn.execute(sa.insert(detection), rows)
         conn.execute(sa.insert(project), [{"id": PROJECT, "title": "p", "embedder": "e", "created_at": NOON}])
-        published = [
-            {"project_id": PROJECT, "detection_id": id_, "task_id": number, "published_at": NOON}
-            for number, id_ in enumerate(DETECTIONS[:5], start=1)
-        ]
-        conn.execute(sa.insert(task), published)
     return database
 
 
@@ -214,11 +210,10 @@ def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
         store, [annotation(DEER, uid="e", detection="d4"), annotation(FOX, uid="f", detection="d4", by="bob")]
     )
     with store.read() as conn:
-        assert oracle.labels(conn, PROJECT) == {"d0": DEER, "d1": 0}
-        assert oracle.label_count(conn, PROJECT) == 2
-        assert oracle.resolved_ids(conn, PROJECT) == {"d0", "d1", "d2"}
+        assert oracle.labels(conn) == {"d0": DEER, "d1": 0}
+        assert oracle.label_count(conn) == 2
+        assert oracle.resolved_ids(conn) == {"d0", "d1", "d2"}
         assert oracle.disputed_ids(conn, PROJECT) == {"d4"}
-        assert oracle.labels(conn, PROJECT + 1) == {}
 
 
 def test_labels_of_a_source_count_in_every_project(store: Database) -> None:
@@ -227,8 +222,8 @@ def test_labels_of_a_source_count_in_every_project(store: Database) -> None:
     )
     record(store, [from_source])
     with store.read() as conn:
-        assert oracle.labels(conn, PROJECT) == oracle.labels(conn, PROJECT + 1) == {"d5": DEER}
-        assert oracle.label_count(conn, PROJECT) == 1
+        assert oracle.labels(conn) == {"d5": DEER}
+        assert oracle.label_count(conn) == 1
 
 
 def test_thousands_of_labels_are_recorded_in_few_statements(store: Database) -> None:
@@ -241,4 +236,4 @@ def test_thousands_of_labels_are_recorded_in_few_statements(store: Database) -> 
     assert record(store, many) == 2000
     assert len(statements) < 20
     with store.read() as conn:
-        assert oracle.label_count(conn, PROJECT) == 5
+        assert oracle.label_count(conn) == 5

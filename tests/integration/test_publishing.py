@@ -321,7 +321,7 @@ def test_saving_a_project_again_keeps_its_embedder_current_version_and_watermark
 
 @pytest.mark.both_databases
 def test_tasks_are_found_by_detection_and_by_id_and_can_be_removed(store: Database) -> None:
-    rows = [TaskRecord(project_id=PROJECT, detection_id=f"d0{n}", task_id=n + 1) for n in range(3)]
+    rows = [TaskRecord(project_id=PROJECT, detections=(f"d0{n}",), task_id=n + 1) for n in range(3)]
     with store.write() as conn:
         assert tasks.add(conn, rows) == 3
         assert tasks.add(conn, rows) == 0

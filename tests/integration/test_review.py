@@ -145,7 +145,7 @@ def review_task(server: Server, number: int) -> int:
 
 def label_of(workspace: Workspace, number: int) -> str | None:
     with workspace.database.read() as conn:
-        label = oracle.labels(conn, PROJECT).get(detection(number))
+        label = oracle.labels(conn).get(detection(number))
         return None if label is None else categories.names(conn)[label]
 
 

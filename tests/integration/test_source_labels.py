@@ -88,7 +88,7 @@ def test_only_choices_are_suggested_and_the_labels_of_no_choice_are_told(
         status(workspace)
     )
     with workspace.database.read() as conn:
-        project, labels = projects.get(conn, PROJECT), read_labels(conn, PROJECT)
+        project, labels = projects.get(conn, PROJECT), read_labels(conn)
     [found] = examine_choices(survey.server, project, labels)
     assert found.state is State.WARN
     assert "vulpes vulpes (4)" in found.what
@@ -99,7 +99,7 @@ def test_corrections_of_source_labels_make_a_training_due(workspace: Workspace, 
     survey = Survey(workspace, field_cases / "source_labels", "half.json")
     train(workspace, PROJECT)
     with workspace.database.read() as conn:
-        labels, names = oracle.labels(conn, PROJECT), categories.names(conn)
+        labels, names = oracle.labels(conn), categories.names(conn)
         task_of = tasks.by_detection(conn, PROJECT, labels)
         assert len(labels) == 28
         assert not is_due(conn, workspace, PROJECT)

@@ -79,7 +79,7 @@ def busy(database: Database) -> Database:
         embeddings.append(conn, FOUR_NUMBERS.id, [f"d{n}" for n in range(9)], np.ones((9, 4), np.float32))
         projects.save(conn, ProjectRecord(id=PROJECT, title="Hill", embedder=FOUR_NUMBERS.id))
         fox = categories.ensure(conn, ["fox", "deer"])["fox"]
-        tasks.add(conn, (TaskRecord(project_id=PROJECT, detection_id=f"d{n}", task_id=n) for n in range(9)))
+        tasks.add(conn, (TaskRecord(project_id=PROJECT, detections=(f"d{n}",), task_id=n) for n in range(9)))
         models.activate(
             conn,
             ModelRecord(

@@ -99,8 +99,8 @@ def test_missed_labels_are_stored(workspace: Workspace, server: FakeLabelStudio,
     assert (first["annotator"], first["lead_time"], first["model_version"]) == ("1", 1.5, "v1")
     assert first["result"] == server.result("deer")
     with workspace.database.read() as conn:
-        assert oracle.label_count(conn, PROJECT) == 2
-        assert oracle.resolved_ids(conn, PROJECT) == {"d1", "d2", "d4"}
+        assert oracle.label_count(conn) == 2
+        assert oracle.resolved_ids(conn) == {"d1", "d2", "d4"}
 
 
 def test_a_second_sync_adds_nothing_and_exports_nothing(
@@ -187,7 +187,7 @@ def test_several_annotators_keep_their_votes(
     with workspace.database.read() as conn:
         [history] = oracle.histories(conn, ["d1"]).values()
         assert (current_label(history).votes, current_label(history).voters) == (2, 3)
-        [label] = oracle.labels(conn, PROJECT).values()
+        [label] = oracle.labels(conn).values()
         assert categories.names(conn)[label] == "fox"
 
 
@@ -196,7 +196,7 @@ def test_ground_truth_decides_a_dispute(workspace: Workspace, server: FakeLabelS
     server.annotate(1, "fox", by=2, truth=True)
     assert synced().disputed == 0
     with workspace.database.read() as conn:
-        assert len(oracle.labels(conn, PROJECT)) == 1
+        assert len(oracle.labels(conn)) == 1
 
 
 def test_a_species_added_in_label_studio_becomes_a_category(

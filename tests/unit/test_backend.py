@@ -541,7 +541,7 @@ def send(client: FlaskClient, payload: Any) -> Any:
 def labels(workspace: Workspace) -> dict[str, str]:
     with workspace.database.read() as conn:
         names = categories.names(conn)
-        return {id_: names[label] for id_, label in oracle.labels(conn, PROJECT).items()}
+        return {id_: names[label] for id_, label in oracle.labels(conn).items()}
 
 
 def eventually(happened: Callable[[], bool]) -> None:

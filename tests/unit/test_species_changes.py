@@ -67,7 +67,7 @@ def labels(workspace: Workspace) -> dict[str, int]:
     """The labels of the project by the name of their category."""
     with workspace.database.read() as conn:
         names = categories.names(conn)
-        return {names[number]: count for number, count in oracle.label_counts(conn, PROJECT).items()}
+        return {names[number]: count for number, count in oracle.label_counts(conn).items()}
 
 
 def suggested(server: FakeLabelStudio) -> set[str]:

@@ -134,4 +134,4 @@ def forget_project(workspace: Workspace, project_id: int) -> int:
     with workspace.database.write() as conn:
         projects.get(conn, project_id)
         projects.forget(conn, project_id)
-        return oracle.label_count(conn, project_id)
+        return oracle.label_count(conn)

@@ -81,7 +81,7 @@ def _publish_batch(
         tasks.add(
             conn,
             (
-                TaskRecord(project_id=project_id, detection_id=content.detection_id, task_id=task_id)
+                TaskRecord(project_id=project_id, detections=(content.detection_id,), task_id=task_id)
                 for content, task_id in zip(batch, task_ids, strict=True)
             ),
         )
@@ -94,7 +94,7 @@ def _reconcile(workspace: Workspace, client: TaskClient, project_id: int) -> tup
     """
     with workspace.database.read() as conn:
         projects.get(conn, project_id)  # raises StoreError for an unknown project
-        stored = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
+        stored = set(tasks.ids(conn, project_id))
     if client.task_count(project_id) == len(stored):
         return 0, 0
     claims: dict[int, str] = {}
@@ -112,7 +112,7 @@ def _reconcile(workspace: Workspace, client: TaskClient, project_id: int) -> tup
         recovered = tasks.add(
             conn,
             (
-                TaskRecord(project_id=project_id, detection_id=claim, task_id=task_id)
+                TaskRecord(project_id=project_id, detections=(claim,), task_id=task_id)
                 for task_id, claim in claims.items()
                 if claim in existing
             ),

@@ -78,7 +78,7 @@ def push(
     own = {name: moment for name, moment in pushed_at.items() if name in own_versions}
     removed = sum(client.delete_version(project_id, name) for name in _expired(own, version, open_task))
     with workspace.database.read() as conn:
-        unlabelled = candidates.waiting_count(conn, project_id)
+        unlabelled = candidates.waiting_count(conn)
     return PushReport(version=version, pushed=pushed, missing=missing, removed=removed, waiting=unlabelled)
 
 

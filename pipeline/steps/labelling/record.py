@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation
 from pipeline.records import AnnotationRecord, Verdict, utc_now
-from pipeline.store import categories, detections, oracle, reviews, tasks
+from pipeline.store import categories, detections, oracle, tasks
 from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
 
@@ -80,7 +80,6 @@ def forget_tasks(
         active = oracle.active_annotations(conn, project_id, task_ids=ids)
         deleted = _append(conn, [_deletion(state) for state in active], fetched_at)
         tasks.remove(conn, project_id, ids)
-        reviews.remove(conn, project_id, ids)
         return deleted
 
 

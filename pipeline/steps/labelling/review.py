@@ -191,7 +191,7 @@ def _reconcile(
 ) -> list[Review]:
     """Forget reviews whose tasks are gone, and adopt tasks that an interrupted request left behind."""
     with workspace.database.read() as conn:
-        stored_reviews = set(reviews.ids(conn, project_id))
+        stored_reviews = {review.task_id for review in reviews.all(conn, project_id)}
         stored = stored_reviews.union(tasks.ids(conn, project_id))
     if client.task_count(project_id) == len(stored):
         return []

@@ -88,7 +88,7 @@ def list_species(workspace: Workspace, client: SpeciesClient, project_id: int) -
     """What the project offers, in its order, then labels that it does not offer. Raises LabelStudioError."""
     present = _read(workspace, client, project_id)
     with workspace.database.read() as conn:
-        offered, counts = choices.offered(conn, project_id), oracle.label_counts(conn, project_id)
+        offered, counts = choices.offered(conn, project_id), oracle.label_counts(conn)
     words = offered | {number: present.names[number] for number in counts if number not in offered}
     return [
         ListedSpecies(

@@ -19,7 +19,7 @@ from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import utc_now
 from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.record import forget_tasks, record_annotations
-from pipeline.store import categories, oracle, projects, reviews, tasks
+from pipeline.store import categories, oracle, projects, tasks
 from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
@@ -76,7 +76,7 @@ def sync(workspace: Workspace, client: Source, project_id: int) -> SyncReport:
     started_at = utc_now()
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
-        stored = set(tasks.ids(conn, project_id)) | set(reviews.ids(conn, project_id))
+        stored = set(tasks.ids(conn, project_id))
     see_choices(workspace, project_id, str(client.project(project_id)["label_config"]))
     since = None if project.watermark is None else project.watermark - OVERLAP
     report = SyncReport()

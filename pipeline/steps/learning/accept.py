@@ -61,7 +61,7 @@ def accept(workspace: Workspace, project_id: int, *, precision: float, confidenc
     version = load_version(workspace, current)
     with workspace.database.read() as conn:
         names = categories.names(conn)
-        waiting = rows_of(version.pool, candidates.waiting_ids(conn, project_id))
+        waiting = rows_of(version.pool, candidates.waiting_ids(conn))
         audit = read_audit_labels(conn, version.pool, project_id)
     guarantee = _guarantee(version, audit, precision, confidence)
     predictions = version.predict(waiting)

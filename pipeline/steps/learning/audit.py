@@ -57,7 +57,7 @@ def draw(workspace: Workspace, project_id: int, count: int) -> int:
         project = projects.get(conn, project_id)
     pool = workspace.pool(project.embedder)
     with workspace.database.write() as conn:
-        waiting = [crop for crop in candidates.waiting_ids(conn, project_id) if crop in pool.index]
+        waiting = [crop for crop in candidates.waiting_ids(conn) if crop in pool.index]
         return audits.draw(conn, project_id, waiting, count, requested=True)
 
 
@@ -76,7 +76,7 @@ def judge(workspace: Workspace, project_id: int, *, target: float = TARGET) -> J
         sample = audits.sample(conn, project_id)
         audit = read_audit_labels(conn, pool, project_id)
         sequence_of = candidates.in_sequences(conn, set(audit.sequences))
-        waiting = len(candidates.waiting_ids(conn, project_id))
+        waiting = len(candidates.waiting_ids(conn))
         names = categories.names(conn)
         versions = models.all(conn, project_id)
     head = load_head(workspace, current)
@@ -114,7 +114,7 @@ def audit_metrics(
 
 def read_audit_labels(conn: sa.Connection, pool: Pool, project_id: int) -> AuditLabels:
     """The project's audit labels, as far as their crops are published and `pool` has embeddings of them."""
-    labels = oracle.labels(conn, project_id)
+    labels = oracle.labels(conn)
     ids = [crop for crop in audits.sample(conn, project_id).labelled if crop in pool.index and crop in labels]
     places = candidates.places(conn, ids)
     return AuditLabels(

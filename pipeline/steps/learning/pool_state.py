@@ -34,15 +34,15 @@ def read_pool_state(workspace: Workspace, pool: Pool, project_id: int) -> PoolSt
     """Read the project's state; draws audit crops first if its queue has room for more of them."""
     settings = workspace.settings
     with workspace.database.read() as conn:
-        labels = oracle.label_count(conn, project_id)
+        labels = oracle.label_count(conn)
         length = queue_length(labels, top_k=settings.top_k, retrain_every=settings.retrain_every)
-        waiting = _waiting(conn, pool, project_id)
+        waiting = _waiting(conn, pool)
         room = min(length, len(waiting)) // audit.EVERY
         missing = room - len(audits.sample(conn, project_id).waiting)
         if missing <= 0:
             return _read(conn, pool, project_id, waiting, length)
     with workspace.database.write() as conn:
-        waiting = _waiting(conn, pool, project_id)  # again: labels may have come in meanwhile
+        waiting = _waiting(conn, pool)  # again: labels may have come in meanwhile
         audits.draw(conn, project_id, waiting, missing)
         return _read(conn, pool, project_id, waiting, length)
 
@@ -67,8 +67,8 @@ def novelty_detector(workspace: Workspace, pool: Pool, learned: Iterable[str]) -
     return NoveltyDetector(pool.vectors[rows], sequences_of(workspace, pool, rows))
 
 
-def _waiting(conn: sa.Connection, pool: Pool, project_id: int) -> list[str]:
-    return [crop for crop in candidates.waiting_ids(conn, project_id) if crop in pool.index]
+def _waiting(conn: sa.Connection, pool: Pool) -> list[str]:
+    return [crop for crop in candidates.waiting_ids(conn) if crop in pool.index]
 
 
 def _read(conn: sa.Connection, pool: Pool, project_id: int, waiting: Sequence[str], length: int) -> PoolState:
@@ -77,7 +77,7 @@ def _read(conn: sa.Connection, pool: Pool, project_id: int, waiting: Sequence[st
     return PoolState(
         pool=pool,
         waiting=rows_of(pool, (crop for crop in waiting if crop not in audited)),
-        seen=rows_of(pool, (oracle.resolved_ids(conn, project_id) | labels.keys()) - audited),
+        seen=rows_of(pool, (oracle.resolved_ids(conn) | labels.keys()) - audited),
         labels={pool.index[crop]: label for crop, label in labels.items() if crop in pool.index},
         audit=audits.sample(conn, project_id),
         queue_length=length,

@@ -53,13 +53,13 @@ def _since(
 ) -> Unlearned:
     known = labels_known(version)
     metrics = {} if version is None else version.metrics
-    labels = oracle.label_count(conn, project_id) - known
+    labels = oracle.label_count(conn) - known
     audit = audits.label_count(conn, project_id) - int(metrics.get("audit_known", 0))
     row = metrics.get("oracle_known")  # versions of earlier releases, and cold starts, lack it
     wanted = new_labels_wanted(known, retrain_every)
     if row is not None:
         audited = audits.drawn_ids(conn, project_id)
-        changed = label_changes.changed_since(conn, project_id, row, limit=wanted + len(audited))
+        changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
         # A crop that is published now brings its label along, without a change of the label.
         labels, audit = max(labels, len(changed)), max(audit, len(changed & audited))
     return Unlearned(labels=labels, audit=audit, wanted=wanted)

@@ -92,7 +92,7 @@ def _read_inputs(conn: sa.Connection, project: ProjectRecord, crops: TrainingSet
         crops=crops,
         digest=digest,
         counts={
-            "labels_known": oracle.label_count(conn, project.id),
+            "labels_known": oracle.label_count(conn),
             "oracle_known": label_changes.last_row(conn),
             "audit_known": audits.label_count(conn, project.id),
             "pool": len(crops.pool),

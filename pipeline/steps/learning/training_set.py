@@ -76,5 +76,5 @@ def _learnable(conn: sa.Connection, project_id: int) -> dict[str, int]:
             class_of[number] = 0
         elif meaning is None or (meaning in _OF_PEOPLE and number in offered):
             class_of[number] = number
-    labels = oracle.labels(conn, project_id)
+    labels = oracle.labels(conn)
     return {crop: class_of[label] for crop, label in labels.items() if label in class_of}

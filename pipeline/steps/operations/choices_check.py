@@ -24,10 +24,10 @@ class KnownLabels:
     numbers: Mapping[str, int]
 
 
-def read_labels(conn: sa.Connection, project_id: int) -> KnownLabels:
+def read_labels(conn: sa.Connection) -> KnownLabels:
     """What the check needs of the store."""
     return KnownLabels(
-        counts=oracle.label_counts(conn, project_id),
+        counts=oracle.label_counts(conn),
         names=categories.names(conn),
         numbers=categories.numbers(conn),
     )

@@ -180,8 +180,8 @@ def _read_store(settings: Settings) -> _Stored:
             records = projects.all(conn)
             return _Stored(
                 projects=[(record, tasks.some_shown(conn, record.id, CROPS)) for record in records],
-                labels={record.id: read_labels(conn, record.id) for record in records},
-                waiting={record.id: candidates.waiting_count(conn, record.id) > 0 for record in records},
+                labels={record.id: read_labels(conn) for record in records},
+                waiting={record.id: candidates.waiting_count(conn) > 0 for record in records},
                 workers=workers.alive(conn),
                 worker_seen=workers.last_seen(conn),
             )
