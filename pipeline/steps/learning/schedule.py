@@ -23,7 +23,6 @@ class Unlearned:
     labels: int  # that are new, or others than then
     audit: int  # of these, labels of the audit, from which no version learns
     wanted: int  # for the next training
-
     left: int  # crops that wait for people, counted up to `wanted`: no more labels will come
 
     @property
@@ -54,7 +53,9 @@ def is_enough(conn: sa.Connection, project_id: int, retrain_every: int) -> bool:
     """
     for record in _versions(conn, project_id):
         row, wanted = _row_known(record), new_labels_wanted(labels_known(record), retrain_every)
-        if row is not None and label_changes.touched_since(conn, row, limit=wanted) < wanted:
+        if row is None or label_changes.touched_since(conn, row, limit=wanted) >= wanted:
+            continue
+        if candidates.left_for_people(conn, project_id, limit=1):
             return False
     return unlearned(conn, project_id, retrain_every).is_enough
 
