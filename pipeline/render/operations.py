@@ -9,7 +9,7 @@ import click
 
 from pipeline.records import RunKind, RunRecord
 from pipeline.render.labelling import stock_report
-from pipeline.render.learning import audit_accuracy, held_out_accuracy
+from pipeline.render.learning import audit_accuracy, empties_limit, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
     columns,
@@ -40,7 +40,10 @@ def status(report: Status) -> str:
     """Photographs, crops and embeddings, each project, and what went wrong lately."""
     return paragraphs(
         facts(_installation(report)),
-        columns(_pool(report), "lrl"),
+        lines(
+            columns(_pool(report), "lrl"),
+            None if report.empties is None else f"called empty: {empties_limit(report.empties)}",
+        ),
         *(f"Project {each.id}: {each.title}\n{indented(facts(_project(each)))}" for each in report.projects),
         None if report.projects else "No project yet: create one with `wildloop project create`.",
         _errors(report),
@@ -88,7 +91,8 @@ def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
     ]
     yield "photographs", f"{report.photographs:,}", ", ".join(filter(None, aside))
     yield "detections", f"{report.detections:,}", ""
-    yield "crops", f"{report.crops:,}", ""
+    uncut = "boxes that people drew have no crop yet: an embed run cuts them from the photographs"
+    yield "crops", f"{report.crops:,}", count(report.uncut, uncut) if report.uncut else ""
     embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]
     for row, (number, embedder) in enumerate(embedded or [("0", "")]):
         yield "" if row else "embedded", number, embedder

@@ -68,9 +68,7 @@ def without_crop(conn: sa.Connection) -> list[DetectionRecord]:
 
 def without_crop_count(conn: sa.Connection) -> int:
     """The number of boxes that stand and whose crops are not cut yet."""
-    query = sa.select(sa.func.count()).select_from(
-        detection.join(image, image.c.id == detection.c.image_id)
-    )
+    query = sa.select(sa.func.count()).select_from(detection.join(image, image.c.id == detection.c.image_id))
     return int(conn.execute(query.where(_lacks_crop())).scalar_one())
 
 

@@ -108,6 +108,11 @@ def active_annotations(
     return [state for state in latest.values() if state.annotation.verdict is not Verdict.DELETED]
 
 
+def latest(conn: sa.Connection, annotation_uids: Iterable[str]) -> dict[Key, LatestRevision]:
+    """The newest state of these annotations for each detection that they spoke of, deletions included."""
+    return _latest_by_key(conn, oracle.c.annotation_uid, set(annotation_uids))
+
+
 def update_labels(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
     """Write the current label of these detections into their rows of `detection`."""
     for batch in chunks(sorted(set(detection_ids)), IN_ROWS):

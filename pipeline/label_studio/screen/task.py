@@ -52,7 +52,7 @@ def prediction_result(asked: Asked, options: ScreenOptions) -> list[dict[str, An
         suggested = result(control, target, "choices", {"choices": [asked.suggested]})
         results.append(suggested if asked.probability is None else suggested | {"score": asked.probability})
     box = asked.crops[0].box
-    if _has_photo(asked, options) and box is not None:
+    if asked.kind is TaskKind.SINGLE and options.boxes and box is not None:
         results.append(box_result(box))
     return results
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pipeline.crops import cut_crops, stored_photo
 from pipeline.errors import PhotoError
 from pipeline.identity import detection_id
+from pipeline.label_studio.annotations import Annotation
 from pipeline.label_studio.answers import DrawnBox
 from pipeline.records import (
     DRAWN_DETECTOR,
@@ -20,7 +21,9 @@ from pipeline.records import (
     ImageRecord,
     TaskKind,
     TaskRecord,
+    Verdict,
 )
+from pipeline.steps.labelling.votes import Vote
 from pipeline.store import boxes, detections, images
 from pipeline.workspace import Workspace
 
@@ -35,6 +38,28 @@ class CutReport:
 
     cut: int
     failed: tuple[tuple[str, str], ...]  # file name and failure of each photograph that cannot be read
+
+
+def box_votes(
+    conn: sa.Connection, task: TaskRecord, annotation: Annotation, of_task: Sequence[Vote]
+) -> list[Vote]:
+    """Store the boxes of an annotation; returns what it says of each.
+
+    A box has the species of the crop beside which it was drawn, and what else was said of that crop if it
+    stands for it. Otherwise, as on a whole photograph, it waits to be asked about alone.
+    """
+    if annotation.uid is None or annotation.is_skip or not annotation.answer.boxes:
+        return []
+    ids = store_boxes(conn, task, annotation.uid, annotation.answer.boxes)
+    asked = detections.get(conn, task.detections[:1])[task.detections[0]]
+    [of_crop] = of_task
+    if task.kind is not TaskKind.SINGLE or of_crop.verdict is Verdict.SKIPPED:
+        return [Vote(detection_id=id_, verdict=Verdict.STRUCK) for id_ in ids]
+    said = {name: value for name, value in of_crop.attributes.items() if name != "boxes"}
+    return [
+        replace(of_crop, detection_id=id_, shown=None, attributes=said if id_ == asked.replaced_by else {})
+        for id_ in ids
+    ]
 
 
 def store_boxes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.steps.labelling.ask import PlannedTask, ask
-from pipeline.store import categories, empties, projects, tasks
+from pipeline.store import categories, detections, empties, projects, tasks
 from pipeline.store.database import chunks
 from pipeline.store.empties import Finding, SignOff
 from pipeline.workspace import Workspace
@@ -83,16 +83,23 @@ def draw(workspace: Workspace, count: int) -> Drawn:
     return Drawn(drawn=len(records) - len(unreadable), unreadable=tuple(unreadable))
 
 
-def ask_due(
-    workspace: Workspace, client: AskClient, project_id: int, *, version: str | None
-) -> list[TaskRecord]:
+def ask_due(workspace: Workspace, client: AskClient, project_id: int) -> list[TaskRecord]:
     """Ask the project's annotators about the sample, as `plan` says; returns the tasks.
 
-    `version` is the one that Label Studio's queue follows. Raises LabelStudioError.
+    Raises LabelStudioError.
     """
     with workspace.database.read() as conn:
         planned = plan(conn, project_id)
+        version = projects.get(conn, project_id).current_model
     return ask(workspace, client, project_id, planned, version=version) if planned else []
+
+
+def is_struck_due(conn: sa.Connection, project_id: int, struck: Set[str]) -> bool:
+    """Whether any of these detections is a photograph that nobody is asked to draw boxes on yet."""
+    found = detections.get(conn, struck)
+    whole = [id_ for id_, record in found.items() if record.detector == SIGN_OFF_DETECTOR]
+    asked = tasks.of_detections(conn, project_id, whole)
+    return any(not _is_open(asked.get(id_, ()), TaskKind.FRAME) for id_ in whole)
 
 
 def plan(conn: sa.Connection, project_id: int) -> list[PlannedTask]:
@@ -104,12 +111,11 @@ def plan(conn: sa.Connection, project_id: int) -> list[PlannedTask]:
     """
     if not empties.is_drawn(conn):
         return []
-    projects.get(conn, project_id)
     sample = [each for each in empties.sample(conn) if each.frame_path is not None]
     asked = tasks.of_detections(conn, project_id, (each.detection_id for each in sample))
     empty = categories.numbers(conn).get(EMPTY)
     boards = [each for each in sample if each.finding in (Finding.OPEN, Finding.UNDECIDED)]
-    boards = [each for each in boards if not _is_open(asked.get(each.detection_id, ()))]
+    boards = [each for each in boards if not _is_asked(asked.get(each.detection_id, ()))]
     alone = [each for each in sample if each.finding is Finding.STRUCK]
     alone = [each for each in alone if not _is_open(asked.get(each.detection_id, ()), TaskKind.FRAME)]
     planned = [
@@ -136,11 +142,15 @@ def plan(conn: sa.Connection, project_id: int) -> list[PlannedTask]:
     ]
 
 
-def _is_open(records: Iterable[TaskRecord], kind: TaskKind | None = None) -> bool:
-    """Whether one of these tasks, of this kind, still waits for an answer."""
+def _is_asked(records: Iterable[TaskRecord]) -> bool:
+    """Whether one of these tasks is answered, or waits for an answer."""
+    return any(record.answered_at is not None or record.parked_at is None for record in records)
+
+
+def _is_open(records: Iterable[TaskRecord], kind: TaskKind) -> bool:
+    """Whether one of these tasks, of this kind, waits for an answer."""
     return any(
-        record.answered_at is None and record.parked_at is None and kind in (None, record.kind)
-        for record in records
+        record.kind is kind and record.answered_at is None and record.parked_at is None for record in records
     )
 
 

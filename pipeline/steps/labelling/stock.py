@@ -23,6 +23,7 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import ProjectRecord, Purpose
 from pipeline.steps.labelling.ask import ask, planned_again, rank
 from pipeline.steps.labelling.choices import see_choices
+from pipeline.steps.labelling.frames import ask_due, is_struck_due
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
@@ -94,6 +95,7 @@ def top_up(
     asked += _ask_queue(workspace, client, project_id, size, grouped)
     if _is_used_up(workspace, project_id):
         asked += _ask_queue(workspace, client, project_id, size, grouped)
+    asked += len(ask_due(workspace, client, project_id))
     _follow_version(workspace, client, project_id)
     parked = _park(workspace, client, project_id, size)
     reserve, complete = _ask_reserve(workspace, client, project_id, size)
@@ -127,8 +129,11 @@ def is_low(workspace: Workspace, project_id: int, *, complete: bool) -> bool:
                 return True
             if not placed and tasks.first_count(conn, project_id):  # the queue is used up, the reserve not
                 return True
-        if not read_struck(conn, project_id):
+        struck = read_struck(conn, project_id)
+        if not struck:
             return False
+        if is_struck_due(conn, project_id, struck):
+            return True
         stock = read_stock(conn, project_id)
     return bool(struck_tasks(stock, read_waiting(workspace, project_id, ())))
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunRecord, RunState, Verdict
+from pipeline.steps.learning.empties import EmptiesJudgement, judge_empties
 from pipeline.steps.learning.schedule import unlearned
 from pipeline.store import (
     acceptances,
@@ -28,6 +29,7 @@ from pipeline.store import (
     tasks,
     workers,
 )
+from pipeline.store import boxes as drawn_boxes
 from pipeline.store.database import place
 from pipeline.workspace import Workspace
 
@@ -118,6 +120,8 @@ class Status:
     crops: int
     embedded: Mapping[str, int]  # crops, by embedder
     projects: tuple[ProjectStatus, ...]
+    uncut: int  # boxes that people drew, whose crops are not cut yet
+    empties: EmptiesJudgement | None  # photographs that machines call empty; None: no sample was drawn
     failed_runs: tuple[RunFailure, ...]  # the newest, newest first
     failed_photographs: tuple[overview.FailedPhoto, ...]  # the newest, newest first
 
@@ -138,6 +142,8 @@ def status(workspace: Workspace) -> Status:
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
             projects=tuple(_project(conn, project, retrain_every) for project in projects.all(conn)),
+            uncut=drawn_boxes.without_crop_count(conn),
+            empties=judge_empties(conn),
             failed_runs=tuple(
                 RunFailure(
                     run=row.id,
