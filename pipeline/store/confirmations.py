@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.current_label import GROUPS
 from pipeline.identity import digest
 from pipeline.records import Purpose, TaskKind, Verdict, Way
 from pipeline.store import categories
 from pipeline.store.oracle import RESOLVED
 from pipeline.store.schema import detection, oracle, task, task_crop
 
-GROUPS = (Way.SEQUENCE, Way.BOARD, Way.SUGGESTION)
 _RANGE = 2**64
 
 

@@ -12,7 +12,7 @@ from pipeline.embedders import reload
 from pipeline.errors import PhotoError, SourceError, StoreError
 from pipeline.records import ProjectRecord
 from pipeline.steps.embedding.crop_vectors import prepared_crop
-from pipeline.store import detections, embeddings
+from pipeline.store import categories, detections, embeddings
 from pipeline.workspace import Workspace
 
 NEAR = 3  # ids that an error names
@@ -22,10 +22,8 @@ NEAR = 3  # ids that an error names
 class Example:
     """What crops are to resemble."""
 
-    name: str  # the detection's id, or the file's name
+    name: str  # for people: of the file or photograph, with the detection's label if it has one
     vector: NDArray[np.float32]  # (D,) by the project's embedder
-    detection_id: str | None = None
-    label: int | None = None  # the category id of the detection's current label
 
 
 def read_example(workspace: Workspace, project: ProjectRecord, like: str) -> Example:
@@ -46,7 +44,10 @@ def read_example(workspace: Workspace, project: ProjectRecord, like: str) -> Exa
         raise StoreError(f"detection {like} has no crop", remedy="import its photograph again")
     if vector is None:
         vector = _embedded(workspace, project, workspace.data_dir / str(found.crop_path))
-    return Example(name=like, vector=vector, detection_id=like, label=found.category_id)
+    with workspace.database.read() as conn:
+        name = detections.file_names(conn, [like])[like]
+        label = None if found.category_id is None else categories.names(conn)[found.category_id]
+    return Example(name=name if label is None else f"{name}, labelled {label}", vector=vector)
 
 
 def _embedded(workspace: Workspace, project: ProjectRecord, path: Path) -> NDArray[np.float32]:

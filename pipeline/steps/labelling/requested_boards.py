@@ -139,7 +139,7 @@ def _free_rows(workspace: Workspace, project: ProjectRecord, pool: Pool) -> Ints
     rows = waiting_rows(workspace, pool, apart)
     if not len(rows):
         raise StoreError(
-            "no crop is left for a board: each has a label, is asked about alone, or is in another open group",
+            "no crop is left for a board: each has a label, comes alone, or is in another open group",
             remedy="answer the open boards first, or import more photographs and embed them",
         )
     return rows
