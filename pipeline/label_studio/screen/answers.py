@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -31,11 +31,16 @@ def answers(asked: Asked, *, letters: bool) -> list[dict[str, Any]]:
     options += [
         option(word, key, name="other") for word, key in own.items() if word not in shown | set(fixed)
     ]
-    options += [
-        option(word, key, name="fixed suggested" if word == asked.suggested else "fixed")
-        for word, key in fixed.items()
+    return [*options, *always(asked), option(ANOTHER_SPECIES, keys.ANOTHER, name="always")]
+
+
+def always(asked: Asked, words: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The options for what every screen offers, or for those of it in `words`."""
+    shown = {word: key for word, key in _fixed(asked.words).items() if not words or word in words}
+    return [
+        option(word, key, name="always" + " first" * (not place) + " suggested" * (word == asked.suggested))
+        for place, (word, key) in enumerate(shown.items())
     ]
-    return [*options, option(ANOTHER_SPECIES, keys.ANOTHER, name="fixed")]
 
 
 def likeliest(asked: Asked, *, without: set[str]) -> list[tuple[str, float | None]]:
