@@ -251,12 +251,14 @@ def is_crop() -> sa.ColumnElement[bool]:
 
 def belongs() -> sa.ColumnElement[bool]:
     """Whether a detection of the target pool has a crop, or a label from a source."""
-    from_source = sa.exists().where(oracle.c.detection_id == detection.c.id, oracle.c.project_id.is_(None))
+    given = oracle.alias()
+    from_source = sa.exists().where(given.c.detection_id == detection.c.id, given.c.project_id.is_(None))
     return sa.or_(is_crop(), sa.and_(_of_target(), detection.c.replaced_by.is_(None), from_source))
 
 
 def _of_target() -> sa.ColumnElement[bool]:
-    return sa.exists().where(image.c.id == detection.c.image_id, image.c.role == Role.TARGET)
+    own = image.alias()
+    return sa.exists().where(own.c.id == detection.c.image_id, own.c.role == Role.TARGET)
 
 
 _ENTRY_FIELDS = tuple(field.name for field in fields(OracleEntry))

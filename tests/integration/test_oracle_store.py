@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import Database
-from pipeline.store.schema import category, detection, image, project, task
+from pipeline.store.schema import category, detection, image, project
 from pipeline.store.schema import oracle as oracle_table
 from tests.helpers.annotations import record
 
@@ -24,7 +24,7 @@ DETECTIONS = [f"d{number}" for number in range(6)]
 
 @pytest.fixture
 def store(database: Database) -> Database:
-    """Six detections, five of them tasks of the project."""
+    """Six detections, five of them with a crop."""
     with database.write() as conn:
         names = [{"id": 0, "name": "empty"}, {"id": DEER, "name": "deer"}, {"id": FOX, "name": "fox"}]
         conn.execute(sa.insert(category), names)
@@ -34,15 +34,11 @@ def store(database: Database) -> Database:
         box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
         rows = [
             {"id": id_, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
+            | {"crop_path": None if id_ == DETECTIONS[-1] else f"crops/{id_}.jpg"}
             for id_ in DETECTIONS
         ]
         conn.execute(sa.insert(detection), rows)
         conn.execute(sa.insert(project), [{"id": PROJECT, "title": "p", "embedder": "e", "created_at": NOON}])
-        published = [
-            {"project_id": PROJECT, "detection_id": id_, "task_id": number, "published_at": NOON}
-            for number, id_ in enumerate(DETECTIONS[:5], start=1)
-        ]
-        conn.execute(sa.insert(task), published)
     return database
 
 
