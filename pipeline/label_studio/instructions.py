@@ -113,7 +113,7 @@ seen its answer tends to agree with it.</p>
 <p>Answer them as carefully as all others, by your own eye, and do not skip them. The machine never learns
 from them.</p>"""
 
-_NO_EXAMPLES = "Examples of each species appear here by themselves, once there are labels on which people and machine agree."
+_NO_EXAMPLES = "Examples of each species appear here by themselves, once people and machine agree on some."
 
 
 def _species(species: SpeciesExamples) -> str:
