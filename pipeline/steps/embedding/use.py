@@ -37,7 +37,7 @@ def use_embedder(
     Embeds every crop that lacks its vector and makes a version of the current labels, or a cold start
     before any label. Until then, the former embedder and version stay in use; embedder, version and queue
     change in one transaction, once every readable crop is embedded. A killed run continues where it was.
-    The former vectors and versions are kept. The queue waits to be pushed (`refresh.push_queue`). Raises
+    The former vectors and versions are kept. The queue waits for a top-up (`refresh.top_up_stock`). Raises
     EmbedderChangedError if the embedder is changed by others meanwhile, EmbedderError if new crops keep
     coming in, and ModelError if a project with tasks has no crop to learn from or to order.
     """
