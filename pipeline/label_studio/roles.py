@@ -127,6 +127,19 @@ class ConnectionClient(Protocol):
         """Delete a webhook."""
 
 
+class InstructionsClient(Protocol):
+    """Writes the instructions of a project."""
+
+    def browser_path(self) -> str:
+        """The path below which browsers reach Label Studio."""
+
+    def project(self, project_id: int) -> Json:
+        """The project, with `expert_instruction`."""
+
+    def update_project(self, project_id: int, **fields: Any) -> Json:
+        """Change fields of a project."""
+
+
 class TabsClient(Protocol):
     """Sets up the Data Manager of a project."""
 

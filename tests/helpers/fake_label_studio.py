@@ -39,6 +39,8 @@ class FakeLabelStudio(LabelStudio):
             "sampling": "Uncertainty sampling",
             "show_collab_predictions": True,
             "model_version": "",
+            "expert_instruction": "",
+            "show_instruction": False,
         }
         self.rows: dict[int, Json] = {}  # every task with its annotations, by id
         for number, detection in (tasks or {}).items():
