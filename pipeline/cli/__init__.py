@@ -31,6 +31,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "publish": LazyCommand("pipeline.cli.publish:publish", "Create a task for every new crop.", LABEL),
     "push": LazyCommand("pipeline.cli.publish:push", "Send the current queue to Label Studio.", LABEL),
     "sync": LazyCommand("pipeline.cli.sync:sync", "Fetch annotations that webhooks missed.", LABEL),
+    "board": LazyCommand("pipeline.cli.board:board", "Ask people about crops that are alike.", LABEL),
     "review": LazyCommand("pipeline.cli.review:review", "List labels that look wrong.", LABEL),
     "train": LazyCommand("pipeline.cli.train:train", "Train a model version and refresh the queue.", LEARN),
     "models": LazyCommand("pipeline.cli.models:models", "List the model versions.", LEARN),

@@ -115,6 +115,12 @@ def open_tasks(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
     return list(_select(conn, _is_open(project_id)).values())
 
 
+def of_purpose(conn: sa.Connection, project_id: int, purpose: Purpose) -> list[TaskRecord]:
+    """All tasks that were ever created for this purpose, oldest first, deleted ones included."""
+    conditions = (task.c.project_id == project_id, task.c.purpose == purpose.value)
+    return list(_select(conn, *conditions).values())
+
+
 def parked(conn: sa.Connection, project_id: int, before: dt.datetime) -> list[TaskRecord]:
     """The unanswered tasks in Label Studio that were parked before this moment."""
     conditions = (_present(project_id), task.c.parked_at < before, task.c.answered_at.is_(None))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.label_studio.screen import group, photo, single
 from pipeline.label_studio.screen.content import Asked
 from pipeline.label_studio.screen.options import ScreenOptions
-from pipeline.records import TaskKind
 
 
 def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
