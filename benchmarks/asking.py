@@ -70,29 +70,19 @@ def rows(curves: Mapping[str, Sequence[Curve]], opens: Sequence[int]) -> Iterato
     """A row for each way to ask: means over the seeds."""
     targets = [curve.at_presses(REPORTED[-1]) for curve in curves[SINGLES.name]]
     for name, found in curves.items():
-        reached = [
-            curve.first_with(target)
-            for curve, target in zip(found, targets, strict=True)
-            if target is not None
-        ]
+        reached = [curve.first_with(target) for curve, target in zip(found, targets, strict=True)]
         points = [point for point in reached if point is not None]
-        all_reached = len(points) == len(found)
+        is_reached = len(points) == len(found)
+        each = [curve.to_label_all / crops for curve, crops in zip(found, opens, strict=True)]
         yield [
             name,
-            *(mean([curve.at_presses(presses) for curve in found], ".3f") for presses in REPORTED),
-            mean([point.presses for point in points], ".0f")
-            if all_reached
-            else f"{len(points)}/{len(found)}",
-            mean([point.labels for point in points], ".0f") if all_reached else "-",
-            mean([curve.presses[-1] / curve.labels[-1] for curve in found], ".2f"),
-            mean([curve.to_label_all / open_ for curve, open_ in zip(found, opens, strict=True)], ".2f"),
-            mean([100 * curve.wrong / curve.labels[-1] for curve in found], ".1f"),
+            *(f"{np.mean([curve.at_presses(presses) for curve in found]):.3f}" for presses in REPORTED),
+            f"{np.mean([point.presses for point in points]):.0f}" if is_reached else f"{len(points)} seeds",
+            f"{np.mean([point.labels for point in points]):.0f}" if is_reached else "-",
+            f"{np.mean([curve.presses[-1] / curve.labels[-1] for curve in found]):.2f}",
+            f"{np.mean(each):.2f}",
+            f"{np.mean([100 * curve.wrong / curve.labels[-1] for curve in found]):.1f}",
         ]
-
-
-def mean(values: Sequence[float | None], form: str) -> str:
-    known = [value for value in values if value is not None]
-    return format(float(np.mean(known)), form) if len(known) == len(values) and values else "-"
 
 
 def main() -> None:
@@ -130,10 +120,8 @@ def main() -> None:
                     "% wrong\nlabels",
                 ]
                 print(text.table(header, rows(curves, opens), "l" + "r" * (len(header) - 1)))
-                print(
-                    f"({len(splits)} seeds, {np.mean(opens):.0f} open crops, {time.monotonic() - began:.0f} s)\n",
-                    flush=True,
-                )
+                seconds = time.monotonic() - began
+                print(f"({len(splits)} seeds, {np.mean(opens):.0f} open crops, {seconds:.0f} s)\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Curve:
         return float(np.interp(labels, self.labels, self.values(name)))
 
     def at_presses(self, presses: int) -> float:
-        """Macro-F1 at this number of key presses, by linear interpolation; beyond the rounds, the nearest's."""
+        """Macro-F1 at this number of key presses, by linear interpolation, or that of the nearest round."""
         return float(np.interp(presses, self.presses, self.values("macro_f1")))
 
     @property

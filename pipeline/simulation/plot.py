@@ -53,11 +53,8 @@ def presses_png(study: Study) -> bytes:
     names = [asking.name for asking in ASKINGS]
     figure = _figure(names, 4)
     curves = {name: study.of_asking(name) for name in names}
-    for axes, (by, title) in zip(
-        figure.subplots(1, 2, sharey=True).flat,
-        {"labels": "labels", "presses": "key presses"}.items(),
-        strict=True,
-    ):
+    panels = {"labels": "labels", "presses": "key presses"}
+    for axes, (by, title) in zip(figure.subplots(1, 2, sharey=True).flat, panels.items(), strict=True):
         _draw(axes, curves, "macro_f1", by)
         style_curves(axes, "Macro-F1", title)
     return _with_legend(figure)
@@ -104,7 +101,7 @@ def _looks(strategies: Sequence[str]) -> dict[str, tuple[str, str | tuple[int, t
 
 
 def _together(curves: Sequence[Curve], name: str, by: str) -> tuple[Doubles, Doubles]:
-    """Numbers (R,) of labels or presses that every curve reaches, and the values (S, R) of the curves there."""
+    """Numbers (R,) of labels or presses that every curve covers, and the values (S, R) of the curves there."""
     rounds = [getattr(curve, by) for curve in curves]
     first, last = max(each[0] for each in rounds), min(each[-1] for each in rounds)
     at = np.array(

@@ -57,8 +57,8 @@ def study(
 ) -> Study:
     """Replay each of `strategies`, which must be picklable, on the splits of seeds 0 to `seeds` - 1.
 
-    One of them is also asked in each of `ASKINGS`. The curves do not depend on the number of processes. Raises SourceError if the pool cannot be split, and
-    ModelError if the system kills a process.
+    One of them is also asked in each of `ASKINGS`. The curves do not depend on the number of processes.
+    Raises SourceError if the pool cannot be split, and ModelError if the system kills a process.
     """
     splits = tuple(split(pool, seed) for seed in range(seeds))
     asked = _asked(tuple(strategies))
