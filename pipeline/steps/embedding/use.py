@@ -11,7 +11,7 @@ from pipeline.steps.embedding.embed import BrokenCrop, embed
 from pipeline.steps.learning.cold_start import prepare_cold_start
 from pipeline.steps.learning.queue import PreparedVersion
 from pipeline.steps.learning.train import prepare_version
-from pipeline.store import embeddings, models, projects, tasks
+from pipeline.store import candidates, embeddings, models, projects
 from pipeline.workspace import Workspace
 
 ROUNDS = 5  # of embedding and training: new crops may come in while a version is made
@@ -37,7 +37,7 @@ def use_embedder(
     Embeds every crop that lacks its vector and makes a version of the current labels, or a cold start
     before any label. Until then, the former embedder and version stay in use; embedder, version and queue
     change in one transaction, once every readable crop is embedded. A killed run continues where it was.
-    The former vectors and versions are kept. The queue waits to be pushed (`refresh.push_queue`). Raises
+    The former vectors and versions are kept. The queue waits for a top-up (`refresh.top_up_stock`). Raises
     EmbedderChangedError if the embedder is changed by others meanwhile, EmbedderError if new crops keep
     coming in, and ModelError if a project with tasks has no crop to learn from or to order.
     """
@@ -69,12 +69,12 @@ def use_embedder(
 
 
 def prepare(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
-    """The version that the project will use; None if it has neither a version nor a task yet."""
+    """The version that the project will use; None if there is neither a version nor a crop yet."""
     prepared = prepare_version(workspace, project)
     if prepared is not None:
         return prepared
     with workspace.database.read() as conn:
-        if models.current(conn, project.id) is None and tasks.count(conn, project.id) == 0:
+        if models.current(conn, project.id) is None and candidates.count(conn) == 0:
             return None
     return prepare_cold_start(workspace, project)
 
