@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -182,13 +182,16 @@ def _errors(report: Status) -> str:
 
 
 def simulation_result(result: SimulationResult) -> str:
-    """The strategies side by side, and the files written."""
+    """The strategies side by side, the ways to ask, and the files written."""
     pool, splits = result.study.pool, result.study.splits
     seeds = f"means over {len(splits)} seeds [95% interval]" if len(splits) > 1 else "one seed: no interval"
-    header = [title.replace("|", "\n") for title in result.summary.header()]
     return paragraphs(
         f"{pool.source}: {count(len(pool), 'crops')} of {count(len(pool.names), 'species')}, tested by "
         f"{splits[0].by}; {seeds}",
-        table(header, result.summary.cells(), "l" + "r" * (len(header) - 1)),
+        *(_side_by_side(each.header(), each.cells()) for each in (result.summary, result.asking)),
         lines(*map(str, result.files)),
     )
+
+
+def _side_by_side(header: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    return table([title.replace("|", "\n") for title in header], cells, "l" + "r" * (len(header) - 1))
