@@ -10,9 +10,9 @@ from backend.payloads import PayloadError, ids, items, project_number
 from pipeline import jobs
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, read
-from pipeline.records import RunKind
+from pipeline.records import RunKind, TaskRecord
 from pipeline.steps.labelling.choices import see_choices
-from pipeline.steps.labelling.record import delete_annotations, forget_tasks, record_annotations
+from pipeline.steps.labelling.record import claimed, delete_annotations, forget_tasks, record_annotations
 from pipeline.store import projects
 from pipeline.workspace import Workspace
 
@@ -60,7 +60,7 @@ def _annotated(workspace: Workspace, project_id: int, payload: Payload) -> dict[
             if len(received) == 1:
                 raise PayloadError(str(exc)) from exc
             log.warning("project %d: skipping one of %d annotations: %s", project_id, len(received), exc)
-    recorded = record_annotations(workspace, project_id, annotations, shows=_claimed_detections(payload))
+    recorded = record_annotations(workspace, project_id, annotations, claims=_claims(project_id, payload))
     return {"status": "recorded", "new": recorded.new}
 
 
@@ -102,12 +102,7 @@ _HANDLERS: dict[str, Callable[[Workspace, int, Payload], dict[str, Any]]] = {
 }
 
 
-def _claimed_detections(payload: Payload) -> dict[int, str]:
-    """The `detection_id` in the data of each task in the payload, by task id."""
-    claims: dict[int, str] = {}
-    for task in items(payload, "task") if payload.get("task") else []:
-        data = task.get("data")
-        claim = data.get("detection_id") if isinstance(data, Mapping) else None
-        if isinstance(claim, str) and isinstance(task.get("id"), int):
-            claims[task["id"]] = claim
-    return claims
+def _claims(project_id: int, payload: Payload) -> dict[int, TaskRecord]:
+    """What the tasks in the payload say of themselves, by id."""
+    found = (claimed(project_id, task) for task in (items(payload, "task") if payload.get("task") else []))
+    return {claim.task_id: claim for claim in found if claim is not None}

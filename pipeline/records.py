@@ -256,11 +256,11 @@ class TaskRecord:
     @property
     def way(self) -> Way:
         """How a label is made that answers this task."""
+        if self.kind in (TaskKind.SINGLE, TaskKind.FRAME):
+            return Way.SINGLE
         if self.purpose is Purpose.SUGGESTION:
             return Way.SUGGESTION
-        if self.kind in (TaskKind.BOARD, TaskKind.FRAMES):
-            return Way.BOARD
-        return Way.SEQUENCE if self.kind is TaskKind.SEQUENCE else Way.SINGLE
+        return Way.SEQUENCE if self.kind is TaskKind.SEQUENCE else Way.BOARD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,20 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.results import read_verdict
-from pipeline.records import Verdict
+from pipeline.label_studio.answers import Answer, read_answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """One state of one annotation, with the names that the store replaces by ids."""
+    """One state of one annotation of one task, with the names that the store replaces by ids."""
 
     uid: str | None  # None in a list of tasks
     id: int
     task_id: int
-    verdict: Verdict
-    choice: str | None  # category name, with Verdict.LABEL only
-    shown: str | None  # category name of the prediction that the annotator saw
+    answer: Answer
+    is_skip: bool
+    shown: str | None  # category of the prediction that the annotator saw
     annotator: str | None
     updated_at: dt.datetime  # with a time zone
     lead_time: float | None  # seconds
@@ -40,19 +39,21 @@ def read(payload: Any) -> Annotation:
     if not isinstance(payload, Mapping):
         raise LabelStudioError(f"an annotation must be an object, not {type(payload).__name__}")
     number = _integer(payload, "id")
-    result = payload.get("result")
+    result, is_skip = payload.get("result"), bool(payload.get("was_cancelled"))
     try:
-        verdict, choice = read_verdict(result or [], bool(payload.get("was_cancelled")))
-    except (AttributeError, LookupError, TypeError, ValueError) as exc:
-        raise LabelStudioError(f"annotation {number} has a result of an unknown format: {exc!r}") from exc
+        answer = read_answer(result or [])
+    except LabelStudioError as exc:
+        if not is_skip:
+            raise LabelStudioError(f"annotation {number}: {exc}") from exc
+        answer = Answer()
     prediction = payload.get("prediction")
     uid = payload.get("unique_id")
     return Annotation(
         uid=str(uid) if uid else None,
         id=number,
         task_id=_integer(payload, "task"),
-        verdict=verdict,
-        choice=choice,
+        answer=answer,
+        is_skip=is_skip,
         shown=_shown(prediction),
         annotator=_annotator(payload.get("completed_by")),
         updated_at=moment(payload.get("updated_at")),
@@ -93,9 +94,10 @@ def _shown(prediction: Any) -> str | None:
     if not isinstance(prediction, Mapping):
         return None
     try:
-        return read_verdict(prediction.get("result") or [], False)[1]
-    except (AttributeError, LabelStudioError, LookupError, TypeError, ValueError):
+        seen = read_answer(prediction.get("result") or [])
+    except LabelStudioError:
         return None  # a prediction by another program, without a category
+    return seen.single.category or seen.every.category
 
 
 def _model_version(prediction: Any) -> str | None:

@@ -14,7 +14,7 @@ from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 
 # Only these: the data folder also contains the database and the secrets.
-FOLDERS = ("crops", "frames")
+FOLDERS = ("crops", "frames", "originals")
 LOCAL_FILES = "/data/local-files/"  # where Label Studio serves files, below its own path
 ROOT_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.current_label import CurrentLabel, OracleEntry, current_label
+from pipeline.current_label import GROUPS, CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     LABEL_STUDIO_SOURCE,
     AnnotationRecord,
@@ -18,6 +18,7 @@ from pipeline.records import (
     DetectionRecord,
     Role,
     Verdict,
+    Way,
     utc_now,
 )
 from pipeline.store.database import IN_ROWS, chunks, insert_new, lock
@@ -26,9 +27,12 @@ from pipeline.store.schema import category, detection, image, oracle, project
 RESOLVED = (DetectionKind.CONFIRMED, DetectionKind.USER)  # out of the queue: labelled or unsure
 
 
+Key = tuple[str, str]  # unique id of an annotation, and one of the detections that it speaks of
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatestRevision:
-    """The newest revision of one annotation."""
+    """The newest revision of what one annotation says of one detection."""
 
     annotation: AnnotationRecord  # without its result
     revision: int
@@ -43,7 +47,9 @@ def append(
 ) -> int:
     """Add each new state as the next revision of its annotation; returns the number of new states.
 
-    A state is new if the annotation is unknown or the state is later than the newest stored one.
+    An annotation has a state for each detection that its task asks about. A state is new if there is none of
+    this annotation and detection, or if it is later than the newest stored one. Of an annotation of a group
+    of detections it must also differ: whoever corrects one crop of a board repeats nothing of the others.
     `fetched_at` is the time at which a sync began to read Label Studio: the states that it read also
     overrule a deletion, or other content with the same time, that was recorded before. States may come in
     any order, repeatedly, and from several processes at the same time.
@@ -54,13 +60,13 @@ def append(
     now = utc_now()
     rows = []
     for state in states:
-        stored = latest.get(state.annotation_uid)
+        stored = latest.get(_key(state))
         if not _is_new(state, stored, fetched_at):
             continue
         if stored is not None and state.verdict is Verdict.DELETED:
             state = replace(state, annotated_at=max(state.annotated_at, stored.annotation.annotated_at))
         revision = stored.revision + 1 if stored else 1
-        latest[state.annotation_uid] = LatestRevision(annotation=state, revision=revision, recorded_at=now)
+        latest[_key(state)] = LatestRevision(annotation=state, revision=revision, recorded_at=now)
         rows.append(_row(state, revision, now))
     if rows:
         conn.execute(sa.insert(oracle), rows)
@@ -85,7 +91,8 @@ def active_annotations(
 ) -> list[LatestRevision]:
     """The annotations of the project that are not deleted: of these tasks, with these ids, or all.
 
-    Those of a former project with the same id (`projects.renew`) are not among them.
+    An annotation of a group of detections is as many. Those of a former project with the same id
+    (`projects.renew`) are not among them.
     """
     created_at = sa.select(project.c.created_at).where(project.c.id == project_id).scalar_subquery()
     in_project = sa.and_(
@@ -200,7 +207,7 @@ def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:
 def undecided(conn: sa.Connection, project_id: int) -> dict[str, CurrentLabel]:
     """The current label of each detection that people annotated and that still waits, by detection id.
 
-    These are detections that are disputed or skipped, or whose annotations were deleted.
+    These are detections that are disputed, skipped or struck out, or whose annotations were deleted.
     """
     query = (
         sa.select(oracle.c.detection_id)
@@ -217,6 +224,21 @@ def disputed_ids(conn: sa.Connection, project_id: int) -> set[str]:
     return {id_ for id_, current in undecided(conn, project_id).items() if current.disputed}
 
 
+def struck_ids(conn: sa.Connection) -> set[str]:
+    """The detections that were struck out of a group and wait to be asked about alone.
+
+    One that somebody skipped since is not among them.
+    """
+    query = (
+        sa.select(oracle.c.detection_id)
+        .join(detection, detection.c.id == oracle.c.detection_id)
+        .where(oracle.c.verdict == Verdict.STRUCK.value, detection.c.kind.not_in(RESOLVED))
+        .distinct()
+    )
+    entries = histories(conn, conn.scalars(query).all())
+    return {id_ for id_, history in entries.items() if current_label(history).struck}
+
+
 def _is_new(state: AnnotationRecord, stored: LatestRevision | None, fetched_at: dt.datetime | None) -> bool:
     if stored is None:
         return state.verdict is not Verdict.DELETED
@@ -226,15 +248,19 @@ def _is_new(state: AnnotationRecord, stored: LatestRevision | None, fetched_at: 
     if state.verdict is Verdict.DELETED:
         return stored.annotation.verdict is not Verdict.DELETED and (fetched_at is None or read_later)
     if state.annotated_at > stored.annotation.annotated_at:
-        return True
+        return state.way not in GROUPS or _content(state) != _content(stored.annotation)
     if stored.annotation.verdict is Verdict.DELETED:
         return read_later
     same_time = state.annotated_at == stored.annotation.annotated_at
     return read_later and same_time and _content(state) != _content(stored.annotation)
 
 
-def _content(state: AnnotationRecord) -> tuple[Verdict, int | None, bool, float | None]:
-    return state.verdict, state.label, state.ground_truth, state.confidence
+def _content(state: AnnotationRecord) -> tuple[object, ...]:
+    return state.verdict, state.label, state.ground_truth, state.confidence, state.attributes
+
+
+def _key(state: AnnotationRecord) -> Key:
+    return state.annotation_uid, state.detection_id
 
 
 def _labelled() -> sa.ColumnElement[bool]:
@@ -251,12 +277,14 @@ def is_crop() -> sa.ColumnElement[bool]:
 
 def belongs() -> sa.ColumnElement[bool]:
     """Whether a detection of the target pool has a crop, or a label from a source."""
-    from_source = sa.exists().where(oracle.c.detection_id == detection.c.id, oracle.c.project_id.is_(None))
+    given = oracle.alias()
+    from_source = sa.exists().where(given.c.detection_id == detection.c.id, given.c.project_id.is_(None))
     return sa.or_(is_crop(), sa.and_(_of_target(), detection.c.replaced_by.is_(None), from_source))
 
 
 def _of_target() -> sa.ColumnElement[bool]:
-    return sa.exists().where(image.c.id == detection.c.image_id, image.c.role == Role.TARGET)
+    own = image.alias()
+    return sa.exists().where(own.c.id == detection.c.image_id, own.c.role == Role.TARGET)
 
 
 _ENTRY_FIELDS = tuple(field.name for field in fields(OracleEntry))
@@ -288,27 +316,27 @@ def _latest_by_key(
     column: sa.Column[Any],
     keys: set[Any],
     *conditions: sa.ColumnElement[bool],
-) -> dict[str, LatestRevision]:
-    """The latest revision of each annotation whose `column` is in `keys`, by unique id."""
-    latest: dict[str, LatestRevision] = {}
+) -> dict[Key, LatestRevision]:
+    """The latest revision of each annotation whose `column` is in `keys`, by unique id and detection."""
+    latest: dict[Key, LatestRevision] = {}
     for batch in chunks(sorted(keys), IN_ROWS):
         latest |= _latest(conn.execute(_REVISION.where(column.in_(batch), *conditions)))
     return latest
 
 
-def _latest(rows: sa.CursorResult[Any]) -> dict[str, LatestRevision]:
-    latest: dict[str, sa.RowMapping] = {}
+def _latest(rows: sa.CursorResult[Any]) -> dict[Key, LatestRevision]:
+    latest: dict[Key, sa.RowMapping] = {}
     for row in rows.mappings():
-        uid = row["annotation_uid"]
-        if uid not in latest or row["revision"] > latest[uid]["revision"]:
-            latest[uid] = row
-    return {uid: _revision(row) for uid, row in latest.items()}
+        key = row["annotation_uid"], row["detection_id"]
+        if key not in latest or row["revision"] > latest[key]["revision"]:
+            latest[key] = row
+    return {key: _revision(row) for key, row in latest.items()}
 
 
 def _revision(row: sa.RowMapping) -> LatestRevision:
     values = {name: row[name] for name in _ANNOTATION_FIELDS if name != "result"}
     return LatestRevision(
-        annotation=AnnotationRecord(**values | {"verdict": Verdict(row["verdict"])}),
+        annotation=AnnotationRecord(**values | _enums(row)),
         revision=row["revision"],
         recorded_at=row["recorded_at"],
     )
@@ -316,13 +344,18 @@ def _revision(row: sa.RowMapping) -> LatestRevision:
 
 def _entry(row: sa.RowMapping) -> OracleEntry:
     values = {name: row[name] for name in _ENTRY_FIELDS}
-    return OracleEntry(**values | {"verdict": Verdict(row["verdict"])})
+    return OracleEntry(**values | _enums(row))
+
+
+def _enums(row: sa.RowMapping) -> dict[str, Any]:
+    return {"verdict": Verdict(row["verdict"]), "way": None if row["way"] is None else Way(row["way"])}
 
 
 def _row(annotation: AnnotationRecord, revision: int, recorded_at: dt.datetime) -> dict[str, Any]:
     values = {name: getattr(annotation, name) for name in _ANNOTATION_FIELDS}
     return values | {
         "verdict": annotation.verdict.value,
+        "way": None if annotation.way is None else annotation.way.value,
         "revision": revision,
         "recorded_at": recorded_at,
     }

@@ -33,11 +33,10 @@ from pipeline.steps.learning.audit import judge
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.train import prepare_version, train
 from pipeline.steps.operations.status import status
-from pipeline.store import embeddings, models, predictions, projects, tasks
+from pipeline.store import candidates, embeddings, models, predictions, projects
 from pipeline.store.database import Database
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.store.schema import detection as detection_table
-from pipeline.store.schema import task as task_table
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -211,9 +210,9 @@ def test_before_any_label_the_new_vectors_order_the_queue(pool: Database, tmp_pa
     assert project(pool).current_model == made.record.version != first.version
 
 
-def test_a_project_without_a_task_changes_its_embedder_alone(pool: Database, tmp_path: Path) -> None:
+def test_a_project_without_a_crop_changes_its_embedder_alone(pool: Database, tmp_path: Path) -> None:
     with pool.write() as conn:
-        conn.execute(sa.delete(task_table))
+        conn.execute(sa.update(detection_table).values(crop_path=None))
     assert change(pool, tmp_path).record is None
     assert (project(pool).embedder, project(pool).current_model) == ("coloured", None)
 
@@ -223,22 +222,22 @@ def test_a_first_order_that_comes_in_meanwhile_is_made_anew(
     pool: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pool.write() as conn:
-        published = conn.execute(sa.delete(task_table).returning(*task_table.c)).mappings().all()
+        conn.execute(sa.update(detection_table).values(crop_path=None))
 
-    def publish() -> None:
+    def cut() -> None:
         with pool.write() as conn:
-            conn.execute(sa.insert(task_table), [dict(one) for one in published])
+            conn.execute(sa.update(detection_table).values(crop_path="crops/" + detection_table.c.id))
         cold_start(make_workspace(pool, tmp_path, top_k=10, retrain_every=1), PROJECT)
 
-    count = tasks.count
+    count = candidates.count
 
-    def late(conn: sa.Connection, project_id: int) -> int:
-        counted = count(conn, project_id)
+    def late(conn: sa.Connection) -> int:
+        counted = count(conn)
         if counted == 0:
-            publish()
+            cut()
         return counted
 
-    monkeypatch.setattr(tasks, "count", late)
+    monkeypatch.setattr(candidates, "count", late)
     made = change(pool, tmp_path)
     assert made.record is not None
     assert project(pool).current_model == made.record.version

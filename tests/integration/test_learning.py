@@ -16,7 +16,7 @@ from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
 from pipeline.steps.learning.train import train
-from pipeline.store import candidates, choices, models, predictions, projects, schema, tasks
+from pipeline.store import candidates, choices, models, predictions, projects, schema
 from pipeline.store.database import Database
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -80,11 +80,11 @@ def test_the_same_pool_gives_the_same_order_and_no_second_version(pool: Database
     )
 
 
-def test_a_pool_without_a_published_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
+def test_a_pool_without_an_embedded_crop_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
     populate(database, 3)
     with database.write() as conn:
-        tasks.remove(conn, PROJECT, [1, 2, 3])
-    with pytest.raises(ModelError, match="wildloop publish"):
+        conn.execute(sa.delete(schema.embedding))
+    with pytest.raises(ModelError, match="wildloop embed"):
         cold_start(make_workspace(database, tmp_path, top_k=30, retrain_every=1), PROJECT)
 
 

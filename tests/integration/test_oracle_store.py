@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from pipeline.records import AnnotationRecord, DetectionKind, Verdict, utc_now
+from pipeline.records import AnnotationRecord, DetectionKind, Verdict, Way, utc_now
 from pipeline.store import oracle
 from pipeline.store.database import Database
-from pipeline.store.schema import category, detection, image, project, task
+from pipeline.store.schema import category, detection, image, project
 from pipeline.store.schema import oracle as oracle_table
 from tests.helpers.annotations import record
 
@@ -24,7 +24,7 @@ DETECTIONS = [f"d{number}" for number in range(6)]
 
 @pytest.fixture
 def store(database: Database) -> Database:
-    """Six detections, five of them tasks of the project."""
+    """Six detections, five of them with a crop."""
     with database.write() as conn:
         names = [{"id": 0, "name": "empty"}, {"id": DEER, "name": "deer"}, {"id": FOX, "name": "fox"}]
         conn.execute(sa.insert(category), names)
@@ -34,15 +34,11 @@ def store(database: Database) -> Database:
         box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
         rows = [
             {"id": id_, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
+            | {"crop_path": None if id_ == DETECTIONS[-1] else f"crops/{id_}.jpg"}
             for id_ in DETECTIONS
         ]
         conn.execute(sa.insert(detection), rows)
         conn.execute(sa.insert(project), [{"id": PROJECT, "title": "p", "embedder": "e", "created_at": NOON}])
-        published = [
-            {"project_id": PROJECT, "detection_id": id_, "task_id": number, "published_at": NOON}
-            for number, id_ in enumerate(DETECTIONS[:5], start=1)
-        ]
-        conn.execute(sa.insert(task), published)
     return database
 
 
@@ -56,6 +52,8 @@ def annotation(
     by: str = "ann",
     truth: bool = False,
     shown: int | None = None,
+    way: Way = Way.SINGLE,
+    attributes: dict[str, object] | None = None,
 ) -> AnnotationRecord:
     return AnnotationRecord(
         project_id=PROJECT,
@@ -69,6 +67,8 @@ def annotation(
         annotated_at=NOON + dt.timedelta(minutes=minute),
         ground_truth=truth,
         shown=shown,
+        way=way,
+        attributes=attributes,
         result=[{"value": {"choices": ["deer"]}}],
     )
 
@@ -191,6 +191,77 @@ def test_the_same_state_from_many_threads_is_stored_once(store: Database) -> Non
     assert state.annotation.annotated_at == NOON + dt.timedelta(minutes=4)
 
 
+def board(*labels: int | Verdict, minute: int = 0, uid: str = "b", by: str = "ann") -> list[AnnotationRecord]:
+    """One annotation of a board that shows the first detections."""
+    return [
+        annotation(
+            label if not isinstance(label, Verdict) else None,
+            uid=uid,
+            detection=detection,
+            minute=minute,
+            by=by,
+            verdict=label if isinstance(label, Verdict) else Verdict.LABEL,
+            way=Way.BOARD,
+        )
+        for detection, label in zip(DETECTIONS, labels, strict=False)
+    ]
+
+
+def test_an_annotation_has_a_row_for_each_detection_of_its_task(store: Database) -> None:
+    assert record(store, board(DEER, DEER, Verdict.STRUCK)) == 3
+    assert record(store, board(DEER, DEER, Verdict.STRUCK)) == 0
+    assert rows(store) == [("b", 1, "label", DEER), ("b", 1, "label", DEER), ("b", 1, "struck", None)]
+    with store.read() as conn:
+        assert oracle.labels(conn) == {"d0": DEER, "d1": DEER}
+        assert oracle.struck_ids(conn) == {"d2"}
+        states = oracle.active_annotations(conn, PROJECT)
+        assert {state.annotation.detection_id for state in states} == {"d0", "d1", "d2"}
+        assert {state.annotation.way for state in states} == {Way.BOARD}
+
+
+def test_an_update_of_a_group_is_a_revision_of_what_changed_only(store: Database) -> None:
+    record(store, board(DEER, DEER, Verdict.STRUCK))
+    assert record(store, board(DEER, FOX, Verdict.STRUCK, minute=5)) == 1
+    with store.read() as conn:
+        states = {state.annotation.detection_id: state for state in oracle.active_annotations(conn, PROJECT)}
+        assert {id_: state.revision for id_, state in states.items()} == {"d0": 1, "d1": 2, "d2": 1}
+        assert oracle.labels(conn) == {"d0": DEER, "d1": FOX}
+
+
+def test_an_update_that_changes_an_attribute_is_a_revision(store: Database) -> None:
+    def counted(number: int, minute: int) -> AnnotationRecord:
+        return annotation(uid="b", minute=minute, way=Way.SEQUENCE, attributes={"sequence_count": number})
+
+    assert record(store, [counted(2, 0)]) == 1
+    assert record(store, [counted(2, 1)]) == 0
+    assert record(store, [counted(3, 2)]) == 1
+    with store.read() as conn:
+        [history] = oracle.histories(conn, ["d0"]).values()
+    assert [entry.attributes for entry in history] == [{"sequence_count": 2}, {"sequence_count": 3}]
+
+
+def test_a_deleted_group_that_comes_again_is_restored(store: Database) -> None:
+    record(store, board(DEER, FOX))
+    record(store, [deleted("b"), deleted("b", "d1")])
+    with store.read() as conn:
+        assert oracle.labels(conn) == {}
+    assert append(store, *board(DEER, FOX), fetched_at=utc_now()) == 2
+
+
+def test_what_was_struck_waits_until_somebody_answers_or_skips_it_alone(store: Database) -> None:
+    def struck() -> set[str]:
+        with store.read() as conn:
+            return oracle.struck_ids(conn)
+
+    record(store, board(Verdict.STRUCK, Verdict.STRUCK, Verdict.STRUCK))
+    assert struck() == {"d0", "d1", "d2"}
+    record(store, [annotation(uid="c", minute=1, by="bob")])
+    record(store, [annotation(uid="d", detection="d1", minute=1, by="bob", verdict=Verdict.SKIPPED)])
+    assert struck() == {"d2"}
+    record(store, [deleted("b", "d2")])
+    assert struck() == set()
+
+
 def test_recording_updates_the_label_of_the_detection(store: Database) -> None:
     record(store, [annotation(FOX)])
     assert kind_of(store) == (DetectionKind.USER, FOX)
@@ -206,7 +277,7 @@ def test_recording_updates_the_label_of_the_detection(store: Database) -> None:
     assert kind_of(store) == (DetectionKind.ACTIVE, None)
 
 
-def test_labels_are_those_of_the_projects_tasks(store: Database) -> None:
+def test_labels_are_those_of_crops(store: Database) -> None:
     record(store, [annotation(DEER, uid="a"), annotation(0, uid="b", detection="d1")])
     record(store, [annotation(uid="c", detection="d2", verdict=Verdict.UNSURE)])
     record(store, [annotation(uid="d", detection="d3", verdict=Verdict.SKIPPED)])

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import moment, read
+from pipeline.label_studio.answers import Pick
 from pipeline.records import Verdict
 
 
@@ -49,29 +50,39 @@ def test_all_fields_of_an_annotation_in_a_webhook_are_read() -> None:
     annotation = read(webhook_annotation())
     assert annotation.uid == "1efab9c1-2642-4668-859d-90ef5beda8d2"
     assert (annotation.id, annotation.task_id, annotation.annotator) == (12, 5, "3")
-    assert (annotation.verdict, annotation.choice, annotation.shown) == (Verdict.LABEL, "deer", "fox")
+    assert annotation.answer.single == Pick(verdict=Verdict.LABEL, category="deer")
+    assert (annotation.is_skip, annotation.shown) == (False, "fox")
     assert annotation.updated_at == dt.datetime(2026, 11, 22, 18, 54, 50, 940825, tzinfo=dt.UTC)
     assert (annotation.lead_time, annotation.ground_truth, annotation.model_version) == (2.5, False, "v3")
     assert annotation.result == choice("deer")
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "name"),
+    ("changes", "is_skip", "category"),
     [
-        ({"was_cancelled": True, "result": []}, Verdict.SKIPPED, None),
-        ({"was_cancelled": True}, Verdict.SKIPPED, None),
-        ({"result": []}, Verdict.SKIPPED, None),
-        ({"result": None}, Verdict.SKIPPED, None),
-        ({"result": choice("unsure")}, Verdict.UNSURE, None),
-        ({"result": choice("empty")}, Verdict.LABEL, "empty"),
-        ({"result": choice("Snow Leopard")}, Verdict.LABEL, "snow leopard"),
+        ({"was_cancelled": True, "result": []}, True, None),
+        ({"was_cancelled": True}, True, "deer"),
+        ({"was_cancelled": True, "result": [None]}, True, None),
+        ({"result": []}, False, None),
+        ({"result": None}, False, None),
+        ({"result": choice("unsure")}, False, None),
+        ({"result": choice("empty")}, False, "empty"),
+        ({"result": choice("Snow Leopard")}, False, "snow leopard"),
     ],
 )
-def test_skips_unsure_and_labels_are_distinguished(
-    changes: dict[str, Any], verdict: Verdict, name: str | None
+def test_skips_and_answers_are_distinguished(
+    changes: dict[str, Any], is_skip: bool, category: str | None
 ) -> None:
     annotation = read(webhook_annotation(**changes))
-    assert (annotation.verdict, annotation.choice) == (verdict, name)
+    assert (annotation.is_skip, annotation.answer.single.category) == (is_skip, category)
+
+
+@pytest.mark.parametrize(
+    ("control", "seen"), [("species", "fox"), ("suggested_0", "fox"), ("all_suggested_0", "fox"), ("x", None)]
+)
+def test_the_suggestion_of_a_prediction_is_read_from_every_screen(control: str, seen: str | None) -> None:
+    prediction = {"result": [{**choice("fox")[0], "from_name": control}], "model_version": "v1"}
+    assert read(webhook_annotation(prediction=prediction)).shown == seen
 
 
 def test_a_task_list_contains_no_unique_id_and_the_whole_user() -> None:

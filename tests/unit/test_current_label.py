@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.current_label import CurrentLabel, OracleEntry, current_label
-from pipeline.records import Verdict
+from pipeline.records import Verdict, Way
 
 DEER, FOX, HARE = 1, 2, 3
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
@@ -27,6 +27,8 @@ def entry(
     truth: bool = False,
     source: str = "label-studio",
     shown: int | None = None,
+    way: Way = Way.SINGLE,
+    **attributes: object,
 ) -> OracleEntry:
     verdict = Verdict.LABEL if isinstance(answer, int) else Verdict(answer)
     return OracleEntry(
@@ -39,6 +41,8 @@ def entry(
         ground_truth=truth,
         source=source,
         shown=shown,
+        way=way if source == "label-studio" else None,
+        attributes=attributes or None,
     )
 
 
@@ -48,7 +52,9 @@ def label(category: int, *, votes: int = 1, voters: int = 1, confirmed: bool = F
     )
 
 
+BOARD = Way.BOARD
 UNSURE = CurrentLabel(verdict=Verdict.UNSURE, votes=1, voters=1)
+STRUCK = CurrentLabel(verdict=Verdict.STRUCK, struck=True)
 SKIPPED = CurrentLabel(verdict=Verdict.SKIPPED)
 NOTHING = CurrentLabel(verdict=None)
 
@@ -145,6 +151,70 @@ BY_HAND = {
     ),
     "choosing the category shown confirms it": ([entry(DEER, shown=DEER)], label(DEER, confirmed=True)),
     "choosing another category does not confirm it": ([entry(DEER, shown=FOX)], label(DEER)),
+    "a board labels like any other": ([entry(DEER, way=BOARD, shown=DEER)], label(DEER, confirmed=True)),
+    "boards of two people": (
+        [entry(DEER, way=BOARD), entry(DEER, by="bob", way=BOARD)],
+        label(DEER, votes=2, voters=2),
+    ),
+    "boards of two people that differ": (
+        [entry(DEER, way=BOARD), entry(FOX, by="bob", way=BOARD)],
+        CurrentLabel(verdict=None, voters=2, disputed=True),
+    ),
+    "a later board of others does not outvote who looked at the crop alone": (
+        [
+            entry(FOX, at=1),
+            entry(DEER, by="bob", at=2, way=BOARD),
+            entry(DEER, by="cay", at=3, way=Way.SEQUENCE),
+        ],
+        label(FOX, voters=3),
+    ),
+    "a later board of the same person neither": (
+        [entry(FOX, at=1), entry(DEER, at=2, way=BOARD)],
+        label(FOX),
+    ),
+    "who looks at the crop alone corrects a board": (
+        [entry(DEER, by="bob", at=1, way=Way.SUGGESTION), entry(FOX, at=2)],
+        label(FOX, voters=2),
+    ),
+    "who looks at the crop alone and cannot tell takes a board's label back": (
+        [entry(DEER, by="bob", at=1, way=BOARD), entry("unsure", at=2)],
+        CurrentLabel(verdict=Verdict.UNSURE, votes=1, voters=2),
+    ),
+    "a person's board replaces a source's label": (
+        [entry(DEER, by=None, source="eMammal", at=9), entry(FOX, way=BOARD)],
+        label(FOX),
+    ),
+    "ground truth on a board decides": (
+        [entry(DEER, way=BOARD, truth=True), entry(FOX, by="bob")],
+        label(DEER, voters=2),
+    ),
+    "struck out of a board": ([entry("struck", way=BOARD)], STRUCK),
+    "who struck the crop out has no vote": (
+        [entry("struck", way=BOARD), entry(DEER, by="bob", way=BOARD)],
+        label(DEER),
+    ),
+    "striking a crop out does not take back what the same person said of it": (
+        [entry(DEER, at=1), entry("struck", at=2, way=BOARD)],
+        label(DEER),
+    ),
+    "struck out, then skipped alone": ([entry("struck", way=BOARD, at=1), entry("skipped", at=2)], SKIPPED),
+    "skipped alone, then struck out": ([entry("struck", way=BOARD, at=2), entry("skipped", at=1)], STRUCK),
+    "the label of who asks for an expert counts until somebody else answers": (
+        [entry(DEER, expert=True)],
+        label(DEER),
+    ),
+    "the expert's answer decides": (
+        [entry(DEER, expert=True), entry(FOX, by="bob")],
+        label(FOX, voters=2),
+    ),
+    "an expert's unsure decides, too": (
+        [entry(DEER, expert=True), entry("unsure", by="bob")],
+        CurrentLabel(verdict=Verdict.UNSURE, votes=1, voters=2),
+    ),
+    "two who ask for an expert and differ are a tie": (
+        [entry(DEER, expert=True), entry(FOX, by="bob", expert=True)],
+        CurrentLabel(verdict=None, voters=2, disputed=True),
+    ),
 }
 
 
@@ -152,7 +222,33 @@ BY_HAND = {
 def test_the_rule_gives_the_label_worked_by_hand(case: str) -> None:
     history, expected = BY_HAND[case]
     current = current_label(history)
-    assert replace(current, source=None, by=(), at=None) == expected
+    decided = {"source": None, "by": (), "at": None, "way": None, "unprompted": False, "attributes": {}}
+    assert replace(current, **decided) == expected
+
+
+def test_the_current_label_says_how_it_was_made() -> None:
+    board = entry(DEER, by="bob", way=BOARD, shown=DEER)
+    sequence = entry(DEER, by="cay", at=5, way=Way.SEQUENCE)
+    assert current_label([board, sequence]).way is Way.SEQUENCE
+    assert not current_label([board, sequence]).unprompted
+    prompted = entry(DEER, at=1, shown=DEER)
+    assert current_label([board, prompted]).way is Way.SINGLE
+    assert not current_label([board, prompted]).unprompted
+    assert current_label([board, prompted, entry(DEER, by="dee", at=2)]).unprompted
+    assert not current_label(
+        [prompted, entry(FOX, by="dee", at=2), entry(DEER, by="eve", shown=DEER)]
+    ).unprompted
+    assert current_label([entry(DEER, by=None, source="coco")]).way is None
+
+
+def test_the_newest_of_the_deciding_votes_give_the_attributes() -> None:
+    history = [
+        entry(DEER, at=3, count=2),
+        entry(DEER, by="bob", at=1, count=1, sex="female"),
+        entry(FOX, by="cay", at=9, count=7, age="adult"),
+    ]
+    assert current_label(history).attributes == {"count": 2, "sex": "female"}
+    assert current_label([]).attributes == {}
 
 
 def test_the_current_label_has_its_annotators_and_the_time_of_the_last_one() -> None:
@@ -180,6 +276,8 @@ def test_the_most_confident_weak_label_counts_until_there_is_another_label() -> 
     assert (current.verdict, current.label, current.confidence) == (Verdict.WEAK, FOX, 0.8)
     assert not current.resolved
     assert current_label([*history, entry("skipped")]).verdict is Verdict.WEAK
+    struck = current_label([*history, entry("struck", way=BOARD)])
+    assert (struck.verdict, struck.struck) == (Verdict.WEAK, True)
     assert current_label([*history, entry(HARE, source="coco")]).label == HARE
     assert current_label([*history, entry("unsure")]).verdict is Verdict.UNSURE
 
@@ -196,7 +294,7 @@ def test_labels_and_unsure_leave_the_queue_and_all_else_stays() -> None:
 def histories(draw: st.DrawFn) -> list[OracleEntry]:
     """Annotations of a few people, with any mixture of revisions; each (uid, revision) is unique."""
     entries = []
-    choices: list[int | str] = [0, DEER, FOX, "unsure", "skipped", "deleted"]
+    choices: list[int | str] = [0, DEER, FOX, "unsure", "skipped", "struck", "deleted"]
     for number in range(draw(st.integers(0, 6))):
         by = draw(st.sampled_from(["ann", "bob", "cay", None]))
         source = draw(st.sampled_from(["label-studio", "label-studio", "camtrap-dp"]))
@@ -205,9 +303,12 @@ def histories(draw: st.DrawFn) -> list[OracleEntry]:
             at = draw(st.integers(0, 3))
             truth = draw(st.booleans())
             uid = f"uid-{number}"
-            entries.append(
-                entry(answer, by=by, at=at, uid=uid, revision=revision, truth=truth, source=source)
+            way = draw(st.sampled_from(Way))
+            expert = {"expert": True} if draw(st.booleans()) else {}
+            made = entry(
+                answer, by=by, at=at, uid=uid, revision=revision, truth=truth, source=source, way=way
             )
+            entries.append(replace(made, attributes=expert))
     return entries
 
 
@@ -227,6 +328,7 @@ def test_repeated_rows_change_nothing(history: list[OracleEntry]) -> None:
 def test_the_current_label_is_consistent(history: list[OracleEntry]) -> None:
     current = current_label(history)
     assert (current.label is not None) == (current.verdict is Verdict.LABEL)
+    assert current.verdict is not Verdict.DELETED
     assert not (current.disputed and current.resolved)
     assert current.votes <= current.voters
     if current.label is not None:
@@ -244,3 +346,13 @@ def test_skips_of_others_never_change_a_label(history: list[OracleEntry]) -> Non
     current = current_label(history)
     if current.voters:
         assert current_label([*history, entry("skipped", by="dee", at=9)]) == current
+
+
+@given(histories())
+def test_what_others_say_of_a_group_never_changes_what_was_decided_alone(history: list[OracleEntry]) -> None:
+    current = current_label(history)
+    if current.way is Way.SINGLE and not any(entry.ground_truth for entry in history):
+        board = [entry(answer, by="dee", at=9, way=BOARD) for answer in (DEER, FOX, "unsure", "struck")]
+        for later in board:
+            after = current_label([*history, later])
+            assert replace(after, voters=current.voters) == current

@@ -18,9 +18,11 @@ def settings(data_dir: Path, root: Path | None = None) -> Settings:
     return Settings.from_environ(environ)
 
 
-def test_crops_and_frames_are_served_but_not_the_rest_of_the_data_folder(tmp_path: Path) -> None:
+def test_crops_frames_and_links_to_photographs_are_served_but_not_the_rest_of_the_data_folder(
+    tmp_path: Path,
+) -> None:
     served = ServedFiles.of(settings(tmp_path / "data"))
-    assert served.folders == [str(tmp_path / "data" / "crops"), str(tmp_path / "data" / "frames")]
+    assert served.folders == [str(tmp_path / "data" / name) for name in ("crops", "frames", "originals")]
 
 
 def test_an_address_is_relative_to_the_document_root_and_quoted(tmp_path: Path) -> None:

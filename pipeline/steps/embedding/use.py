@@ -11,7 +11,7 @@ from pipeline.steps.embedding.embed import BrokenCrop, embed
 from pipeline.steps.learning.cold_start import prepare_cold_start
 from pipeline.steps.learning.queue import PreparedVersion
 from pipeline.steps.learning.train import prepare_version
-from pipeline.store import embeddings, models, projects, tasks
+from pipeline.store import candidates, embeddings, models, projects
 from pipeline.workspace import Workspace
 
 ROUNDS = 5  # of embedding and training: new crops may come in while a version is made
@@ -69,12 +69,12 @@ def use_embedder(
 
 
 def prepare(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
-    """The version that the project will use; None if it has neither a version nor a task yet."""
+    """The version that the project will use; None if there is neither a version nor a crop yet."""
     prepared = prepare_version(workspace, project)
     if prepared is not None:
         return prepared
     with workspace.database.read() as conn:
-        if models.current(conn, project.id) is None and tasks.count(conn, project.id) == 0:
+        if models.current(conn, project.id) is None and candidates.count(conn) == 0:
             return None
     return prepare_cold_start(workspace, project)
 

@@ -9,6 +9,7 @@ from pipeline.images.infrared import is_infrared
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.screen.content import CropShown, Neighbour
 from pipeline.steps.labelling.likeliest import Likeliest
+from pipeline.steps.labelling.originals import original_address
 from pipeline.store import neighbours, tasks
 from pipeline.store.neighbours import SequenceFrame
 from pipeline.store.tasks import TaskContent
@@ -33,6 +34,7 @@ class ShownCrops:
             detection_id=detection_id,
             crop=self.served.address(content.crop_path),
             frame=self.served.address(content.frame_path or content.crop_path),
+            original=original_address(self.served, self.workspace.data_dir, content),
             place=content.location or "",
             time=content.datetime.isoformat(" ", "minutes") if content.datetime else "",
             infrared=is_infrared(self.workspace.data_dir / content.crop_path),

@@ -2,7 +2,8 @@
 
 Label Studio sends each webhook once, with a timeout of one second and no retry, so a webhook may be
 lost. Every creation, update and deletion of an annotation changes `task.updated_at`: a sync compares the
-tasks that changed since the watermark with the oracle, and appends the difference.
+tasks that changed since the watermark with the oracle, and appends the difference. Tasks that Wildloop itself
+creates, changes or deletes in Label Studio are no work of people: they add and take back nothing.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation, moment, read
-from pipeline.records import utc_now
+from pipeline.records import TaskRecord, utc_now
 from pipeline.steps.labelling.choices import see_choices
-from pipeline.steps.labelling.record import forget_tasks, record_annotations
+from pipeline.steps.labelling.record import audited_in_groups, claimed, forget_tasks, record_annotations
+from pipeline.steps.labelling.votes import votes
 from pipeline.store import categories, oracle, projects, tasks
 from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
@@ -53,8 +55,8 @@ class Source(Protocol):
 class SyncReport:
     """What a sync found."""
 
-    tasks: int = 0  # tasks compared
-    new: int = 0  # revisions that the oracle lacked, deletions included
+    tasks: int = 0  # tasks compared, of those with annotations, or with some that were deleted
+    new: int = 0  # revisions that the oracle lacked, one for each detection, deletions included
     tasks_deleted: int = 0  # stored tasks that Label Studio no longer has
     foreign: int = 0  # annotations of tasks that show no detection of the store
     unreadable: int = 0  # tasks left unchanged because an annotation has an unknown format
@@ -110,23 +112,28 @@ def _compare(
 ) -> SyncReport:
     """Record the difference between a page of tasks and the oracle."""
     task_ids = [int(task["id"]) for task in page]
+    claims = {claim.task_id: claim for task in page if (claim := claimed(project_id, task)) is not None}
     with workspace.database.read() as conn:
         stored = _by_task(oracle.active_annotations(conn, project_id, task_ids=task_ids))
+        shown = claims | tasks.get(conn, project_id, task_ids)
+        audited = audited_in_groups(conn, project_id, shown.values())
         numbers = categories.numbers(conn)
+    by_people = [task for task in page if task.get("annotations") or int(task["id"]) in stored]
     changed: list[int] = []  # tasks with an annotation that the oracle lacks
     deleted: list[LatestRevision] = []
     unreadable = 0
-    for task in page:
+    for task in by_people:
+        task_id = int(task["id"])
         annotations = _annotations(task)
         if annotations is None:
             unreadable += 1
             continue
-        present = {_listed_key(annotation, numbers) for annotation in annotations}
-        states = {_stored_key(state): state for state in stored.get(int(task["id"]), [])}
+        present = {_listed_key(each, shown.get(task_id), audited, numbers) for each in annotations}
+        states = {_stored_key(of_one): of_one for of_one in stored.get(task_id, {}).values()}
         if present - states.keys():
-            changed.append(int(task["id"]))
+            changed.append(task_id)
         else:
-            deleted.extend(state for key, state in states.items() if key not in present)
+            deleted.extend(state for key, of_one in states.items() if key not in present for state in of_one)
     exported: list[Annotation] = []
     for task in client.exported_tasks(project_id, changed) if changed else []:
         annotations = _annotations(task)
@@ -135,14 +142,14 @@ def _compare(
             continue
         exported.extend(annotations)
         uids = {annotation.uid for annotation in annotations}
-        states_of_task = stored.get(int(task["id"]), [])
-        deleted.extend(state for state in states_of_task if state.annotation.annotation_uid not in uids)
+        gone = stored.get(int(task["id"]), {}).keys() - uids
+        deleted.extend(state for uid in gone for state in stored[int(task["id"])][uid])
     recorded = record_annotations(
-        workspace, project_id, exported, shows=_shows(page), deleted=deleted, fetched_at=started_at
+        workspace, project_id, exported, claims=claims, deleted=deleted, fetched_at=started_at
     )
     return replace(
         report,
-        tasks=report.tasks + len(page),
+        tasks=report.tasks + len(by_people),
         new=report.new + recorded.new,
         foreign=report.foreign + recorded.foreign,
         unreadable=report.unreadable + unreadable,
@@ -173,41 +180,36 @@ def _annotations(task: Task) -> list[Annotation] | None:
         return None
 
 
-def _shows(page: Iterable[Task]) -> dict[int, str]:
-    """The detection that each task's own data names."""
-    claims = ((int(task["id"]), (task.get("data") or {}).get("detection_id")) for task in page)
-    return {task_id: claim for task_id, claim in claims if isinstance(claim, str)}
-
-
-def _by_task(states: Iterable[LatestRevision]) -> dict[int, list[LatestRevision]]:
-    by_task: dict[int, list[LatestRevision]] = defaultdict(list)
+def _by_task(states: Iterable[LatestRevision]) -> dict[int, dict[str, list[LatestRevision]]]:
+    """The states by task and unique id."""
+    by_task: dict[int, dict[str, list[LatestRevision]]] = defaultdict(lambda: defaultdict(list))
     for state in states:
         if state.annotation.task_id is not None:
-            by_task[state.annotation.task_id].append(state)
+            by_task[state.annotation.task_id][state.annotation.annotation_uid].append(state)
     return by_task
 
 
-def _listed_key(annotation: Annotation, numbers: Mapping[str, int]) -> tuple[object, ...]:
+def _listed_key(
+    annotation: Annotation, task: TaskRecord | None, audited: Set[str], numbers: Mapping[str, int]
+) -> tuple[object, ...]:
     """What identifies a revision in the list of tasks, which leaves out unique ids.
 
     A choice counts as the category that it names now: a word of before a rename is no change.
     """
-    return (
-        annotation.id,
-        annotation.updated_at,
-        annotation.verdict,
-        numbers.get(annotation.choice, annotation.choice) if annotation.choice else None,
-        annotation.ground_truth,
-    )
+    cast = [] if task is None else votes(task, annotation, audited)
+    said = {
+        (each.detection_id, each.verdict, numbers.get(each.category or "", each.category)) for each in cast
+    }
+    return annotation.id, annotation.updated_at, annotation.ground_truth, frozenset(said)
 
 
-def _stored_key(state: LatestRevision) -> tuple[object, ...]:
-    """The `_listed_key` of a stored state."""
-    annotation = state.annotation
-    return (
-        annotation.annotation_id,
-        annotation.annotated_at,
-        annotation.verdict,
-        annotation.label,
-        annotation.ground_truth,
-    )
+def _stored_key(states: Sequence[LatestRevision]) -> tuple[object, ...]:
+    """The `_listed_key` of the stored states of one annotation.
+
+    What somebody corrected in a group is later than the rest of it.
+    """
+    newest = max((state.annotation for state in states), key=lambda annotation: annotation.annotated_at)
+    said = {
+        (state.annotation.detection_id, state.annotation.verdict, state.annotation.label) for state in states
+    }
+    return newest.annotation_id, newest.annotated_at, newest.ground_truth, frozenset(said)

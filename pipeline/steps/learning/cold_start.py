@@ -15,7 +15,7 @@ def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
     """Order the project's published crops so that the first ones cover them all, and activate that.
 
     The version is named `v0-<digest>`; the same crops give the same version. Its queue is empty if no crop
-    waits for a label. Raises ModelError if no published crop is embedded, and EmbedderChangedError if the
+    waits for a label. Raises ModelError if no crop is embedded, and EmbedderChangedError if the
     project's embedder changes meanwhile.
     """
     with workspace.database.read() as conn:
@@ -26,7 +26,7 @@ def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
 def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> PreparedVersion:
     """The cold start and its queue, for the embedder of `project`; the stored project stays as it is.
 
-    Raises ModelError if no published crop is embedded.
+    Raises ModelError if no crop is embedded.
     """
     pool = workspace.pool(project.embedder)
     state = read_pool_state(workspace, pool, project.id)
@@ -35,8 +35,8 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
         embedded = len(ids) or candidates.embedded_count(conn, project.embedder)
     if not embedded:
         raise ModelError(
-            f"project {project.id} has no published crop that is embedded by {project.embedder}",
-            remedy="run `wildloop embed` and `wildloop publish`",
+            f"project {project.id} has no crop that is embedded by {project.embedder}",
+            remedy="run `wildloop embed`",
         )
     inputs = digest("cover", str(project.id), project.embedder, *sorted(ids))
     with workspace.database.read() as conn:
