@@ -1,4 +1,4 @@
-"""Requesting trainings after new labels, in the background: the annotator does not wait for it."""
+"""Requesting trainings and top-ups after new labels, in the background: the annotator does not wait."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline import jobs
 from pipeline.errors import WildloopError
+from pipeline.store import runs
 from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 
 class Trainings:
-    """Requests the trainings that are due. To count labels takes tens of milliseconds at 20,000.
+    """Requests the trainings and top-ups that are due. To count labels takes tens of milliseconds at 20,000.
 
     Labels that arrive before their project is considered are considered together. If the process ends
     first, nothing is lost: the worker regularly considers every project.
@@ -27,7 +28,7 @@ class Trainings:
         self._lock = threading.Lock()
 
     def consider(self, project_id: int) -> None:
-        """Request a training of the project if one is due; returns at once."""
+        """Request a training of the project if one is due, and a top-up if it is low; returns at once."""
         with self._lock:
             if project_id in self._waiting:
                 return
@@ -38,8 +39,9 @@ class Trainings:
         with self._lock:
             self._waiting.discard(project_id)
         try:
+            jobs.top_up_if_low(self._workspace, project_id, trigger=runs.BY_LABELS)
             jobs.train_if_due(self._workspace, project_id)
         except WildloopError as exc:
-            log.error("project %d: cannot request a training: %s", project_id, exc)
+            log.error("project %d: cannot request what is due: %s", project_id, exc)
         except Exception:  # the future is never read: without this line the error would be lost
-            log.exception("project %d: cannot request a training", project_id)
+            log.exception("project %d: cannot request what is due", project_id)

@@ -14,29 +14,26 @@ from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.records import ProjectRecord, RunKind, RunState
 from pipeline.steps.labelling import project as project_step
 from pipeline.steps.labelling import propose as propose_step
-from pipeline.steps.labelling import push as push_step
 from pipeline.steps.labelling import refresh as refresh_step
 from pipeline.steps.labelling import review as review_step
 from pipeline.steps.labelling import species as species_step
 from pipeline.steps.labelling import sync as sync_step
 from pipeline.steps.labelling.propose import Proposal
-from pipeline.steps.labelling.publish import PublishReport
-from pipeline.steps.labelling.push import PushReport
 from pipeline.steps.labelling.refresh import Refresh
 from pipeline.steps.labelling.review import ReviewReport
 from pipeline.steps.labelling.species import SpeciesChange
+from pipeline.steps.labelling.stock import StockReport
 from pipeline.steps.labelling.sync import SyncReport
 from pipeline.workspace import Workspace
 from wildloop._default_project import chosen
 
 __all__ = [
     "Proposal",
-    "PublishReport",
-    "PushReport",
     "Refresh",
     "ReviewReport",
     "SpeciesChange",
     "SpeciesList",
+    "StockReport",
     "SyncReport",
     "add_species",
     "create_project",
@@ -44,7 +41,6 @@ __all__ = [
     "merge_species",
     "propose_species",
     "publish",
-    "push",
     "read_species",
     "refresh",
     "rename_species",
@@ -130,29 +126,27 @@ def merge_species(
     return species_step.merge_species(workspace, client, chosen(workspace, project), names, into)
 
 
-def publish(workspace: Workspace, *, project: int | None = None, progress: bool = False) -> PublishReport:
-    """Create a task for every crop that has none; waits for a worker that is doing so.
+def publish(workspace: Workspace, *, project: int | None = None) -> StockReport:
+    """Top up what Label Studio asks people; makes the first queue if there is none yet.
 
-    Call `refresh` next: it makes the queue. Raises LabelStudioError.
+    Waits for a worker that is doing so. Raises LabelStudioError.
     """
-    run = jobs.run_now(
-        workspace, chosen(workspace, project), RunKind.PUBLISH, trigger="command", progress=progress
-    )
-    if run.state is RunState.FAILED:
-        raise LabelStudioError(run.error or f"run {run.id} failed without an error message")
-    return PublishReport(**run.result["publish"])
-
-
-def push(workspace: Workspace, *, project: int | None = None) -> PushReport:
-    """Send the queue of the current version to Label Studio. Raises LabelStudioError and StoreError."""
-    return push_step.push(workspace, workspace.label_studio(), chosen(workspace, project))
+    project_id = chosen(workspace, project)
+    for kind in (RunKind.PUBLISH, RunKind.TRAIN):  # new crops without an order: the training tops up
+        run = jobs.run_now(workspace, project_id, kind, trigger="command")
+        if run.state is RunState.FAILED:
+            raise LabelStudioError(run.error or f"run {run.id} failed without an error message")
+        stock = run.result.get("stock")
+        if stock is not None:
+            return StockReport(**stock)
+    raise LabelStudioError(run.result["reason"])
 
 
 def refresh(workspace: Workspace, *, project: int | None = None) -> Refresh:
-    """Train on the labels there are, or make a cold start if there are none, and push the new queue.
+    """Train on the labels there are, or make a cold start if there are none, and top the stock up.
 
-    Raises LabelStudioError if the push fails: the new version is current even then. Raises ModelError if no
-    published crop is embedded.
+    Raises LabelStudioError if the top-up fails: the new version is current even then. Raises ModelError if no
+    crop is embedded.
     """
     return refresh_step.refresh(workspace, chosen(workspace, project))
 

@@ -34,7 +34,7 @@ def models(project: int | None, as_json: bool) -> None:
 @click.argument("version")
 @json_option
 def activate(version: str, as_json: bool) -> None:
-    """Make VERSION the current one again, and refill and push its queue.
+    """Make VERSION the current one again, and give Label Studio its queue.
 
     The beginning of a version's name is enough, as in `wildloop activate v3`. If the version belongs to
     another embedder, the project switches to that embedder.
@@ -42,9 +42,9 @@ def activate(version: str, as_json: bool) -> None:
     workspace = opened()
     with workspace.database.read() as conn:
         record = model_store.find(conn, version)
-    pushed = step.activate(workspace, record.project_id, record.version)
+    stock = step.activate(workspace, record.project_id, record.version)
     emit(
-        {**plain(record), "push": pushed},
-        lines(f"{record.version} is current in project {record.project_id}", queue_state(pushed)),
+        {**plain(record), "stock": stock},
+        lines(f"{record.version} is current in project {record.project_id}", queue_state(stock)),
         as_json=as_json,
     )

@@ -18,15 +18,15 @@ from pipeline.label_studio.connection import Connection
 from pipeline.label_studio.species import SpeciesList, read_species
 from pipeline.render.embedding import embed_report
 from pipeline.render.importing import import_report
-from pipeline.render.labelling import publish_report
+from pipeline.render.labelling import stock_report
 from pipeline.servers import label_studio
 from pipeline.servers.processes import INSTALL, Servers, executable, free_port, port_is_free
 from pipeline.settings import Settings, child_environ
 from pipeline.steps.embedding.use import use_embedder
 from pipeline.steps.labelling.project import create_project, known_project
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.refresh import refresh_published
-from pipeline.store import embeddings, projects
+from pipeline.steps.labelling.refresh import lacks_order, refresh
+from pipeline.steps.labelling.stock import top_up
+from pipeline.store import candidates, embeddings, projects
 from pipeline.workspace import Workspace, open_workspace
 
 START_SECONDS = 300.0  # longest start of a server; Label Studio takes 6 to 30 s on an idle machine
@@ -223,7 +223,7 @@ def _embedder(workspace: Workspace, spec: str | None) -> Embedder:
 
 
 def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say) -> int:
-    """Create or update the Label Studio project, publish every crop and push a queue; returns its id."""
+    """Create or update the Label Studio project, and top its stock up; returns its id."""
     client = workspace.label_studio()
     known = known_project(workspace, client, TITLE, None)
     if known is not None:
@@ -236,9 +236,12 @@ def _project(workspace: Workspace, source: _Source, embedder: Embedder, say: Say
     )
     for change in changes:
         say(f"  {change}")
-    report = publish(workspace, client, project.id, progress=True)
-    say(publish_report(report))
-    if report.total == 0:
-        raise DemoError("there is nothing to label", remedy="use photographs with animals")
-    refresh_published(workspace, client, project.id, report)
+    with workspace.database.read() as conn:
+        if not candidates.count(conn):
+            raise DemoError("there is nothing to label", remedy="use photographs with animals")
+    if lacks_order(workspace, project.id):
+        report = refresh(workspace, project.id).stock
+    else:
+        report = top_up(workspace, client, project.id)
+    say(stock_report(report))
     return project.id

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pipeline.jobs import redis_queue
 from pipeline.records import RunKind, RunRecord, RunState, utc_now
 from pipeline.steps.learning.schedule import GROWTH, unlearned
-from pipeline.store import candidates, embeddings, models, projects, runs, tasks
+from pipeline.store import candidates, embeddings, models, projects, runs
 from pipeline.workspace import Workspace
 
 FIRST_BACKOFF = dt.timedelta(minutes=1)  # after a failed training; doubles with each further failure
@@ -47,6 +47,23 @@ def train_if_due(workspace: Workspace, project_id: int) -> int | None:
     return request(workspace, project_id, RunKind.TRAIN, trigger=runs.BY_LABELS)
 
 
+def top_up_if_low(workspace: Workspace, project_id: int, *, trigger: str) -> int | None:
+    """Request a top-up of the project's stock if it is low; returns the run's id, or None if it is not.
+
+    After a failed top-up the project waits as after a failed training.
+    """
+    from pipeline.steps.labelling.stock import is_low
+
+    with workspace.database.read() as conn:
+        ended = runs.recent(conn, project_id, kind=RunKind.PUBLISH)
+    if utc_now() < retry_at(ended):
+        return None
+    report = ((ended[0].result if ended else None) or {}).get("stock") or {}
+    if not is_low(workspace, project_id, complete=bool(report.get("complete"))):
+        return None
+    return request(workspace, project_id, RunKind.PUBLISH, trigger=trigger)
+
+
 def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
     """Whether there are enough new or corrected labels, or new crops, for a training."""
     newest = models.newest(conn, project_id)
@@ -56,9 +73,10 @@ def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
         return False
     embedder = projects.get(conn, project_id).embedder
     threshold = (0 if newest is None else int(newest.metrics["pool"])) * (1 + GROWTH)
-    # A webhook waits for this answer, so the tables are joined only if these two quick counts allow it.
-    upper_bound = min(tasks.count(conn, project_id), embeddings.count(conn, embedder))
-    return upper_bound > threshold and candidates.embedded_count(conn, embedder) > threshold
+    # This is asked after every answer, so the tables are joined only if a quick count allows it.
+    return (
+        embeddings.count(conn, embedder) > threshold and candidates.embedded_count(conn, embedder) > threshold
+    )
 
 
 def is_backing_off(conn: sa.Connection, project_id: int, now: dt.datetime) -> bool:

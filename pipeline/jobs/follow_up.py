@@ -1,4 +1,4 @@
-"""What follows an import by itself: embed the new crops, publish them, and make the first order."""
+"""What follows an import by itself: embed the new crops, make the first order, and top the stock up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.jobs import scheduler
 from pipeline.jobs.enqueue import request
 from pipeline.jobs.execute import perform
 from pipeline.records import ProjectRecord, RunKind, RunRecord, RunState
-from pipeline.store import embeddings, projects, runs, tasks, workers
+from pipeline.store import candidates, embeddings, projects, runs, workers
 from pipeline.workspace import Workspace
 
 KINDS = (RunKind.EMBED, RunKind.PUBLISH, RunKind.TRAIN)  # each requests the next
@@ -18,10 +18,10 @@ POLL_SECONDS = 0.5
 
 
 def request_follow_up(workspace: Workspace, *, trigger: str, project_id: int | None = None) -> list[int]:
-    """Request an embed run for each project that lacks something; publishing and the order follow it.
+    """Request an embed run for each project that lacks something; the order and a top-up follow it.
 
     With `project_id`, for that project only. Returns the ids of these projects. A project lacks something
-    if a crop has no vector or no task, or if it has tasks that have no order or show a former location.
+    if a crop has no vector, if it has crops and nothing is asked yet, or if its tasks show a former location.
     """
     with workspace.database.read() as conn:
         wanting = [
@@ -66,7 +66,7 @@ def follow_up_now(workspace: Workspace, project_id: int, *, progress: bool = Fal
 
 
 def _lacks_something(conn: sa.Connection, project: ProjectRecord) -> bool:
-    if tasks.unpublished_count(conn, project.id) or embeddings.missing_count(conn, project.embedder):
+    if embeddings.missing_count(conn, project.embedder):
         return True
     is_unfinished = project.current_model is None or not project.served_from
-    return is_unfinished and tasks.count(conn, project.id) > 0
+    return is_unfinished and candidates.count(conn) > 0

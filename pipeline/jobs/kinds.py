@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.jobs.enqueue import is_due, request, train_if_due
+from pipeline.jobs.enqueue import is_due, request, top_up_if_low, train_if_due
 from pipeline.records import RunKind, RunRecord
-from pipeline.store import candidates, embeddings, models, predictions, projects, runs
+from pipeline.store import embeddings, models, projects, runs
 from pipeline.store.projects import EmbedderChangedError
 from pipeline.workspace import Workspace
 
-# After this time an embed run ends, what it has embedded is published, and another run goes on: nobody
+# After this time an embed run ends, what it has embedded joins the stock, and another run goes on: nobody
 # waits for the whole pool, and a worker does other runs in between.
 EMBED_SECONDS = 300.0
 
@@ -54,34 +54,22 @@ def _embed(workspace: Workspace, run: RunRecord, progress: bool) -> Result:
     }
 
 
-def _publish(workspace: Workspace, run: RunRecord, progress: bool) -> Result:
-    """Create the missing tasks; then request the order of the new ones, or push what is unsent."""
-    from pipeline.steps.labelling.publish import publish
-    from pipeline.steps.labelling.push import push
+def _publish(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
+    """Top the stock up; before there is any order, request the training that makes it and tops up."""
+    from pipeline.steps.labelling.refresh import lacks_order
+    from pipeline.steps.labelling.stock import top_up
 
     project_id = project_of(run)
     client = workspace.label_studio()
-    report = publish(workspace, client, project_id, progress=progress)
-    with workspace.database.read() as conn:
-        current = models.current(conn, project_id)
-        has_vectors = candidates.embedded_count(conn, projects.get(conn, project_id).embedder)
-    # Before a version has a head, its queue covers the whole pool: new crops change it.
-    is_unordered = current is None or (current.path is None and report.published + report.recovered > 0)
-    training, pushed = None, None
-    if is_unordered and (has_vectors or current is None):
+    if lacks_order(workspace, project_id):
         training = request(workspace, project_id, RunKind.TRAIN, trigger=run.kind)
-    else:
-        pushed = push(workspace, client, project_id)
-        training = train_if_due(workspace, project_id)
-    return {
-        "publish": asdict(report),
-        "push": None if pushed is None else asdict(pushed),
-        "training": training,
-    }
+        return {"stock": None, "training": training}
+    report = top_up(workspace, client, project_id)
+    return {"stock": asdict(report), "training": train_if_due(workspace, project_id)}
 
 
 def _train(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
-    """Train, or make a cold start, and push the queue."""
+    """Train, or make a cold start, and top the stock up."""
     from pipeline.steps.labelling.refresh import refresh
 
     project_id = project_of(run)
@@ -99,21 +87,15 @@ def _train(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
         "labels": done.record.labels,
         "accuracy": done.record.metrics.get("accuracy"),
         "reason": done.reason,
-        "push": asdict(done.push),
+        "stock": asdict(done.stock),
     }
 
 
 def _sync(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
-    """Sync, push what an earlier push left unsent, and request a training if one is due."""
-    from pipeline.steps.labelling.push import push
+    """Sync, and request a top-up of the stock and a training if they are due."""
     from pipeline.steps.labelling.sync import sync
 
     project_id = project_of(run)
-    client = workspace.label_studio()
-    report = sync(workspace, client, project_id)
-    with workspace.database.read() as conn:
-        current = models.current(conn, project_id)
-        has_unpushed = current is not None and bool(predictions.unpushed(conn, current.version))
-    if has_unpushed:
-        push(workspace, client, project_id)
+    report = sync(workspace, workspace.label_studio(), project_id)
+    top_up_if_low(workspace, project_id, trigger=run.kind)
     return {**asdict(report), "training": train_if_due(workspace, project_id)}

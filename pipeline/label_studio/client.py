@@ -163,6 +163,52 @@ class LabelStudio:
         """The ids of all tasks of a project, sorted."""
         return [int(task["id"]) for task in self.tasks(project_id)]
 
+    def some_tasks(self, project_id: int, task_ids: Iterable[int]) -> Iterator[Json]:
+        """Those of these tasks that the project has, see `task_list.some_tasks`."""
+        return task_list.some_tasks(self._connection, project_id, task_ids)
+
+    def tasks_in_stream(self, project_id: int) -> set[int]:
+        """The tasks that are neither answered nor parked, see `task_list.in_stream`."""
+        return task_list.in_stream(self._connection, project_id)
+
+    def tasks_with_drafts(self, project_id: int) -> set[int]:
+        """The tasks in which somebody has begun an annotation, see `task_list.with_drafts`."""
+        return task_list.with_drafts(self._connection, project_id)
+
+    def park_task(self, task_id: int) -> bool:
+        """Take a task out of the label stream; whoever has it open can still submit. False if it is gone.
+
+        There is no call for several tasks; one takes 40 ms.
+        """
+        return self._set_labeled(task_id, True)
+
+    def unpark_task(self, task_id: int) -> bool:
+        """Put a task into the label stream that was parked, or imported with a skip. False if it is gone."""
+        return self._set_labeled(task_id, False)
+
+    def _set_labeled(self, task_id: int, value: bool) -> bool:
+        try:
+            self._connection.send(
+                f"parking task {task_id}", "PATCH", f"api/tasks/{task_id}/", {"is_labeled": value}
+            )
+        except ApiResponseError as refusal:
+            if refusal.status == 404:
+                return False
+            raise
+        return True
+
+    def delete_tasks(self, project_id: int, task_ids: Iterable[int]) -> None:
+        """Delete these tasks with all that is in them. Whoever has one open cannot submit it any more."""
+        included = sorted(task_ids)
+        if included:
+            self._connection.send(
+                f"deleting {len(included)} tasks of project {project_id}",
+                "POST",
+                "api/dm/actions",
+                {"selectedItems": {"all": False, "included": included}},
+                {"id": "delete_tasks", "project": project_id},
+            )
+
     def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
         """Those of `task_ids` that the project has."""
         return task_list.existing_ids(self._connection, project_id, task_ids)

@@ -1,4 +1,9 @@
-"""The label config: `label_config.xml` with the species of the project."""
+"""The label config: `label_config.xml` with the species and the options of the project.
+
+The species are the choices of three equal lists, one for each question that asks for another species. Their
+stable keys stand in an attribute that Label Studio ignores: it would act on a key of a list that nobody sees.
+A config of earlier releases has one list, the control `species`, whose choices have their keys themselves.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import LabelStudioError, SettingsError
-from pipeline.label_studio.results import CONTROL
-from pipeline.records import EMPTY, category_name
+from pipeline.label_studio.screen import keys
+from pipeline.label_studio.screen.answers import fixed_key
+from pipeline.label_studio.screen.controls import EARLIER_SPECIES, NOT_IN_LIST
+from pipeline.label_studio.screen.facts import draw_facts
+from pipeline.label_studio.screen.options import ScreenOptions
+from pipeline.records import EMPTY, UNSURE, category_name
 from pipeline.vocabulary import category_of
 
 NAME = "label_config.xml"
-# Digits first, then letters by their place on the keyboard. Label Studio uses u (unselect region) and v
-# (move tool) itself; the template uses 0 for "empty" and - for "unsure".
-HOTKEYS = "123456789qwertasdfgzxcbyiopjklnmh"
+LISTS = ("another_{{idx}}", "all_another_{{idx}}", "struck_another_{{idx}}", "also_{{idx}}")
+KEY = "key_on_screen"  # attribute of a choice: the letter of its species
+SCIENTIFIC = " · "  # stands in a choice between its word and its scientific name, so that search finds both
 FORMER = "former"  # class of the View with words that are not offered any more
 HIDE_FORMER = f".{FORMER} .lsf-choice:not(:has(.ant-radio-wrapper-checked)) {{ display: none; }}"
-NO_KEY = "f24"  # of a hidden choice: without a key Label Studio gives it one, which would choose it
 
 
 def template() -> str:
@@ -31,46 +39,72 @@ def template() -> str:
 
 def render(
     species: Sequence[str],
-    keys: Mapping[str, str] | None = None,
+    present: Mapping[str, str] | None = None,
     hints: Mapping[str, str] | None = None,
     former: Sequence[str] = (),
+    options: ScreenOptions | None = None,
 ) -> str:
-    """The label config with `species` in this order, followed by "empty" and "unsure".
+    """The label config with `species` in this order, which ask what `options` say.
 
-    `keys` are the present hotkeys by name. A species keeps its hotkey; new species get the first free
-    ones. There are 33 hotkeys; further species have none. `hints`, by category, are shown while the pointer
-    is on a choice. `former` are kept as `choices.keep_former` says.
+    `present` are the present keys by name. A species keeps its letter; new species get the first free ones.
+    In a project of more species than `keys.LETTERS` none has a letter. `hints`, by category, are the
+    scientific names, which the search finds, too. `former` are kept as `choices.keep_former` says.
     """
     root = ET.fromstring(template())
-    choices = choices_of(root)
-    fixed = {choice.get("hotkey") for choice in choices}
-    kept = {name: key for name, key in (keys or {}).items() if name in species and key in HOTKEYS}
-    free = iter(key for key in HOTKEYS if key not in kept.values() and key not in fixed)
-    for position, name in enumerate(species):
-        choice = ET.Element("Choice", {"value": name})
-        key = kept.get(name) or next(free, None)
-        if key is not None:
-            choice.set("hotkey", key)
-        hint = (hints or {}).get(category_name(name))
-        if hint is not None:
-            choice.set("hint", hint)
-        choices.insert(position, choice)
+    draw_facts(root, options or ScreenOptions())
+    given = _letters(species, present or {})
+    for choices in lists_of(root):
+        for name in species:
+            choices.append(new_choice(name, (hints or {}).get(category_name(name)), given.get(name, "")))
+        if not choices.get("name", "").startswith("also"):
+            choices.append(ET.Element("Choice", {"value": NOT_IN_LIST, "hotkey": keys.NO_KEY}))
     keep_former(root, former)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
 
 
+def _letters(species: Sequence[str], present: Mapping[str, str]) -> dict[str, str]:
+    """The key of each species on the screen of one crop."""
+    fixed = {name: key for name in species if (key := fixed_key(name)) is not None}
+    others = [name for name in species if name not in fixed]
+    if len(others) > len(keys.LETTERS):
+        return fixed
+    kept = {name: present[name] for name in others if present.get(name) in keys.LETTERS}
+    free = iter(key for key in keys.LETTERS if key not in kept.values())
+    return fixed | {name: kept.get(name) or next(free) for name in others}
+
+
+def new_choice(word: str, scientific: str | None = None, key: str = "") -> ET.Element:
+    """A choice of one of the lists. Annotations store the word, whatever else it shows."""
+    choice = ET.Element("Choice", {"value": word, "hotkey": keys.NO_KEY})
+    if scientific is not None and scientific != word:
+        choice.attrib |= {"value": f"{word}{SCIENTIFIC}{scientific}", "alias": word}
+    if key:
+        choice.set(KEY, key)
+    return choice
+
+
 def offered(config: str) -> dict[str, str]:
-    """The choices of a label config in their order, with their hotkeys ("" if there is none).
+    """The choices of a label config in their order, with their keys on the screen ("" if there is none).
 
     Each has the word that annotations store: its alias, if it has one. Raises LabelStudioError if the config
     has no choice of species.
     """
-    choices = choices_of(parsed(config))
+    root = parsed(config)
+    choices = choices_of(root)
     former = set(former_of(choices))
-    return {
-        word_of(choice): choice.get("hotkey", "") for choice in choices.iter("Choice") if choice not in former
+    listed = {
+        word_of(choice): choice.get(KEY) or _own_key(choice)
+        for choice in choices.iter("Choice")
+        if choice not in former and word_of(choice) != NOT_IN_LIST
     }
+    always = {} if is_earlier(root) else {EMPTY: keys.EMPTY, UNSURE: keys.UNSURE}
+    return listed | always
+
+
+def _own_key(choice: ET.Element) -> str:
+    key = choice.get("hotkey", "")
+    return "" if key == keys.NO_KEY else key
 
 
 def former(config: str) -> list[str]:
@@ -105,21 +139,21 @@ def keep_former(root: ET.Element, words: Sequence[str]) -> None:
     """
     if not words:
         return
-    choices = choices_of(root)
-    view = choices.find(f"View[@className='{FORMER}']")
-    if view is None:
-        view = ET.Element("View", {"className": FORMER})
-        choices.insert(0, view)  # before the others: the last two are in italics
+    for choices in lists_of(root):
+        view = choices.find(f"View[@className='{FORMER}']")
+        if view is None:
+            view = ET.Element("View", {"className": FORMER})
+            choices.insert(0, view)
+        present = {word_of(choice) for choice in view}
+        for word in dict.fromkeys(words):
+            if word not in present:
+                ET.SubElement(view, "Choice", {"value": word, "hotkey": keys.NO_KEY})
     style = root.find(".//Style")
     if style is None:
         style = ET.Element("Style")
         root.insert(0, style)
     if HIDE_FORMER not in (style.text or ""):
         style.text = f"{style.text or ''}    {HIDE_FORMER}\n  "
-    present = {word_of(choice) for choice in view}
-    for word in dict.fromkeys(words):
-        if word not in present:
-            ET.SubElement(view, "Choice", {"value": word, "hotkey": NO_KEY})
 
 
 def species_of(config: str) -> list[str]:
@@ -135,12 +169,26 @@ def same(config: str, other: str) -> bool:
         return False
 
 
-def choices_of(root: ET.Element) -> ET.Element:
-    """The element with the choices of species. Raises LabelStudioError if there is none."""
-    found = root.find(f".//Choices[@name='{CONTROL}']")
-    if found is None:
+def lists_of(root: ET.Element) -> list[ET.Element]:
+    """The elements with the choices of species: of an earlier config one, otherwise as many as ask for one.
+
+    Raises LabelStudioError if there is none.
+    """
+    names = (EARLIER_SPECIES,) if is_earlier(root) else LISTS
+    found = [choices for choices in root.iter("Choices") if choices.get("name") in names]
+    if not found:
         raise LabelStudioError(
-            f"the label config has no <Choices name={CONTROL!r}>",
+            f"the label config has no <Choices name={LISTS[0]!r}>, and no <Choices name={EARLIER_SPECIES!r}>",
             remedy="this is not a project of Wildloop: choose another title, or restore its label config",
         )
     return found
+
+
+def is_earlier(root: ET.Element) -> bool:
+    """Whether the config is that of an earlier release, or one like it."""
+    return root.find(f".//Choices[@name='{EARLIER_SPECIES}']") is not None
+
+
+def choices_of(root: ET.Element) -> ET.Element:
+    """The first of `lists_of`. Raises LabelStudioError if there is none."""
+    return lists_of(root)[0]

@@ -67,18 +67,30 @@ class QueueClient(Protocol):
         """Delete all predictions of a version; returns their number."""
 
 
-class SpeciesClient(QueueClient, Protocol):
+class StockClient(AskClient, QueueClient, Protocol):
+    """Keeps what people are asked."""
+
+    def tasks_in_stream(self, project_id: int) -> set[int]:
+        """The tasks that are neither answered nor parked."""
+
+    def some_tasks(self, project_id: int, task_ids: Iterable[int]) -> Iterator[Json]:
+        """Those of these tasks that the project has, with `data` and counts of annotations."""
+
+    def tasks_with_drafts(self, project_id: int) -> set[int]:
+        """The tasks in which somebody has begun an annotation."""
+
+    def park_task(self, task_id: int) -> bool:
+        """Take a task out of the label stream; False if it is gone."""
+
+    def delete_tasks(self, project_id: int, task_ids: Iterable[int]) -> None:
+        """Delete these tasks."""
+
+
+class SpeciesClient(StockClient, Protocol):
     """Changes what can be chosen."""
 
     def used_choices(self, project_id: int, control: str) -> dict[str, int]:
         """The number of annotations by choice of a control."""
-
-
-class ReviewClient(TaskClient, QueueClient, Protocol):
-    """Creates review tasks and puts them into the queue."""
-
-    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
-        """Delete all predictions of these tasks."""
 
 
 class ConnectionClient(Protocol):

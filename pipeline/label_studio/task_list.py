@@ -16,9 +16,13 @@ Json = dict[str, Any]
 
 
 def list_tasks(
-    connection: Connection, project_id: int, query: Mapping[str, Any] | None = None
+    connection: Connection,
+    project_id: int,
+    query: Mapping[str, Any] | None = None,
+    *,
+    fields: str = "id,data,updated_at,total_annotations,cancelled_annotations",
 ) -> Iterator[Json]:
-    """The tasks of a project, sorted by id: `id`, `data`, `updated_at` and counts of annotations.
+    """The tasks of a project, sorted by id, with `fields`: all but annotations, and their counts.
 
     `query` is a query of the Data Manager with `filters` or `selectedItems`. Each task is listed once,
     also if tasks are deleted meanwhile.
@@ -26,7 +30,7 @@ def list_tasks(
     params = {
         "project": project_id,
         "fields": "task_only",
-        "include": "id,data,updated_at,total_annotations,cancelled_annotations",
+        "include": fields,
         "query": json.dumps({**(query or {}), "ordering": ["tasks:id"]}),
         "page_size": PAGE_TASKS,
     }
@@ -47,10 +51,25 @@ def list_tasks(
 
 def existing_ids(connection: Connection, project_id: int, task_ids: Iterable[int]) -> set[int]:
     """Those of `task_ids` that the project has."""
-    found: set[int] = set()
+    return {int(task["id"]) for task in some_tasks(connection, project_id, task_ids)}
+
+
+def in_stream(connection: Connection, project_id: int) -> set[int]:
+    """The ids of the tasks that the label stream can serve to somebody: neither answered nor parked."""
+    query = _conjunction(_filter("is_labeled", "equal", "Boolean", False))
+    return {int(task["id"]) for task in list_tasks(connection, project_id, query, fields="id")}
+
+
+def with_drafts(connection: Connection, project_id: int) -> set[int]:
+    """The ids of the tasks in which anybody has begun an annotation that is not submitted yet."""
+    query = _conjunction(_filter("draft_exists", "equal", "Boolean", True))
+    return {int(task["id"]) for task in list_tasks(connection, project_id, query, fields="id")}
+
+
+def some_tasks(connection: Connection, project_id: int, task_ids: Iterable[int]) -> Iterator[Json]:
+    """Those of these tasks that the project has, as `list_tasks` gives them."""
     for ids in _chunks(sorted(task_ids)):
-        found.update(int(task["id"]) for task in list_tasks(connection, project_id, _selection(ids)))
-    return found
+        yield from list_tasks(connection, project_id, _selection(ids))
 
 
 def updated_since(connection: Connection, project_id: int, moment: dt.datetime | None) -> Iterator[Json]:
@@ -99,12 +118,16 @@ def _activity_query(moment: dt.datetime | None) -> Json:
     if moment is not None:
         value = moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the only format it accepts
         later = {"child_filter": _filter("updated_at", "greater", "Datetime", value)}
-    items = [
+    return _conjunction(
         _filter("updated_by", "empty", "List", False) | later,
         _filter("total_annotations", "greater", "Number", 0) | later,
         _filter("cancelled_annotations", "greater", "Number", 0) | later,
-    ]
-    return {"filters": {"conjunction": "or", "items": items}}
+        by="or",
+    )
+
+
+def _conjunction(*items: Json, by: str = "and") -> Json:
+    return {"filters": {"conjunction": by, "items": items}}
 
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> Json:

@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.steps.labelling.propose import Proposal
-    from pipeline.steps.labelling.publish import PublishReport
-    from pipeline.steps.labelling.push import PushReport
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
+    from pipeline.steps.labelling.stock import StockReport
     from pipeline.steps.labelling.sync import SyncReport
 
 
-NOTHING_WAITS = "Nothing waits for a label: every published crop has one, or people are unsure about it."
+DONE = "Labelling is done: every crop has a label, an accepted prediction, or people are unsure about it."
 
 
 def proposal_report(proposal: Proposal, path: Path) -> str:
@@ -39,37 +38,23 @@ def proposal_report(proposal: Proposal, path: Path) -> str:
     )
 
 
-def publish_report(report: PublishReport) -> str:
-    """New tasks, and what was put right on the way."""
-    return lines(
-        f"{count(report.published, 'crops')} published; the project has {count(report.total, 'tasks')}",
-        indented(
-            tally(
-                [
-                    (report.recovered, "tasks of an interrupted run found again"),
-                    (report.vanished, "tasks deleted in Label Studio: their crops have new ones"),
-                    (report.mended, "older tasks show the present address of their pictures, or location"),
-                ]
-            )
-        ),
-    )
-
-
-def push_report(report: PushReport) -> str:
-    """What Label Studio's queue is now."""
-    if report.pushed:
-        done = f"{count(report.pushed, 'predictions')} of {report.version} pushed"
-    elif report.waiting:
-        done = f"Label Studio has the queue of {report.version} already"
+def stock_report(report: StockReport) -> str:
+    """What Label Studio asks people now, and what a top-up did."""
+    if report.is_done:
+        waiting = DONE
+    elif report.version is None:
+        waiting = f"Label Studio asks {count(report.open, 'tasks')}, in no order yet"
     else:
-        done = NOTHING_WAITS
+        waiting = f"Label Studio asks {count(report.open, 'tasks')}, first the queue of {report.version}"
     return lines(
-        done,
+        waiting,
         indented(
             tally(
                 [
-                    (report.missing, "queued crops without a task: `wildloop publish` creates it again"),
-                    (report.removed, "predictions of replaced versions removed"),
+                    (report.asked, "new tasks"),
+                    (report.parked, "tasks settled or asked anew: nobody gets them any more"),
+                    (report.deleted, "such tasks of earlier days removed"),
+                    (report.recovered, "tasks of an interrupted run found again"),
                 ]
             )
         ),
@@ -115,7 +100,7 @@ def species_change(report: SpeciesChange) -> str:
             for number, found in report.doubled.items()
             for name, offers in found.items()
         ),
-        None if report.push is None else push_report(report.push),
+        None if report.stock is None else stock_report(report.stock),
     )
 
 
@@ -127,11 +112,11 @@ def _doubled(project_id: int, name: str, offers: Sequence[str]) -> str:
     )
 
 
-def queue_state(report: PushReport | None) -> str:
-    """Whether the queue of the current version is in Label Studio; None: it was not pushed."""
+def queue_state(report: StockReport | None) -> str:
+    """Whether Label Studio has the queue of the current version; None: nothing was sent to it."""
     if report is None:
-        return "its queue waits for `wildloop push`: LABEL_STUDIO_API_KEY is not set"
-    return "its queue is pushed"
+        return "its queue waits for `wildloop publish`: LABEL_STUDIO_API_KEY is not set"
+    return stock_report(report)
 
 
 def sync_report(report: SyncReport) -> str:
@@ -180,7 +165,4 @@ def suspects(found: Sequence[Suspect]) -> str:
 
 def review_request(report: ReviewRequest) -> str:
     """How many labels people look at again."""
-    return lines(
-        f"{count(report.created, 'labels')} queued for a second look; {report.waiting:,} waiting now",
-        indented(tally([(report.recovered, "review tasks of an interrupted run found again")])),
-    )
+    return f"{count(report.created, 'labels')} queued for a second look; {report.waiting:,} waiting now"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.records import RunKind, RunRecord
-from pipeline.render.labelling import publish_report
+from pipeline.render.labelling import stock_report
 from pipeline.render.learning import audit_accuracy, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
@@ -25,7 +25,7 @@ from pipeline.render.text import (
     table,
     tally,
 )
-from pipeline.steps.labelling.publish import PublishReport
+from pipeline.steps.labelling.stock import StockReport
 from pipeline.store import choices
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def follow_up_run(run: RunRecord) -> str:
             f"{count(result['embedded'], 'crops')} embedded by {result['embedder']}",
             indented(tally([(result["broken"], "crops cannot be read: `wildloop embed` names them")])),
         )
-    if run.kind is RunKind.PUBLISH and result.get("publish"):
-        return publish_report(PublishReport(**result["publish"]))
+    if run.kind is RunKind.PUBLISH and result.get("stock"):
+        return stock_report(StockReport(**result["stock"]))
     if run.kind is RunKind.TRAIN and result.get("version"):
         made = f"trained on {count(result['labels'], 'labels')}" if result["labels"] else "a cold start"
         return f"the queue is that of {result['version']}, {made}"
@@ -105,12 +105,17 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
         if number
     ]
     labelled = f"{project.labelled:,}"
-    if project.published:
-        labelled += f" ({share(project.labelled / project.published)})"
-    yield "published", f"{project.published:,}"
+    if project.crops:
+        labelled += f" ({share(project.labelled / project.crops)})"
+    yield "crops", f"{project.crops:,}"
     yield "labelled", ", ".join([labelled, *aside])
-    if project.published and not project.waiting:
-        yield "waiting", "nothing: every published crop is labelled or unsure"
+    if project.done:
+        yield "waiting", "nothing: labelling is done"
+    else:
+        yield (
+            "waiting",
+            f"{count(project.waiting, 'crops')}; Label Studio asks {count(project.stock, 'tasks')} now",
+        )
     if project.unoffered:
         named = ", ".join(f"{name} ({number:,})" for name, number in project.unoffered.items())
         yield "not offered", f"{named}: {choices.remedy(project.unoffered)}"
@@ -127,9 +132,15 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
         )
     yield "versions trained", f"{project.versions:,}"
     missing = project.labels_until_training
-    yield "next training", f"after {count(missing, 'more labels')}" if missing else "is due: a worker runs it"
+    yield "next training", _next_training(project, missing)
     yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
+
+
+def _next_training(project: ProjectStatus, missing: int) -> str:
+    if project.done and not project.training_due:
+        return "none: no more labels will come"
+    return f"after {count(missing, 'more labels')}" if missing else "is due: a worker runs it"
 
 
 def _run(run: RunProgress) -> str:

@@ -7,10 +7,22 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from pipeline.records import DetectionKind
 from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED, is_crop
-from pipeline.store.schema import detection, embedding, image
+from pipeline.store.schema import (
+    acceptance,
+    detection,
+    embedding,
+    image,
+    prediction,
+    project,
+    task,
+    task_crop,
+)
+from pipeline.store.tasks import is_open
 
+_UNRESOLVED = tuple(kind for kind in DetectionKind if kind not in RESOLVED)
 # A photograph without a sequence is a sequence by itself.
 _SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
 
@@ -37,6 +49,63 @@ def waiting_count(conn: sa.Connection) -> int:
 def count(conn: sa.Connection) -> int:
     """The number of crops of the project."""
     return int(conn.execute(sa.select(sa.func.count()).where(is_crop())).scalar_one())
+
+
+def left_for_people(conn: sa.Connection, project_id: int, *, limit: int) -> int:
+    """How many crops wait for a label that only people can give, counted up to `limit`.
+
+    Once predictions are accepted, these are the waiting crops of the queue.
+    """
+    query = sa.select(detection.c.id).where(_waits())
+    version = conn.execute(
+        sa.select(project.c.current_model)
+        .join(acceptance, acceptance.c.model_version == project.c.current_model)
+        .where(project.c.id == project_id)
+    ).scalar_one_or_none()
+    if version is not None:
+        query = query.join(
+            prediction,
+            sa.and_(prediction.c.detection_id == detection.c.id, prediction.c.model_version == version),
+        )
+    found = query.limit(limit).subquery()
+    return int(conn.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())
+
+
+def waiting_among(conn: sa.Connection, detection_ids: Iterable[str]) -> set[str]:
+    """Those of these detections that wait for a label."""
+    waiting: set[str] = set()
+    for batch in chunks(detection_ids, IN_ROWS):
+        waiting.update(conn.scalars(sa.select(detection.c.id).where(_waits(), detection.c.id.in_(batch))))
+    return waiting
+
+
+def unasked(conn: sa.Connection, project_id: int, limit: int) -> list[str]:
+    """Up to `limit` waiting crops that no open task of the project asks about.
+
+    By id, which is a digest: a sample of all places and times.
+    """
+    asked = (
+        sa.exists()
+        .where(
+            task_crop.c.detection_id == detection.c.id,
+            task_crop.c.project_id == project_id,
+            task.c.project_id == task_crop.c.project_id,
+            task.c.task_id == task_crop.c.task_id,
+            is_open(),
+        )
+        .correlate(detection)
+    )
+    query = sa.select(detection.c.id).where(_waits(), ~asked).order_by(detection.c.id).limit(limit)
+    return list(conn.scalars(query))
+
+
+def embedded_among(conn: sa.Connection, embedder: str, detection_ids: Iterable[str]) -> set[str]:
+    """Those of these detections that have an embedding by this embedder."""
+    found: set[str] = set()
+    query = sa.select(embedding.c.detection_id).where(embedding.c.embedder == embedder)
+    for batch in chunks(detection_ids, IN_ROWS):
+        found.update(conn.scalars(query.where(embedding.c.detection_id.in_(batch))))
+    return found
 
 
 def embedded_count(conn: sa.Connection, embedder: str) -> int:
@@ -76,4 +145,4 @@ def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, CropP
 
 
 def _waits() -> sa.ColumnElement[bool]:
-    return sa.and_(is_crop(), detection.c.kind.not_in(RESOLVED))
+    return sa.and_(is_crop(), detection.c.kind.in_(_UNRESOLVED))  # not `not_in`: that has no use for an index

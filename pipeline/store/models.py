@@ -73,7 +73,7 @@ def by_digest(conn: sa.Connection, project_id: int, digest: str) -> ModelRecord 
 def activate(conn: sa.Connection, record: ModelRecord, queue: Iterable[PredictionRecord]) -> None:
     """Make the version current, with `queue` as its queue, in the caller's transaction.
 
-    The queue must be pushed afterwards. Of a stored version only the queue is replaced; to roll back,
+    A top-up brings the queue to Label Studio. Of a stored version only the queue is replaced; to roll back,
     activate an older version. Raises StoreError if there is no such project, and EmbedderChangedError if
     the project uses another embedder than the version.
     """

@@ -29,6 +29,14 @@ def unpushed(conn: sa.Connection, version: str) -> list[PredictionRecord]:
     return _select(conn, prediction.c.model_version == version, prediction.c.pushed_at.is_(None))
 
 
+def unpushed_count(conn: sa.Connection, version: str) -> int:
+    """The number of places of the version's queue that are not pushed to Label Studio yet."""
+    query = sa.select(sa.func.count()).where(
+        prediction.c.model_version == version, prediction.c.pushed_at.is_(None)
+    )
+    return int(conn.execute(query).scalar_one())
+
+
 def mark_pushed(conn: sa.Connection, version: str, detection_ids: Iterable[str]) -> None:
     """Record that these predictions of the version are in Label Studio."""
     now = utc_now()

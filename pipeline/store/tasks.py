@@ -115,6 +115,20 @@ def open_tasks(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
     return list(_select(conn, _is_open(project_id)).values())
 
 
+def open_count(conn: sa.Connection, project_id: int) -> int:
+    """The number of tasks in the stock."""
+    query = sa.select(sa.func.count()).select_from(task).where(_is_open(project_id))
+    return int(conn.execute(query).scalar_one())
+
+
+def newest_id(conn: sa.Connection, project_id: int) -> int | None:
+    """The highest id of the project's tasks in Label Studio; None if there are none."""
+    number: int | None = conn.execute(
+        sa.select(sa.func.max(task.c.task_id)).where(_present(project_id))
+    ).scalar_one()
+    return number
+
+
 def parked(conn: sa.Connection, project_id: int, before: dt.datetime) -> list[TaskRecord]:
     """The unanswered tasks in Label Studio that were parked before this moment."""
     conditions = (_present(project_id), task.c.parked_at < before, task.c.answered_at.is_(None))
@@ -127,6 +141,26 @@ def set_answered(conn: sa.Connection, project_id: int, moments: Mapping[int, dt.
     if rows:
         this = sa.update(task).where(task.c.project_id == project_id, task.c.task_id == sa.bindparam("key"))
         conn.execute(this.values(answered_at=sa.bindparam("moment")), rows)
+
+
+def first_count(conn: sa.Connection, project_id: int, version: str | None = None) -> int:
+    """The number of tasks in the stock that ask for first labels.
+
+    With `version`, only those with a place in its queue.
+    """
+    query = sa.select(sa.func.count()).select_from(task)
+    query = query.where(_is_open(project_id), task.c.purpose.in_((Purpose.QUEUE.value, Purpose.AUDIT.value)))
+    if version is not None:
+        query = query.where(task.c.model_version == version, task.c.score.is_not(None))
+    return int(conn.execute(query).scalar_one())
+
+
+def set_places(conn: sa.Connection, project_id: int, version: str, scores: Mapping[int, float]) -> None:
+    """Record the places of tasks in the queue of this version: the score of each."""
+    rows = [{"key": number, "place": score} for number, score in sorted(scores.items())]
+    if rows:
+        this = sa.update(task).where(task.c.project_id == project_id, task.c.task_id == sa.bindparam("key"))
+        conn.execute(this.values(model_version=version, score=sa.bindparam("place")), rows)
 
 
 def set_parked(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> None:
@@ -269,7 +303,12 @@ def _present(project_id: int) -> sa.ColumnElement[bool]:
 
 
 def _is_open(project_id: int) -> sa.ColumnElement[bool]:
-    return sa.and_(_present(project_id), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
+    return sa.and_(task.c.project_id == project_id, is_open())
+
+
+def is_open() -> sa.ColumnElement[bool]:
+    """Whether a task is in the label stream, and nobody has answered it."""
+    return sa.and_(task.c.deleted_at.is_(None), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
 
 
 def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:

@@ -13,7 +13,7 @@ from pipeline.embedders import load
 from pipeline.render import embedding as render
 from pipeline.render.labelling import queue_state
 from pipeline.steps.embedding.use import EmbedderChange, use_embedder
-from pipeline.steps.labelling.refresh import push_queue
+from pipeline.steps.labelling.refresh import top_up_stock
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def use(spec: str, project: int | None, as_json: bool) -> None:
 def switch(
     workspace: Workspace, project: ProjectRecord, spec: str, *, as_json: bool
 ) -> EmbedderChange | None:
-    """Make the project use the embedder that `spec` names, push its queue, and print what happened.
+    """Make the project use the embedder that `spec` names, top its stock up, and print what happened.
 
     Returns the change; None if the project uses that embedder already.
     """
@@ -52,5 +52,5 @@ def switch(
         return None
     note(render.change(change, title), as_json=as_json)
     if change.record is not None:
-        note(queue_state(push_queue(workspace, change.record)), as_json=as_json)
+        note(queue_state(top_up_stock(workspace, change.record)), as_json=as_json)
     return change

@@ -89,12 +89,12 @@ def _queue(project: Mapping[str, Any], record: ProjectRecord, waiting: bool) -> 
         yield fail(
             "model version",
             f"the ML backend {chosen!r} is selected for live predictions: tasks come in random order",
-            f"select {record.current_model} under Settings > Annotation, or run `wildloop push`",
+            f"select {record.current_model} under Settings > Annotation, or run `wildloop publish`",
         )
     else:
         yield fail(
             "model version",
             f"the project uses {chosen or 'no version'}, not {record.current_model}: "
             "tasks come in random order",
-            "run `wildloop push`",
+            "run `wildloop publish`",
         )

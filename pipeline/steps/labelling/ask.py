@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.label_studio import config
 from pipeline.label_studio.files import ServedFiles
-from pipeline.label_studio.roles import AskClient
+from pipeline.label_studio.roles import AskClient, StockClient
 from pipeline.label_studio.screen.content import Asked
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.screen.task import prediction_result, task_data
@@ -75,8 +75,8 @@ def ask(
                 purpose=each.purpose,
                 detections=tuple(crop.detection_id for crop in asked.crops),
                 model_version=asked.version,
-                score=each.score,
-                details=each.details or None,
+                score=None if version is None else each.score,
+                details=_stored_details(each),
             )
             for task_id, (each, asked) in zip(created, shown, strict=True)
         ]
@@ -84,6 +84,53 @@ def ask(
             tasks.add(conn, made)
         records += made
     return records
+
+
+def planned_again(record: TaskRecord) -> PlannedTask:
+    """What was asked by a task, to ask it anew."""
+    details = dict(record.details or {})
+    return PlannedTask(
+        kind=record.kind,
+        purpose=record.purpose,
+        detections=record.detections,
+        score=0.0 if record.score is None else record.score,
+        suggested=details.pop("suggested", None),
+        probability=details.pop("probability", None),
+        reason=details.pop("reason", ""),
+        details=details,
+    )
+
+
+def rank(
+    workspace: Workspace, client: StockClient, project_id: int, records: Sequence[TaskRecord], version: str
+) -> None:
+    """Give tasks the place of their score in the queue of `version`; what they show stays.
+
+    Raises LabelStudioError.
+    """
+    served = ServedFiles.of(workspace.settings, client.browser_path())
+    label_config = str(client.project(project_id)["label_config"])
+    for batch in chunks(records, CALL_TASKS):
+        planned = [planned_again(record) for record in batch]
+        screens = _Screens.read(workspace, served, project_id, label_config, planned)
+        rows = [
+            {"task": record.task_id, **screens.prediction(each, asked, version)}
+            for record, each in zip(batch, planned, strict=True)
+            if (asked := screens.asked(each)) is not None
+        ]
+        client.import_predictions(project_id, rows)
+        with workspace.database.write() as conn:
+            scores = {record.task_id: each.score for record, each in zip(batch, planned, strict=True)}
+            tasks.set_places(conn, project_id, version, scores)
+
+
+def _stored_details(planned: PlannedTask) -> dict[str, Any] | None:
+    """What `planned_again` needs, beside the task's other columns."""
+    said = {"suggested": planned.suggested, "probability": planned.probability, "reason": planned.reason}
+    return {
+        **planned.details,
+        **{name: value for name, value in said.items() if value not in (None, "")},
+    } or None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

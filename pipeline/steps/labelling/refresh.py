@@ -1,18 +1,16 @@
-"""Refresh: bring a project's queue up to date and push it, after a change of labels, crops or version."""
+"""Refresh: bring a project's queue and stock up to date, after a change of labels, crops or version."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.client import LabelStudio
 from pipeline.records import ModelRecord
-from pipeline.steps.labelling.publish import PublishReport
-from pipeline.steps.labelling.push import PushReport, push
+from pipeline.steps.labelling.stock import StockReport, top_up
 from pipeline.steps.learning import activate as versions
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.train import TOO_FEW, train
-from pipeline.store import models
+from pipeline.store import candidates, models, projects
 from pipeline.workspace import Workspace
 
 
@@ -22,69 +20,69 @@ class Refresh:
 
     record: ModelRecord  # the version that is current now
     reason: str | None  # why it is a cold start; None after a training
-    push: PushReport
+    stock: StockReport
 
 
 def refresh(workspace: Workspace, project_id: int) -> Refresh:
-    """Train, or make a cold start where nothing can be trained; then push the queue.
+    """Train, or make a cold start where nothing can be trained; then top the stock up.
 
     Raises EmbedderChangedError if the project's embedder changes meanwhile: the project then stays as it
-    is. Raises LabelStudioError if the push fails: the new version is current even then.
+    is. Raises LabelStudioError if the top-up fails: the new version is current even then.
     """
     record = train(workspace, project_id)
     reason = None
     if record is None:
         record, reason = cold_start(workspace, project_id), TOO_FEW
-    return Refresh(record=record, reason=reason, push=_push(workspace, record))
+    return Refresh(record=record, reason=reason, stock=_top_up(workspace, record))
 
 
-def refresh_published(
-    workspace: Workspace, client: LabelStudio, project_id: int, published: PublishReport
-) -> PushReport:
-    """After publishing: make a cold start if no version has a head yet and there are new tasks; then push.
+def lacks_order(workspace: Workspace, project_id: int) -> bool:
+    """Whether embedded crops of the project have no order yet.
 
-    A project without any version gets one in any case. Raises ModelError if no published crop is
-    embedded, and LabelStudioError if the push fails.
+    Before a version has a head, its queue covers the whole pool: new crops change it.
     """
     with workspace.database.read() as conn:
         current = models.current(conn, project_id)
-    new_tasks = published.published + published.recovered
-    if current is None or (current.path is None and new_tasks):
-        cold_start(workspace, project_id)
-    return push(workspace, client, project_id)
+        if current is not None and current.path is not None:
+            return False
+        embedder = projects.get(conn, project_id).embedder
+        embedded = candidates.embedded_count(conn, embedder)
+    if current is None:
+        return embedded > 0
+    return embedded > int(current.metrics.get("embedded", current.metrics["pool"]))  # as earlier releases
 
 
-def activate(workspace: Workspace, project_id: int, version: str) -> PushReport | None:
-    """Make `version` current with a new queue, as `learning.activate.activate` does; then push the queue.
+def activate(workspace: Workspace, project_id: int, version: str) -> StockReport | None:
+    """Make `version` current with a new queue, as `learning.activate.activate` does; then top the stock up.
 
-    Returns as `push_queue`.
+    Returns as `top_up_stock`.
     """
-    return push_queue(workspace, versions.activate(workspace, project_id, version))
+    return top_up_stock(workspace, versions.activate(workspace, project_id, version))
 
 
-def refill(workspace: Workspace, project_id: int, version: str) -> PushReport | None:
-    """Give the current version a new queue, of the crops that wait now, and push it.
+def refill(workspace: Workspace, project_id: int, version: str) -> StockReport | None:
+    """Give the current version a new queue, of the crops that wait now, and top the stock up.
 
-    Returns as `push_queue`.
+    Returns as `top_up_stock`.
     """
-    return push_queue(workspace, versions.refill(workspace, project_id, version))
+    return top_up_stock(workspace, versions.refill(workspace, project_id, version))
 
 
-def push_queue(workspace: Workspace, current: ModelRecord) -> PushReport | None:
-    """Push the queue of the project's current version; None without a key for Label Studio.
+def top_up_stock(workspace: Workspace, current: ModelRecord) -> StockReport | None:
+    """Top the stock of the version's project up; None without a key for Label Studio.
 
-    Raises LabelStudioError if the push fails; the version stays current.
+    Raises LabelStudioError if that fails; the version stays current.
     """
     if workspace.settings.label_studio_api_key is None:
         return None
-    return _push(workspace, current)
+    return _top_up(workspace, current)
 
 
-def _push(workspace: Workspace, current: ModelRecord) -> PushReport:
+def _top_up(workspace: Workspace, current: ModelRecord) -> StockReport:
     try:
-        return push(workspace, workspace.label_studio(), current.project_id)
+        return top_up(workspace, workspace.label_studio(), current.project_id)
     except LabelStudioError as exc:
         raise LabelStudioError(
             f"{current.version} is current, but its queue did not reach Label Studio: {exc}",
-            remedy="the worker's next sync pushes it",
+            remedy="the worker's next sync tries again",
         ) from exc

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,17 +11,13 @@ from pipeline import heads
 from pipeline.arrays import Floats, Ints
 from pipeline.current_label import OracleEntry, current_label
 from pipeline.errors import StoreError
-from pipeline.label_studio.files import ServedFiles
-from pipeline.label_studio.roles import ReviewClient
-from pipeline.records import Verdict
-from pipeline.steps.labelling.publish import CALL_TASKS
-from pipeline.steps.labelling.push import push, review_row
-from pipeline.steps.labelling.record import forget_tasks
-from pipeline.steps.labelling.task_data import task_data
+from pipeline.label_studio.roles import StockClient
+from pipeline.records import Purpose, TaskKind, Verdict
+from pipeline.steps.labelling.ask import PlannedTask, ask
+from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.learning.training_set import TrainingSet, read_training_set
 from pipeline.store import detections, oracle, projects, reviews, tasks
-from pipeline.store.database import chunks
-from pipeline.store.reviews import Review
+from pipeline.store.reviews import FIRST_SCORE
 from pipeline.workspace import Workspace
 
 
@@ -55,7 +50,6 @@ class ReviewRequest:
     """What a request for reviews did."""
 
     created: int  # new review tasks
-    recovered: int  # review tasks that an interrupted request left in Label Studio
     waiting: int  # reviews that nobody has answered yet, these included
 
 
@@ -109,7 +103,7 @@ def suspicious(held_out: Floats, labels: Ints) -> list[int]:
 
 def request_reviews(
     workspace: Workspace,
-    client: ReviewClient,
+    client: StockClient,
     project_id: int,
     suspects: Sequence[Suspect],
     *,
@@ -119,29 +113,30 @@ def request_reviews(
 
     At most `limit` reviews wait at a time, so running this again changes nothing until people answer. A
     vote on a review task is one more vote on the detection. Raises StoreError if the project has no
-    version yet, and LabelStudioError; review tasks created until then are found by the next request.
+    version yet, and LabelStudioError.
     """
-    served = ServedFiles.of(workspace.settings, client.browser_path())
     with workspace.database.read() as conn:
         version = projects.get(conn, project_id).current_model
+        waiting = reviews.unanswered(conn, project_id)
     if version is None:
         raise StoreError(f"project {project_id} has no model version yet", remedy="run `wildloop publish`")
-    recovered = _reconcile(workspace, client, project_id, version, suspects)
-    under_review = {review.detection_id for review in recovered}
-    candidates = [suspect for suspect in suspects if suspect.detection_id not in under_review]
+    under_review = {review.detection_id for review in waiting}
+    chosen = [suspect for suspect in suspects if suspect.detection_id not in under_review]
+    planned = [
+        PlannedTask(
+            kind=TaskKind.SINGLE,
+            purpose=Purpose.REVIEW,
+            detections=(suspect.detection_id,),
+            score=FIRST_SCORE + suspect.quality,
+            details={"label": suspect.label, "quality": suspect.quality},
+        )
+        for suspect in chosen[: max(0, limit - len(waiting))]
+    ]
+    created = ask(workspace, client, project_id, planned, version=version)
+    top_up(workspace, client, project_id)
     with workspace.database.read() as conn:
-        room = max(0, limit - len(reviews.unanswered(conn, project_id)))
-        content = tasks.contents(conn, [suspect.detection_id for suspect in candidates])
-    chosen = [suspect for suspect in candidates if suspect.detection_id in content][:room]
-    for batch in chunks(chosen, CALL_TASKS):
-        data = [task_data(served, content[suspect.detection_id]) | {reviews.MARK: True} for suspect in batch]
-        task_ids = client.import_tasks(project_id, data)
-        created = [_review(project_id, *pair) for pair in zip(task_ids, batch, strict=True)]
-        _put_first(workspace, client, version, created)
-    push(workspace, client, project_id)
-    with workspace.database.read() as conn:
-        waiting = len(reviews.unanswered(conn, project_id))
-    return ReviewRequest(created=len(chosen), recovered=len(recovered), waiting=waiting)
+        waiting = reviews.unanswered(conn, project_id)
+    return ReviewRequest(created=len(created), waiting=len(waiting))
 
 
 def _suspects(
@@ -184,53 +179,6 @@ def _suspects(
             )
         )
     return suspects
-
-
-def _reconcile(
-    workspace: Workspace, client: ReviewClient, project_id: int, version: str, suspects: Sequence[Suspect]
-) -> list[Review]:
-    """Forget reviews whose tasks are gone, and adopt tasks that an interrupted request left behind."""
-    with workspace.database.read() as conn:
-        stored_reviews = {review.task_id for review in reviews.all(conn, project_id)}
-        stored = stored_reviews.union(tasks.ids(conn, project_id))
-    if client.task_count(project_id) == len(stored):
-        return []
-    claims: dict[int, Any] = {}
-    present: set[int] = set()
-    for task in client.tasks(project_id):
-        task_id = int(task["id"])
-        present.add(task_id)
-        if task_id not in stored and task["data"].get(reviews.MARK):
-            claims[task_id] = task["data"].get("detection_id")
-    forget_tasks(workspace, project_id, stored_reviews - present)
-    suspect_of = {suspect.detection_id: suspect for suspect in suspects}
-    recovered = [
-        _review(project_id, task_id, suspect_of[claim])
-        for task_id, claim in claims.items()
-        if claim in suspect_of
-    ]
-    if recovered:
-        client.delete_predictions(project_id, [review.task_id for review in recovered])
-        _put_first(workspace, client, version, recovered)
-    return recovered
-
-
-def _put_first(workspace: Workspace, client: ReviewClient, version: str, created: Sequence[Review]) -> None:
-    """Send the predictions of new review tasks, then store the reviews: a stored review is in the queue."""
-    rows = [review_row(review, version) for review in created]
-    client.import_predictions(created[0].project_id, rows)
-    with workspace.database.write() as conn:
-        reviews.add(conn, created)
-
-
-def _review(project_id: int, task_id: int, suspect: Suspect) -> Review:
-    return Review(
-        project_id=project_id,
-        task_id=task_id,
-        detection_id=suspect.detection_id,
-        label=suspect.label,
-        quality=suspect.quality,
-    )
 
 
 def _is_ground_truth(history: Sequence[OracleEntry]) -> bool:

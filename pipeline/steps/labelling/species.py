@@ -21,7 +21,7 @@ from pipeline.label_studio.results import CONTROL
 from pipeline.label_studio.roles import SpeciesClient
 from pipeline.label_studio.species import check_name
 from pipeline.records import EMPTY, Taxon, category_name
-from pipeline.steps.labelling.push import PushReport, push
+from pipeline.steps.labelling.stock import StockReport, top_up
 from pipeline.steps.learning.activate import refill
 from pipeline.store import acceptances, categories, choices, oracle, projects, taxa
 from pipeline.vocabulary import category_of
@@ -47,7 +47,7 @@ class SpeciesChange:
 
     offered: Sequence[str]  # the choices of the project now
     relabelled: int  # labels that have another category now
-    push: PushReport | None  # of the new suggestions; None without a version, which suggests nothing
+    stock: StockReport | None  # with the new suggestions; None without a version, which suggests nothing
     doubled: Mapping[int, Mapping[str, Sequence[str]]]  # by other project: `store.choices.doubled`
 
 
@@ -226,19 +226,19 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
 def _offer(
     workspace: Workspace, client: SpeciesClient, present: _Present, label_config: str, relabelled: int
 ) -> SpeciesChange:
-    """Offer the choices of `label_config`; if that changes suggestions, the queue is pushed again."""
+    """Offer the choices of `label_config`; if that changes suggestions, what suggests is asked anew."""
     project_id, words = present.project_id, list(config.offered(label_config))
     with workspace.database.write() as conn:
         choices.see(conn, project_id, words)  # first, or the webhook reports the change as somebody's
         version = projects.get(conn, project_id).current_model
     if not config.same(label_config, present.label_config):
         client.update_project(project_id, label_config=label_config)
-    pushed = None
+    stock = None
     if version is not None:
         if relabelled:
             refill(workspace, project_id, version)
-        pushed = push(workspace, client, project_id)
+        stock = top_up(workspace, client, project_id)
     with workspace.database.read() as conn:
         others = [record.id for record in projects.all(conn) if record.id != project_id]
         doubled = {number: found for number in others if (found := choices.doubled(conn, number))}
-    return SpeciesChange(offered=words, relabelled=relabelled, push=pushed, doubled=doubled)
+    return SpeciesChange(offered=words, relabelled=relabelled, stock=stock, doubled=doubled)

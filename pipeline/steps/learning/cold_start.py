@@ -12,7 +12,7 @@ from pipeline.workspace import Workspace
 
 
 def cold_start(workspace: Workspace, project_id: int) -> ModelRecord:
-    """Order the project's published crops so that the first ones cover them all, and activate that.
+    """Order the project's crops so that the first ones cover them all, and activate that.
 
     The version is named `v0-<digest>`; the same crops give the same version. Its queue is empty if no crop
     waits for a label. Raises ModelError if no crop is embedded, and EmbedderChangedError if the
@@ -32,7 +32,7 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
     state = read_pool_state(workspace, pool, project.id)
     ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
     with workspace.database.read() as conn:
-        embedded = len(ids) or candidates.embedded_count(conn, project.embedder)
+        embedded = candidates.embedded_count(conn, project.embedder)
     if not embedded:
         raise ModelError(
             f"project {project.id} has no crop that is embedded by {project.embedder}",
@@ -51,7 +51,7 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
             labels=0,
             path=None,
             parent=None if current is None else current.version,
-            metrics={"labels_known": 0, "pool": embedded},
+            metrics={"labels_known": 0, "pool": len(ids) or embedded, "embedded": embedded},
             created_at=utc_now(),
         )
     return PreparedVersion(record=record, queue=build_queue(workspace, state, record.version, None, ()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord
-from pipeline.store import audits, label_changes, models, oracle
+from pipeline.store import audits, candidates, label_changes, models, oracle
 
 GROWTH = 0.2  # share of new labels, or of new crops before any label, that makes a training worth while
 
@@ -24,13 +24,16 @@ class Unlearned:
     audit: int  # of these, labels of the audit, from which no version learns
     wanted: int  # for the next training
 
+    left: int  # crops that wait for people, counted up to `wanted`: no more labels will come
+
     @property
     def missing(self) -> int:
-        """How many more labels make the next training worth while."""
-        return max(0, self.wanted - self.labels)
+        """How many more labels make the next training worth while; never more than there will be."""
+        return max(0, min(self.wanted - self.labels, self.left))
 
     @property
     def is_enough(self) -> bool:
+        """Whether a training is worth while; the last labels are learned, too."""
         return not self.missing and self.labels > self.audit
 
 
@@ -62,7 +65,8 @@ def _since(
         changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
         # A crop that is published now brings its label along, without a change of the label.
         labels, audit = max(labels, len(changed)), max(audit, len(changed & audited))
-    return Unlearned(labels=labels, audit=audit, wanted=wanted)
+    left = candidates.left_for_people(conn, project_id, limit=wanted)
+    return Unlearned(labels=labels, audit=audit, wanted=wanted, left=left)
 
 
 def queue_length(labels: int, *, top_k: int, retrain_every: int) -> int:

@@ -54,7 +54,7 @@ def examine_choices(client: LabelStudio, record: ProjectRecord, labels: KnownLab
         yield warn(
             "choices",
             "somebody changed them in Label Studio, and the suggestions there are of before",
-            "run `wildloop push`",
+            "run `wildloop publish`",
         )
     else:
         yield ok("choices", "every label is of a species that can be chosen")

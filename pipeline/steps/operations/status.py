@@ -62,7 +62,7 @@ class RunProgress:
     id: int
     kind: str
     state: str
-    left: int | None  # crops without a vector, or without a task; None for other kinds
+    left: int | None  # crops without a vector; None for other kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,10 @@ class ProjectStatus:
     id: int
     title: str
     embedder: str
-    published: int  # tasks
-    waiting: int  # published crops without a label
+    crops: int  # that can be asked about
+    stock: int  # tasks that wait for an answer in Label Studio
+    waiting: int  # crops without a label
+    done: bool  # whether nothing is left for people
     labelled: int
     unoffered: Mapping[str, int]  # labels by species that the project does not offer
     unsure: int  # people looked and cannot tell
@@ -85,6 +87,7 @@ class ProjectStatus:
     versions: int  # trained so far
     model: ModelStatus | None  # None before the cold start
     labels_until_training: int
+    training_due: bool
     queued: int  # runs that wait
     running: int  # runs under way
     runs: tuple[RunProgress, ...]  # these, oldest first
@@ -153,13 +156,17 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
     undecided = oracle.undecided(conn, project.id).values()
     sample = audits.sample(conn, project.id)
     current = models.current(conn, project.id)
+    crops, stock = candidates.count(conn), tasks.open_count(conn, project.id)
     open_runs = runs.open_runs(conn, project.id)
+    new_labels = unlearned(conn, project.id, retrain_every)
     return ProjectStatus(
         id=project.id,
         title=project.title,
         embedder=project.embedder,
-        published=tasks.count(conn, project.id),
+        crops=crops,
+        stock=stock,
         waiting=candidates.waiting_count(conn),
+        done=bool(crops) and not stock and not candidates.left_for_people(conn, project.id, limit=1),
         labelled=oracle.label_count(conn),
         unoffered=choices.unoffered(conn, project.id),
         unsure=overview.unsure_count(conn),
@@ -170,7 +177,8 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         accepted=None if current is None else _accepted(conn, current.version),
         versions=overview.trained_count(conn, project.id),
         model=_model(current),
-        labels_until_training=unlearned(conn, project.id, retrain_every).missing,
+        labels_until_training=new_labels.missing,
+        training_due=new_labels.is_enough,
         queued=sum(run.state is RunState.QUEUED for run in open_runs),
         running=sum(run.state is RunState.RUNNING for run in open_runs),
         runs=tuple(_progress(conn, project, run) for run in open_runs),
@@ -182,8 +190,6 @@ def _progress(conn: sa.Connection, project: ProjectRecord, run: RunRecord) -> Ru
     left = None
     if run.kind is RunKind.EMBED:
         left = embeddings.missing_count(conn, project.embedder)
-    elif run.kind is RunKind.PUBLISH:
-        left = tasks.unpublished_count(conn, project.id)
     return RunProgress(id=run.id, kind=run.kind, state=run.state, left=left)
 
 

@@ -1,0 +1,43 @@
+"""What a project asks beside the species, drawn into the label config."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+
+from pipeline.label_studio.screen import keys
+from pipeline.label_studio.screen.html import key_cap
+from pipeline.label_studio.screen.options import ScreenOptions
+
+COUNTS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10+")
+
+
+def draw_facts(root: ET.Element, options: ScreenOptions) -> None:
+    """Keep the controls of the project's options in the config, with their choices; remove all others."""
+    asked = {
+        "count": options.count,
+        "sex": options.sex,
+        "age": options.age,
+        "behaviour": bool(options.behaviour),
+        "several": options.several,
+        "comment": options.comment,
+    }
+    for parent in list(root.iter()):
+        for view in list(parent):
+            name = view.get("className", "").removeprefix("fact ")
+            if view.get("className", "").startswith("fact ") and not asked[name]:
+                parent.remove(view)
+    _fill(root, "count_{{idx}}", zip(COUNTS, keys.COUNT, strict=True))
+    _fill(root, "sex_{{idx}}", keys.SEX.items())
+    _fill(root, "age_{{idx}}", keys.AGE.items())
+    given = [*keys.BEHAVIOUR, *[""] * len(options.behaviour)]
+    _fill(root, "behaviour_{{idx}}", zip(options.behaviour, given, strict=False))
+
+
+def _fill(root: ET.Element, name: str, words: Iterable[tuple[str, str]]) -> None:
+    choices = root.find(f".//Choices[@name='{name}']")
+    if choices is None:
+        return
+    for word, key in words:
+        html = f"{key_cap(key)}{word}"
+        ET.SubElement(choices, "Choice", {"value": word, "hotkey": key or keys.NO_KEY, "html": html})
