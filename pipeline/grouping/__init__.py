@@ -1,1 +1,1 @@
-"""What comes together on one screen: crops of a sequence, look-alikes, and what resembles an example. Pure."""
+"""What comes together on one screen: a sequence, look-alikes, what resembles an example. Pure."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.arrays import Embeddings, Ints, unit
+from pipeline.arrays import Doubles, Embeddings, Ints, unit
 
 MOST = 1_000  # rows: a thousand take half a second, two thousand ten
 
@@ -22,12 +22,13 @@ def alike_order(embeddings: Embeddings) -> Ints:
 
     distances = cosine_distances(embeddings)
     tree = optimal_leaf_ordering(linkage(distances, "average"), distances)
-    return leaves_list(tree).astype(np.intp)
+    order: Ints = leaves_list(tree).astype(np.intp)
+    return order
 
 
-def cosine_distances(embeddings: Embeddings) -> np.ndarray:
+def cosine_distances(embeddings: Embeddings) -> Doubles:
     """1 minus the cosine similarity of each pair of rows (N, D), as SciPy lists pairs: (N (N - 1) / 2,)."""
     points = unit(embeddings)
     first, second = np.triu_indices(len(points), 1)
-    distances: np.ndarray = np.maximum(0, 1 - points @ points.T)[first, second].astype(np.float64)
+    distances: Doubles = np.maximum(0, 1 - points @ points.T)[first, second].astype(np.float64)
     return distances

@@ -62,5 +62,5 @@ def _brought(row: int, sequence: Ints, crops: Crops, taken: Bools, most: int) ->
     together = sequence[~(otherwise | crops.alone[sequence] | taken[sequence])]
     distance = np.abs(crops.frames[together] - crops.frames[row])
     distance[together == row] = -1
-    near = np.sort(np.argsort(distance, kind="stable")[:most])
-    return together[near]
+    brought: Ints = together[np.sort(np.argsort(distance, kind="stable")[:most])]
+    return brought

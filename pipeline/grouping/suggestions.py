@@ -38,7 +38,8 @@ def resembling(embeddings: Embeddings, rows: Ints, named: Ints, labelled: Ints, 
     """
     counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
     rare = sorted(
-        (number for number in counts if counts[number] <= max(2, RARE * len(labels))), key=lambda n: (counts[n], n)
+        (number for number in counts if counts[number] <= max(2, RARE * len(labels))),
+        key=lambda n: (counts[n], n),
     )
     if not rare or len(counts) < 2:
         return []
@@ -79,8 +80,10 @@ def clusters(embeddings: Embeddings, novel: Ints, labelled: Ints, *, size: int, 
     return sorted(groups, key=lambda group: -len(group.rows))
 
 
-def disagreeing(embeddings: Embeddings, labelled: Ints, labels: Ints, sequences: Ints) -> list[Group]:
-    """Labels whose nearest labels all are of one other species: groups by label, the largest first.
+def disagreeing(
+    embeddings: Embeddings, labelled: Ints, labels: Ints, sequences: Ints, *, size: int
+) -> list[Group]:
+    """Labels whose nearest labels all are of one other species: up to `size` of each label, most first.
 
     `labelled` (L,) are rows, `labels` (L,) their categories, `sequences` (L,) the numbers of their
     sequences. Only labels of other sequences are compared: a sequence is labelled at one go.
@@ -98,8 +101,8 @@ def disagreeing(embeddings: Embeddings, labelled: Ints, labels: Ints, sequences:
         doubtful[part] = known & (theirs == theirs[:, :1]).all(axis=1) & (theirs[:, 0] != labels[part])
     groups = []
     for category in np.unique(labels[doubtful]):
-        chosen = labelled[doubtful & (labels == category)]
-        groups.append(Group(rows=chosen[alike_order(embeddings[chosen][:MOST_CLUSTERED])], category=int(category)))
+        chosen = labelled[doubtful & (labels == category)][:size]
+        groups.append(Group(rows=chosen[alike_order(embeddings[chosen])], category=int(category)))
     return sorted(groups, key=lambda group: -len(group.rows))
 
 
