@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 WAYS = ("one by one", "sequences", "boards")
 BOARD = 24  # crops
 PATIENCE = 60_000  # milliseconds
+SETTLE = 100  # milliseconds: keys act a moment after the pictures are drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +278,7 @@ def _await_pictures(page: Page, task_id: int) -> None:
         arg=str(task_id),
         timeout=PATIENCE,
     )
+    page.wait_for_timeout(SETTLE)
 
 
 def measure(pool: TruePool, way: str, options: argparse.Namespace, url: str, account: Any, page: Page) -> Any:
@@ -302,7 +304,7 @@ def measure(pool: TruePool, way: str, options: argparse.Namespace, url: str, acc
     record = train(workspace, project.id)
     if record is None:
         sys.exit("nothing to train on")
-    planned = plan(workspace, pool, record, way, options.labels)
+    planned = plan(workspace, record, way, options.labels)
     ask(workspace, client, project.id, planned, version=record.version)
     client.update_project(project.id, model_version=record.version)
     played, address = Played(page, pool.truth, words), f"{url}/projects/{project.id}/data"
@@ -369,7 +371,7 @@ def give_seeds(workspace: Workspace, pool: TruePool, number: int) -> None:
         oracle.update_labels(conn, seeds)
 
 
-def plan(workspace: Workspace, pool: TruePool, record: Any, way: str, number: int) -> list[PlannedTask]:
+def plan(workspace: Workspace, record: Any, way: str, number: int) -> list[PlannedTask]:
     """The tasks: about `number` crops in whole sequences, or boards of the most frequent easy species."""
     version = load_version(workspace, record)
     with workspace.database.read() as conn:
@@ -450,12 +452,15 @@ def main() -> None:
                     presses = found["presses"] / max(1, found["labels"] - found["wrong"])
                     seconds = found["seconds"] / max(1, found["labels"])
                     base = base or (presses, seconds)
+                    ratios = f"{presses / base[0]:.2f}", f"{seconds / base[1]:.2f}"
                     table.append(
-                        [pool.name, way, *(found[name] for name in ("crops", "tasks", "presses"))]
-                        + [f"{presses:.2f}", f"{presses / base[0]:.2f}", f"{seconds:.2f}"]
-                        + [f"{seconds / base[1]:.2f}", found["labels"], found["wrong"]]
+                        [
+                            *(pool.name, way, found["crops"], found["tasks"], found["presses"]),
+                            *(f"{presses:.2f}", ratios[0], f"{seconds:.2f}", ratios[1]),
+                            *(found["labels"], found["wrong"]),
+                        ]
                     )
-                    print(table[-1], flush=True)
+                    print(table[-1], file=sys.stderr, flush=True)
             browser.close()
     headings = ["pool", "way", "crops", "tasks", "presses", "per right label", "ratio"]
     print(tabulate(table, [*headings, "s per label", "ratio", "labels", "wrong"]))
