@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.label_studio.screen import controls
-from pipeline.records import AnnotationRecord, Purpose, TaskKind, TaskRecord, Verdict, Way
-from pipeline.steps.labelling.ask import PlannedTask
+from pipeline.records import Purpose, TaskKind, TaskRecord, Way
+from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.groups import plan_groups
 from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import sync
@@ -24,7 +24,6 @@ from pipeline.store import audits, categories, oracle, projects, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers import labelled_workspace
-from tests.helpers.annotations import record
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -271,24 +270,16 @@ def test_what_was_said_of_a_crop_alone_stands_when_its_board_is_answered_later(
 ) -> None:
     [board, *_] = of_kind(trained(workspace, server), TaskKind.BOARD)
     first, second = board.detections[:2]
-    with workspace.database.read() as conn:
-        wrong = categories.numbers(conn)[next(name for name in SPECIES if name != true(first))]
-    alone = AnnotationRecord(
-        project_id=PROJECT,
-        detection_id=first,
-        annotation_uid="alone",
-        annotation_id=9_000,
-        task_id=9_000,
-        verdict=Verdict.LABEL,
-        label=wrong,
-        annotator="2",
-        annotated_at=labelled_workspace.START,
-        way=Way.SINGLE,
+    [alone] = ask(
+        workspace,
+        server,
+        PROJECT,
+        [PlannedTask(kind=TaskKind.SINGLE, purpose=Purpose.QUEUE, detections=(first,), score=0.5)],
     )
-    record(workspace.database, [alone])
-    said = labels(workspace)[first]
+    said = next(name for name in SPECIES if name != true(first))
+    submitted(workspace, server, alone, chose(controls.SPECIES, said), by=2)
     answered(workspace, server, board)
-    assert labels(workspace)[first] == said != true(first)
+    assert labels(workspace)[first] == said
     assert labels(workspace)[second] == true(second)
 
 
