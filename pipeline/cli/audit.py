@@ -8,10 +8,11 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note, plain
 from pipeline.cli.store import opened
 from pipeline.render.labelling import queue_state
-from pipeline.render.learning import audit_report
-from pipeline.render.text import count
+from pipeline.render.learning import audit_report, confirmations
+from pipeline.render.text import count, facts, indented, paragraphs
 from pipeline.steps.labelling.refresh import refill
 from pipeline.steps.learning.audit import draw, judge
+from pipeline.steps.learning.confirmations import confirmation_report
 
 
 @click.command()
@@ -49,4 +50,7 @@ def audit(project: int | None, size: int | None, target: float, as_json: bool) -
         return
     # Estimates list their classes by category id; for other programs the name is the key.
     named = {"estimates": report.estimates.as_metrics(), "pooled": report.pooled.as_metrics()}
-    emit({**plain(report), **named}, audit_report(report), as_json=as_json)
+    with workspace.database.read() as conn:
+        confirmed = confirmation_report(conn, chosen.id)
+    text = paragraphs(audit_report(report), indented(facts(confirmations(confirmed))))
+    emit({**plain(report), **named, "confirmations": confirmed}, text, as_json=as_json)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pipeline.label_studio.screen import controls
 from pipeline.records import Purpose, TaskKind, TaskRecord, Way
+from pipeline.render.operations import status as rendered
 from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.groups import plan_groups
 from pipeline.steps.labelling.stock import top_up
@@ -20,6 +21,7 @@ from pipeline.steps.learning import confirmations as learning
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.confirmations import ConfirmationReport, confirmation_report
 from pipeline.steps.learning.train import train
+from pipeline.steps.operations.status import status
 from pipeline.store import audits, categories, oracle, projects, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
@@ -349,6 +351,12 @@ def test_crops_confirmed_together_are_asked_again_alone_at_random_and_tell_how_m
     assert told.ways[Way.BOARD].low <= (told.ways[Way.BOARD].value or 0) <= told.ways[Way.BOARD].high
     assert {crop: labels(workspace)[crop] for crop in drawn} == {crop: true(crop) for crop in drawn}
     assert told.waiting == report.waiting - len(checks)
+    lines = {
+        line.split("  ")[1].strip(): line for line in rendered(status(workspace)).splitlines() if "  " in line
+    }
+    found_wrong = told.ways[Way.BOARD]
+    assert f"{found_wrong.wrong} of {found_wrong.checked} that were asked again alone" in lines["from boards"]
+    assert "0% (0% to " in lines["from sequences"]
 
 
 def test_a_confirmation_is_asked_once(
