@@ -9,7 +9,7 @@ import click
 
 from pipeline.records import RunKind, RunRecord
 from pipeline.render.labelling import stock_report
-from pipeline.render.learning import audit_accuracy, empties_limit, held_out_accuracy
+from pipeline.render.learning import audit_accuracy, confirmations, empties_limit, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
     columns,
@@ -128,6 +128,7 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
     audited = audit_accuracy(project.model.metrics) if project.model is not None else None
     if audited is not None:
         yield "audit result", audited
+    yield from confirmations(project.confirmations)
     if project.accepted is not None:
         yield (
             "accepted",

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunRecord, RunState, Verdict
+from pipeline.steps.learning.confirmations import ConfirmationReport, confirmation_report
 from pipeline.steps.learning.empties import EmptiesJudgement, judge_empties
 from pipeline.steps.learning.schedule import unlearned
 from pipeline.store import (
@@ -85,6 +86,7 @@ class ProjectStatus:
     disputed: int  # annotators disagree, and none of their annotations is marked as ground truth
     audit_labels: int  # labelled audit crops
     audit_waiting: int  # audit crops that wait for a label
+    confirmations: ConfirmationReport  # how often labels of sequences and boards are wrong
     accepted: AcceptedStatus | None  # for the current version
     versions: int  # trained so far
     model: ModelStatus | None  # None before the cold start
@@ -180,6 +182,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         disputed=sum(answer.disputed for answer in undecided),
         audit_labels=len(sample.labelled),
         audit_waiting=len(sample.requested) + len(sample.waiting),
+        confirmations=confirmation_report(conn, project.id),
         accepted=None if current is None else _accepted(conn, current.version),
         versions=overview.trained_count(conn, project.id),
         model=_model(current),
