@@ -58,6 +58,7 @@ def ask(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     records: list[TaskRecord] = []
     for batch in chunks(planned, CALL_TASKS):
         screens = _Screens.read(workspace, served, project_id, label_config, batch)
@@ -110,6 +111,7 @@ def rank(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     for batch in chunks(records, CALL_TASKS):
         planned = [planned_again(record) for record in batch]
         screens = _Screens.read(workspace, served, project_id, label_config, planned)

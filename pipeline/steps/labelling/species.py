@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from pipeline.errors import StoreError
 from pipeline.label_studio import config
 from pipeline.label_studio.choices import with_added, with_replaced
-from pipeline.label_studio.results import CONTROL
 from pipeline.label_studio.roles import SpeciesClient
+from pipeline.label_studio.screen.controls import LISTED
 from pipeline.label_studio.species import check_name
 from pipeline.records import EMPTY, Taxon, category_name
 from pipeline.steps.labelling.stock import StockReport, top_up
@@ -195,7 +195,7 @@ def _replace(
     """Let `word` stand for the categories of `former`, in Label Studio and in the store."""
     merged = {category for name in former if (category := present.category(name)) is not None}
     gone = [choice for choice in present.keys if present.category(choice) in merged and choice != word]
-    used = client.used_choices(present.project_id, CONTROL)
+    used = client.used_choices(present.project_id, LISTED)
     hidden = [choice for choice in gone if used.get(choice)]
     target, relabelled = category_of(word) or word, 0
     if merged != {target}:  # else only the spelling changes
@@ -239,6 +239,6 @@ def _offer(
             refill(workspace, project_id, version)
         stock = top_up(workspace, client, project_id)
     with workspace.database.read() as conn:
-        others = [record.id for record in projects.all(conn) if record.id != project_id]
+        others = [record.id for record in projects.active(conn) if record.id != project_id]
         doubled = {number: found for number in others if (found := choices.doubled(conn, number))}
     return SpeciesChange(offered=words, relabelled=relabelled, stock=stock, doubled=doubled)

@@ -137,7 +137,7 @@ def status(workspace: Workspace) -> Status:
             detections=boxes["detections"],
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
-            projects=tuple(_project(conn, project, retrain_every) for project in projects.all(conn)),
+            projects=tuple(_project(conn, project, retrain_every) for project in projects.active(conn)),
             failed_runs=tuple(
                 RunFailure(
                     run=row.id,
