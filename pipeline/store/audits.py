@@ -5,10 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.current_label import current_label
+from pipeline.current_label import CurrentLabel, current_label
 from pipeline.identity import digest
 from pipeline.records import LABEL_STUDIO_SOURCE, Verdict, utc_now
 from pipeline.store import oracle
@@ -22,8 +23,10 @@ class AuditSample:
 
     requested: tuple[str, ...]  # unlabelled, drawn by `wildloop audit`: shown before the queue
     waiting: tuple[str, ...]  # unlabelled, drawn for a queue: shown within it
-    labelled: tuple[str, ...]  # by people only: sources label whole locations, which is no random sample
-    unanswered: int  # people skipped the crop, are unsure about it or disagree
+    # By people who looked at the crop alone and without a suggestion. Sources label whole locations, which is
+    # no random sample.
+    labelled: tuple[str, ...]
+    unanswered: int  # people skipped the crop, are unsure, disagree, or saw a suggestion or a group with it
 
 
 def draw(
@@ -88,25 +91,24 @@ def sample(conn: sa.Connection, project_id: int) -> AuditSample:
         .where(audit.c.project_id == project_id)
     )
     rows = sorted(conn.execute(query), key=lambda row: _order(project_id, row.detection_id))
-    resolved = [row for row in rows if row.kind in oracle.RESOLVED]
-    with_label = [row.detection_id for row in resolved if row.category_id is not None]
-    open_rows = [row for row in rows if row.kind not in oracle.RESOLVED]
-    histories = oracle.histories(conn, [*with_label, *(row.detection_id for row in open_rows)])
+    histories = oracle.histories(conn, [row.detection_id for row in rows])
     current = {detection_id: current_label(history) for detection_id, history in histories.items()}
-    undecided = {
-        row.detection_id
-        for row in open_rows
-        if (label := current.get(row.detection_id)) is not None
-        and (label.disputed or label.verdict is Verdict.SKIPPED)
-    }
-    waiting = [row for row in open_rows if row.detection_id not in undecided]
+    labelled: list[str] = []
+    waiting: list[sa.Row[Any]] = []
+    unanswered = 0
+    for row in rows:
+        label = current.get(row.detection_id, CurrentLabel(verdict=None))
+        if row.kind not in oracle.RESOLVED and not label.disputed and label.verdict is not Verdict.SKIPPED:
+            waiting.append(row)
+        elif row.category_id is None or (label.source == LABEL_STUDIO_SOURCE and not label.unprompted):
+            unanswered += 1
+        elif label.source == LABEL_STUDIO_SOURCE:
+            labelled.append(row.detection_id)
     return AuditSample(
         requested=tuple(row.detection_id for row in waiting if row.asked),
         waiting=tuple(row.detection_id for row in waiting if not row.asked),
-        labelled=tuple(
-            detection_id for detection_id in with_label if current[detection_id].source == LABEL_STUDIO_SOURCE
-        ),
-        unanswered=len(resolved) - len(with_label) + len(undecided),
+        labelled=tuple(labelled),
+        unanswered=unanswered,
     )
 
 

@@ -147,12 +147,24 @@ class FakeLabelStudio(LabelStudio):
         skip: bool = False,
         truth: bool = False,
         shown: str | None = None,
-        result: Sequence[Json] | None = None,
     ) -> int:
-        """Annotate a task; None as choice with `skip`. The id is the lowest free one, as on SQLite.
+        """Annotate a task; None as choice with `skip`. The id is the lowest free one, as on SQLite."""
+        prediction = {"model_version": "v1", "result": self.result(shown)} if shown else {}
+        return self.submit(task, self.result(choice), by=by, skip=skip, truth=truth, prediction=prediction)
 
-        `result` are answers of other controls. Raises KeyError for a task that is deleted: Label Studio
-        refuses the annotation.
+    def submit(
+        self,
+        task: int,
+        result: list[Json],
+        *,
+        by: int = 1,
+        skip: bool = False,
+        truth: bool = False,
+        prediction: Json | None = None,
+    ) -> int:
+        """Annotate a task with this `result`.
+
+        Raises KeyError for a task that is deleted: Label Studio refuses the annotation.
         """
         self.rows[task]
         self.locks.pop(task, None)
@@ -163,14 +175,14 @@ class FakeLabelStudio(LabelStudio):
             "id": number,
             "unique_id": str(uuid.uuid4()),
             "task": task,
-            "result": self.result(choice) if result is None else list(result),
+            "result": result,
             "was_cancelled": skip,
             "ground_truth": truth,
             "lead_time": 1.5,
             "completed_by": by,
             "created_at": moment,
             "updated_at": moment,
-            "prediction": {"model_version": "v1", "result": self.result(shown)} if shown else {},
+            "prediction": prediction or {},
         }
         self.rows[task]["annotations"].append(annotation)
         self._count(task)
@@ -180,8 +192,12 @@ class FakeLabelStudio(LabelStudio):
 
     def change(self, annotation_id: int, choice: str) -> None:
         """Give an annotation another label."""
+        self.update(annotation_id, self.result(choice))
+
+    def update(self, annotation_id: int, result: list[Json]) -> None:
+        """Give an annotation another `result`, as its author can."""
         annotation = self.annotation(annotation_id)
-        annotation.update(result=self.result(choice), was_cancelled=False, updated_at=self._tick())
+        annotation.update(result=result, was_cancelled=False, updated_at=self._tick())
         self.touch(annotation["task"])
         task = self._task(annotation["task"], whole=False)
         self._send("ANNOTATION_UPDATED", annotation=_json(annotation), task=task)
@@ -226,6 +242,10 @@ class FakeLabelStudio(LabelStudio):
         return [region] if choice else []
 
     # --- the client's methods
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        if annotation_id in {each["id"] for row in self.rows.values() for each in row["annotations"]}:
+            self.delete(annotation_id)
 
     def version(self) -> str:
         return "1.23.2"

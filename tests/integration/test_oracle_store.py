@@ -33,15 +33,8 @@ def store(database: Database) -> Database:
         )
         box = {"bbox_X1": 0.0, "bbox_Y1": 0.0, "bbox_X2": 1.0, "bbox_Y2": 1.0}
         rows = [
-            {
-                "id": id_,
-                "image_id": "i",
-                "kind": 0,
-                "detector": "t",
-                "detector_category": "animal",
-                "crop_path": f"{id_}.jpg" if id_ in DETECTIONS[:5] else None,
-                **box,
-            }
+            {"id": id_, "image_id": "i", "kind": 0, "detector": "t", "detector_category": "animal", **box}
+            | {"crop_path": None if id_ == DETECTIONS[-1] else f"crops/{id_}.jpg"}
             for id_ in DETECTIONS
         ]
         conn.execute(sa.insert(detection), rows)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import jobs
 from pipeline.label_studio.screen import controls
 from pipeline.records import Purpose, RunKind, TaskKind, TaskRecord, utc_now
 from pipeline.steps.labelling.ask import PlannedTask, ask
@@ -76,7 +77,7 @@ def started(workspace: Workspace, server: FakeLabelStudio) -> StockReport:
 
 def answer(workspace: Workspace, server: FakeLabelStudio, task: int, *, by: int = 1) -> None:
     """A person answers a single by its true species; the webhook is lost, a sync reads it."""
-    server.annotate(task, None, by=by, result=[said(controls.SPECIES, truth(server, task))])
+    server.submit(task, [said(controls.SPECIES, truth(server, task))], by=by)
     sync(workspace, server, PROJECT)
 
 
@@ -108,7 +109,7 @@ def label_next(workspace: Workspace, server: FakeLabelStudio, number: int) -> No
     for _ in range(number):
         task = server.next_task()
         assert task is not None
-        server.annotate(task, None, result=[said(controls.SPECIES, truth(server, task))])
+        server.submit(task, [said(controls.SPECIES, truth(server, task))])
     sync(workspace, server, PROJECT)
 
 
@@ -172,7 +173,7 @@ def test_after_a_training_the_next_tasks_show_the_new_version(
         assert data["version"] == done.record.version
         if data["purpose"] == Purpose.QUEUE:
             assert [choice for choice in data["single"][0]["choices"] if choice["value"] in SPECIES]
-        server.annotate(task, None, result=[said(controls.SPECIES, truth(server, task))])
+        server.submit(task, [said(controls.SPECIES, truth(server, task))])
     assert len(stock(workspace)) == STOCK
 
 
@@ -196,7 +197,7 @@ def trained(workspace: Workspace, server: FakeLabelStudio) -> str:
     return refresh(workspace, PROJECT).record.version
 
 
-def by_training(workspace: Workspace, server: FakeLabelStudio) -> None:
+def by_training(workspace: Workspace, _server: FakeLabelStudio) -> None:
     refresh(workspace, PROJECT)
 
 
@@ -252,7 +253,7 @@ def test_accepted_crops_leave_the_stream_and_nothing_but_the_queue_is_asked(
     queued = {crop for crop, _ in server.queue()}
     assert {server.shows(task) for task in server.tasks_in_stream(PROJECT)} == queued
     while (task := server.next_task()) is not None:
-        server.annotate(task, None, result=[said(controls.SPECIES, truth(server, task))])
+        server.submit(task, [said(controls.SPECIES, truth(server, task))])
     sync(workspace, server, PROJECT)
     for _ in range(30):
         if not topped(workspace, server).open:
@@ -283,7 +284,7 @@ def test_a_crop_labelled_elsewhere_leaves_the_stream(workspace: Workspace, serve
         reason="like an example",
     )
     [board] = ask(workspace, server, PROJECT, [asked], version=server.model_version)
-    server.annotate(board.task_id, None, result=[said(controls.ALL, "deer")])
+    server.submit(board.task_id, [said(controls.ALL, "deer")])
     sync(workspace, server, PROJECT)
     report = topped(workspace, server)
     assert report.parked == 1
@@ -299,7 +300,7 @@ def test_what_was_struck_out_comes_next_and_alone(workspace: Workspace, server: 
     )
     [board] = ask(workspace, server, PROJECT, [planned], version=server.model_version)
     result = [said(controls.ALL, "deer"), said(controls.STRUCK, crops[1])]
-    server.annotate(board.task_id, None, result=result)
+    server.submit(board.task_id, result)
     sync(workspace, server, PROJECT)
     assert is_low(workspace, PROJECT, complete=True)
     topped(workspace, server)
@@ -364,7 +365,7 @@ def test_a_used_up_queue_is_made_anew_without_a_training(
     for _ in range(QUEUE):
         task = server.next_task()
         assert task is not None
-        server.annotate(task, None, result=[said(controls.SPECIES, "unsure")])
+        server.submit(task, [said(controls.SPECIES, "unsure")])
     sync(workspace, server, PROJECT)
     assert is_low(workspace, PROJECT, complete=False)
     topped(workspace, server)
@@ -543,8 +544,6 @@ def test_suggestions_follow_the_choices_of_the_project(workspace: Workspace, ser
 def test_the_run_makes_the_first_order_before_anything_is_asked(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    from pipeline import jobs
-
     assert jobs.run_now(workspace, PROJECT, RunKind.PUBLISH, trigger="command").result["stock"] is None
     assert not server.rows
     done = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
@@ -556,8 +555,6 @@ def test_the_run_makes_the_first_order_before_anything_is_asked(
 def test_answers_request_a_top_up_once_the_stock_is_low(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    from pipeline import jobs
-
     started(workspace, server)
     assert jobs.top_up_if_low(workspace, PROJECT, trigger="labels") is None
     label_next(workspace, server, 9)

@@ -14,24 +14,14 @@ from pipeline.label_studio.results import choice_result
 from pipeline.label_studio.screen import controls
 from pipeline.records import Box, Verdict, category_name
 from pipeline.vocabulary import meaning_of
+from tests.helpers.results import chose, drew, typed
 
-Json = dict[str, Any]
 NAMES = (
-    st.text(min_size=1, max_size=60).map(category_name).filter(lambda name: name and meaning_of(name) is None)
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=60)
+    .map(category_name)
+    .filter(lambda name: name and meaning_of(name) is None)
 )
 NOTHING = Pick()
-
-
-def chose(control: str, *words: Any) -> Json:
-    return {"from_name": control, "to_name": "any", "type": "choices", "value": {"choices": list(words)}}
-
-
-def typed(control: str, *texts: Any) -> Json:
-    return {"from_name": control, "to_name": "any", "type": "textarea", "value": {"text": list(texts)}}
-
-
-def drew(origin: str, **value: Any) -> Json:
-    return {"from_name": "box_0", "type": "rectanglelabels", "origin": origin, "value": value}
 
 
 def label(category: str, *, suggested: str | None = None, proposed: str | None = None) -> Pick:
