@@ -21,9 +21,13 @@ from pipeline.label_studio.roles import SpeciesClient
 from pipeline.label_studio.screen.controls import LISTED
 from pipeline.label_studio.species import check_name
 from pipeline.records import EMPTY, Taxon, category_name
+from pipeline.steps.labelling.ask import ask, planned_again
+from pipeline.steps.labelling.instructions import renew_instructions
+from pipeline.steps.labelling.parking import park
 from pipeline.steps.labelling.stock import StockReport, top_up
+from pipeline.steps.labelling.stock_plan import asks_first
 from pipeline.steps.learning.activate import refill
-from pipeline.store import acceptances, categories, choices, oracle, projects, taxa
+from pipeline.store import acceptances, categories, choices, oracle, projects, tasks, taxa
 from pipeline.vocabulary import category_of
 from pipeline.workspace import Workspace
 
@@ -47,7 +51,7 @@ class SpeciesChange:
 
     offered: Sequence[str]  # the choices of the project now
     relabelled: int  # labels that have another category now
-    stock: StockReport | None  # with the new suggestions; None without a version, which suggests nothing
+    stock: StockReport | None  # with the new suggestions; None if nothing is suggested in the project
     doubled: Mapping[int, Mapping[str, Sequence[str]]]  # by other project: `store.choices.doubled`
 
 
@@ -223,6 +227,22 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
     return len(oracle.labelled_as(conn, merged or {target}))
 
 
+def _ask_anew(workspace: Workspace, client: SpeciesClient, project_id: int, version: str | None) -> None:
+    """Take tasks out of the stream that suggest a species which is another one now, or is offered no more.
+
+    Answers of whoever has one open count as what the word stands for now. What the queue asks, a top-up asks
+    anew; what somebody asked for on purpose is asked anew here.
+    """
+    with workspace.database.read() as conn:
+        offered, every = choices.offered(conn, project_id), tasks.open_tasks(conn, project_id)
+    suggested = [(task, (task.details or {}).get("suggested")) for task in every]
+    outdated = [task for task, number in suggested if number is not None and number not in offered]
+    wanted = [planned_again(task) for task in outdated if not asks_first(task)]
+    if wanted:
+        ask(workspace, client, project_id, wanted, version=version)
+    park(workspace, client, project_id, [task.task_id for task in outdated])
+
+
 def _offer(
     workspace: Workspace, client: SpeciesClient, present: _Present, label_config: str, relabelled: int
 ) -> SpeciesChange:
@@ -230,14 +250,18 @@ def _offer(
     project_id, words = present.project_id, list(config.offered(label_config))
     with workspace.database.write() as conn:
         choices.see(conn, project_id, words)  # first, or the webhook reports the change as somebody's
-        version = projects.get(conn, project_id).current_model
+        project = projects.get(conn, project_id)
+    version = project.current_model
     if not config.same(label_config, present.label_config):
         client.update_project(project_id, label_config=label_config)
     stock = None
-    if version is not None:
-        if relabelled:
-            refill(workspace, project_id, version)
-        stock = top_up(workspace, client, project_id)
+    if project.replaced_by is None and not config.is_earlier(config.parsed(label_config)):
+        _ask_anew(workspace, client, project_id, version)
+        if version is not None:
+            if relabelled:
+                refill(workspace, project_id, version)
+            stock = top_up(workspace, client, project_id)
+        renew_instructions(workspace, client, project_id)
     with workspace.database.read() as conn:
         others = [record.id for record in projects.active(conn) if record.id != project_id]
         doubled = {number: found for number in others if (found := choices.doubled(conn, number))}
