@@ -17,6 +17,7 @@ from pipeline.exporters.source import Basis
 from pipeline.label_studio import config
 from pipeline.label_studio.screen import controls
 from pipeline.records import ProjectRecord, Taxon
+from pipeline.render import operations as render
 from pipeline.render.labelling import species_change
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.species import (
@@ -30,6 +31,7 @@ from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
+from pipeline.steps.operations.status import status
 from pipeline.store import acceptances, categories, choices, models, oracle, projects, taxa
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
@@ -280,6 +282,41 @@ def test_labels_of_no_choice_suggest_nothing_until_their_species_is_offered(
     assert suggested(server) == {"deer", "fox", "boar"}
     with workspace.database.read() as conn:
         assert choices.unoffered(conn, PROJECT) == {}
+
+
+def test_a_name_that_annotators_typed_is_a_proposal_until_it_is_taken_up(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    def propose(crop: int, name: str) -> None:
+        task = max(number for number in server.rows if server.shows(number) == detection(crop))
+        typed = {
+            "from_name": controls.NAME,
+            "to_name": "crop_0",
+            "type": "textarea",
+            "value": {"text": [name]},
+        }
+        another = chosen(controls.SPECIES, controls.ANOTHER_SPECIES)
+        server.submit(task, [another, chosen(controls.ANOTHER, controls.NOT_IN_LIST), typed])
+
+    def listed() -> dict[str, tuple[int, bool]]:
+        found = list_species(workspace, server, PROJECT)
+        return {one.name: (one.labels, one.proposed) for one in found if not one.offered}
+
+    propose(100, "Pine Marten")
+    propose(101, "pine marten")
+    propose(102, "pine martin")
+    sync(workspace, server, PROJECT)
+    assert listed() == {"pine marten": (2, True), "pine martin": (1, True)}
+    [told] = status(workspace).projects
+    assert told.proposed == {"pine marten": 2, "pine martin": 1}
+    assert "proposed by annotators" in render.status(status(workspace))
+
+    add_species(workspace, server, PROJECT, ["pine marten"])
+    merge_species(workspace, server, PROJECT, ["pine martin"], "pine marten")
+    assert listed() == {}
+    assert labels(workspace)["pine marten"] == 3
+    [told] = status(workspace).projects
+    assert told.proposed == {}
 
 
 def test_a_species_of_no_choice_becomes_part_of_one_that_is_offered(

@@ -43,6 +43,7 @@ class ListedSpecies:
     labels: int  # current labels that count in the project
     other_names: Sequence[str]  # labels were given under these, too
     offered: bool
+    proposed: bool  # annotators typed its name, because it is not in the list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,7 @@ def list_species(workspace: Workspace, client: SpeciesClient, project_id: int) -
     present = _read(workspace, client, project_id)
     with workspace.database.read() as conn:
         offered, counts = choices.offered(conn, project_id), oracle.label_counts(conn)
+        proposed = choices.proposed(conn, project_id)
     words = offered | {number: present.names[number] for number in counts if number not in offered}
     return [
         ListedSpecies(
@@ -105,6 +107,7 @@ def list_species(workspace: Workspace, client: SpeciesClient, project_id: int) -
                 if other == number and name != category_name(word)
             ),
             offered=number in offered,
+            proposed=word in proposed,
         )
         for number, word in words.items()
     ]
