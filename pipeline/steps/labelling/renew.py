@@ -15,7 +15,7 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import ProjectRecord
 from pipeline.steps.labelling.project import create_project
 from pipeline.steps.labelling.sync import SyncReport, sync
-from pipeline.store import audits, oracle, projects
+from pipeline.store import audits, oracle, projects, tasks
 from pipeline.workspace import Workspace
 
 FORMER = " (replaced)"  # behind the title of the project whose title the new one has
@@ -82,12 +82,13 @@ def renew_project(
 
 
 def _refuse_taken(workspace: Workspace, client: LabelStudio, title: str, project_id: int) -> None:
-    """Raise LabelStudioError if another project of the store has the title.
+    """Raise LabelStudioError if another project that was ever in use has the title.
 
-    One that the store does not know is what an interrupted renewal left: it is used.
+    One that asks nothing yet is what an interrupted renewal left: it is used.
     """
     with workspace.database.read() as conn:
-        known = {record.id for record in projects.all(conn)} - {project_id}
+        others = {record.id for record in projects.all(conn)} - {project_id}
+        known = {number for number in others if tasks.count(conn, number)}
     taken = [int(project["id"]) for project in client.projects(title) if int(project["id"]) in known]
     if taken:
         raise LabelStudioError(
