@@ -185,6 +185,19 @@ def is_earlier(root: ET.Element) -> bool:
     return root.find(f".//Choices[@name='{EARLIER_SPECIES}']") is not None
 
 
+def refuse_earlier(project_id: int, config: str) -> None:
+    """Raise LabelStudioError if the project has the screen of an earlier release: it can show no new task.
+
+    Label Studio does not let a project with annotations change to other controls (1.23.2).
+    """
+    if is_earlier(parsed(config)):
+        raise LabelStudioError(
+            f"project {project_id} has the labelling screen of an earlier release, on which nothing new can "
+            "be asked; its labels count as before",
+            remedy=f"`wildloop project renew --project {project_id}` makes a project that goes on with them",
+        )
+
+
 def choices_of(root: ET.Element) -> ET.Element:
     """The first of `lists_of`. Raises LabelStudioError if there is none."""
     return lists_of(root)[0]

@@ -89,8 +89,8 @@ class StockClient(AskClient, QueueClient, Protocol):
 class SpeciesClient(StockClient, Protocol):
     """Changes what can be chosen."""
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control."""
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls."""
 
 
 class WithdrawClient(Protocol):
@@ -153,6 +153,13 @@ class InstructionsClient(Protocol):
         """Change fields of a project."""
 
 
+class OptionsClient(InstructionsClient, Protocol):
+    """Changes what the screens of a project ask."""
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        """The number of annotations by control."""
+
+
 class TabsClient(Protocol):
     """Sets up the Data Manager of a project."""
 
@@ -169,7 +176,7 @@ class TabsClient(Protocol):
         """Give a tab other filters and columns."""
 
 
-class SetUpClient(ConnectionClient, TabsClient, Protocol):
+class SetUpClient(ConnectionClient, OptionsClient, TabsClient, Protocol):
     """Creates projects and sets them up."""
 
     def projects(self, title: str) -> list[Json]:
@@ -184,8 +191,8 @@ class SetUpClient(ConnectionClient, TabsClient, Protocol):
     def update_project(self, project_id: int, **fields: Any) -> Json:
         """Change fields of a project."""
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control."""
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls."""
 
     def local_storages(self, project_id: int) -> list[Json]:
         """The local-files storages of a project."""

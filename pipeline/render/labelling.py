@@ -112,7 +112,7 @@ def species_list(found: Sequence[ListedSpecies]) -> str:
                 one.hotkey or NOTHING,
                 f"{one.labels:,}",
                 ", ".join(one.other_names) or NOTHING,
-                "" if one.offered else "not offered",
+                "" if one.offered else "proposed" if one.proposed else "not offered",
             )
             for one in found
         ],

@@ -81,6 +81,7 @@ class ProjectStatus:
     done: bool  # whether nothing is left for people
     labelled: int
     unoffered: Mapping[str, int]  # labels by species that the project does not offer
+    proposed: Mapping[str, int]  # those of them whose names annotators typed
     unsure: int  # people looked and cannot tell
     skipped: int  # everybody who looked skipped them
     disputed: int  # annotators disagree, and none of their annotations is marked as ground truth
@@ -143,7 +144,7 @@ def status(workspace: Workspace) -> Status:
             detections=boxes["detections"],
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
-            projects=tuple(_project(conn, project, retrain_every) for project in projects.all(conn)),
+            projects=tuple(_project(conn, project, retrain_every) for project in projects.active(conn)),
             uncut=drawn_boxes.without_crop_count(conn),
             empties=judge_empties(conn),
             failed_runs=tuple(
@@ -177,6 +178,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         done=bool(crops) and not stock and not candidates.left_for_people(conn, project.id, limit=1),
         labelled=oracle.label_count(conn),
         unoffered=choices.unoffered(conn, project.id),
+        proposed=choices.proposed(conn, project.id),
         unsure=overview.unsure_count(conn),
         skipped=sum(answer.verdict is Verdict.SKIPPED for answer in undecided),
         disputed=sum(answer.disputed for answer in undecided),
