@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from pipeline.exporters.attributes import in_common
+from pipeline.exporters.individuals import individuals
 from pipeline.exporters.source import Answer, Basis, ExportReport, LabelledDetection, LabelledImage
 from pipeline.records import ANIMAL, EMPTY, PERSON, Level, SourceLabel, category_name
 from pipeline.vocabulary import kind_of
@@ -99,11 +99,8 @@ def _of_boxes(detections: Sequence[LabelledDetection]) -> Iterator[Shown]:
         if (answer := _answer(detection)) is not None
         for each in (answer, *answer.others)
     ]
-    boxes: Counter[tuple[str | None, str]] = Counter()
-    for answer, detector in answers:
-        boxes[answer.category, detector] += answer.individuals
+    counts = individuals((answer.category, detector, answer.individuals) for answer, detector in answers)
     for answer, _ in answers:
-        most = max(number for (category, _), number in boxes.items() if category == answer.category)
         alike = (other for other, _ in answers if other.category == answer.category)
         yield Shown(
             category=answer.category,
@@ -111,7 +108,7 @@ def _of_boxes(detections: Sequence[LabelledDetection]) -> Iterator[Shown]:
             by=answer.by,
             probability=answer.probability,
             at=answer.at,
-            count=None if answer.category == EMPTY else most,
+            count=None if answer.category == EMPTY else counts[answer.category],
             details=in_common(other.attributes.columns for other in alike),
         )
 

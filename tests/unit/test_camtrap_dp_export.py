@@ -21,7 +21,7 @@ from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LO
 from pipeline.exporters.camtrap_dp.package import RENAMED
 from pipeline.exporters.camtrap_dp.source_rows import stamp
 from pipeline.exporters.source import Basis
-from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, Taxon, Way
+from pipeline.records import DRAWN_DETECTOR, Box, DeploymentRecord, Level, SourceLabel, Taxon, Way
 from pipeline.timezones import zone_of
 from tests.helpers.camtrap_dp_packages import (
     boxed,
@@ -283,6 +283,12 @@ def test_a_sequence_has_as_many_individuals_as_people_counted_in_it(tmp_path: Pa
         ("Red fox", "2", "", "", "", ""),  # of one fox, not of both
         ("Roe deer", "5", "", "", "", "a herd"),
     ]
+
+
+def test_an_event_counts_boxes_that_people_drew_beside_those_of_a_detector(tmp_path: Path) -> None:
+    moved = box("red fox", Basis.PEOPLE, at=Box(x1=0, y1=0, x2=1, y2=1), detector=DRAWN_DETECTOR)
+    (row,) = events(written(tmp_path, *burst((box("red fox", Basis.PEOPLE), moved))))
+    assert row["count"] == "2"
 
 
 def test_a_count_by_people_replaces_what_a_source_counted_in_the_sequence(tmp_path: Path) -> None:

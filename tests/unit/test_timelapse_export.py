@@ -20,7 +20,7 @@ from pipeline.exporters import timelapse
 from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.shown import shown_on
 from pipeline.exporters.source import Basis, ExportReport, LabelledImage
-from pipeline.records import Box, Level, SourceLabel, Taxon
+from pipeline.records import DRAWN_DETECTOR, Box, Level, SourceLabel, Taxon
 from pipeline.render.datasets import export_report
 from tests.helpers.surveys import NOON, box, photograph, survey
 
@@ -204,3 +204,11 @@ def test_columns_for_what_annotators_said_are_there_if_they_said_it(tmp_path: Pa
     assert not {"LifeStage", "Comments"} & row.keys()
     (row,), _ = written(tmp_path / "plain.csv", photograph("1", plain))
     assert not {"Sex", "Behavior"} & row.keys()
+
+
+def test_boxes_that_people_drew_stand_beside_those_of_a_detector() -> None:
+    moved = box("red fox", PEOPLE, at=RIGHT, detector=DRAWN_DETECTOR)
+    (fox,) = shown_on([photograph("1", box("red fox", PEOPLE), box("red fox", PEOPLE, detector="b"), moved)])
+    assert fox.count == 2
+    (fox,) = shown_on([photograph("1", moved)])
+    assert fox.count == 1

@@ -17,6 +17,7 @@ from pipeline.exporters.camtrap_dp.observations import (
     shows_something,
 )
 from pipeline.exporters.camtrap_dp.source_rows import of_image
+from pipeline.exporters.individuals import individuals
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.identity import digest
 from pipeline.records import UNCLASSIFIED, Level, SourceLabel, Way
@@ -71,20 +72,17 @@ class Event:
             for detection in answered
             for observation in (taxa.of_detection(detection), *taxa.others_of(detection))
         ]
-        # Several detectors may have found one animal: the detector with most individuals counts.
-        boxes: Counter[tuple[tuple[str, str], str]] = Counter()
-        for observation, detection in observations:
-            boxes[observation.what, detection.record.detector] += observation.count or 0
-        individuals: Counter[tuple[str, str]] = Counter()
-        for (what, _), count in boxes.items():
-            individuals[what] = max(individuals[what], count)
+        counts = individuals(
+            (observation.what, detection.record.detector, observation.count or 0)
+            for observation, detection in observations
+        )
         for observation, detection in observations:
             self._add_counted(observation, detection)
             join(
                 self._answers,
                 replace(
                     observation,
-                    count=individuals[observation.what] or None,
+                    count=counts[observation.what] or None,
                     details=_of_sequence(detection),
                 ),
             )
