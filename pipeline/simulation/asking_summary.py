@@ -72,8 +72,12 @@ def asking_summary(study: Study) -> AskingSummary:
             AskingRow(
                 asking=asking.name,
                 macro_f1=mean_over_seeds([curve.at_presses(budget) for curve in curves]),
-                presses_to_target=reached([point and point.presses for point in points], most=UNBOUNDED),
-                labels_to_target=reached([point and point.labels for point in points], most=UNBOUNDED),
+                presses_to_target=reached(
+                    [None if point is None else point.presses for point in points], most=UNBOUNDED
+                ),
+                labels_to_target=reached(
+                    [None if point is None else point.labels for point in points], most=UNBOUNDED
+                ),
                 presses_to_label_all=mean_over_seeds(whole, most=UNBOUNDED),
                 presses_for_each=mean_over_seeds(each, most=UNBOUNDED),
             )

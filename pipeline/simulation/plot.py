@@ -101,7 +101,7 @@ def _looks(strategies: Sequence[str]) -> dict[str, tuple[str, str | tuple[int, t
 
 
 def _together(curves: Sequence[Curve], name: str, by: str) -> tuple[Doubles, Doubles]:
-    """Numbers (R,) of labels or presses that every curve covers, and the values (S, R) of the curves there."""
+    """Numbers (R,) of labels or presses that every curve covers, and their values (S, R) there."""
     rounds = [getattr(curve, by) for curve in curves]
     first, last = max(each[0] for each in rounds), min(each[-1] for each in rounds)
     at = np.array(

@@ -71,7 +71,7 @@ def test_100_crops_with_10_wrong_cost_on_boards_what_was_measured_in_a_browser()
 
 
 def waiting(count: int = 60, *, head: bool = True, listed: int = 30, sure: float = 0.95) -> Waiting:
-    """Crops of two species in sequences of three; the head is sure of both, and wrong about each tenth crop."""
+    """Crops of two species in sequences of three; the head is sure of both, and wrong of each tenth crop."""
     truth = np.arange(count) // 3 % 2
     named = np.where(np.arange(count) % 10 == 9, 1 - truth, truth)
     rest = (1 - sure) / 5
