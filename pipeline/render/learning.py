@@ -183,8 +183,7 @@ def empties_report(report: EmptiesJudgement) -> str:
         if report.looked_at
         else None,
         f"  {count(report.open, 'drawn photographs')} wait for people" if report.open else None,
-        f"  {count(report.unreadable, 'drawn photographs')} cannot be read; the next `wildloop audit --empties "
-        "N` tries again"
+        f"  {count(report.unreadable, 'drawn photographs')} cannot be read; the next draw tries again"
         if report.unreadable
         else None,
         f"  {count(report.later, 'photographs')} came since and are not part of this, until `wildloop audit "

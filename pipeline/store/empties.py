@@ -90,8 +90,8 @@ def called_empty() -> sa.ColumnElement[bool]:
         image.c.role == Role.TARGET,
         image.c.failure.is_(None),
         ~images.superseded(),
-        sa.exists().where(scan.c.image_id == image.c.id, _by_detector()),
-        ~sa.exists().where(detection.c.image_id == image.c.id, by_machine),
+        _of_image(scan, _by_detector()),
+        ~_of_image(detection, by_machine),
         ~sa.exists(says_otherwise.correlate(image)),
     )
 
@@ -108,11 +108,9 @@ def counts(conn: sa.Connection) -> Counts:
     total = int(conn.execute(query.where(called_empty())).scalar_one())
     if drawn_at is None:
         return Counts(covered=0, later=total)
-    came_before = sa.exists().where(
-        scan.c.image_id == image.c.id, _by_detector(), scan.c.scanned_at <= drawn_at
-    )
-    is_drawn = sa.exists().where(sign_off.c.image_id == image.c.id)  # whatever clocks say
-    covered = int(conn.execute(query.where(called_empty(), sa.or_(came_before, is_drawn))).scalar_one())
+    came_before = _of_image(scan, _by_detector(), scan.c.scanned_at <= drawn_at)
+    is_covered = sa.or_(came_before, _of_image(sign_off))  # what was drawn, whatever clocks say
+    covered = int(conn.execute(query.where(called_empty(), is_covered)).scalar_one())
     return Counts(covered=covered, later=total - covered)
 
 
@@ -122,12 +120,11 @@ def next_to_draw(conn: sa.Connection, count: int) -> list[ImageRecord]:
     More if so many came since the last draw that have a place before its end: without them, the sample would
     have fewer of those than of earlier ones.
     """
-    is_drawn = sa.exists().where(sign_off.c.image_id == image.c.id)
-    query = sa.select(image).where(called_empty(), ~is_drawn).order_by(image.c.id)
+    query = sa.select(image).where(called_empty(), ~_of_image(sign_off)).order_by(image.c.id)
     last = conn.execute(sa.select(sa.func.max(sign_off.c.image_id))).scalar_one()
     if last is not None:
         late = sa.select(sa.func.count()).select_from(image)
-        late = late.where(called_empty(), ~is_drawn, image.c.id < last)
+        late = late.where(called_empty(), ~_of_image(sign_off), image.c.id < last)
         count = max(count, int(conn.execute(late).scalar_one()))
     return [images.from_row(row) for row in conn.execute(query.limit(count)).mappings()]
 
@@ -228,6 +225,12 @@ def _is_outdone(strike: OracleEntry, said: Iterable[OracleEntry]) -> bool:
         and (entry.is_alone or (entry.annotator is not None and entry.annotator == strike.annotator))
         for entry in said
     )
+
+
+def _of_image(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a photograph has a row of this table for which the conditions hold."""
+    rows = sa.select(sa.literal(1)).select_from(table).where(table.c.image_id == image.c.id, *conditions)
+    return sa.exists(rows.correlate(image))
 
 
 def _by_detector() -> sa.ColumnElement[bool]:
