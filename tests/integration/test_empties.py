@@ -86,9 +86,7 @@ def label(made: Survey, name: str, category: str | None, *, weak: bool, **detail
     """A source labels a photograph."""
     with made.workspace.database.write() as conn:
         [[stored]] = images.at_paths(conn, [str(made.root / name)]).values()
-        given = SourceLabel(
-            category=category, source="park", level=Level.IMAGE, weak=weak, details=details or None
-        )
+        given = SourceLabel(category=category, source="park", weak=weak, details=details or None)
         image_labels.add(conn, [(stored.record.id, given)], categories.numbers(conn))
 
 
@@ -437,7 +435,7 @@ def test_camtrap_dp_has_a_blank_by_a_person_and_the_box_of_a_missed_animal(
         noon = dt.datetime(2024, 5, 1, 12)
         conn.execute(sa.update(schema.image).values(datetime=noon))
         place = DeploymentRecord(id="site", location="site", latitude=1.0, longitude=2.0, timezone="UTC")
-        deployments.save(conn, [place])
+        deployments.add(conn, [place])
     design = ("--sampling-design", "opportunistic", "--capture-method", "activityDetection")
     out = exported(typed, "camtrap-dp", *design)
     with (out / "media.csv").open(encoding="utf-8") as file:
