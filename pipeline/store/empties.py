@@ -32,6 +32,7 @@ from pipeline.records import (
 from pipeline.store import detections, images, oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import category, detection, image, image_label, scan, sign_off
+from pipeline.store.schema import oracle as oracle_rows
 from pipeline.vocabulary import kind_of
 
 _EMPTY_ID = 0  # of the category EMPTY
@@ -177,6 +178,24 @@ def sample(conn: sa.Connection) -> list[SignOff]:
         )
         for row in rows
     ]
+
+
+def struck_ids(conn: sa.Connection) -> set[str]:
+    """The whole frames of the sample that somebody struck out and that wait for a box."""
+    query = (
+        sa.select(sign_off.c.detection_id, sign_off.c.image_id)
+        .join(oracle_rows, oracle_rows.c.detection_id == sign_off.c.detection_id)
+        .where(oracle_rows.c.verdict == Verdict.STRUCK.value)
+        .distinct()
+    )
+    image_of = {row.detection_id: row.image_id for row in conn.execute(query)}
+    histories = oracle.histories(conn, image_of)
+    drawn = drawn_labels(conn, image_of.values())
+    return {
+        id_
+        for id_, image_id in image_of.items()
+        if finding(histories[id_], drawn.get(image_id, ())) is Finding.STRUCK
+    }
 
 
 def drawn_labels(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[str | None]]:

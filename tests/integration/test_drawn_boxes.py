@@ -25,6 +25,8 @@ from tests.helpers.called_empty import PROJECT, Json, Survey, box, drawn, survey
 from tests.helpers.photographs import encoded, put, scene
 from tests.helpers.results import chose
 
+pytestmark = pytest.mark.one_database  # rules; the marked tests run the SQL on both
+
 NAME, TASK = "site/animal.jpg", 7
 DEER = chose("species_0", "deer")
 
@@ -83,6 +85,7 @@ def test_a_moved_box_replaces_the_one_of_the_detector_and_has_the_species(made: 
     assert RunKind.EMBED in open_runs(made)
 
 
+@pytest.mark.both_databases
 def test_its_crop_is_cut_and_embedded_and_it_joins_the_pool(made: Survey) -> None:
     made.server.submit(TASK, [DEER, moved(20, 15)])
     assert status(made.workspace).uncut == 1
@@ -177,6 +180,7 @@ def test_a_box_goes_with_its_annotation_and_the_former_one_stands_again(made: Su
         assert candidates.waiting_ids(conn) == [by_detector(made).id]
 
 
+@pytest.mark.both_databases
 def test_an_updated_annotation_moves_its_box_again(made: Survey) -> None:
     annotation = made.server.submit(TASK, [DEER, moved(20, 15)])
     made.server.update(annotation, [DEER, moved(50, 50)])
@@ -203,6 +207,7 @@ def test_a_late_webhook_of_an_earlier_state_takes_no_box_away(made: Survey) -> N
     assert labels(made) == {new.id: "deer"}
 
 
+@pytest.mark.both_databases
 def test_two_people_who_draw_around_one_animal_make_one_box(made: Survey) -> None:
     first = made.server.submit(TASK, [DEER, drawn(60, 60)], by=1)
     second = made.server.submit(TASK, [DEER, drawn(62, 61)], by=2)
@@ -252,6 +257,7 @@ def test_an_unanswered_box_waits_to_be_asked_about_alone(made: Survey) -> None:
         assert new.id in candidates.waiting_ids(conn)
 
 
+@pytest.mark.both_databases
 def test_a_redrawn_crop_of_the_audit_stays_in_it(made: Survey) -> None:
     with made.workspace.database.write() as conn:
         audits.draw(conn, PROJECT, [by_detector(made).id], 1, requested=True)

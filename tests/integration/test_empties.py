@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError
 from pipeline.exporters.source import Basis
-from pipeline.records import DeploymentRecord, Purpose, Role, SourceLabel, TaskKind, TaskRecord
+from pipeline.records import DeploymentRecord, Purpose, Role, SourceLabel, TaskKind
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling import frames
 from pipeline.steps.learning.empties import EmptiesJudgement, judge_empties
@@ -31,7 +31,6 @@ from pipeline.store import (
     labelled,
     oracle,
     schema,
-    tasks,
 )
 from pipeline.store.database import Database
 from pipeline.store.empties import Finding
@@ -41,6 +40,9 @@ from tests.helpers.photographs import encoded, put, scene
 from tests.helpers.results import chose
 
 STRIKE = "struck_0"
+
+
+pytestmark = pytest.mark.one_database  # rules; the marked tests run the SQL on both
 
 
 @pytest.fixture
@@ -90,6 +92,7 @@ def label(made: Survey, name: str, category: str | None, *, weak: bool, **detail
         image_labels.add(conn, [(stored.record.id, given)], categories.numbers(conn))
 
 
+@pytest.mark.both_databases
 def test_only_what_machines_alone_call_empty_is_drawn(made: Survey) -> None:
     made.add("nothing.jpg", "machine says empty.jpg", "nobody classified.jpg")
     made.add("below the threshold.jpg", found=[box(confidence=0.1)])
@@ -163,15 +166,10 @@ def test_a_submitted_board_signs_its_photographs_off(made: Survey) -> None:
     assert (judgement.no_animal, judgement.animals, judgement.open) == (12, 0, 0)
     assert judgement.called_empty == 40
     assert judgement.at_most == 7  # exact: 8 of 40 are all missed by 12 draws with a probability below 0.05
-    [board] = [task for task in _all_tasks(made) if task.task_id == board.task_id]
-    assert board.answered_at is not None
+    assert made.tasks(TaskKind.FRAMES) == []
 
 
-def _all_tasks(made: Survey) -> list[TaskRecord]:
-    with made.workspace.database.read() as conn:
-        return list(tasks.get(conn, PROJECT, tasks.ids(conn, PROJECT)).values())
-
-
+@pytest.mark.both_databases
 def test_what_is_struck_comes_back_alone_before_all_else(made: Survey) -> None:
     made.add(*numbered(0, 12))
     ask(made, 12)
@@ -180,12 +178,12 @@ def test_what_is_struck_comes_back_alone_before_all_else(made: Survey) -> None:
     made.server.submit(board.task_id, [*SIGNED_OFF, chose(STRIKE, struck)])
     assert judged(made).animals == 1
     with made.workspace.database.read() as conn:
-        assert frames.is_struck_due(conn, PROJECT, {struck})
+        assert frames.is_struck_due(conn, PROJECT)
     [alone] = frames.ask_due(made.workspace, made.server, PROJECT)
     assert (alone.kind, alone.purpose, alone.detections) == (TaskKind.FRAME, Purpose.EMPTIES, (struck,))
     assert made.server.data[alone.task_id]["photo"][0]["choices"][0]["value"] == "no animal"
     with made.workspace.database.read() as conn:
-        assert not frames.is_struck_due(conn, PROJECT, {struck})
+        assert not frames.is_struck_due(conn, PROJECT)
     assert frames.ask_due(made.workspace, made.server, PROJECT) == []
     made.server.submit(alone.task_id, [chose("photo_empty_0", "no animal")], by=2)
     assert judged(made).no_animal == 12
@@ -253,6 +251,7 @@ def test_skipped_and_unsure_photographs_count_as_if_they_showed_an_animal(made: 
     assert judgement.at_most == 24
 
 
+@pytest.mark.both_databases
 def test_photographs_that_come_later_are_outside_until_the_sample_takes_its_share_of_them(
     made: Survey,
 ) -> None:
@@ -315,6 +314,7 @@ def test_without_empty_photographs_nothing_is_drawn(made: Survey) -> None:
     assert made.server.data == {}
 
 
+@pytest.mark.both_databases
 def test_a_signed_off_photograph_is_no_crop_and_no_label(made: Survey) -> None:
     made.add(*numbered(0, 12))
     ask(made, 12)
@@ -360,6 +360,7 @@ def answers(made: Survey) -> dict[str, tuple[Basis, str | None] | None]:
     }
 
 
+@pytest.mark.both_databases
 def test_exports_say_who_called_a_photograph_empty(made: Survey) -> None:
     made.add(*numbered(0, 5))
     label(made, "site/002.jpg", "empty", weak=True)
