@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pipeline.steps.labelling.frames import Drawn
     from pipeline.steps.learning.accept import AcceptedGroup, AcceptReport
     from pipeline.steps.learning.audit import Judgement
-    from pipeline.steps.learning.empties import EmptiesJudgement
     from pipeline.steps.learning.confirmations import ConfirmationReport
+    from pipeline.steps.learning.empties import EmptiesJudgement
     from pipeline.stopping import Estimate, Forecast
     from pipeline.stopping.confirmed import WrongShare
 
@@ -200,8 +200,7 @@ def empties_report(report: EmptiesJudgement) -> str:
         if report.looked_at
         else None,
         f"  {count(report.open, 'drawn photographs')} wait for people" if report.open else None,
-        f"  {count(report.unreadable, 'drawn photographs')} cannot be read; the next `wildloop audit --empties "
-        "N` tries again"
+        f"  {count(report.unreadable, 'drawn photographs')} cannot be read; the next draw tries again"
         if report.unreadable
         else None,
         f"  {count(report.later, 'photographs')} came since and are not part of this, until `wildloop audit "

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipeline.steps.labelling.push import push
 
 from backend.predictions import Predictor
 from backend.webhook import receive

@@ -131,11 +131,10 @@ def is_low(workspace: Workspace, project_id: int, *, complete: bool) -> bool:
                 return True
             if not placed and tasks.first_count(conn, project_id):  # the queue is used up, the reserve not
                 return True
-        struck = read_struck(conn, project_id)
-        if not struck:
-            return False
-        if is_struck_due(conn, project_id, struck):
+        if is_struck_due(conn, project_id):
             return True
+        if not read_struck(conn, project_id):
+            return False
         stock = read_stock(conn, project_id)
     return bool(struck_tasks(stock, read_waiting(workspace, project_id, ())))
 
