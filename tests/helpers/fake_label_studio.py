@@ -46,6 +46,9 @@ class FakeLabelStudio(LabelStudio):
         self.predictions: list[Json] = []
         self.imports: list[int] = []  # number of tasks in each call
         self.changes: list[int] = []  # number of tasks in each call that changed data
+        self.deleted: list[int] = []  # every task that the client deleted
+        self.drafts: set[int] = set()  # tasks in which somebody has begun an annotation
+        self.locks: dict[int, int] = {}  # who got each task from the label stream
         self.exported: list[int] = []  # every task whose export was requested
         self.storages: list[Json] = []
         self.hooks: list[Json] = []
@@ -75,13 +78,41 @@ class FakeLabelStudio(LabelStudio):
     def queue(self) -> list[tuple[str, float]]:
         """What the label stream serves: detection and score, of the chosen version, lowest first."""
         chosen = [each for each in self.predictions if each["model_version"] == self.model_version]
-        queue = [(self.rows[each["task"]]["data"]["detection_id"], each["score"]) for each in chosen]
+        queue = [
+            (self.shows(each["task"]), each["score"])
+            for each in chosen
+            if not self.rows[each["task"]]["is_labeled"]
+        ]
         return sorted(queue, key=lambda place: place[1])
+
+    def shows(self, task: int) -> str:
+        """The first detection of a task."""
+        data = self.rows[task]["data"]
+        return str(data["detections"][0] if "detections" in data else data["detection_id"])
+
+    def next_task(self, by: int = 1) -> int | None:
+        """What the "All" label stream serves this person; None: "No More Tasks Left in Queue"."""
+        free = [
+            number
+            for number, row in sorted(self.rows.items())
+            if not row["is_labeled"]
+            and self.locks.get(number, by) == by
+            and by not in {each["completed_by"] for each in row["annotations"]}
+        ]
+        mine = [number for number in free if number in self.locks]
+        scores = {
+            each["task"]: each["score"]
+            for each in self.predictions
+            if each["model_version"] == self.model_version and each["task"] in free
+        }
+        found = (mine or sorted(scores, key=lambda number: scores[number]) or free)[:1]
+        self.locks.update(dict.fromkeys(found, by))
+        return found[0] if found else None
 
     def labels(self) -> dict[str, list[str]]:
         """The label of each annotation, by detection."""
         return {
-            row["data"]["detection_id"]: [
+            self.shows(row["id"]): [
                 annotation["result"][0]["value"]["choices"][0]
                 for annotation in row["annotations"]
                 if annotation["result"]
@@ -94,7 +125,14 @@ class FakeLabelStudio(LabelStudio):
 
     def add_task(self, number: int, data: Json) -> None:
         """Create a task."""
-        row = {"id": number, "data": data, "updated_at": START, "annotations": [], "touched": False}
+        row = {
+            "id": number,
+            "data": data,
+            "updated_at": START,
+            "annotations": [],
+            "touched": False,
+            "is_labeled": False,
+        }
         self.rows[number] = row
 
     def annotate(
@@ -121,7 +159,12 @@ class FakeLabelStudio(LabelStudio):
         truth: bool = False,
         prediction: Json | None = None,
     ) -> int:
-        """Annotate a task with this `result`."""
+        """Annotate a task with this `result`.
+
+        Raises KeyError for a task that is deleted: Label Studio refuses the annotation.
+        """
+        self.rows[task]
+        self.locks.pop(task, None)
         used = {each["id"] for row in self.rows.values() for each in row["annotations"]}
         number = max(used, default=0) + 1
         moment = self._tick()
@@ -139,6 +182,7 @@ class FakeLabelStudio(LabelStudio):
             "prediction": prediction or {},
         }
         self.rows[task]["annotations"].append(annotation)
+        self._count(task)
         self.touch(task)
         self._send("ANNOTATION_CREATED", annotation=_json(annotation), task=self._task(task, whole=False))
         return number
@@ -160,6 +204,7 @@ class FakeLabelStudio(LabelStudio):
         annotation = self.annotation(annotation_id)
         self.rows[annotation["task"]]["annotations"].remove(annotation)
         self._tick()
+        self._count(annotation["task"])
         self.touch(annotation["task"])
         self._send("ANNOTATIONS_DELETED", annotations=[{"id": annotation_id}])
 
@@ -176,6 +221,11 @@ class FakeLabelStudio(LabelStudio):
             each for row in self.rows.values() for each in row["annotations"] if each["id"] == annotation_id
         ]
         return found
+
+    def _count(self, task: int) -> None:
+        """Label Studio counts annotations anew after each: a skip leaves the task to others."""
+        row = self.rows[task]
+        row["is_labeled"] = any(not each["was_cancelled"] for each in row["annotations"])
 
     def touch(self, task: int) -> None:
         """Move a task's `updated_at`, as every change of its annotations does."""
@@ -247,6 +297,38 @@ class FakeLabelStudio(LabelStudio):
     def tasks(self, project_id: int, query: Mapping[str, Any] | None = None) -> Iterator[Json]:
         for number, data in sorted(self.data.items()):
             yield {"id": number, "data": data}
+
+    def some_tasks(self, project_id: int, task_ids: Iterable[int]) -> Iterator[Json]:
+        for number in sorted(set(task_ids) & self.rows.keys()):
+            annotations = self.rows[number]["annotations"]
+            skips = sum(each["was_cancelled"] for each in annotations)
+            yield {
+                "id": number,
+                "data": self.rows[number]["data"],
+                "total_annotations": len(annotations) - skips,
+                "cancelled_annotations": skips,
+            }
+
+    def tasks_in_stream(self, project_id: int) -> set[int]:
+        return {number for number, row in self.rows.items() if not row["is_labeled"]}
+
+    def tasks_with_drafts(self, project_id: int) -> set[int]:
+        return self.drafts & self.rows.keys()
+
+    def park_task(self, task_id: int) -> bool:
+        if task_id in self.rows:
+            self.rows[task_id]["is_labeled"] = True
+        return task_id in self.rows
+
+    def unpark_task(self, task_id: int) -> bool:
+        if task_id in self.rows:
+            self.rows[task_id]["is_labeled"] = False
+        return task_id in self.rows
+
+    def delete_tasks(self, project_id: int, task_ids: Iterable[int]) -> None:
+        for number in sorted(task_ids):
+            self.deleted.append(number)
+            self.delete_task(number)
 
     def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
         return set(task_ids) & self.rows.keys()

@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,19 @@ def species(number: int) -> str:
     return SPECIES[(number // SEQUENCE) % len(SPECIES)]
 
 
-def populate(database: Database, crops: int = 120, *, first: int = 0, strange: bool = False) -> None:
-    """Crops `first` up to `crops`, in sequences at four locations, published in project 4 and embedded.
+def populate(
+    database: Database,
+    crops: int = 120,
+    *,
+    first: int = 0,
+    strange: bool = False,
+    asked: bool = True,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Crops `first` up to `crops`, in sequences at four locations, embedded, for project 4.
 
-    `strange` crops resemble no others.
+    Label Studio asks about each, unless not `asked`. `strange` crops resemble no others. `options` are those
+    of the project.
     """
     numbers = range(first, crops)
     rng = np.random.default_rng(first)
@@ -90,12 +99,14 @@ def populate(database: Database, crops: int = 120, *, first: int = 0, strange: b
             ],
         )
         categories.ensure(conn, SPECIES)
-        projects.save(conn, ProjectRecord(id=PROJECT, title="Forest", embedder=Embedder().id))
+        record = ProjectRecord(id=PROJECT, title="Forest", embedder=Embedder().id, options=options)
+        projects.save(conn, record)
         published = (
             TaskRecord(project_id=PROJECT, detections=(detection(number),), task_id=number + 1)
             for number in numbers
         )
-        tasks.add(conn, published)
+        if asked:
+            tasks.add(conn, published)
         embeddings.register(conn, Embedder())
         embeddings.append(conn, Embedder().id, [detection(number) for number in numbers], vectors)
 

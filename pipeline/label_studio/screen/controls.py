@@ -46,4 +46,5 @@ NOT_IN_LIST = "not in the list"  # of the three lists
 ONE_BY_ONE = "one by one"  # of STRUCK_SPECIES: ask about each alone
 NO_ANIMAL = "no animal"  # of PHOTO_EMPTY
 EXPERT = "expert"  # of FLAGS: an expert must see it
+SEVERAL = "several"  # of FLAGS: shows ALSO; no answer
 ANIMAL_BOX = "animal"  # the label of BOX

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from html import escape
 
 from pipeline.label_studio.screen import keys
+from pipeline.label_studio.screen.controls import ANIMAL_BOX, EXPERT, SEVERAL
 from pipeline.label_studio.screen.html import key_cap
 from pipeline.label_studio.screen.options import ScreenOptions
 
+BOX_COLOUR = "#ffb000"
 COUNTS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10+")
 
 
@@ -27,17 +30,31 @@ def draw_facts(root: ET.Element, options: ScreenOptions) -> None:
             name = view.get("className", "").removeprefix("fact ")
             if view.get("className", "").startswith("fact ") and not asked[name]:
                 parent.remove(view)
+    _fill(root, "view_{{idx}}", {"brighter": keys.BRIGHTER, "contrast": keys.CONTRAST}.items())
+    _fill(root, "flags_{{idx}}", [(EXPERT, keys.EXPERT, "show to an expert")])
+    if options.several:
+        _fill(root, "flags_{{idx}}", [(SEVERAL, keys.ALSO, "another animal, too")])
     _fill(root, "count_{{idx}}", zip(COUNTS, keys.COUNT, strict=True))
     _fill(root, "sex_{{idx}}", keys.SEX.items())
     _fill(root, "age_{{idx}}", keys.AGE.items())
     given = [*keys.BEHAVIOUR, *[""] * len(options.behaviour)]
     _fill(root, "behaviour_{{idx}}", zip(options.behaviour, given, strict=False))
+    _add_box(root)
 
 
-def _fill(root: ET.Element, name: str, words: Iterable[tuple[str, str]]) -> None:
+def _fill(root: ET.Element, name: str, words: Iterable[tuple[str, str] | tuple[str, str, str]]) -> None:
+    """Give a control its choices: what annotations store, the key, and what people read if it differs."""
     choices = root.find(f".//Choices[@name='{name}']")
     if choices is None:
         return
-    for word, key in words:
-        html = f"{key_cap(key)}{word}"
+    for word, key, *read in words:
+        html = f"{key_cap(key)}{escape(read[0] if read else word)}"
         ET.SubElement(choices, "Choice", {"value": word, "hotkey": key or keys.NO_KEY, "html": html})
+
+
+def _add_box(root: ET.Element) -> None:
+    """Boxes are drawn with their one label at once: it is selected from the start."""
+    labels = root.find(".//RectangleLabels")
+    if labels is not None:
+        label = {"value": ANIMAL_BOX, "hotkey": keys.BOX, "selected": "true", "background": BOX_COLOUR}
+        ET.SubElement(labels, "Label", label)

@@ -42,7 +42,8 @@ def _question(asked: Asked, *, counted: bool) -> str:
         question = "<b>This sequence shows</b><span>Strike what is something else.</span>"
     else:
         question = "<b>All of these are</b><span>Strike what is something else.</span>"
-    return f'<div class="ask">{question}</div><style>.wildloop {{ {_shape(asked)} --more: {COUNT_ROW if counted else 0}px; }}</style>'
+    variables = f"{_shape(asked)} --more: {COUNT_ROW if counted else 0}px;"
+    return f'<div class="ask">{question}</div><style>.wildloop {{ {variables} }}</style>'
 
 
 def _shape(asked: Asked) -> str:

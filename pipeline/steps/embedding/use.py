@@ -23,7 +23,7 @@ class EmbedderChange:
 
     former: str  # id of the embedder before
     embedder: str  # id of the embedder now
-    record: ModelRecord | None  # the current version now; None if there is no crop yet
+    record: ModelRecord | None  # the current version now; None if nothing is published yet
     former_record: ModelRecord | None  # the current version before, if there was one
     embedded: int  # crops that lacked the vector
     broken: tuple[BrokenCrop, ...]  # crops that cannot be read, which the project does without
@@ -39,7 +39,7 @@ def use_embedder(
     change in one transaction, once every readable crop is embedded. A killed run continues where it was.
     The former vectors and versions are kept. The queue waits for a top-up (`refresh.top_up_stock`). Raises
     EmbedderChangedError if the embedder is changed by others meanwhile, EmbedderError if new crops keep
-    coming in, and ModelError if a project with crops has none to learn from or to order.
+    coming in, and ModelError if a project with tasks has no crop to learn from or to order.
     """
     with workspace.database.read() as conn:
         former = projects.get(conn, project_id)
@@ -69,7 +69,7 @@ def use_embedder(
 
 
 def prepare(workspace: Workspace, project: ProjectRecord) -> PreparedVersion | None:
-    """The version that the project will use; None if it has neither a version nor a crop yet."""
+    """The version that the project will use; None if there is neither a version nor a crop yet."""
     prepared = prepare_version(workspace, project)
     if prepared is not None:
         return prepared

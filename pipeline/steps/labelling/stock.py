@@ -15,17 +15,16 @@ a later version, is parked: out of the label stream, but whoever has it open can
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import StockClient
 from pipeline.label_studio.screen.options import ScreenOptions
-from pipeline.records import ProjectRecord, Purpose, TaskKind, TaskRecord
+from pipeline.records import ProjectRecord, Purpose
 from pipeline.steps.labelling.ask import ask, planned_again, rank
 from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
+from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
     Grouped,
     alone,
@@ -146,7 +145,7 @@ def _compare_with_stream(workspace: Workspace, client: StockClient, project_id: 
     with workspace.database.read() as conn:
         known = tasks.get(conn, project_id, stream - stored)
     unknown = stream - stored - known.keys()
-    found = [_claimed(project_id, task) for task in client.some_tasks(project_id, unknown)]
+    found = [claimed(project_id, task) for task in client.some_tasks(project_id, unknown)]
     with workspace.database.write() as conn:
         tasks.set_parked(conn, project_id, sorted(stored - stream))
         own = [task for task in found if task is not None]
@@ -159,26 +158,6 @@ def _compare_with_stream(workspace: Workspace, client: StockClient, project_id: 
     ]
     park(workspace, client, project_id, returned)
     return recovered
-
-
-def _claimed(project_id: int, task: Mapping[str, Any]) -> TaskRecord | None:
-    """The task that an interrupted run created, by its own data; None if Wildloop did not create it."""
-    data = task["data"]
-    crops = data.get("detections")
-    try:
-        kind, purpose = TaskKind(data.get("kind")), Purpose(data.get("purpose"))
-    except ValueError:
-        return None
-    if not isinstance(crops, list) or not crops or not all(isinstance(crop, str) for crop in crops):
-        return None
-    return TaskRecord(
-        project_id=project_id,
-        task_id=int(task["id"]),
-        kind=kind,
-        purpose=purpose,
-        detections=tuple(crops),
-        model_version=data.get("version") or None,
-    )
 
 
 def _renew(workspace: Workspace, client: StockClient, project: ProjectRecord) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from pipeline.records import Verdict
 from pipeline.steps.labelling.stock_plan import Stock, Waiting
 from pipeline.steps.learning.accepted import accepted_among
 from pipeline.store import audits, candidates, models, oracle, projects, tasks
@@ -22,7 +21,7 @@ def read_stock(conn: sa.Connection, project_id: int) -> Stock:
 def read_struck(conn: sa.Connection, project_id: int) -> set[str]:
     """The crops that were struck out of a group, and that nobody has named since."""
     undecided = oracle.undecided(conn, project_id)
-    return {crop for crop, label in undecided.items() if label.verdict is Verdict.STRUCK}
+    return {crop for crop, label in undecided.items() if label.struck}
 
 
 def read_waiting(workspace: Workspace, project_id: int, crops: Iterable[str]) -> Waiting:
