@@ -46,9 +46,9 @@ def render(
 ) -> str:
     """The label config with `species` in this order, which ask what `options` say.
 
-    `present` are the present keys by name. A species keeps its letter; new species get the first free ones.
-    In a project of more species than `keys.LETTERS` none has a letter. `hints`, by category, are the
-    scientific names, which the search finds, too. `former` are kept as `choices.keep_former` says.
+    `present` are the present keys by name. A species keeps its letter; new species get the first free ones,
+    unless the project has more species than there are `keys.LETTERS`. `hints`, by category, are the
+    scientific names, which the search finds, too. `former` are kept as `keep_former` says.
     """
     root = ET.fromstring(template())
     draw_facts(root, options or ScreenOptions())
@@ -67,11 +67,10 @@ def _letters(species: Sequence[str], present: Mapping[str, str]) -> dict[str, st
     """The key of each species on the screen of one crop."""
     fixed = {name: key for name in species if (key := fixed_key(name)) is not None}
     others = [name for name in species if name not in fixed]
-    if len(others) > len(keys.LETTERS):
-        return fixed
     kept = {name: present[name] for name in others if present.get(name) in keys.LETTERS}
-    free = iter(key for key in keys.LETTERS if key not in kept.values())
-    return fixed | {name: kept.get(name) or next(free) for name in others}
+    few = len(others) <= len(keys.LETTERS)
+    free = iter([key for key in keys.LETTERS if key not in kept.values()] if few else [])
+    return fixed | {name: kept.get(name) or next(free, "") for name in others}
 
 
 def new_choice(word: str, scientific: str | None = None, key: str = "") -> ET.Element:
