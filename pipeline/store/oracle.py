@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pipeline.current_label import GROUPS, CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     LABEL_STUDIO_SOURCE,
+    SIGN_OFF_DETECTOR,
     AnnotationRecord,
     DetectionKind,
     DetectionRecord,
@@ -106,6 +107,11 @@ def active_annotations(
     else:
         latest = _latest(conn.execute(_REVISION.where(in_project)))
     return [state for state in latest.values() if state.annotation.verdict is not Verdict.DELETED]
+
+
+def latest(conn: sa.Connection, annotation_uids: Iterable[str]) -> dict[Key, LatestRevision]:
+    """The newest state of these annotations for each detection that they spoke of, deletions included."""
+    return _latest_by_key(conn, oracle.c.annotation_uid, set(annotation_uids))
 
 
 def update_labels(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
@@ -207,12 +213,18 @@ def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:
 def undecided(conn: sa.Connection, project_id: int) -> dict[str, CurrentLabel]:
     """The current label of each detection that people annotated and that still waits, by detection id.
 
-    These are detections that are disputed, skipped or struck out, or whose annotations were deleted.
+    These are detections that are disputed, skipped or struck out, or whose annotations were deleted. Whole
+    photographs that are signed off are not among them: see `store.empties`.
     """
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.project_id == project_id, detection.c.kind == DetectionKind.ACTIVE)
+        .where(
+            oracle.c.project_id == project_id,
+            detection.c.kind == DetectionKind.ACTIVE,
+            detection.c.replaced_by.is_(None),
+            detection.c.detector != SIGN_OFF_DETECTOR,
+        )
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())

@@ -22,7 +22,7 @@ class TaskContent:
     image_id: str
     box: Box
     path: str  # of the photograph
-    crop_path: str  # below the data folder
+    crop_path: str  # below the data folder; of a detection that is no crop, its frame
     frame_path: str | None
     bbox_confidence: float | None
     file_name: str
@@ -40,7 +40,7 @@ _CONTENT: sa.Select[Any] = (
         detection.c.bbox_X2.label("x2"),
         detection.c.bbox_Y2.label("y2"),
         image.c.path,
-        detection.c.crop_path,
+        sa.func.coalesce(detection.c.crop_path, detection.c.frame_path).label("crop_path"),
         detection.c.frame_path,
         detection.c.bbox_confidence,
         image.c.file_name,
@@ -49,7 +49,7 @@ _CONTENT: sa.Select[Any] = (
         image.c.seq_id.label("sequence"),
     )
     .join(image, image.c.id == detection.c.image_id)
-    .where(detection.c.crop_path.is_not(None))
+    .where(sa.func.coalesce(detection.c.crop_path, detection.c.frame_path).is_not(None))
 )
 
 
@@ -113,6 +113,12 @@ def of_detections(
 def open_tasks(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
     """The stock: the tasks in the label stream that nobody has answered, oldest first."""
     return list(_select(conn, _is_open(project_id)).values())
+
+
+def of_purpose(conn: sa.Connection, project_id: int, purpose: Purpose) -> list[TaskRecord]:
+    """All tasks that were ever created for this purpose, oldest first, deleted ones included."""
+    conditions = (task.c.project_id == project_id, task.c.purpose == purpose.value)
+    return list(_select(conn, *conditions).values())
 
 
 def open_count(conn: sa.Connection, project_id: int) -> int:
@@ -202,7 +208,7 @@ def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int
 
 
 def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, TaskContent]:
-    """The task content of each of these detections; one without a crop has no entry."""
+    """The task content of each of these detections; one without a picture has no entry."""
     content_of: dict[str, TaskContent] = {}
     for batch in chunks(detection_ids, IN_ROWS):
         for row in conn.execute(_CONTENT.where(detection.c.id.in_(batch))).mappings():
@@ -215,7 +221,10 @@ def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) ->
 
     Sorted by id, with `after` < id.
     """
-    query = _CONTENT.where(detection.c.id > after, image.c.role == Role.TARGET, _has_no_task(project_id))
+    is_crop = sa.and_(detection.c.crop_path.is_not(None), detection.c.replaced_by.is_(None))
+    query = _CONTENT.where(
+        detection.c.id > after, is_crop, image.c.role == Role.TARGET, _has_no_task(project_id)
+    )
     rows = conn.execute(query.order_by(detection.c.id).limit(limit)).mappings()
     return [_content(row) for row in rows]
 
@@ -225,7 +234,12 @@ def unpublished_count(conn: sa.Connection, project_id: int) -> int:
     query = (
         sa.select(sa.func.count())
         .select_from(detection.join(image, image.c.id == detection.c.image_id))
-        .where(detection.c.crop_path.is_not(None), image.c.role == Role.TARGET, _has_no_task(project_id))
+        .where(
+            detection.c.crop_path.is_not(None),
+            detection.c.replaced_by.is_(None),
+            image.c.role == Role.TARGET,
+            _has_no_task(project_id),
+        )
     )
     return int(conn.execute(query).scalar_one())
 
@@ -303,12 +317,7 @@ def _present(project_id: int) -> sa.ColumnElement[bool]:
 
 
 def _is_open(project_id: int) -> sa.ColumnElement[bool]:
-    return sa.and_(task.c.project_id == project_id, is_open())
-
-
-def is_open() -> sa.ColumnElement[bool]:
-    """Whether a task is in the label stream, and nobody has answered it."""
-    return sa.and_(task.c.deleted_at.is_(None), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
+    return sa.and_(_present(project_id), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
 
 
 def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.current_label import CurrentLabel, OracleEntry, current_label
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
 from pipeline.identity import detector_of
 from pipeline.records import (
+    DRAWN_DETECTOR,
     LABEL_STUDIO_SOURCE,
     DeploymentRecord,
     DetectionRecord,
@@ -25,6 +28,7 @@ from pipeline.steps.learning.pool_state import sequences_of
 from pipeline.steps.learning.predict import load_version
 from pipeline.store import acceptances, categories, deployments, models, packages, projects, taxa
 from pipeline.store.acceptances import Acceptance
+from pipeline.store.empties import Finding, finding
 from pipeline.store.export_rows import ExportRow, stream
 from pipeline.workspace import Workspace
 
@@ -108,28 +112,48 @@ class StoreExport:
                 yield self._labelled(stored)
 
     def _labelled(self, stored: ExportRow) -> LabelledImage:
-        wanted = self._detector
+        wanted = self._detector and (self._detector, DRAWN_DETECTOR)  # people's boxes replace its own
         detectors = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
         return LabelledImage(
             image=stored.image,
             detections=tuple(
                 LabelledDetection(record=box, answer=self._answer(box, stored.histories.get(box.id, ())))
                 for box in stored.detections
-                if wanted in (None, box.detector)
+                if wanted is None or box.detector in wanted
             ),
             labels=stored.labels,
-            detectors=tuple(detector for detector in detectors if wanted in (None, detector)),
+            detectors=tuple(detector for detector in detectors if wanted is None or detector in wanted),
+            whole=self._whole(stored),
+        )
+
+    def _whole(self, stored: ExportRow) -> Answer | None:
+        """What people say of a photograph without boxes; labels of people that came with it come first."""
+        if stored.detections or any(not (label.weak or label.is_unclassified) for label in stored.labels):
+            return None
+        found = finding(stored.sign_off, ())
+        current = current_label(stored.sign_off)
+        if found is Finding.STRUCK or current.disputed:
+            return Answer(basis=Basis.NONE)
+        if current.verdict is Verdict.UNSURE:
+            return replace(_said(current), basis=Basis.PEOPLE, unsure=True, by=current.by)
+        if current.label is None:
+            return None
+        return replace(
+            _said(current),
+            basis=Basis.PEOPLE,
+            category=self._names[current.label],
+            by=_labelled_by(current),
         )
 
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
         basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
+        said = _said(current)
         if current.verdict is Verdict.LABEL and current.label is not None:
-            return Answer(
-                basis=basis, category=self._names[current.label], by=_labelled_by(current), at=current.at
-            )
+            category = self._names[current.label]
+            return replace(said, basis=basis, category=category, by=_labelled_by(current))
         if current.verdict is Verdict.UNSURE:
-            return Answer(basis=basis, unsure=True, by=current.by, at=current.at)
+            return replace(said, basis=basis, unsure=True, by=current.by)
         if current.disputed:  # a prediction cannot settle what people dispute
             return Answer(basis=Basis.NONE)
         predicted = self._predicted(box)
@@ -197,6 +221,17 @@ class _Predictions:
         category = int(self._predictions.category[row])
         probability = float(self._predictions.probability[row])
         return (category, probability) if probability >= self._thresholds[category] else None
+
+
+def _said(label: CurrentLabel) -> Answer:
+    """When and how people gave the label, and what else they said; the caller fills in the rest."""
+    return Answer(
+        basis=Basis.NONE,
+        at=label.at,
+        way=label.way,
+        kept=label.confirmed if label.suggested else None,
+        attributes=Attributes.from_json(label.attributes),
+    )
 
 
 def _labelled_by(label: CurrentLabel) -> tuple[str, ...]:

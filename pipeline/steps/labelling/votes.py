@@ -96,4 +96,5 @@ def _vote(detection_id: str, pick: Pick, shown: str | None, attributes: Mapping[
 
 
 def _corners(answer: Answer) -> list[list[float]]:
-    return [[round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2)] for box in answer.boxes]
+    boxes = [each.box for each in answer.boxes]
+    return [[round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2)] for box in boxes]
