@@ -163,16 +163,9 @@ def _append(
     return new
 
 
-def _note_answers(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> None:
-    """Write when each task was answered. Whoever skips it leaves it to others, which is no answer."""
-    answered: dict[int, dt.datetime | None] = dict.fromkeys(task_ids)
-    for state in oracle.active_annotations(conn, project_id, task_ids=answered):
-        annotation = state.annotation
-        is_left = annotation.verdict is Verdict.SKIPPED and not (annotation.attributes or {}).get("blank")
-        if annotation.task_id is not None and not is_left:
-            newest = answered[annotation.task_id] or annotation.annotated_at
-            answered[annotation.task_id] = max(newest, annotation.annotated_at)
-    tasks.set_answered(conn, project_id, answered)
+def _note_answers(conn: sa.Connection, project_id: int, task_ids: set[int]) -> None:
+    moments: dict[int, dt.datetime | None] = dict.fromkeys(task_ids)
+    tasks.set_answered(conn, project_id, moments | oracle.answered_at(conn, project_id, task_ids))
 
 
 def _state(
