@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Response
 
 VERSION = "v7"
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 20_000  # milliseconds
 CHOSEN = "rgba(84, 120, 230, 0.22)"  # the colour of what is chosen
 # Hotkeys act once the options that stand in the task's data are there.
 KEYS_ACT = """() => {
@@ -113,8 +113,7 @@ class Screens:
         number = answer.value.json()["task"]
         if not last:
             self._page.wait_for_function(
-                "id => document.querySelector('.lsf-current-task')?.innerText.startsWith('#') "
-                "&& !document.querySelector('.lsf-current-task').innerText.startsWith('#' + id)",
+                "id => !(document.querySelector('.lsf-current-task')?.innerText ?? id).startsWith(id)",
                 arg=str(number),
                 timeout=PATIENCE,
             )
