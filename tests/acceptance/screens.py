@@ -32,6 +32,14 @@ SCROLLS = """() => [document.scrollingElement, ...document.querySelectorAll('.ls
     .filter(each => ['auto', 'scroll'].includes(getComputedStyle(each).overflowY))
     .filter(each => !each.closest('.words')).map(each => each.className)"""
 
+BUTTONS = 50  # pixels at the bottom
+OUTSIDE = """([width, height]) => [...document.querySelectorAll('.wildloop img, .wildloop .lsf-choice')]
+    .filter(each => each.offsetHeight && !each.closest('.words'))
+    .filter(each => getComputedStyle(each).clip === 'auto')
+    .map(each => [each, each.getBoundingClientRect()])
+    .filter(([_, box]) => box.left < 0 || box.top < 0 || box.right > width || box.bottom > height)
+    .map(([each, box]) => `${each.className} ${each.innerText} ${JSON.stringify(box)}`)"""
+
 
 class Screens:
     """A project whose tasks come in the order in which they are given."""
@@ -148,6 +156,11 @@ class Screens:
     def scrolls(self) -> list[str]:
         """The parts of the page that are larger than what is to be seen of them."""
         found: list[str] = self._page.evaluate(SCROLLS)
+        return found
+
+    def outside(self, width: int, height: int) -> list[str]:
+        """The pictures and options that are not within a page of this size, above Label Studio's buttons."""
+        found: list[str] = self._page.evaluate(OUTSIDE, [width, height - BUTTONS])
         return found
 
     def _ready(self) -> None:
