@@ -351,12 +351,12 @@ def test_crops_confirmed_together_are_asked_again_alone_at_random_and_tell_how_m
     assert told.ways[Way.BOARD].low <= (told.ways[Way.BOARD].value or 0) <= told.ways[Way.BOARD].high
     assert {crop: labels(workspace)[crop] for crop in drawn} == {crop: true(crop) for crop in drawn}
     assert told.waiting == report.waiting - len(checks)
-    lines = {
-        line.split("  ")[1].strip(): line for line in rendered(status(workspace)).splitlines() if "  " in line
-    }
-    found_wrong = told.ways[Way.BOARD]
-    assert f"{found_wrong.wrong} of {found_wrong.checked} that were asked again alone" in lines["from boards"]
-    assert "0% (0% to " in lines["from sequences"]
+    text = rendered(status(workspace)).splitlines()
+    of_sequences, of_boards = (next(line for line in text if f"from {way}s" in line) for way in report.ways)
+    wrong = told.ways[Way.BOARD]
+    assert list(report.ways) == [Way.SEQUENCE, Way.BOARD]
+    assert f"{wrong.wrong} of {wrong.checked} that were asked again alone" in of_boards
+    assert "of which 0% (0% to " in of_sequences
 
 
 def test_a_confirmation_is_asked_once(
