@@ -52,7 +52,7 @@ def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[Planned
     if current is not None and _makes_boards(project, current):
         boards_open = sum(task.kind is TaskKind.BOARD for task in staying)
         others = len(staying) - boards_open + sum(task.score >= 0 for task in queue)
-        taken = apart.union(*(task.detections for task in (*staying, *queue)))
+        taken = apart.union(*(task.detections for task in staying), *(task.detections for task in queue))
         queue = _among(queue, _boards(workspace, current, taken, others // (EVERY - 1) - boards_open))
     confirmations = [
         PlannedTask(kind=TaskKind.SINGLE, purpose=Purpose.CONFIRMATION, detections=(crop,), score=0.0)
@@ -96,7 +96,7 @@ def _boards(workspace: Workspace, current: ModelRecord, apart: Set[str], count: 
         return []
     version = load_version(workspace, current)
     suggested = suggest(workspace, version, apart)[: count // SUGGESTION_EVERY]
-    apart = apart.union(*(task.detections for task in suggested))
+    apart = apart | {crop for task in suggested for crop in task.detections}
     named = boards(workspace, version, apart, count=count - len(suggested))
     mixed = []
     left = iter(suggested)
