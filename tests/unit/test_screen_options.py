@@ -96,9 +96,7 @@ def test_what_annotations_have_stays_asked(workspace: Workspace, server: FakeLab
     female = {"choices": ["female"]}
     result = {"from_name": controls.SEX, "to_name": "crop_0", "type": "choices", "value": female}
     server.submit(1, [result])
-    with pytest.raises(
-        LabelStudioError, match=r"the option sex \(1\).*renew --project 4 --without sex"
-    ):
+    with pytest.raises(LabelStudioError, match=r"the option sex \(1\).*renew --project 4 --without sex"):
         change_options(workspace, server, PROJECT, ScreenOptions(stock=7))
     assert stored(workspace) == ScreenOptions(sex=True)
     change_options(workspace, server, PROJECT, ScreenOptions(sex=True, stock=7))
