@@ -159,12 +159,14 @@ class _Screens:
         with workspace.database.read() as conn:
             project = projects.get(conn, project_id)
             words = choices.offered(conn, project_id)
-            numbers, stands_for = categories.numbers(conn), categories.resolved(conn)
+            numbers, now = categories.numbers(conn), categories.resolved(conn)
+        # A suggestion may be older than a merge of its category.
+        offered = {number: words[now[number]] for number in now if now[number] in words}
         always = [numbers[name] for name in (EMPTY, PERSON, VEHICLE) if name in numbers]
         return cls(
             options=ScreenOptions.from_json(project.options),
             words=config.offered(label_config),
-            offered={number: words[now] for number, now in stands_for.items() if now in words},
+            offered=offered,
             crops=read_shown(workspace, served, alone, together),
             likeliest=read_likeliest(workspace, project, [*alone, *together], always),
         )
