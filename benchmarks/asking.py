@@ -121,7 +121,9 @@ def main() -> None:
                 ]
                 print(text.table(header, rows(curves, opens), "l" + "r" * (len(header) - 1)))
                 seconds = time.monotonic() - began
-                print(f"({len(splits)} seeds, {np.mean(opens):.0f} open crops, {seconds:.0f} s)\n", flush=True)
+                print(
+                    f"({len(splits)} seeds, {np.mean(opens):.0f} open crops, {seconds:.0f} s)\n", flush=True
+                )
 
 
 if __name__ == "__main__":

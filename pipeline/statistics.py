@@ -24,6 +24,7 @@ from pipeline.arrays import Bools, Doubles, Ints, numbered
 
 Z_95 = 1.959964  # standard normal quantile of a two-sided 95% interval
 DRAWS = 1000  # of a bootstrap
+_ROUNDING = 1e-9  # of a probability
 
 
 def effective_size(correct: Bools, sequences: Sequence[str]) -> float:
@@ -70,14 +71,14 @@ def most_in_population(found: int, drawn: int, population: int, confidence: floa
     """The most members of a population of `population` that have a property, `found` of `drawn` having it.
 
     The exact one-sided limit for a sample drawn at random without replacement: the largest number under
-    which a sample has as few as `found` with a probability above 1 - `confidence` (hypergeometric test;
+    which a sample has as few as `found` with a probability of 1 - `confidence` (hypergeometric test;
     Buonaccorsi, American Statistician 41, 1987). In a large population it is Clopper and Pearson's limit;
     once all are drawn it is `found`. How members cluster does not matter to a random sample of them.
     """
     low, high = found, population - (drawn - found)  # what the sample shows leaves nothing else possible
     while low < high:
         middle = (low + high + 1) // 2
-        if _at_most(found, drawn, middle, population) > 1 - confidence:
+        if _at_most(found, drawn, middle, population) >= 1 - confidence - _ROUNDING:
             low = middle
         else:
             high = middle - 1

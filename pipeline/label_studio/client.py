@@ -7,6 +7,7 @@ or whose paging or bulk operations it slows down, go directly to the API over th
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,13 +116,25 @@ class LabelStudio:
         what = f"changing {', '.join(fields)} of project {project_id}"
         return _dict(self._connection.write(what, self._sdk.projects.update, project_id, **fields))
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control, without skipped and deleted ones."""
-        answer: Json = self._connection.get(
-            f"reading the labels of project {project_id}", f"api/projects/{project_id}/summary"
-        )
-        counts: dict[str, int] = (answer.get("created_labels") or {}).get(control, {})
-        return counts
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls, without skipped and deleted ones."""
+        by_control = self._summary(project_id).get("created_labels") or {}
+        counts: Counter[str] = Counter()
+        for control in controls:
+            counts.update(by_control.get(control, {}))
+        return dict(counts)
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        """The number of annotations by control, without skipped and deleted ones."""
+        counts: Counter[str] = Counter()
+        for described, count in (self._summary(project_id).get("created_annotations") or {}).items():
+            counts[described.partition("|")[0]] += count
+        return dict(counts)
+
+    def _summary(self, project_id: int) -> Json:
+        what = f"reading the labels of project {project_id}"
+        answer: Json = self._connection.get(what, f"api/projects/{project_id}/summary")
+        return answer
 
     def import_tasks(
         self,
@@ -220,6 +233,21 @@ class LabelStudio:
     def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
         """These tasks with complete annotations, see `task_list.export_tasks`."""
         return task_list.export_tasks(self._connection, project_id, task_ids)
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there; the task is served again once it has no other."""
+        try:
+            self._connection.send(
+                f"deleting annotation {annotation_id}", "DELETE", f"api/annotations/{annotation_id}/", None
+            )
+        except ApiResponseError as refusal:
+            if refusal.status != 404:
+                raise
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+        answer = self._connection.get("listing the users", "api/users/")
+        return {str(user["id"]): str(user["email"]) for user in answer}
 
     def task_count(self, project_id: int) -> int:
         """The number of tasks of a project."""

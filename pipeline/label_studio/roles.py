@@ -89,8 +89,21 @@ class StockClient(AskClient, QueueClient, Protocol):
 class SpeciesClient(StockClient, Protocol):
     """Changes what can be chosen."""
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control."""
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls."""
+
+
+class WithdrawClient(Protocol):
+    """Takes annotations back."""
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        """Those of these tasks that exist, with their annotations' unique ids."""
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there."""
 
 
 class ConnectionClient(Protocol):
@@ -140,6 +153,13 @@ class InstructionsClient(Protocol):
         """Change fields of a project."""
 
 
+class OptionsClient(InstructionsClient, Protocol):
+    """Changes what the screens of a project ask."""
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        """The number of annotations by control."""
+
+
 class TabsClient(Protocol):
     """Sets up the Data Manager of a project."""
 
@@ -156,7 +176,7 @@ class TabsClient(Protocol):
         """Give a tab other filters and columns."""
 
 
-class SetUpClient(ConnectionClient, TabsClient, Protocol):
+class SetUpClient(ConnectionClient, OptionsClient, TabsClient, Protocol):
     """Creates projects and sets them up."""
 
     def projects(self, title: str) -> list[Json]:
@@ -171,8 +191,8 @@ class SetUpClient(ConnectionClient, TabsClient, Protocol):
     def update_project(self, project_id: int, **fields: Any) -> Json:
         """Change fields of a project."""
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control."""
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls."""
 
     def local_storages(self, project_id: int) -> list[Json]:
         """The local-files storages of a project."""

@@ -81,7 +81,11 @@ TABS = (
     Tab(
         title="Waiting",
         columns=_TASK,
-        filters=[_filter("total_annotations", "equal", "Number", 0)],
+        filters=[
+            _filter("total_annotations", "equal", "Number", 0),
+            # Not a column, so people do not see this filter: parked tasks are out of the label stream.
+            _filter("is_labeled", "equal", "Boolean", False),
+        ],
     ),
     Tab(
         title="Audit",

@@ -9,7 +9,7 @@ import click
 
 from pipeline.records import RunKind, RunRecord
 from pipeline.render.labelling import stock_report
-from pipeline.render.learning import audit_accuracy, empties_limit, held_out_accuracy
+from pipeline.render.learning import audit_accuracy, confirmations, empties_limit, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
     columns,
@@ -120,14 +120,17 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             "waiting",
             f"{count(project.waiting, 'crops')}; Label Studio asks {count(project.stock, 'tasks')} now",
         )
-    if project.unoffered:
-        named = ", ".join(f"{name} ({number:,})" for name, number in project.unoffered.items())
-        yield "not offered", f"{named}: {choices.remedy(project.unoffered)}"
+    others = {name: number for name, number in project.unoffered.items() if name not in project.proposed}
+    for what, missing in (("proposed by annotators", project.proposed), ("not offered", others)):
+        if missing:
+            named = ", ".join(f"{name} ({number:,})" for name, number in missing.items())
+            yield what, f"{named}: {choices.remedy(missing)}"
     yield from _version(project.model)
     yield "audit", f"{project.audit_labels:,} labelled, {project.audit_waiting:,} waiting"
     audited = audit_accuracy(project.model.metrics) if project.model is not None else None
     if audited is not None:
         yield "audit result", audited
+    yield from confirmations(project.confirmations)
     if project.accepted is not None:
         yield (
             "accepted",
@@ -135,8 +138,7 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             f"{project.accepted.confidence:.0%} confidence",
         )
     yield "versions trained", f"{project.versions:,}"
-    missing = project.labels_until_training
-    yield "next training", _next_training(project, missing)
+    yield "next training", _next_training(project, project.labels_until_training)
     yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
 

@@ -32,6 +32,7 @@ from pipeline.records import (
 from pipeline.store import detections, images, oracle
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import category, detection, image, image_label, scan, sign_off
+from pipeline.store.schema import oracle as oracle_rows
 from pipeline.vocabulary import kind_of
 
 _EMPTY_ID = 0  # of the category EMPTY
@@ -90,8 +91,8 @@ def called_empty() -> sa.ColumnElement[bool]:
         image.c.role == Role.TARGET,
         image.c.failure.is_(None),
         ~images.superseded(),
-        sa.exists().where(scan.c.image_id == image.c.id, _by_detector()),
-        ~sa.exists().where(detection.c.image_id == image.c.id, by_machine),
+        _of_image(scan, _by_detector()),
+        ~_of_image(detection, by_machine),
         ~sa.exists(says_otherwise.correlate(image)),
     )
 
@@ -108,11 +109,9 @@ def counts(conn: sa.Connection) -> Counts:
     total = int(conn.execute(query.where(called_empty())).scalar_one())
     if drawn_at is None:
         return Counts(covered=0, later=total)
-    came_before = sa.exists().where(
-        scan.c.image_id == image.c.id, _by_detector(), scan.c.scanned_at <= drawn_at
-    )
-    is_drawn = sa.exists().where(sign_off.c.image_id == image.c.id)  # whatever clocks say
-    covered = int(conn.execute(query.where(called_empty(), sa.or_(came_before, is_drawn))).scalar_one())
+    came_before = _of_image(scan, _by_detector(), scan.c.scanned_at <= drawn_at)
+    is_covered = sa.or_(came_before, _of_image(sign_off))  # what was drawn, whatever clocks say
+    covered = int(conn.execute(query.where(called_empty(), is_covered)).scalar_one())
     return Counts(covered=covered, later=total - covered)
 
 
@@ -122,12 +121,11 @@ def next_to_draw(conn: sa.Connection, count: int) -> list[ImageRecord]:
     More if so many came since the last draw that have a place before its end: without them, the sample would
     have fewer of those than of earlier ones.
     """
-    is_drawn = sa.exists().where(sign_off.c.image_id == image.c.id)
-    query = sa.select(image).where(called_empty(), ~is_drawn).order_by(image.c.id)
+    query = sa.select(image).where(called_empty(), ~_of_image(sign_off)).order_by(image.c.id)
     last = conn.execute(sa.select(sa.func.max(sign_off.c.image_id))).scalar_one()
     if last is not None:
         late = sa.select(sa.func.count()).select_from(image)
-        late = late.where(called_empty(), ~is_drawn, image.c.id < last)
+        late = late.where(called_empty(), ~_of_image(sign_off), image.c.id < last)
         count = max(count, int(conn.execute(late).scalar_one()))
     return [images.from_row(row) for row in conn.execute(query.limit(count)).mappings()]
 
@@ -182,6 +180,24 @@ def sample(conn: sa.Connection) -> list[SignOff]:
     ]
 
 
+def struck_ids(conn: sa.Connection) -> set[str]:
+    """The whole frames of the sample that somebody struck out and that wait for a box."""
+    query = (
+        sa.select(sign_off.c.detection_id, sign_off.c.image_id)
+        .join(oracle_rows, oracle_rows.c.detection_id == sign_off.c.detection_id)
+        .where(oracle_rows.c.verdict == Verdict.STRUCK.value)
+        .distinct()
+    )
+    image_of = {row.detection_id: row.image_id for row in conn.execute(query)}
+    histories = oracle.histories(conn, image_of)
+    drawn = drawn_labels(conn, image_of.values())
+    return {
+        id_
+        for id_, image_id in image_of.items()
+        if finding(histories[id_], drawn.get(image_id, ())) is Finding.STRUCK
+    }
+
+
 def drawn_labels(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[str | None]]:
     """The labels of the boxes that people drew on each of these photographs; None: without a label."""
     labels: dict[str, list[str | None]] = {}
@@ -228,6 +244,12 @@ def _is_outdone(strike: OracleEntry, said: Iterable[OracleEntry]) -> bool:
         and (entry.is_alone or (entry.annotator is not None and entry.annotator == strike.annotator))
         for entry in said
     )
+
+
+def _of_image(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a photograph has a row of this table for which the conditions hold."""
+    rows = sa.select(sa.literal(1)).select_from(table).where(table.c.image_id == image.c.id, *conditions)
+    return sa.exists(rows.correlate(image))
 
 
 def _by_detector() -> sa.ColumnElement[bool]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pipeline.current_label import GROUPS, CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     LABEL_STUDIO_SOURCE,
+    SIGN_OFF_DETECTOR,
     AnnotationRecord,
     DetectionKind,
     DetectionRecord,
@@ -212,12 +213,18 @@ def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:
 def undecided(conn: sa.Connection, project_id: int) -> dict[str, CurrentLabel]:
     """The current label of each detection that people annotated and that still waits, by detection id.
 
-    These are detections that are disputed, skipped or struck out, or whose annotations were deleted.
+    These are detections that are disputed, skipped or struck out, or whose annotations were deleted. Whole
+    photographs that are signed off are not among them: see `store.empties`.
     """
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.project_id == project_id, detection.c.kind == DetectionKind.ACTIVE)
+        .where(
+            oracle.c.project_id == project_id,
+            detection.c.kind == DetectionKind.ACTIVE,
+            detection.c.replaced_by.is_(None),
+            detection.c.detector != SIGN_OFF_DETECTOR,
+        )
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())
@@ -234,10 +241,13 @@ def struck_ids(conn: sa.Connection) -> set[str]:
 
     One that somebody skipped since is not among them.
     """
+    struck = sa.literal_column(
+        f"'{Verdict.STRUCK.value}'", sa.Text
+    )  # SQLite uses the index for a literal only
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.verdict == Verdict.STRUCK.value, detection.c.kind.not_in(RESOLVED))
+        .where(oracle.c.verdict == struck, detection.c.kind.not_in(RESOLVED))
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())

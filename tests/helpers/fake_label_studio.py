@@ -247,6 +247,9 @@ class FakeLabelStudio(LabelStudio):
         if annotation_id in {each["id"] for row in self.rows.values() for each in row["annotations"]}:
             self.delete(annotation_id)
 
+    def annotators(self) -> dict[str, str]:
+        return {"1": "ann@example.org", "2": "bob@example.org"}
+
     def version(self) -> str:
         return "1.23.2"
 
@@ -285,8 +288,18 @@ class FakeLabelStudio(LabelStudio):
         self.fields.update(fields)
         return self.fields
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        return dict(Counter(choice for chosen in self.labels().values() for choice in chosen))
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        wanted = set(controls)
+        chosen = (item for item in self._results() if item["from_name"] in wanted)
+        return dict(Counter(choice for item in chosen for choice in item["value"].get("choices", ())))
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        return dict(Counter(item["from_name"] for item in self._results()))
+
+    def _results(self) -> Iterator[Json]:
+        for row in self.rows.values():
+            for annotation in row["annotations"]:
+                yield from () if annotation["was_cancelled"] else annotation["result"]
 
     def task_count(self, project_id: int) -> int:
         return int(self.project(project_id)["task_number"])

@@ -35,7 +35,7 @@ from tests.helpers.camtrap_dp_packages import (
 )
 from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.photographs import encoded, put, scene
-from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
+from tests.helpers.surveys import NOON, SIGNED_OFF, STRUCK_OUT, FixedSurvey, box, photograph, survey
 
 AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
 DEPLOYMENT = DeploymentRecord(
@@ -394,6 +394,30 @@ def test_a_sequence_is_blank_where_every_box_of_it_is(tmp_path: Path) -> None:
     found = written(tmp_path / "1", *burst((nothing,), (nothing,), ()))
     assert [cells(row, *SAID) for row in events(found)] == [("blank", "", "human", "ann")]
     assert events(written(tmp_path / "2", *burst((nothing,), (box(),)))) == []
+
+
+def test_a_photograph_that_people_signed_off_is_blank_by_them(tmp_path: Path) -> None:
+    weak = label("empty", weak=True)
+    found = written(
+        tmp_path,
+        photograph("a/1.jpg", labels=[weak], detectors=["md"], whole=SIGNED_OFF),
+        photograph("a/2.jpg", labels=[weak], detectors=["md"], whole=STRUCK_OUT),
+        photograph("a/3.jpg", detectors=["md"], whole=replace(SIGNED_OFF, category=None, unsure=True)),
+    )
+    assert [cells(row, *SAID) for row in found] == [
+        ("blank", "", "human", "ann"),
+        ("unclassified", "", "", ""),
+        ("unknown", "", "human", "ann"),
+    ]
+
+
+def test_a_sequence_is_blank_by_people_if_they_signed_off_all_of_it(tmp_path: Path) -> None:
+    frames = [replace(frame, detectors=("md",)) for frame in burst((), ())]
+    signed = [replace(frame, whole=SIGNED_OFF) for frame in frames]
+    (row,) = events(written(tmp_path / "1", *signed))
+    assert cells(row, *SAID) == ("blank", "", "human", "ann")
+    (row,) = events(written(tmp_path / "2", signed[0], frames[1]))
+    assert cells(row, *SAID) == ("blank", "", "machine", "md")
 
 
 def test_sequences_of_two_cameras_that_share_an_id_stay_apart(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -172,7 +173,7 @@ def test_boards_hold_crops_named_alike_with_high_probability_and_each_once() -> 
     for board in made:
         assert (kind[board.rows] == board.category).all()
         assert FEWEST <= len(board.rows) <= 24
-        assert board.probability == SURE
+        assert board.probability == pytest.approx(SURE)
 
 
 def test_species_take_turns_until_the_boards_are_enough() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pipeline.exporters.shown import shown_on
 from pipeline.exporters.source import Basis, ExportReport, LabelledImage
 from pipeline.records import DRAWN_DETECTOR, Box, Level, SourceLabel, Taxon
 from pipeline.render.datasets import export_report
-from tests.helpers.surveys import NOON, box, photograph, survey
+from tests.helpers.surveys import NOON, SIGNED_OFF, STRUCK_OUT, box, photograph, survey
 
 LEFT, RIGHT = Box(x1=0, y1=0, x2=0.2, y2=1), Box(x1=0.8, y1=0, x2=1, y2=1)
 PEOPLE, WEAK, MODEL, SOURCE = Basis.PEOPLE, Basis.WEAK, Basis.MODEL, Basis.SOURCE
@@ -78,6 +79,20 @@ def test_a_fact_is_of_a_species_if_it_was_said_of_all_its_animals_and_a_comment_
         (photograph("1", box(), labels=[label("empty")]), [("empty", SOURCE, None)]),
         (photograph("1"), []),
         (photograph("1", detectors=("md",)), [("empty", WEAK, None)]),
+        (photograph("1", detectors=("md",), whole=SIGNED_OFF), [("empty", PEOPLE, None)]),
+        (
+            photograph("1", labels=[label("empty", weak=True)], detectors=("md",), whole=SIGNED_OFF),
+            [("empty", PEOPLE, None)],
+        ),
+        (photograph("1", detectors=("md",), whole=STRUCK_OUT), []),
+        (
+            photograph("1", detectors=("md",), whole=replace(SIGNED_OFF, category=None)),
+            [(None, PEOPLE, None)],
+        ),
+        (
+            photograph("1", detectors=("md",), whole=replace(SIGNED_OFF, category="red fox")),
+            [("red fox", PEOPLE, None)],
+        ),
         (photograph("1", labels=[label("red fox")], detectors=("md",)), [("red fox", SOURCE, None)]),
         (photograph("1", box("roe deer", PEOPLE), labels=[label("red fox")]), [("roe deer", PEOPLE, 1)]),
         (
@@ -103,6 +118,16 @@ def test_the_frames_of_a_video_show_everything_that_any_of_them_shows() -> None:
     ]
     (fox,) = shown_on(frames)
     assert (fox.category, fox.basis, fox.count, fox.probability) == ("red fox", PEOPLE, 2, None)
+
+
+def test_a_video_is_empty_by_people_only_if_they_signed_off_every_frame() -> None:
+    seen = [photograph(f"v/{number}", detectors=("md",), video="v.mp4") for number in range(2)]
+    signed = [replace(frame, whole=SIGNED_OFF) for frame in seen]
+    assert [(each.category, each.basis) for each in shown_on(signed)] == [("empty", PEOPLE)]
+    assert [(each.category, each.basis) for each in shown_on([signed[0], seen[1]])] == [("empty", WEAK)]
+    assert shown_on([signed[0], replace(seen[1], whole=STRUCK_OUT)]) == []
+    with_fox = photograph("v/2", box("red fox", PEOPLE), video="v.mp4")
+    assert [each.category for each in shown_on([*signed, with_fox])] == ["red fox"]
 
 
 # The table

@@ -39,6 +39,7 @@ class Event:
     _joined: _Observations = field(default_factory=dict, init=False)  # labels without a key
     _answers: _Observations = field(default_factory=dict, init=False)
     _counted: dict[tuple[str, str], int] = field(default_factory=dict, init=False)  # by people, by `what`
+    _signed_off: list[Observation] = field(default_factory=list, init=False)  # blank by people
     _rows: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict, init=False)
     _by_people: bool = field(default=True, init=False)
     _boxes: int = field(default=0, init=False)
@@ -87,7 +88,9 @@ class Event:
                 ),
             )
         for _, observation, box in found:
-            if not box and not observation.came and observation.kind != UNCLASSIFIED:
+            if observation.kind == BLANK and photograph.whole is not None:
+                self._signed_off.append(observation)
+            elif not box and not observation.came and observation.kind != UNCLASSIFIED:
                 join(self._answers, replace(observation, key="", details={}))
 
     def _add_counted(self, observation: Observation, detection: LabelledDetection) -> None:
@@ -99,7 +102,8 @@ class Event:
     def rows(self, taxa: Taxa) -> Iterator[tuple[str, Observation]]:
         """The observations of the event, each with an id: those of a source, else one for each species.
 
-        A blank one is only among them if nothing else was seen or if a source has it as its own observation.
+        A blank one is only among them if nothing else was seen or if a source has it as its own observation,
+        and it is by people only if they looked at every photograph.
         An event of which nothing is known but what a package said is as the package has it.
         """
         zone = self.deployment.clock
@@ -115,7 +119,10 @@ class Event:
         given = [*labelled_by.values(), *self._joined.values()]
         by_people = self._boxes > 0 and self._by_people
         labels = [each for each in given if not (by_people and each.kind in OF_ANIMALS)]
-        answers = {} if self._is_known else self._answers
+        answers = {} if self._is_known else dict(self._answers)
+        if not any(each.kind == BLANK for each in self._answers.values()):
+            for each in self._signed_off:
+                join(answers, each)
         if answers:
             labels = [each for each in labels if each.kind != UNCLASSIFIED]
         labelled_as = {each.what for each in labels}

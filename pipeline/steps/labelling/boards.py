@@ -43,9 +43,9 @@ def boards(
     named, probability = version.likeliest(rows)
     with workspace.database.read() as conn:
         labels = oracle.label_counts(conn)
-    known = [category for category in version.offered if labels.get(category, 0) >= LEAST_LABELS]
-    named_well = np.isin(named, known)
-    rows, named, probability = rows[named_well], named[named_well], probability[named_well]
+    can_be_named = [number for number in version.offered if labels.get(number, 0) >= LEAST_LABELS]
+    chosen = np.isin(named, can_be_named)
+    rows, named, probability = rows[chosen], named[chosen], probability[chosen]
     vectors = version.pool.vectors
     made = grouping.boards(vectors, rows, named, probability, count=count, size=size, seed=seed)
     tasks = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from pipeline.records import (
     utc_now,
 )
 from pipeline.steps.labelling.ask import PlannedTask, ask
-from pipeline.store import categories, detections, empties, projects, tasks
+from pipeline.store import categories, empties, projects, tasks
 from pipeline.store.database import chunks
 from pipeline.store.empties import Finding, SignOff
 from pipeline.workspace import Workspace
@@ -94,12 +94,11 @@ def ask_due(workspace: Workspace, client: AskClient, project_id: int) -> list[Ta
     return ask(workspace, client, project_id, planned, version=version) if planned else []
 
 
-def is_struck_due(conn: sa.Connection, project_id: int, struck: Set[str]) -> bool:
-    """Whether any of these detections is a photograph that nobody is asked to draw boxes on yet."""
-    found = detections.get(conn, struck)
-    whole = [id_ for id_, record in found.items() if record.detector == SIGN_OFF_DETECTOR]
-    asked = tasks.of_detections(conn, project_id, whole)
-    return any(not _is_open(asked.get(id_, ()), TaskKind.FRAME) for id_ in whole)
+def is_struck_due(conn: sa.Connection, project_id: int) -> bool:
+    """Whether a photograph was struck out that nobody is asked to draw boxes on yet."""
+    struck = empties.struck_ids(conn)
+    asked = tasks.of_detections(conn, project_id, struck)
+    return any(not _is_open(asked.get(id_, ()), TaskKind.FRAME) for id_ in struck)
 
 
 def plan(conn: sa.Connection, project_id: int) -> list[PlannedTask]:

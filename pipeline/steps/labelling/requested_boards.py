@@ -16,6 +16,7 @@ from pipeline.label_studio.roles import AskClient
 from pipeline.records import ProjectRecord, Purpose, TaskKind
 from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.boards import waiting_rows
+from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.groups import kept_apart
 from pipeline.steps.labelling.suggestions import SUGGESTS, suggest
 from pipeline.steps.learning.crop_predictions import crop_predictions
@@ -68,7 +69,7 @@ def board_like(
     Works before the first version. Raises StoreError if the project does not offer the species, or if no
     crop is left for a board; LabelStudioError.
     """
-    category = None if species is None else _category(workspace, project, species)
+    category = None if species is None else _category(workspace, client, project, species)
     pool = workspace.pool(project.embedder)
     rows = _free_rows(workspace, project, pool)
     found = nearest(pool.vectors, rows, vector[None], size)
@@ -93,7 +94,7 @@ def board_of(
     Raises StoreError if the project does not offer the species or no free crop is named so, ModelError if no
     version has a head yet, LabelStudioError.
     """
-    category = _category(workspace, project, species)
+    category = _category(workspace, client, project, species)
     version = _version(workspace, project)
     rows = _free_rows(workspace, project, version.pool)
     named, probability = version.likeliest(rows)
@@ -145,8 +146,9 @@ def _free_rows(workspace: Workspace, project: ProjectRecord, pool: Pool) -> Ints
     return rows
 
 
-def _category(workspace: Workspace, project: ProjectRecord, species: str) -> int:
+def _category(workspace: Workspace, client: AskClient, project: ProjectRecord, species: str) -> int:
     """The category that the project offers under this name. Raises StoreError, with names that are alike."""
+    see_choices(workspace, project.id, str(client.project(project.id)["label_config"]))
     with workspace.database.read() as conn:
         offered = choices.offered(conn, project.id)
         number = categories.numbers(conn).get(category_of(species) or "")
