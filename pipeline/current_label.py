@@ -86,7 +86,7 @@ class CurrentLabel:
 
 def current_label(history: Iterable[OracleEntry]) -> CurrentLabel:
     """The current label of one detection from its entries, which may come in any order."""
-    active = _latest_revisions(history)
+    active = active_entries(history)
     by_people = [entry for entry in active if entry.source == LABEL_STUDIO_SOURCE]
     imported = [entry for entry in active if entry.source != LABEL_STUDIO_SOURCE]
     votes = _votes(by_people) or _votes(imported)
@@ -125,7 +125,7 @@ def _without_votes(active: list[OracleEntry]) -> CurrentLabel:
     return CurrentLabel(verdict=verdict, struck=verdict is Verdict.STRUCK)
 
 
-def _latest_revisions(history: Iterable[OracleEntry]) -> list[OracleEntry]:
+def active_entries(history: Iterable[OracleEntry]) -> list[OracleEntry]:
     """The last revision of each annotation, without deleted annotations."""
     latest: dict[str, OracleEntry] = {}
     for entry in history:

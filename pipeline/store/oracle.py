@@ -241,10 +241,13 @@ def struck_ids(conn: sa.Connection) -> set[str]:
 
     One that somebody skipped since is not among them.
     """
+    struck = sa.literal_column(
+        f"'{Verdict.STRUCK.value}'", sa.Text
+    )  # SQLite uses the index for a literal only
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.verdict == Verdict.STRUCK.value, detection.c.kind.not_in(RESOLVED))
+        .where(oracle.c.verdict == struck, detection.c.kind.not_in(RESOLVED))
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())

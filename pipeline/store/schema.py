@@ -280,6 +280,12 @@ oracle = sa.Table(
     sa.Column("attributes", sa.JSON(none_as_null=True)),  # what else the annotator said: count, sex, ...
     sa.UniqueConstraint("annotation_uid", "detection_id", "revision"),
 )
+# Few rows are asked for by these, among all that were ever written.
+for _few, _column, _where in (
+    ("struck", oracle.c.detection_id, oracle.c.verdict == "struck"),
+    ("attributes", oracle.c.project_id, oracle.c.attributes.is_not(None)),
+):
+    sa.Index(f"ix_oracle_{_few}", _column, sqlite_where=_where, postgresql_where=_where)
 
 # Model versions. Rows are added, never changed. See records.ModelRecord.
 model = sa.Table(

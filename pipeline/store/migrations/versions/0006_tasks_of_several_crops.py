@@ -49,6 +49,12 @@ def _change_oracle() -> None:
         table.create_unique_constraint(
             "uq_oracle_annotation_uid_detection_id_revision", ["annotation_uid", "detection_id", "revision"]
         )
+    for name, column, condition in (
+        ("struck", "detection_id", "verdict = 'struck'"),
+        ("attributes", "project_id", "attributes IS NOT NULL"),
+    ):
+        where = sa.text(condition)
+        op.create_index(f"ix_oracle_{name}", "oracle", [column], sqlite_where=where, postgresql_where=where)
     op.execute("UPDATE oracle SET way = 'single' WHERE project_id IS NOT NULL")
     op.execute(
         "UPDATE oracle SET kept = (label IS NOT NULL AND label = shown)"
