@@ -105,8 +105,7 @@ def plan(conn: sa.Connection, project_id: int) -> list[PlannedTask]:
     """The tasks about the sample that the project lacks.
 
     What nobody has answered comes on boards of whole frames, before the rest of the queue. What was struck
-    out comes first of all, alone, so that boxes are drawn on it. Without the choice `empty`, a project
-    cannot sign anything off.
+    out comes first of all, alone, so that boxes are drawn on it.
     """
     if not empties.is_drawn(conn):
         return []
