@@ -10,11 +10,12 @@ from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.output import emit, json_option, note, plain
 from pipeline.cli.store import opened
 from pipeline.render.labelling import queue_state
-from pipeline.render.learning import audit_report, drawn_empties, empties_report
-from pipeline.render.text import count, paragraphs
+from pipeline.render.learning import audit_report, confirmations, drawn_empties, empties_report
+from pipeline.render.text import count, facts, indented, paragraphs
 from pipeline.steps.labelling import frames
 from pipeline.steps.labelling.refresh import refill
 from pipeline.steps.learning.audit import Judgement, draw, judge
+from pipeline.steps.learning.confirmations import confirmation_report
 from pipeline.steps.learning.empties import judge_empties
 
 
@@ -64,15 +65,17 @@ def audit(project: int | None, size: int | None, empties: int | None, target: fl
     report = judge(workspace, chosen.id, target=target)
     with workspace.database.read() as conn:
         of_empties = judge_empties(conn)
+        confirmed = confirmation_report(conn, chosen.id)
     text = paragraphs(
         "No trained version yet: label some crops, then run `wildloop train`."
         if report is None
         else audit_report(report),
+        indented(facts(confirmations(confirmed))),
         None if of_empties is None else empties_report(of_empties),
     )
     figures: dict[str, Any] = {}
     if report is not None:
-        figures = {**plain(report), **_by_name(report)}
+        figures = {**plain(report), **_by_name(report), "confirmations": confirmed}
     if of_empties is not None:
         figures["empties"] = {**plain(of_empties), "share": of_empties.share}
     emit(figures or None, text, as_json=as_json)

@@ -143,6 +143,8 @@ class _Images:
     def _classification(self, answer: Answer) -> list[Any] | None:
         if answer.unsure:
             self._report.note("detections that people are unsure of, without a classification")
+        if answer.others:
+            self._report.note("detections with further species, of which this format takes one")
         if answer.category is None:
             return None
         if answer.basis in self.sources:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from pipeline.exporters.attributes import in_common
+from pipeline.exporters.individuals import individuals
 from pipeline.exporters.source import Answer, Basis, ExportReport, LabelledDetection, LabelledImage
 from pipeline.records import ANIMAL, EMPTY, PERSON, Level, SourceLabel, category_name
 from pipeline.vocabulary import kind_of
@@ -27,7 +28,7 @@ class Shown:
     probability: float | None = None  # of a machine
     at: dt.datetime | None = None  # aware
     count: int | None = None  # individuals
-    details: Mapping[str, str] = field(default_factory=dict)  # further columns from the source
+    details: Mapping[str, str] = field(default_factory=dict)  # further columns, as Camtrap DP calls them
 
     @property
     def is_machine(self) -> bool:
@@ -92,19 +93,23 @@ def note_unanswered(
 
 def _of_boxes(detections: Sequence[LabelledDetection]) -> Iterator[Shown]:
     """What the boxes of a photograph show."""
-    answers = [(_answer(detection), detection.record.detector) for detection in detections]
-    boxes = Counter((answer.category, detector) for answer, detector in answers if answer is not None)
+    answers = [
+        (each, detection.record.detector)
+        for detection in detections
+        if (answer := _answer(detection)) is not None
+        for each in (answer, *answer.others)
+    ]
+    counts = individuals((answer.category, detector, answer.individuals) for answer, detector in answers)
     for answer, _ in answers:
-        if answer is None:
-            continue
-        most = max(number for (category, _), number in boxes.items() if category == answer.category)
+        alike = (other for other, _ in answers if other.category == answer.category)
         yield Shown(
             category=answer.category,
             basis=answer.basis,
             by=answer.by,
             probability=answer.probability,
             at=answer.at,
-            count=None if answer.category == EMPTY else most,
+            count=None if answer.category == EMPTY else counts[answer.category],
+            details=in_common(other.attributes.columns for other in alike),
         )
 
 

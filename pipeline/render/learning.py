@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from pipeline.steps.labelling.frames import DrawnEmpties
     from pipeline.steps.learning.accept import AcceptedGroup, AcceptReport
     from pipeline.steps.learning.audit import Judgement
+    from pipeline.steps.learning.confirmations import ConfirmationReport
     from pipeline.steps.learning.empties import EmptiesJudgement
     from pipeline.stopping import Estimate, Forecast
+    from pipeline.stopping.confirmed import WrongShare
 
 SPECIES_SHOWN = 3  # of a group that is accepted together
 UNREADABLE_SHOWN = 5  # photographs that are named
@@ -101,6 +103,21 @@ def audit_accuracy(metrics: Mapping[str, Any]) -> str | None:
         f"{share(recall['value'])}, from {count(audit['rows'], 'audit labels')}"
     )
     return f"{text}; more labels would change little" if forecast and forecast["stop"] else text
+
+
+def confirmations(report: ConfirmationReport) -> list[tuple[str, str]]:
+    """The labels that annotators made of several crops at once, and the share of wrong ones: a line a way."""
+    return [(f"from {way}s", _wrong_share(found)) for way, found in report.ways.items()]
+
+
+def _wrong_share(found: WrongShare) -> str:
+    if not found.checked:
+        return f"{count(found.labels, 'labels')}, none of them checked yet"
+    wrong = interval(found.value, found.low, found.high)
+    return (
+        f"{count(found.labels, 'labels')}, of which {wrong} are wrong: {found.wrong:,} of {found.checked:,} "
+        "that were asked again alone"
+    )
 
 
 def audit_report(report: Judgement) -> str:

@@ -47,6 +47,12 @@ def draw(
     return insert_new(conn, audit, rows)
 
 
+def inherit(conn: sa.Connection, former: int, new: int) -> int:
+    """Give project `new` the sample of `former`, whose labels judge it as well; returns its size."""
+    rows = conn.execute(sa.select(audit).where(audit.c.project_id == former)).mappings().all()
+    return insert_new(conn, audit, [{**row, "project_id": new} for row in rows])
+
+
 def drawn_ids(conn: sa.Connection, project_id: int | None = None) -> set[str]:
     """All crops ever drawn for the project, or for any project if None. No version learns from them."""
     query = sa.select(audit.c.detection_id)

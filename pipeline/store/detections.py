@@ -69,6 +69,16 @@ def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, DetectionRecord]:
     return records
 
 
+def beginning_like(conn: sa.Connection, name: str, limit: int) -> list[str]:
+    """Up to `limit` ids that share as many first characters with `name` as any, at least four."""
+    for length in range(len(name), 3, -1):
+        query = sa.select(detection.c.id).where(detection.c.id.startswith(name[:length], autoescape=True))
+        found = list(conn.scalars(query.order_by(detection.c.id).limit(limit)))
+        if found:
+            return found
+    return []
+
+
 def file_names(conn: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
     """The file name of the photograph of each of these detections, by detection id."""
     names: dict[str, str] = {}

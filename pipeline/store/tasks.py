@@ -115,6 +115,12 @@ def open_tasks(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
     return list(_select(conn, _is_open(project_id)).values())
 
 
+def of_purpose(conn: sa.Connection, project_id: int, purpose: Purpose) -> list[TaskRecord]:
+    """All tasks that were ever created for this purpose, oldest first, deleted ones included."""
+    conditions = (task.c.project_id == project_id, task.c.purpose == purpose.value)
+    return list(_select(conn, *conditions).values())
+
+
 def open_count(conn: sa.Connection, project_id: int) -> int:
     """The number of tasks in the stock."""
     query = sa.select(sa.func.count()).select_from(task).where(_is_open(project_id))

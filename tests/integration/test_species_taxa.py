@@ -48,9 +48,6 @@ class LabelStudio(FakeLabelStudio):
         super().__init__()
         self.created: list[dict[str, Any]] = []
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        return {}
-
     def projects(self, title: str) -> list[dict[str, Any]]:
         return [each for each in self.created if each["title"] == title]
 

@@ -172,7 +172,7 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     assert set(read["projects"][0]) == {
         "id", "title", "embedder", "published", "waiting", "labelled", "unoffered", "unsure", "skipped",
         "disputed", "audit_labels",
-        "audit_waiting", "accepted", "versions", "model", "labels_until_training", "queued",
+        "audit_waiting", "confirmations", "accepted", "versions", "model", "labels_until_training", "queued",
         "running", "runs", "synced_at",
     }  # fmt: skip
     assert set(read["projects"][0]["model"]) == {"version", "labels", "created_at", "metrics"}

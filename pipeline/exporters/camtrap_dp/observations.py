@@ -77,6 +77,9 @@ class _Boxes:
             for observation in self._of_box(detection, of_box):
                 self._detections.append(detection)
                 self.rows.append((detection.record.id, observation, _box(detection)))
+            for place, observation in enumerate(taxa.others_of(detection), start=1):
+                self._detections.append(detection)
+                self.rows.append((f"{detection.record.id}-{place}", observation, _box(detection)))
         if came is not None and (came.source in photograph.detectors or photograph.image.failure):
             for row in (row for of_box in boxed.values() for row in of_box):  # no box of them was kept
                 self._detections.append(None)
@@ -102,7 +105,8 @@ class _Boxes:
             detection = self._detections[place]
             by_source = detection is not None and detection.answer.basis in _OF_SOURCES
             told = observation if by_source else self._taxa.renewed(boxed, row, self._zone)
-            count = max(1, int(told.details.get("count") or 1) - len(places) + 1)
+            counted = boxed.details.get("count")  # by people, in this box
+            count = counted or max(1, int(told.details.get("count") or 1) - len(places) + 1)
             tags = " | ".join(filter(None, (told.details.get("observationTags"), box["observationTags"])))
             details = {**told.details, **box, "observationTags": tags, "count": str(count)}
             self.rows[place] = (id_, replace(told, details=details, came=False), box)
@@ -189,6 +193,10 @@ def _box(detection: LabelledDetection) -> Row:
     tags = [f"detector:{record.detector}"]
     if record.bbox_confidence is not None:
         tags.append(f"bboxConfidence:{number(record.bbox_confidence)}")
+    if detection.answer.way is not None:
+        tags.append(f"way:{detection.answer.way}")
+    if detection.answer.kept is not None:
+        tags.append(f"suggestion:{'kept' if detection.answer.kept else 'changed'}")
     return {
         "bboxX": number(box.x1),
         "bboxY": number(box.y1),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.current_label import CurrentLabel, OracleEntry, current_label
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
 from pipeline.identity import detector_of
 from pipeline.records import (
@@ -133,22 +135,25 @@ class StoreExport:
         if found is Finding.STRUCK or current.disputed:
             return Answer(basis=Basis.NONE)
         if current.verdict is Verdict.UNSURE:
-            return Answer(basis=Basis.PEOPLE, unsure=True, by=current.by, at=current.at)
+            return replace(_said(current), basis=Basis.PEOPLE, unsure=True, by=current.by)
         if current.label is None:
             return None
-        return Answer(
-            basis=Basis.PEOPLE, category=self._names[current.label], by=_labelled_by(current), at=current.at
+        return replace(
+            _said(current),
+            basis=Basis.PEOPLE,
+            category=self._names[current.label],
+            by=_labelled_by(current),
         )
 
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
         basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
+        said = _said(current)
         if current.verdict is Verdict.LABEL and current.label is not None:
-            return Answer(
-                basis=basis, category=self._names[current.label], by=_labelled_by(current), at=current.at
-            )
+            category = self._names[current.label]
+            return replace(said, basis=basis, category=category, by=_labelled_by(current))
         if current.verdict is Verdict.UNSURE:
-            return Answer(basis=basis, unsure=True, by=current.by, at=current.at)
+            return replace(said, basis=basis, unsure=True, by=current.by)
         if current.disputed:  # a prediction cannot settle what people dispute
             return Answer(basis=Basis.NONE)
         predicted = self._predicted(box)
@@ -216,6 +221,17 @@ class _Predictions:
         category = int(self._predictions.category[row])
         probability = float(self._predictions.probability[row])
         return (category, probability) if probability >= self._thresholds[category] else None
+
+
+def _said(label: CurrentLabel) -> Answer:
+    """When and how people gave the label, and what else they said; the caller fills in the rest."""
+    return Answer(
+        basis=Basis.NONE,
+        at=label.at,
+        way=label.way,
+        kept=label.confirmed if label.suggested else None,
+        attributes=Attributes.from_json(label.attributes),
+    )
 
 
 def _labelled_by(label: CurrentLabel) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def ask(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     records: list[TaskRecord] = []
     for batch in chunks(planned, CALL_TASKS):
         screens = _Screens.read(workspace, served, project_id, label_config, batch)
@@ -110,6 +111,7 @@ def rank(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     for batch in chunks(records, CALL_TASKS):
         planned = [planned_again(record) for record in batch]
         screens = _Screens.read(workspace, served, project_id, label_config, planned)
@@ -139,7 +141,7 @@ class _Screens:
 
     options: ScreenOptions
     words: Mapping[str, str]  # the choices with their hotkeys
-    offered: Mapping[int, str]  # the word of each category
+    offered: Mapping[int, str]  # the word of each category, also of one that was merged since
     crops: ShownCrops
     likeliest: LikeliestSpecies
 
@@ -156,13 +158,13 @@ class _Screens:
         together = [crop for each in planned if each.kind not in ALONE for crop in each.detections]
         with workspace.database.read() as conn:
             project = projects.get(conn, project_id)
-            offered = choices.offered(conn, project_id)
-            numbers = categories.numbers(conn)
+            words = choices.offered(conn, project_id)
+            numbers, stands_for = categories.numbers(conn), categories.resolved(conn)
         always = [numbers[name] for name in (EMPTY, PERSON, VEHICLE) if name in numbers]
         return cls(
             options=ScreenOptions.from_json(project.options),
             words=config.offered(label_config),
-            offered=offered,
+            offered={number: words[now] for number, now in stands_for.items() if now in words},
             crops=read_shown(workspace, served, alone, together),
             likeliest=read_likeliest(workspace, project, [*alone, *together], always),
         )

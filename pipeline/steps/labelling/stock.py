@@ -17,6 +17,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 
+from pipeline.label_studio.config import refuse_earlier
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import StockClient
 from pipeline.label_studio.screen.options import ScreenOptions
@@ -82,13 +83,14 @@ def top_up(
     """Bring the stock of a project up to date and up to its size; a second run changes nothing.
 
     If every place of the current version's queue is used up, the version gets a new queue first, which
-    costs time by the size of the pool. Raises StoreError for an unknown project, and LabelStudioError; what
-    was done until then stays, and the next run goes on.
+    costs time by the size of the pool. Raises StoreError for an unknown or replaced project, and
+    LabelStudioError; what was done until then stays, and the next run goes on.
     """
     with workspace.database.read() as conn:
-        project = projects.get(conn, project_id)
+        project = projects.active_one(conn, project_id)
         size = ScreenOptions.from_json(project.options).stock
     label_studio = client.project(project_id)
+    refuse_earlier(project_id, str(label_studio["label_config"]))
     see_choices(workspace, project_id, str(label_studio["label_config"]))
     recovered = _compare_with_stream(workspace, client, project_id)
     asked = _renew(workspace, client, project)
