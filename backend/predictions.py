@@ -117,7 +117,7 @@ class Predictor:
         for task, detection_id in zip(project_tasks, shown, strict=True):
             review = review_of.get(number) if isinstance(number := _field(task, "id"), int) else None
             if review is not None:  # a second opinion: without a suggestion, and before the queue
-                answers.append(_prediction(current, [], review.score))
+                answers.append(_prediction(current, [], review.score or 0.0))
             else:
                 answers.append(by_detection.get(detection_id or "") or dict(NO_PREDICTION))
         return answers

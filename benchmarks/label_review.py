@@ -68,7 +68,9 @@ def chosen_rows(pool: LabelledPool, test_split: Split, chosen: str, labels: int)
             embeddings=pool.embeddings,
             candidates=candidates,
             labelled=rows,
-            labels=np.zeros(0, np.intp) if head is None else np.searchsorted(head.classes, pool.species[rows]),
+            labels=np.zeros(0, np.intp)
+            if head is None
+            else np.searchsorted(head.classes, pool.species[rows]),
             sequences=pool.sequences[candidates],
             probabilities=None if head is None else head.probabilities(pool.embeddings[candidates]),
             predict_proba=None if head is None else head.probabilities,
@@ -168,13 +170,18 @@ def tables(found: Sequence[Measured]) -> Iterator[str]:
     rows = []
     for labels, flips in sorted({(each.labels, each.flips) for each in found}):
         runs = [each for each in found if (each.labels, each.flips) == (labels, flips)]
-        wrong, listed, hits = (sum(getattr(run, name) for run in runs) for name in ("wrong", "listed", "found"))
+        wrong, listed, hits = (
+            sum(getattr(run, name) for run in runs) for name in ("wrong", "listed", "found")
+        )
         rival, rival_hits = sum(run.rival_listed for run in runs), sum(run.rival_found for run in runs)
         rows.append(
             [
                 str(labels),
                 f"{flips[0]:.0%} {flips[1]}" if flips[0] else "none",
-                *(f"{total / len(runs):.1f}" for total in (wrong, listed, sum(run.expected for run in runs), hits)),
+                *(
+                    f"{total / len(runs):.1f}"
+                    for total in (wrong, listed, sum(run.expected for run in runs), hits)
+                ),
                 _share(hits, listed),
                 _share(hits, wrong),
                 f"{rival / len(runs):.1f}",
@@ -206,7 +213,9 @@ def main() -> None:
             labels = sorted({min(int(n), most) for n in arguments.labels.split(",")}, reverse=True)
             for chosen in arguments.chosen.split(","):
                 runs = [
-                    workers.submit(measure, pool, test_split, chosen, n) for n in labels for test_split in splits
+                    workers.submit(measure, pool, test_split, chosen, n)
+                    for n in labels
+                    for test_split in splits
                 ]
                 print(f"\n{pool.source}, labels chosen by {chosen}; means of {len(splits)} seeds", flush=True)
                 print("\n".join(tables([each for run in runs for each in run.result()])), flush=True)

@@ -22,7 +22,7 @@ UNEXPLAINED = 0.006  # mean share of right labels that the head cannot explain (
 MISTAKES = 0.03  # mean share of wrong labels where there are any (exponential)
 NO_MISTAKES = 0.5  # probability that all labels are right, however many there are
 SHARES = np.concatenate([[1e-4], np.geomspace(5e-4, 0.4, 50)])  # of labels that the head cannot explain
-# Wrong labels make a head too modest, because its temperature is fitted to them: a sharpness above 1 mends that.
+# Wrong labels make a head too modest, because its temperature is fitted to them: sharpening mends that.
 SHARPNESS = np.exp(np.linspace(-0.6, 1.2, 10))
 SHARPNESS_SPREAD = 0.35  # of its logarithm, around 0
 

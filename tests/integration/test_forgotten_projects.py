@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import push
 
 from pipeline import jobs
 from pipeline.cli.project import forget as forget_command
@@ -18,8 +20,6 @@ from pipeline.label_studio.files import FOLDERS
 from pipeline.records import ProjectRecord, RunKind, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.project import create_project, forget_project
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.sync import sync
 from pipeline.steps.learning.audit import judge
 from pipeline.steps.learning.train import train

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pipeline.steps.labelling.push import push
 
 from pipeline import heads, version_files
 from pipeline.errors import ModelError, StoreError
 from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
-from pipeline.steps.labelling.push import push
 from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.steps.labelling.publish import PublishReport, publish
+from pipeline.steps.labelling.push import PushReport, push
 
 from pipeline.errors import LabelStudioError, StoreError
 from pipeline.label_studio.files import ServedFiles
@@ -22,8 +24,6 @@ from pipeline.records import (
     TaskRecord,
     utc_now,
 )
-from pipeline.steps.labelling.publish import PublishReport, publish
-from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import categories, detections, images, models, predictions, projects, tasks
 from pipeline.store.database import Database
 from tests.helpers.fake_label_studio import FakeLabelStudio

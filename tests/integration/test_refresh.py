@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pipeline.steps.labelling.publish import PublishReport
 
 from pipeline.cli import wildloop
 from pipeline.errors import LabelStudioError
-from pipeline.steps.labelling.publish import PublishReport
 from pipeline.steps.labelling.refresh import activate, push_queue, refill, refresh, refresh_published
 from pipeline.store import models, predictions
 from pipeline.store.database import Database

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import PushReport, push
 
 from importers.detectors import load_detector
 from importers.sources.coco import import_coco
@@ -17,8 +19,6 @@ from pipeline.render.labelling import push_report
 from pipeline.render.operations import status as told
 from pipeline.steps.embedding.embed import embed
 from pipeline.steps.labelling.project import create_project
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import PushReport, push
 from pipeline.steps.labelling.refresh import refresh_published
 from pipeline.steps.labelling.sync import sync
 from pipeline.steps.learning.train import train

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline.steps.labelling.push import push
 
 from backend.predictions import Predictor
 from backend.webhook import receive
@@ -17,7 +18,6 @@ from pipeline.label_studio import config
 from pipeline.records import ProjectRecord, Taxon
 from pipeline.render.labelling import species_change
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.species import (
     add_species,
     list_species,
