@@ -237,6 +237,21 @@ class LabelStudio:
         """These tasks with complete annotations, see `task_list.export_tasks`."""
         return task_list.export_tasks(self._connection, project_id, task_ids)
 
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there; the task is served again once it has no other."""
+        try:
+            self._connection.send(
+                f"deleting annotation {annotation_id}", "DELETE", f"api/annotations/{annotation_id}/", None
+            )
+        except ApiResponseError as refusal:
+            if refusal.status != 404:
+                raise
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+        answer = self._connection.get("listing the users", "api/users/")
+        return {str(user["id"]): str(user["email"]) for user in answer}
+
     def task_count(self, project_id: int) -> int:
         """The number of tasks of a project."""
         return int(self.project(project_id)["task_number"])

@@ -100,6 +100,19 @@ class SpeciesClient(StockClient, Protocol):
         """The number of annotations by choice of a control."""
 
 
+class WithdrawClient(Protocol):
+    """Takes annotations back."""
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        """Those of these tasks that exist, with their annotations' unique ids."""
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there."""
+
+
 class ConnectionClient(Protocol):
     """Connects ML backends and webhooks to a project."""
 

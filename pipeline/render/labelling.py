@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
     from pipeline.steps.labelling.stock import StockReport
     from pipeline.steps.labelling.sync import SyncReport
+    from pipeline.steps.labelling.withdraw import Withdrawal
 
 
 DONE = "Labelling is done: every crop has a label, an accepted prediction, or people are unsure about it."
@@ -184,4 +185,23 @@ def undecided_crops(found: Sequence[Undecided]) -> str:
             for one in found
         ],
         "llll",
+    )
+
+
+def withdrawal(found: Withdrawal) -> str:
+    """Annotations that are meant, by annotator, way and answer."""
+    if found.first is None or found.last is None:
+        return "No annotation that counts is meant by this."
+    first, last = (moment.astimezone().strftime("%Y-%m-%d %H:%M") for moment in (found.first, found.last))
+    return lines(
+        f"{count(found.annotations, 'annotations')} of {count(found.tasks, 'tasks')} with "
+        f"{count(found.crops, 'crops')}, made from {first} to {last}",
+        *(
+            f"{what}: {', '.join(f'{name} ({number:,})' for name, number in counts.items())}"
+            for what, counts in (
+                ("annotations by annotator", found.annotators),
+                ("crops by way", found.ways),
+                ("crops by answer", found.answers),
+            )
+        ),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -88,19 +87,20 @@ def sample(conn: sa.Connection, project_id: int) -> AuditSample:
     histories = oracle.histories(conn, [row.detection_id for row in rows])
     current = {detection_id: current_label(history) for detection_id, history in histories.items()}
     labelled: list[str] = []
-    waiting: list[sa.Row[Any]] = []
+    requested: list[str] = []
+    waiting: list[str] = []
     unanswered = 0
     for row in rows:
         label = current.get(row.detection_id, CurrentLabel(verdict=None))
         if row.kind not in oracle.RESOLVED and not label.disputed and label.verdict is not Verdict.SKIPPED:
-            waiting.append(row)
+            (requested if row.asked else waiting).append(row.detection_id)
         elif row.category_id is None or (label.source == LABEL_STUDIO_SOURCE and not label.unprompted):
             unanswered += 1
         elif label.source == LABEL_STUDIO_SOURCE:
             labelled.append(row.detection_id)
     return AuditSample(
-        requested=tuple(row.detection_id for row in waiting if row.asked),
-        waiting=tuple(row.detection_id for row in waiting if not row.asked),
+        requested=tuple(requested),
+        waiting=tuple(waiting),
         labelled=tuple(labelled),
         unanswered=unanswered,
     )

@@ -229,7 +229,9 @@ def struck_ids(conn: sa.Connection) -> set[str]:
 
     One that somebody skipped since is not among them.
     """
-    struck = sa.literal_column(f"'{Verdict.STRUCK.value}'")  # SQLite uses the index for a literal only
+    struck = sa.literal_column(
+        f"'{Verdict.STRUCK.value}'", sa.Text
+    )  # SQLite uses the index for a literal only
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)

@@ -18,13 +18,14 @@ import sqlalchemy as sa
 from PIL import Image
 
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.results import choice_result, read_verdict
+from pipeline.label_studio.results import choice_result
 from pipeline.records import Verdict
 from pipeline.servers.processes import Servers
 from pipeline.store import audits, categories, oracle, predictions, projects, tasks
 from pipeline.store.schema import run
 from tests.acceptance.conftest import Installation, LabelStudioServer, install
 from tests.helpers.processes import processor_seconds
+from tests.helpers.results import answered
 
 SPECIES = ("deer", "fox")
 PHOTOGRAPHS = 60
@@ -84,7 +85,7 @@ class Backend:
         return {
             one["unique_id"]: (
                 int(task["id"]),
-                *read_verdict(one["result"], one["was_cancelled"]),
+                *answered(one["result"], one["was_cancelled"]),
                 one["ground_truth"],
                 str(one["completed_by"]),
             )
@@ -236,7 +237,7 @@ def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: 
         [stored] = told["predictions"]
         [answer] = here.ask("/predict", {"tasks": [told], "project": f"{here.project}.17"})["results"]
         assert stored["model_version"] == answer["model_version"]
-        assert read_verdict(stored["result"], False) == read_verdict(answer["result"], False)
+        assert answered(stored["result"]) == answered(answer["result"])
         assert (stored["result"] == []) == (task in audited)
         if stored["result"]:
             assert stored["result"][0]["score"] == pytest.approx(answer["result"][0]["score"])
@@ -264,7 +265,7 @@ def test_a_photograph_that_reached_label_studio_without_us_is_predicted_and_its_
         task = here.api.get("reading the new task", f"api/tasks/{number}/")
         [answer] = here.ask("/predict", {"tasks": [task], "project": f"{here.project}.17"})["results"]
         elsewhere.shutdown()
-    assert read_verdict(answer["result"], False)[1] in SPECIES, here.log()
+    assert answered(answer["result"])[1] in SPECIES, here.log()
     here.annotate(number, "fox")
     assert here.oracle_says() == here.label_studio_says()
 

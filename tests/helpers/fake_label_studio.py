@@ -255,6 +255,9 @@ class FakeLabelStudio(LabelStudio):
         if annotation_id in {each["id"] for row in self.rows.values() for each in row["annotations"]}:
             self.delete(annotation_id)
 
+    def annotators(self) -> dict[str, str]:
+        return {"1": "ann@example.org", "2": "bob@example.org"}
+
     def version(self) -> str:
         return "1.23.2"
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from backend.webhook import receive
 from pipeline.current_label import current_label
-from pipeline.records import ProjectRecord, Purpose, TaskKind, TaskRecord, Verdict, Way
+from pipeline.records import TaskKind, TaskRecord, Verdict, Way
 from pipeline.settings import Settings
 from pipeline.steps.labelling.sync import SyncReport, reset_watermark, sync
 from pipeline.store import audits, categories, detections, oracle, tasks
@@ -20,40 +20,36 @@ from pipeline.store.database import Database
 from pipeline.store.schema import oracle as oracle_table
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio, Json
+from tests.helpers.groups import (
+    BOARD,
+    DEER,
+    FRAME,
+    FRAMES,
+    PROJECT,
+    SEQUENCE,
+    SUGGESTION,
+    grouped_label_studio,
+    labels,
+    publish_groups,
+)
 from tests.helpers.results import chose, drew, typed
-from tests.helpers.stored import publish_tasks
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
-PROJECT = 4
-BOARD, SEQUENCE, SUGGESTION, FRAMES, FRAME, UNSTORED = 20, 21, 22, 23, 24, 25
-ALONE = {number: f"d{number}" for number in range(1, 9)}
-SHOWN = {
-    BOARD: (TaskKind.BOARD, Purpose.QUEUE, ("d1", "d2", "d3", "d4")),
-    SEQUENCE: (TaskKind.SEQUENCE, Purpose.QUEUE, ("d5", "d6")),
-    SUGGESTION: (TaskKind.BOARD, Purpose.SUGGESTION, ("d7", "d8")),
-    FRAMES: (TaskKind.FRAMES, Purpose.EMPTIES, ("d5", "d6")),
-    FRAME: (TaskKind.FRAME, Purpose.EMPTIES, ("d7",)),
-}
-DEER = [chose("all_suggested_0", "deer")]  # submitted as it was suggested
+UNSTORED = 25
 PREDICTION = {"model_version": "v1", "result": DEER}
 
 
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
-    """Eight detections, each with a task of its own; groups of them are asked about, too."""
-    publish_tasks(database, ProjectRecord(id=PROJECT, title="Forest", embedder="descriptor"), ALONE)
-    with database.write() as conn:
-        tasks.add(conn, [shown(number) for number in SHOWN])
+    publish_groups(database)
     return Workspace(settings=Settings(data_dir=tmp_path, database_url=""), database=database)
 
 
 @pytest.fixture
 def server(workspace: Workspace) -> FakeLabelStudio:
     """A Label Studio that loses no webhook."""
-    made = FakeLabelStudio(PROJECT, ALONE)
-    for number in SHOWN:
-        made.add_task(number, data(number))
+    made = grouped_label_studio()
     made.webhook = lambda payload: receive(workspace, payload, lambda _: None)
     return made
 
@@ -66,31 +62,6 @@ def synced(workspace: Workspace, server: FakeLabelStudio) -> Callable[[], SyncRe
         return sync(workspace, server, PROJECT)
 
     return run
-
-
-def shown(number: int) -> TaskRecord:
-    kind, purpose, ids = SHOWN[number]
-    return TaskRecord(project_id=PROJECT, task_id=number, kind=kind, purpose=purpose, detections=ids)
-
-
-def data(number: int) -> Json:
-    kind, purpose, ids = SHOWN[number]
-    return {"kind": kind.value, "purpose": purpose.value, "detections": list(ids)}
-
-
-def labels(workspace: Workspace) -> dict[str, str]:
-    """The label of each detection that has one, and else why it waits."""
-    with workspace.database.read() as conn:
-        names = categories.names(conn)
-        current = {
-            id_: current_label(history)
-            for id_, history in oracle.histories(conn, list(ALONE.values())).items()
-        }
-    return {
-        id_: names[label.label] if label.label is not None else str(label.verdict)
-        for id_, label in sorted(current.items())
-        if label.verdict is not None
-    }
 
 
 def entries(workspace: Workspace, detection_id: str) -> list[Any]:
@@ -379,8 +350,8 @@ def test_a_task_that_is_not_stored_is_known_by_its_data(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.webhook = None
-    SHOWN_NOW = {"kind": "board", "purpose": "queue", "detections": ["d1", "no such crop", "d2"]}
-    server.add_task(UNSTORED, SHOWN_NOW)
+    data = {"kind": "board", "purpose": "queue", "detections": ["d1", "no such crop", "d2"]}
+    server.add_task(UNSTORED, data)
     server.submit(UNSTORED, DEER)
     report = synced()
     assert (report.new, report.foreign) == (2, 0)
@@ -409,10 +380,9 @@ def test_tasks_that_wildloop_changed_are_no_work_of_people(server: FakeLabelStud
     assert (report.tasks, report.new) == (1, 0)
 
 
-def test_a_new_detection_of_a_task_does_not_move_answers(
+def test_a_task_that_is_restored_with_its_crops_in_another_order_shifts_no_answer(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    """Values are ids, never positions: a task restored with its crops in another order means the same."""
     struck = server.submit(BOARD, [*DEER, chose("struck_0", "d3")])
     with workspace.database.write() as conn:
         tasks.remove(conn, PROJECT, [BOARD])

@@ -222,8 +222,9 @@ BY_HAND = {
 def test_the_rule_gives_the_label_worked_by_hand(case: str) -> None:
     history, expected = BY_HAND[case]
     current = current_label(history)
-    decided = {"source": None, "by": (), "at": None, "way": None, "unprompted": False, "attributes": {}}
-    assert replace(current, **decided) == expected
+    assert (
+        replace(current, source=None, by=(), at=None, way=None, unprompted=False, attributes={}) == expected
+    )
 
 
 def test_the_current_label_says_how_it_was_made() -> None:

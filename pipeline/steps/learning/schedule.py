@@ -6,6 +6,7 @@ What counts are labels that no version has learned: new ones, corrected ones, an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -41,7 +42,7 @@ def unlearned(conn: sa.Connection, project_id: int, retrain_every: int) -> Unlea
 
     The same labels give the same version: one that was made long ago can be the last that was trained.
     """
-    versions = _versions(conn, project_id) or [None]
+    versions: Sequence[ModelRecord | None] = _versions(conn, project_id) or [None]
     since = [_since(conn, project_id, record, retrain_every) for record in versions]
     return min(since, key=lambda found: (found.labels - found.wanted, found.labels - found.audit))
 
@@ -51,10 +52,11 @@ def is_enough(conn: sa.Connection, project_id: int, retrain_every: int) -> bool:
 
     Every webhook leads to this question.
     """
-    for record in _versions(conn, project_id):
-        row, wanted = _row_known(record), new_labels_wanted(labels_known(record), retrain_every)
-        if row is not None and label_changes.touched_since(conn, row, limit=wanted) < wanted:
-            return False
+    if candidates.left_for_people(conn, project_id, limit=1):
+        for record in _versions(conn, project_id):
+            row, wanted = _row_known(record), new_labels_wanted(labels_known(record), retrain_every)
+            if row is not None and label_changes.touched_since(conn, row, limit=wanted) < wanted:
+                return False
     return unlearned(conn, project_id, retrain_every).is_enough
 
 
@@ -72,12 +74,15 @@ def _since(
     left = candidates.left_for_people(conn, project_id, limit=wanted)
     row = _row_known(version)
     if row is None:
-        audit_known = 0 if version is None else int(version.metrics.get("audit_known", 0))
-        audit = audits.label_count(conn, project_id) - audit_known
-        return Unlearned(labels=oracle.label_count(conn) - known, audit=audit, wanted=wanted, left=left)
-    audited = audits.drawn_ids(conn, project_id)
-    changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
-    return Unlearned(labels=len(changed), audit=len(changed & audited), wanted=wanted, left=left)
+        labels = oracle.label_count(conn) - known
+        audit = audits.label_count(conn, project_id)
+        if version is not None:
+            audit -= int(version.metrics.get("audit_known", 0))
+    else:
+        audited = audits.drawn_ids(conn, project_id)
+        changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
+        labels, audit = len(changed), len(changed & audited)
+    return Unlearned(labels=labels, audit=audit, wanted=wanted, left=left)
 
 
 def _row_known(version: ModelRecord | None) -> int | None:
