@@ -28,6 +28,7 @@ from pipeline.records import (
     TaskRecord,
 )
 from pipeline.steps.embedding.crop_vectors import prepared_crop
+from pipeline.steps.labelling.stock_plan import EXTERNAL
 from pipeline.store import detections, embeddings, images, projects, tasks
 from pipeline.workspace import Workspace
 
@@ -48,13 +49,14 @@ class ExternalTasks:
         self._embedder: Embedder | None = None
         self._lock = threading.Lock()  # one network in memory, which embeds one photograph at a time
 
-    def ingest(self, project_id: int, task: Mapping[str, Any], deadline: float) -> str | None:
-        """The id of the new detection of the task's photograph; None, and logged, if that fails.
+    def ingest(self, project_id: int, task: Mapping[str, Any], deadline: float) -> TaskRecord | None:
+        """The task, which asks about the new detection of its photograph; None, and logged, if that fails.
 
+        Its photograph is the `url` of the one item of its list `single`, or of earlier releases `crop`.
         `deadline` is a time of `time.monotonic()` after which nothing is fetched.
         """
         task_id, data = task.get("id"), task.get("data")
-        url = data.get("crop") if isinstance(data, Mapping) else None
+        url = _url(data)
         if not isinstance(task_id, int) or not isinstance(url, str):
             return None
         if time.monotonic() > deadline:
@@ -66,7 +68,7 @@ class ExternalTasks:
             log.warning("task %d gets no prediction: %s: %s", task_id, url, exc)
             return None
 
-    def _ingest(self, project_id: int, task_id: int, url: str) -> str:
+    def _ingest(self, project_id: int, task_id: int, url: str) -> TaskRecord:
         settings = self._workspace.settings
         with self._workspace.database.read() as conn:
             embedder_id = projects.get(conn, project_id).embedder
@@ -84,9 +86,14 @@ class ExternalTasks:
             images.add(conn, [image])
             detections.add(conn, [detection])
             embeddings.append(conn, embedder_id, [detection.id], vectors)
-            task = TaskRecord(project_id=project_id, detections=(detection.id,), task_id=task_id)
+            task = TaskRecord(
+                project_id=project_id,
+                detections=(detection.id,),
+                task_id=task_id,
+                details={EXTERNAL: True},
+            )
             tasks.add(conn, [task])
-        return detection.id
+        return task
 
     def _fetch(self, url: str) -> tuple[bytes, str]:
         """The bytes of the photograph at a task's URL, and its path. Raises PhotoError, LabelStudioError."""
@@ -105,6 +112,16 @@ class ExternalTasks:
         if address.scheme in ("http", "https"):
             return _download(url), url
         raise PhotoError("unreadable", f"the backend cannot read {address.scheme}: URLs")
+
+
+def _url(data: Any) -> Any:
+    """The address of the photograph in a task's data, as it came."""
+    if not isinstance(data, Mapping):
+        return None
+    single = data.get("single")
+    if isinstance(single, list) and len(single) == 1 and isinstance(single[0], Mapping):
+        return single[0].get("url")
+    return data.get("crop")
 
 
 def _below(data_dir: Path, url: str) -> Path | None:

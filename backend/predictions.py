@@ -1,7 +1,9 @@
 """Predictions of the current version for the tasks that Label Studio asks about.
 
 Each has two numbers: `result[].score` is the calibrated probability, `score` the place in the queue, lowest
-first. Crops in the version's queue keep their pushed score; all others come after them.
+first. Crops in the version's queue keep their pushed score, tasks that somebody asked for on purpose theirs;
+all others come after them. A screen can only show a suggestion that its task has room for: one that was made
+before the version may have none, and its prediction is empty then.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,8 +25,13 @@ from pipeline.acquisition.measures import margin
 from pipeline.errors import WildloopError
 from pipeline.heads import LinearHead
 from pipeline.label_studio.results import choice_result
-from pipeline.records import ModelRecord, PredictionRecord
+from pipeline.label_studio.screen.options import ScreenOptions
+from pipeline.label_studio.screen.task import suggestible, suggestion_result
+from pipeline.records import ModelRecord, PredictionRecord, TaskKind, TaskRecord
+from pipeline.steps.labelling.ask import UNBIASED
 from pipeline.steps.labelling.choices import see_choices
+from pipeline.steps.labelling.record import claimed
+from pipeline.steps.labelling.stock_plan import asks_first
 from pipeline.store import (
     audits,
     categories,
@@ -33,7 +41,6 @@ from pipeline.store import (
     models,
     predictions,
     projects,
-    reviews,
     tasks,
 )
 from pipeline.workspace import Workspace
@@ -105,43 +112,48 @@ class Predictor:
             log.warning("project %d: its choices stay as they were seen last: %s", project_id, exc)
 
     def _predict_project(self, project_id: int, project_tasks: Sequence[Task]) -> list[Prediction]:
-        shown = self._shown_detections(project_id, project_tasks)
+        shown = self._shown(project_id, project_tasks)
         with self._workspace.database.read() as conn:
             current = models.current(conn, project_id)
             if current is None:
                 return [dict(NO_PREDICTION) for _ in project_tasks]
-            wanted = sorted({detection_id for detection_id in shown if detection_id is not None})
-            by_detection = self._predict_detections(conn, current, wanted)
-            review_of = reviews.by_task(conn, project_id, _task_ids(project_tasks))
+            alone = {record.detections[0] for record in shown if record is not None and _is_single(record)}
+            by_detection = self._suggestions(conn, current, sorted(alone))
+            least = ScreenOptions.from_json(projects.get(conn, project_id).options).suggest_from
+            offered = choices.offered(conn, project_id)
         answers = []
-        for task, detection_id in zip(project_tasks, shown, strict=True):
-            review = review_of.get(number) if isinstance(number := _field(task, "id"), int) else None
-            if review is not None:  # a second opinion: without a suggestion, and before the queue
-                answers.append(_prediction(current, [], review.score or 0.0))
+        for task, record in zip(project_tasks, shown, strict=True):
+            if record is None:
+                answers.append(dict(NO_PREDICTION))
+            elif not asks_first(record) or not _is_single(record):
+                answers.append(_prediction(current, _as_asked(record, task, offered), _score(record)))
+            elif record.detections[0] in by_detection:
+                found = by_detection[record.detections[0]]
+                answers.append(_prediction(current, found.result(record, task, least), found.score))
             else:
-                answers.append(by_detection.get(detection_id or "") or dict(NO_PREDICTION))
+                answers.append(dict(NO_PREDICTION))
         return answers
 
-    def _shown_detections(self, project_id: int, project_tasks: Sequence[Task]) -> list[str | None]:
-        """The detection that each task shows; photographs that are not in the store are ingested."""
+    def _shown(self, project_id: int, project_tasks: Sequence[Task]) -> list[TaskRecord | None]:
+        """What each task asks; photographs that are not in the store are ingested."""
         with self._workspace.database.read() as conn:
-            shown = _stored_detections(conn, project_id, project_tasks)
+            shown = _stored_tasks(conn, project_id, project_tasks)
         deadline = time.monotonic() + INGEST_SECONDS
         return [
             self._external_tasks.ingest(project_id, task, deadline)
-            if detection_id is None and isinstance(task, Mapping)
-            else detection_id
-            for detection_id, task in zip(shown, project_tasks, strict=True)
+            if record is None and isinstance(task, Mapping)
+            else record
+            for record, task in zip(shown, project_tasks, strict=True)
         ]
 
-    def _predict_detections(
+    def _suggestions(
         self, conn: sa.Connection, current: ModelRecord, detection_ids: Sequence[str]
-    ) -> dict[str, Prediction]:
-        """The prediction for each detection; with a head, only those with an embedding have one."""
+    ) -> dict[str, _Suggestion]:
+        """What the version says of each detection; a head says nothing of those without an embedding."""
         queue = predictions.by_detection(conn, current.version, detection_ids)
         if current.path is None:
             return {
-                detection_id: _prediction(current, [], _queue_score(queue.get(detection_id), LAST_SCORE))
+                detection_id: _Suggestion(score=_queue_score(queue.get(detection_id), LAST_SCORE))
                 for detection_id in detection_ids
             }
         vectors = embeddings.vectors(conn, current.embedder, detection_ids)
@@ -156,11 +168,13 @@ class Predictor:
         for row, detection_id in enumerate(vectors):
             queued = queue.get(detection_id)
             word = offered.get(head.classes[int(likeliest[row])])
-            result = [] if word is None else choice_result(word, float(probabilities[row, likeliest[row]]))
             if detection_id in audited or (queued is not None and queued.novel):
-                result = []  # people must see these crops without a suggestion
-            score = _queue_score(queued, QUEUE_END + float(margins[row]))
-            found[detection_id] = _prediction(current, result, score)
+                word = None  # people must see these crops without a suggestion
+            found[detection_id] = _Suggestion(
+                score=_queue_score(queued, QUEUE_END + float(margins[row])),
+                word=word,
+                probability=float(probabilities[row, likeliest[row]]),
+            )
         return found
 
     def _head(self, current: ModelRecord) -> LinearHead:
@@ -173,16 +187,57 @@ class Predictor:
         return head
 
 
-def _stored_detections(
+@dataclass(frozen=True, kw_only=True)
+class _Suggestion:
+    """What a version says of one crop."""
+
+    score: float  # the place in the queue
+    word: str | None = None  # the choice that it suggests
+    probability: float = 0.0  # of that
+
+    def result(self, record: TaskRecord, task: Task, least: float) -> list[dict[str, Any]]:
+        """The result of a prediction for a task that asks about the crop alone."""
+        if self.word is None or record.purpose in UNBIASED:
+            return []
+        data = _field(task, "data")
+        if not isinstance(_field(data, "single"), list):  # the screen of earlier releases
+            return choice_result(self.word, self.probability)
+        if self.probability < least or self.word not in suggestible(data):
+            return []
+        return suggestion_result(record.kind, self.word, self.probability)
+
+
+def _as_asked(record: TaskRecord, task: Task, offered: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The result of a prediction for a task that somebody asked for: what it suggests, it suggested then."""
+    details, data = record.details or {}, _field(task, "data")
+    word = offered.get(details.get("suggested", -1))
+    if word is None or record.purpose in UNBIASED or word not in suggestible(data):
+        return []
+    return suggestion_result(record.kind, word, details.get("probability"))
+
+
+def _is_single(record: TaskRecord) -> bool:
+    return record.kind is TaskKind.SINGLE
+
+
+def _score(record: TaskRecord) -> float:
+    return LAST_SCORE if record.score is None else record.score
+
+
+def _stored_tasks(
     conn: sa.Connection, project_id: int, project_tasks: Sequence[Task]
-) -> list[str | None]:
-    """The stored detection of each task, by the task's id or by the `detection_id` in its data."""
-    published = tasks.by_task(conn, project_id, _task_ids(project_tasks))
-    claims = [_field(_field(task, "data"), "detection_id") for task in project_tasks]
-    unpublished = {claim for claim in claims if isinstance(claim, str)} - set(published.values())
-    stored = detections.get(conn, sorted(unpublished)) if unpublished else {}
+) -> list[TaskRecord | None]:
+    """What each task asks, by its id or by its own data; None if it shows no detection of the store."""
+    stored = tasks.get(conn, project_id, _task_ids(project_tasks))
+    claims = [
+        claimed(project_id, task) if isinstance(task, Mapping) and task.get("id") not in stored else None
+        for task in project_tasks
+    ]
+    named = {crop for claim in claims if claim is not None for crop in claim.detections}
+    existing = detections.get(conn, sorted(named)) if named else {}
     return [
-        published.get(_field(task, "id")) or (claim if isinstance(claim, str) and claim in stored else None)
+        stored.get(_field(task, "id"))
+        or (claim if claim is not None and existing.keys() >= set(claim.detections) else None)
         for task, claim in zip(project_tasks, claims, strict=True)
     ]
 

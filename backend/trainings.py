@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from pipeline import jobs
 from pipeline.errors import WildloopError
@@ -38,10 +39,10 @@ class Trainings:
     def _consider(self, project_id: int) -> None:
         with self._lock:
             self._waiting.discard(project_id)
-        try:
-            jobs.top_up_if_low(self._workspace, project_id, trigger=runs.BY_LABELS)
-            jobs.train_if_due(self._workspace, project_id)
-        except WildloopError as exc:
-            log.error("project %d: cannot request what is due: %s", project_id, exc)
-        except Exception:  # the future is never read: without this line the error would be lost
-            log.exception("project %d: cannot request what is due", project_id)
+        for request in (jobs.train_if_due, partial(jobs.top_up_if_low, trigger=runs.BY_LABELS)):
+            try:
+                request(self._workspace, project_id)
+            except WildloopError as exc:
+                log.error("project %d: cannot request what is due: %s", project_id, exc)
+            except Exception:  # the future is never read: without this line the error would be lost
+                log.exception("project %d: cannot request what is due", project_id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.records import DetectionKind
+from pipeline.store import tasks
 from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED, is_crop
 from pipeline.store.schema import (
@@ -17,10 +18,7 @@ from pipeline.store.schema import (
     image,
     prediction,
     project,
-    task,
-    task_crop,
 )
-from pipeline.store.tasks import is_open
 
 _UNRESOLVED = tuple(kind for kind in DetectionKind if kind not in RESOLVED)
 # A photograph without a sequence is a sequence by itself.
@@ -82,21 +80,14 @@ def waiting_among(conn: sa.Connection, detection_ids: Iterable[str]) -> set[str]
 def unasked(conn: sa.Connection, project_id: int, limit: int) -> list[str]:
     """Up to `limit` waiting crops that no open task of the project asks about.
 
-    By id, which is a digest: a sample of all places and times.
+    By id, which is a digest: a sample of all places and times. It costs as many rows as there are open
+    tasks, however large the pool.
     """
-    asked = (
-        sa.exists()
-        .where(
-            task_crop.c.detection_id == detection.c.id,
-            task_crop.c.project_id == project_id,
-            task.c.project_id == task_crop.c.project_id,
-            task.c.task_id == task_crop.c.task_id,
-            is_open(),
-        )
-        .correlate(detection)
-    )
-    query = sa.select(detection.c.id).where(_waits(), ~asked).order_by(detection.c.id).limit(limit)
-    return list(conn.scalars(query))
+    asked = {crop for record in tasks.open_tasks(conn, project_id) for crop in record.detections}
+    # `not_in`, so that SQLite reads the rows by id and stops: through an index it would sort them all.
+    waits = sa.and_(is_crop(), detection.c.kind.not_in(RESOLVED))
+    query = sa.select(detection.c.id).where(waits).order_by(detection.c.id).limit(limit + len(asked))
+    return [crop for crop in conn.scalars(query) if crop not in asked][:limit]
 
 
 def embedded_among(conn: sa.Connection, embedder: str, detection_ids: Iterable[str]) -> set[str]:

@@ -303,12 +303,7 @@ def _present(project_id: int) -> sa.ColumnElement[bool]:
 
 
 def _is_open(project_id: int) -> sa.ColumnElement[bool]:
-    return sa.and_(task.c.project_id == project_id, is_open())
-
-
-def is_open() -> sa.ColumnElement[bool]:
-    """Whether a task is in the label stream, and nobody has answered it."""
-    return sa.and_(task.c.deleted_at.is_(None), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
+    return sa.and_(_present(project_id), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
 
 
 def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:

@@ -30,13 +30,18 @@ from pipeline import jobs, version_files
 from pipeline.embedders import load
 from pipeline.errors import LabelStudioError, StoreError
 from pipeline.heads import LinearHead
+from pipeline.label_studio.screen import controls
 from pipeline.records import (
     ModelRecord,
     PredictionRecord,
     ProjectRecord,
+    Purpose,
+    TaskKind,
+    TaskRecord,
     utc_now,
 )
 from pipeline.settings import Settings
+from pipeline.steps.labelling.stock_plan import is_external
 from pipeline.store import (
     categories,
     detections,
@@ -260,6 +265,58 @@ def test_the_model_class_works_with_both_releases_of_label_studio_ml(workspace: 
         assert model.fit("ANNOTATION_CREATED", {}) == {}
 
 
+def screen(*suggested: str) -> dict[str, Any]:
+    """The data of a task that can show these suggestions."""
+    return {"single": [{"url": "/x.jpg", "suggested": [{"value": word} for word in suggested]}], "group": []}
+
+
+def asked(workspace: Workspace, number: int, **fields: Any) -> None:
+    """Label Studio has a further task of the first crop."""
+    with workspace.database.write() as conn:
+        tasks.add(conn, [TaskRecord(project_id=PROJECT, task_id=number, detections=("d1",), **fields)])
+
+
+def test_a_task_gets_the_suggestion_that_it_can_show(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
+    can, other, none = predict(
+        client, task(1, **screen("deer")), task(1, **screen("fox")), task(1, **screen())
+    )
+    assert (can["result"][0]["from_name"], chosen(can)) == (controls.SUGGESTED, "deer")
+    assert (other["result"], none["result"]) == ([], [])
+    assert other["model_version"] == "v1"
+
+
+def test_a_project_suggests_nothing_below_its_probability(workspace: Workspace, client: FlaskClient) -> None:
+    activate(workspace)
+    with workspace.database.write() as conn:
+        conn.exec_driver_sql("""UPDATE project SET options = '{"suggest_from": 0.99}'""")
+    assert predict(client, task(1, **screen("deer")))[0]["result"] == []
+
+
+@pytest.mark.parametrize("purpose", [Purpose.REVIEW, Purpose.OPINION, Purpose.CONFIRMATION, Purpose.AUDIT])
+def test_what_judges_somebody_comes_without_a_suggestion(
+    workspace: Workspace, client: FlaskClient, purpose: Purpose
+) -> None:
+    activate(workspace)
+    asked(workspace, 9, purpose=purpose, score=-1.5)
+    [answer] = predict(client, task(9, **screen("deer")))
+    assert answer["result"] == []
+    if purpose is not Purpose.AUDIT:
+        assert answer["score"] == -1.5
+
+
+def test_a_board_keeps_the_suggestion_that_it_was_made_with(
+    workspace: Workspace, client: FlaskClient
+) -> None:
+    activate(workspace)
+    with workspace.database.read() as conn:
+        fox = categories.numbers(conn)["fox"]
+    asked(workspace, 9, kind=TaskKind.BOARD, purpose=Purpose.SUGGESTION, details={"suggested": fox})
+    group = {"single": [], "group": [{"suggested": [{"value": "fox"}]}]}
+    [answer] = predict(client, task(9, **group))
+    assert (answer["result"][0]["from_name"], chosen(answer)) == (controls.ALL_SUGGESTED, "fox")
+
+
 # --- unknown photographs
 
 
@@ -292,6 +349,21 @@ def test_an_unknown_photograph_is_embedded_once_and_gets_a_prediction(
     assert (workspace.data_dir / str(stored.frame_path)).is_file()
     path.unlink()
     assert predict(client, unknown)[0] == answer
+
+
+def test_an_unknown_photograph_on_the_present_screen_is_asked_about_alone(
+    workspace: Workspace, client: FlaskClient
+) -> None:
+    activate(workspace)
+    path = photograph(workspace.data_dir / "uploads" / "a.jpg")
+    data = screen("deer", "fox")
+    data["single"][0]["url"] = local(path, workspace.data_dir)
+    [answer] = predict(client, task(50, **data))
+    assert chosen(answer) in ("deer", "fox")
+    assert answer["result"][0]["from_name"] == controls.SUGGESTED
+    with workspace.database.read() as conn:
+        [record] = tasks.open_tasks(conn, PROJECT)[-1:]
+    assert (record.task_id, is_external(record)) == (50, True)
 
 
 def test_a_file_outside_the_data_folder_is_not_read_from_disk(
@@ -556,6 +628,7 @@ def due(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The projects for which a training was considered."""
     considered: list[int] = []
     monkeypatch.setattr(jobs, "train_if_due", lambda _, project_id: considered.append(project_id))
+    monkeypatch.setattr(jobs, "top_up_if_low", lambda *_, **__: None)
     return considered
 
 
@@ -675,6 +748,7 @@ def test_labels_that_arrive_while_a_training_is_considered_are_considered_togeth
         considered.append(project_id)
 
     monkeypatch.setattr(jobs, "train_if_due", slow)
+    monkeypatch.setattr(jobs, "top_up_if_low", lambda *_, **__: None)
     both = trainings.Trainings(workspace)
     both.consider(PROJECT)
     started.wait(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.label_studio.screen.content import Asked
@@ -47,14 +48,30 @@ def prediction_result(asked: Asked, options: ScreenOptions) -> list[dict[str, An
     """
     results = []
     if asked.suggested is not None and asked.kind is not TaskKind.FRAME:
-        alone = asked.kind is TaskKind.SINGLE
-        control, target = (SUGGESTED, CROP) if alone else (ALL_SUGGESTED, ASK)
-        suggested = result(control, target, "choices", {"choices": [asked.suggested]})
-        results.append(suggested if asked.probability is None else suggested | {"score": asked.probability})
+        results += suggestion_result(asked.kind, asked.suggested, asked.probability)
     box = asked.crops[0].box
     if _has_photo(asked, options) and box is not None:
         results.append(box_result(box))
     return results
+
+
+def suggestion_result(kind: TaskKind, word: str, probability: float | None) -> list[dict[str, Any]]:
+    """The result that suggests `word` on a screen of this kind; the task must be able to show it."""
+    control, target = (SUGGESTED, CROP) if kind is TaskKind.SINGLE else (ALL_SUGGESTED, ASK)
+    suggested = result(control, target, "choices", {"choices": [word]})
+    return [suggested if probability is None else suggested | {"score": probability}]
+
+
+def suggestible(data: Any) -> set[str]:
+    """The words that a task with this `data` can show as a suggestion."""
+    listed = [*_items(data, "single"), *_items(data, "group")]
+    options = [option for item in listed for option in _items(item, "suggested")]
+    return {str(option["value"]) for option in options if isinstance(option, Mapping) and "value" in option}
+
+
+def _items(value: Any, name: str) -> list[Any]:
+    items = value.get(name) if isinstance(value, Mapping) else None
+    return items if isinstance(items, list) else []
 
 
 def _has_photo(asked: Asked, options: ScreenOptions) -> bool:
