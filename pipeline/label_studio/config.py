@@ -15,7 +15,7 @@ from pipeline.errors import LabelStudioError, SettingsError
 from pipeline.label_studio.screen import keys
 from pipeline.label_studio.screen.answers import fixed_key
 from pipeline.label_studio.screen.controls import EARLIER_SPECIES, NOT_IN_LIST
-from pipeline.label_studio.screen.facts import draw_facts
+from pipeline.label_studio.screen.facts import draw_facts, take_automatic_keys
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import EMPTY, UNSURE, category_name
 from pipeline.vocabulary import category_of
@@ -52,12 +52,13 @@ def render(
     """
     root = ET.fromstring(template())
     draw_facts(root, options or ScreenOptions())
+    take_automatic_keys(root)
     given = _letters(species, present or {})
     for choices in lists_of(root):
         for name in species:
             choices.append(new_choice(name, (hints or {}).get(category_name(name)), given.get(name, "")))
         if not choices.get("name", "").startswith("also"):
-            choices.append(ET.Element("Choice", {"value": NOT_IN_LIST, "hotkey": keys.NO_KEY}))
+            choices.append(ET.Element("Choice", {"value": NOT_IN_LIST}))
     keep_former(root, former)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
@@ -75,7 +76,7 @@ def _letters(species: Sequence[str], present: Mapping[str, str]) -> dict[str, st
 
 def new_choice(word: str, scientific: str | None = None, key: str = "") -> ET.Element:
     """A choice of one of the lists. Annotations store the word, whatever else it shows."""
-    choice = ET.Element("Choice", {"value": word, "hotkey": keys.NO_KEY})
+    choice = ET.Element("Choice", {"value": word})
     if scientific is not None and scientific != word:
         choice.attrib |= {"value": f"{word}{SCIENTIFIC}{scientific}", "alias": word}
     if key:
@@ -93,17 +94,12 @@ def offered(config: str) -> dict[str, str]:
     choices = choices_of(root)
     former = set(former_of(choices))
     listed = {
-        word_of(choice): choice.get(KEY) or _own_key(choice)
+        word_of(choice): choice.get(KEY) or choice.get("hotkey", "")
         for choice in choices.iter("Choice")
         if choice not in former and word_of(choice) != NOT_IN_LIST
     }
     always = {} if is_earlier(root) else {EMPTY: keys.EMPTY, UNSURE: keys.UNSURE}
     return listed | always
-
-
-def _own_key(choice: ET.Element) -> str:
-    key = choice.get("hotkey", "")
-    return "" if key == keys.NO_KEY else key
 
 
 def former(config: str) -> list[str]:
@@ -138,6 +134,7 @@ def keep_former(root: ET.Element, words: Sequence[str]) -> None:
     """
     if not words:
         return
+    no_key = {"hotkey": keys.NO_KEY} if is_earlier(root) else {}
     for choices in lists_of(root):
         view = choices.find(f"View[@className='{FORMER}']")
         if view is None:
@@ -146,7 +143,7 @@ def keep_former(root: ET.Element, words: Sequence[str]) -> None:
         present = {word_of(choice) for choice in view}
         for word in dict.fromkeys(words):
             if word not in present:
-                ET.SubElement(view, "Choice", {"value": word, "hotkey": keys.NO_KEY})
+                ET.SubElement(view, "Choice", {"value": word} | no_key)
     style = root.find(".//Style")
     if style is None:
         style = ET.Element("Style")

@@ -47,4 +47,11 @@ def _fill(root: ET.Element, name: str, words: Iterable[tuple[str, str] | tuple[s
         return
     for word, key, *read in words:
         html = f"{key_cap(key)}{escape(read[0] if read else word)}"
-        ET.SubElement(choices, "Choice", {"value": word, "hotkey": key or keys.NO_KEY, "html": html})
+        ET.SubElement(choices, "Choice", {"value": word, "hotkey": key, "html": html})
+
+
+def take_automatic_keys(root: ET.Element) -> None:
+    """Keep Label Studio from giving keys to options that have none."""
+    head = [each.get("name") for each in root].index("head")
+    for place, key in enumerate(keys.AUTOMATIC, head + 1):
+        root.insert(place, ET.Element("Filter", {"name": f"no_key_{key}", "toName": "head", "hotkey": key}))
