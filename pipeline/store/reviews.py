@@ -63,12 +63,6 @@ def objections(conn: sa.Connection, project_id: int) -> list[Pair]:
     return sorted(pair for pair in found if pair not in asked_alone and current.get(pair[0]) == pair[1])
 
 
-def by_task(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, TaskRecord]:
-    """Those of these tasks that are reviews, by id."""
-    records = tasks.get(conn, project_id, task_ids)
-    return {number: record for number, record in records.items() if record.purpose is Purpose.REVIEW}
-
-
 def _all(conn: sa.Connection, project_id: int, *conditions: sa.ColumnElement[bool]) -> list[TaskRecord]:
     query = sa.select(task.c.task_id).where(
         task.c.project_id == project_id, task.c.purpose == Purpose.REVIEW.value, *conditions

@@ -153,11 +153,11 @@ def _suspects(
 
     `requested` are the detections and labels whose review was requested before.
     """
-    if fitted.held_out is None:
+    if fitted.held_out is None or fitted.folds is None:
         return []
     column = {category: place for place, category in enumerate(fitted.head.classes)}
     labels = np.array([column[crops.labels[crop]] for crop in crops.ids], np.intp)
-    wrong = error_probabilities(fitted.held_out, labels)
+    wrong = error_probabilities(fitted.held_out, labels, fitted.folds)
     rows = {crops.ids[row]: row for row in expected_errors(wrong)}
     rows = {crop: row for crop, row in rows.items() if (crop, crops.labels[crop]) not in requested}
     with workspace.database.read() as conn:
