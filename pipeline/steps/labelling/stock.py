@@ -25,6 +25,7 @@ from pipeline.records import ProjectRecord, Purpose
 from pipeline.steps.labelling.ask import ask, planned_again, rank
 from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.frames import ask_due, is_struck_due
+from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
@@ -98,6 +99,7 @@ def top_up(
     if _is_used_up(workspace, project_id):
         asked += _ask_queue(workspace, client, project_id, size, grouped)
     asked += len(ask_due(workspace, client, project_id))
+    asked += look_again(workspace, client, project_id)
     _follow_version(workspace, client, project_id)
     parked = _park(workspace, client, project_id, size)
     reserve, complete = _ask_reserve(workspace, client, project_id, size)
