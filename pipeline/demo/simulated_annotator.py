@@ -90,7 +90,7 @@ def _answer(data: Mapping[str, Any], truth: Mapping[str, str]) -> list[dict[str,
 
 
 def _wanted(data: Mapping[str, Any], truth: Mapping[str, str]) -> str:
-    """What the task is said to show: its suggestion, if any of its crops does, else what most of them show."""
+    """What the task is said to show: its suggestion if any of its crops does, else what most of them do."""
     counts = Counter(truth.values())
     suggested = category_name(str(data["species"]))
     return suggested if counts[suggested] else counts.most_common(1)[0][0]

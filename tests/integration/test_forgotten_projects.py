@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
 
 from pipeline import jobs
 from pipeline.cli.project import forget as forget_command

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pipeline.steps.labelling.push import push
 
 from pipeline import heads, version_files
 from pipeline.errors import ModelError, StoreError

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pipeline.steps.labelling.publish import PublishReport
 
 from pipeline.cli import wildloop
 from pipeline.errors import LabelStudioError
