@@ -135,6 +135,17 @@ def test_a_sequence_has_a_count_and_each_way_its_name(workspace: Workspace, serv
     assert (row.attributes, row.kept) == ({"sequence_count": 2, "comment": "x"}, None)
 
 
+def test_what_was_struck_out_of_a_sequence_was_not_counted_in_it(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    struck = [chose("struck_0", "d6"), chose("struck_species_0", "fox")]
+    given = [chose("group_count_0", "2"), typed("group_comment_0", "x")]
+    server.submit(SEQUENCE, [chose("all_0", "deer"), *struck, *given])
+    [deer], [fox] = entries(workspace, "d5"), entries(workspace, "d6")
+    assert deer.attributes == {"sequence_count": 2, "comment": "x"}
+    assert fox.attributes == {"comment": "x"}
+
+
 def test_a_single_has_its_attributes_and_the_answer_of_a_group_in_it_is_ignored(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
