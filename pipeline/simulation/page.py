@@ -56,7 +56,10 @@ def _facts(study: Study) -> Iterator[tuple[str, str]]:
     yield "Strategies", ", ".join(study.strategies)
     yield "Seeds", f"{len(splits)}"
     rounds = study.curves[0].labels[:4]
-    yield "Budget", f"{schedule.budget:,} labels, in rounds at {', '.join(map(str, rounds))}, …"
+    yield (
+        "Budget",
+        f"{schedule.budget:,} labels, in rounds at {', '.join(map(str, rounds))}, …; as many key presses",
+    )
     yield "Made by", f"Wildloop {__version__}"
 
 

@@ -169,9 +169,10 @@ def test_the_current_version_answers_for_the_rest_where_it_is_sure_enough(
 def test_how_people_gave_a_label_and_what_else_they_said_is_with_the_answer(
     project_database: Database, tmp_path: Path
 ) -> None:
-    with project_database.read() as conn:
+    with project_database.write() as conn:
+        categories.merge(conn, ["stag"], into="deer")
         number = categories.numbers(conn)
-    said_of = {"count": 2, "sex": "female", "age": "old", "also": ["badger"], "behaviour": ["eating"]}
+    said_of = {"count": 2, "sex": "female", "age": "old", "also": ["badger", "stag"], "behaviour": ["eating"]}
     record(
         project_database,
         [
@@ -184,7 +185,7 @@ def test_how_people_gave_a_label_and_what_else_they_said_is_with_the_answer(
     answers = {one.record.id: one.answer for one in first.detections}
     assert (answers["d4"].way, answers["d4"].kept) == (Way.BOARD, True)
     assert answers["d4"].attributes == Attributes(
-        count=2, sex="female", also=("badger",), behaviour=("eating",)
+        count=2, sex="female", also=("badger", "deer"), behaviour=("eating",)
     )
     assert (answers["d3"].way, answers["d3"].kept) == (Way.SINGLE, False)
     assert (answers["d2"].kept, answers["d2"].attributes) == (None, Attributes())  # nothing was suggested

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def entry(
     )
 
 
-def label(category: int, *, votes: int = 1, voters: int = 1, **others: bool) -> CurrentLabel:
+def label(category: int, *, votes: int = 1, voters: int = 1, **others: Any) -> CurrentLabel:
     return CurrentLabel(verdict=Verdict.LABEL, label=category, votes=votes, voters=voters, **others)
 
 

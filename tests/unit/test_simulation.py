@@ -377,7 +377,7 @@ def test_curves_are_the_same_whatever_the_number_of_processes() -> None:
     pool = made_up()
     strategies = {"random": anything, "least": least_sure}
     alone, together = (
-        study(pool, strategies, seeds=2, schedule=schedule(60), processes=processes) for processes in (1, 2)
+        study(pool, strategies, seeds=2, schedule=schedule(40), processes=processes) for processes in (1, 2)
     )
     assert alone.curves == together.curves
     assert alone.grouped == together.grouped

@@ -65,6 +65,7 @@ class StoreExport:
         model = accepted = None
         with workspace.database.read() as conn:
             self._names = categories.names(conn)
+            self._numbers = categories.numbers(conn)
             self._taxa = {taxon.category: taxon for taxon in taxa.all(conn).values()}
             self._deployments = deployments.all(conn)
             self._packages = packages.all(conn)
@@ -135,11 +136,11 @@ class StoreExport:
         if found is Finding.STRUCK or current.disputed:
             return Answer(basis=Basis.NONE)
         if current.verdict is Verdict.UNSURE:
-            return replace(_said(current), basis=Basis.PEOPLE, unsure=True, by=current.by)
+            return replace(self._said(current), basis=Basis.PEOPLE, unsure=True, by=current.by)
         if current.label is None:
             return None
         return replace(
-            _said(current),
+            self._said(current),
             basis=Basis.PEOPLE,
             category=self._names[current.label],
             by=_labelled_by(current),
@@ -148,7 +149,7 @@ class StoreExport:
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
         basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
-        said = _said(current)
+        said = self._said(current)
         if current.verdict is Verdict.LABEL and current.label is not None:
             category = self._names[current.label]
             return replace(said, basis=basis, category=category, by=_labelled_by(current))
@@ -168,6 +169,18 @@ class StoreExport:
                 at=current.at,
             )
         return Answer(basis=Basis.NONE)
+
+    def _said(self, label: CurrentLabel) -> Answer:
+        """When and how people gave the label, and what else they said; the caller fills in the rest."""
+        said = Attributes.from_json(label.attributes)
+        now = (self._names[self._numbers[name]] if name in self._numbers else name for name in said.also)
+        return Answer(
+            basis=Basis.NONE,
+            at=label.at,
+            way=label.way,
+            kept=label.confirmed if label.suggested else None,
+            attributes=replace(said, also=tuple(dict.fromkeys(now))),
+        )
 
     def _predicted(self, box: DetectionRecord) -> Answer | None:
         prediction = None if self._predictions is None else self._predictions.of(box.id)
@@ -221,17 +234,6 @@ class _Predictions:
         category = int(self._predictions.category[row])
         probability = float(self._predictions.probability[row])
         return (category, probability) if probability >= self._thresholds[category] else None
-
-
-def _said(label: CurrentLabel) -> Answer:
-    """When and how people gave the label, and what else they said; the caller fills in the rest."""
-    return Answer(
-        basis=Basis.NONE,
-        at=label.at,
-        way=label.way,
-        kept=label.confirmed if label.suggested else None,
-        attributes=Attributes.from_json(label.attributes),
-    )
 
 
 def _labelled_by(label: CurrentLabel) -> tuple[str, ...]:
