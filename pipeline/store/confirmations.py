@@ -10,7 +10,7 @@ from pipeline.current_label import GROUPS
 from pipeline.identity import digest
 from pipeline.records import Purpose, TaskKind, Verdict, Way
 from pipeline.store import categories
-from pipeline.store.oracle import RESOLVED
+from pipeline.store.oracle import RESOLVED, is_crop
 from pipeline.store.schema import detection, oracle, task, task_crop
 
 _RANGE = 2**64
@@ -30,7 +30,8 @@ class GroupLabel:
 def group_labels(conn: sa.Connection, project_id: int) -> list[GroupLabel]:
     """The latest such label of each crop, with the answer to the confirmation if there is one, by crop.
 
-    An annotation that was deleted, or in which the crop is struck out by now, gives no label.
+    An annotation that was deleted, or in which the crop is struck out by now, gives no label. Whole
+    photographs that people sign off are no crops.
     """
     newest = sa.select(
         oracle.c.detection_id,
@@ -49,7 +50,8 @@ def group_labels(conn: sa.Connection, project_id: int) -> list[GroupLabel]:
     states = newest.subquery()
     query = (
         sa.select(states)
-        .where(states.c.age == 1, states.c.verdict == Verdict.LABEL.value)
+        .join(detection, detection.c.id == states.c.detection_id)
+        .where(states.c.age == 1, states.c.verdict == Verdict.LABEL.value, is_crop())
         .order_by(states.c.detection_id, states.c.annotated_at, states.c.id)
     )
     numbers = categories.resolved(conn)

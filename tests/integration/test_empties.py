@@ -24,6 +24,7 @@ from pipeline.steps.operations.status import status
 from pipeline.store import (
     candidates,
     categories,
+    confirmations,
     deployments,
     detections,
     empties,
@@ -337,6 +338,7 @@ def test_a_signed_off_photograph_is_no_crop_and_no_label(made: Survey) -> None:
     with made.workspace.database.read() as conn:
         assert candidates.count(conn) == candidates.waiting_count(conn) == 0
         assert oracle.label_count(conn) == 0
+        assert confirmations.group_labels(conn, PROJECT) == []
         assert list(labelled.crops_by_image(conn, list(Role))) == []
     told = status(made.workspace)
     assert (told.detections, told.crops, told.uncut) == (0, 0, 0)
