@@ -89,7 +89,7 @@ def ask(
 
 
 def _forget_former(workspace: Workspace, project_id: int, created: Sequence[int]) -> None:
-    """Forget tasks that had these ids before: on SQLite, Label Studio gives the ids of deleted tasks again."""
+    """Forget tasks that had these ids before: on SQLite, Label Studio gives those of deleted tasks again."""
     with workspace.database.read() as conn:
         former = tasks.get(conn, project_id, created)
     if former:
