@@ -35,8 +35,10 @@ def opened(page: Page, park: Park) -> None:
 
 def submit(page: Page) -> int:
     """Answer "empty" by its key and submit; returns the status of Label Studio's answer."""
-    page.keyboard.press("0")
-    page.wait_for_timeout(300)
+    page.wait_for_selector(".wildloop .species .lsf-choice:visible", timeout=120_000)
+    while not page.query_selector(".species .ant-radio-wrapper-checked"):  # no key acts before all is drawn
+        page.keyboard.press("0")
+        page.wait_for_timeout(500)
     with page.expect_response(
         lambda each: "/annotations" in each.url and each.request.method == "POST", timeout=120_000
     ) as answer:
