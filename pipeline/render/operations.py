@@ -62,7 +62,9 @@ def follow_up_run(run: RunRecord) -> str:
         return stock_report(StockReport(**result["stock"]))
     if run.kind is RunKind.TRAIN and result.get("version"):
         made = f"trained on {count(result['labels'], 'labels')}" if result["labels"] else "a cold start"
-        return f"the queue is that of {result['version']}, {made}"
+        return lines(
+            f"the queue is that of {result['version']}, {made}", stock_report(StockReport(**result["stock"]))
+        )
     return ""
 
 

@@ -13,6 +13,7 @@ import pytest
 from pipeline import jobs
 from pipeline.label_studio.screen import controls
 from pipeline.records import Purpose, RunKind, TaskKind, TaskRecord, utc_now
+from pipeline.steps.labelling import stock as stock_step
 from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import forget_tasks
@@ -46,6 +47,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
     empty = FakeLabelStudio(PROJECT, species=SPECIES)
     monkeypatch.setattr(Workspace, "label_studio", lambda _: empty)
     return empty
+
+
+@pytest.fixture(autouse=True)
+def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every crop is asked about alone, except in tests of groups."""
+    if "in_groups" not in request.node.name:
+        monkeypatch.setattr(stock_step, "plan_groups", lambda _workspace, _project, planned: planned)
 
 
 @pytest.fixture
@@ -188,6 +196,23 @@ def test_a_crop_is_in_the_stream_once_whatever_versions_asked_about_it(
     assert set(in_stream.values()) == {1}
     assert set(in_stream) == {detection(n) for n in range(30)} - labelled(whole)
     assert not server.deleted
+
+
+def test_a_crop_is_in_the_stream_once_also_in_groups(whole: Workspace, server: FakeLabelStudio) -> None:
+    started(whole, server)
+    for _ in range(3):
+        task = server.next_task()
+        assert task is not None
+        data = server.rows[task]["data"]
+        control = controls.SPECIES if data["single"] else controls.ALL
+        server.submit(task, [said(control, truth(server, task))])
+        sync(whole, server, PROJECT)
+        refresh(whole, PROJECT)
+    data = [server.rows[task]["data"] for task in server.tasks_in_stream(PROJECT)]
+    in_stream = Counter(crop for each in data for crop in each["detections"])
+    assert any(each["group"] for each in data)
+    assert set(in_stream.values()) == {1}
+    assert set(in_stream) == {detection(n) for n in range(30)} - labelled(whole)
 
 
 def trained(workspace: Workspace, server: FakeLabelStudio) -> str:

@@ -15,6 +15,7 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.screen.task import prediction_result, task_data
 from pipeline.records import EMPTY, NOT_BY, PERSON, VEHICLE, Purpose, TaskKind, TaskRecord
 from pipeline.steps.labelling.likeliest import LikeliestSpecies, read_likeliest
+from pipeline.steps.labelling.record import forget_tasks
 from pipeline.steps.labelling.shown import ShownCrops, read_shown
 from pipeline.store import categories, choices, projects, tasks
 from pipeline.store.database import chunks
@@ -85,10 +86,21 @@ def ask(
             )
             for task_id, (each, asked) in zip(created, shown, strict=True)
         ]
+        _forget_former(workspace, project_id, created)
         with workspace.database.write() as conn:
             tasks.add(conn, made)
         records += made
     return records
+
+
+def _forget_former(workspace: Workspace, project_id: int, created: Sequence[int]) -> None:
+    """Forget tasks that had these ids before: on SQLite, Label Studio gives those of deleted tasks again."""
+    with workspace.database.read() as conn:
+        former = tasks.get(conn, project_id, created)
+    if former:
+        forget_tasks(workspace, project_id, former)
+        with workspace.database.write() as conn:
+            tasks.remove(conn, project_id, former)
 
 
 def planned_again(record: TaskRecord) -> PlannedTask:
