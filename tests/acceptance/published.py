@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import PushReport, push
 
 from pipeline.label_studio.results import choice_result
 from pipeline.records import DetectionRecord, ImageRecord, ModelRecord, PredictionRecord, utc_now
 from pipeline.steps.labelling.project import create_project
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import PushReport, push
 from pipeline.store import categories, detections, embeddings, images, models, tasks
 from tests.acceptance.conftest import Installation
 from tests.helpers.stored import Embedder

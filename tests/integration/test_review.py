@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from pipeline.steps.labelling.publish import publish
+from pipeline.steps.labelling.push import push
 
 from backend.predictions import Predictor
 from backend.webhook import receive
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
 from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.review import ReviewRequest, Suspect, request_reviews, review
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, projects, reviews, tasks

@@ -140,19 +140,19 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
         lambda server: server.fields.update(model_version="Wildloop"),
         "model version",
         State.FAIL,
-        "wildloop push",
+        "wildloop publish",
     ),
     "another version chosen": (
         lambda server: server.fields.update(model_version="v0"),
         "model version",
         State.FAIL,
-        "wildloop push",
+        "wildloop publish",
     ),
     "no version chosen": (
         lambda server: server.fields.update(model_version=""),
         "model version",
         State.FAIL,
-        "wildloop push",
+        "wildloop publish",
     ),
     "no storage": (lambda server: server.storages.clear(), "local storage", State.FAIL, "project create"),
     "no storage, so that Label Studio serves nothing": (

@@ -17,13 +17,13 @@ from pipeline.label_studio import config
 from pipeline.records import ProjectRecord, Taxon
 from pipeline.render.labelling import species_change
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.steps.labelling.push import push
 from pipeline.steps.labelling.species import (
     add_species,
     list_species,
     merge_species,
     rename_species,
 )
+from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import reset_watermark, sync
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
@@ -59,7 +59,7 @@ def server(workspace: Workspace) -> FakeLabelStudio:
         made.annotate(number + 1, species(number))
     sync(workspace, made, PROJECT)
     train(workspace, PROJECT)
-    push(workspace, made, PROJECT)
+    top_up(workspace, made, PROJECT)
     return made
 
 
@@ -75,7 +75,7 @@ def suggested(server: FakeLabelStudio) -> set[str]:
     return {
         word
         for each in server.predictions
-        if each["model_version"] == server.model_version
+        if each["model_version"] == server.model_version and each["task"] in server.tasks_in_stream(PROJECT)
         for result in each["result"]
         for word in result["value"]["choices"]
     }
@@ -175,7 +175,7 @@ def test_a_change_that_label_studio_does_not_take_is_completed_by_the_next(
     with pytest.raises(LabelStudioError):
         rename_species(workspace, server, PROJECT, "fox", "red fox")
     monkeypatch.setattr(server, "update_project", update)
-    push(workspace, server, PROJECT)  # meanwhile: what can be chosen is suggested
+    top_up(workspace, server, PROJECT)  # meanwhile: what can be chosen is suggested
     assert suggested(server) == {"deer", "fox", "boar"}
     rename_species(workspace, server, PROJECT, "fox", "red fox")
     assert suggested(server) == {"deer", "red fox", "boar"}
@@ -235,7 +235,7 @@ def test_labels_of_no_choice_suggest_nothing_until_their_species_is_offered(
 ) -> None:
     without = config.render(["deer", "boar"])
     server.update_project(PROJECT, label_config=without)
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
     assert suggested(server) == {"deer", "boar"}
     with workspace.database.read() as conn:
         assert choices.unoffered(conn, PROJECT) == {"fox": 15}
@@ -257,7 +257,7 @@ def test_a_species_of_no_choice_becomes_part_of_one_that_is_offered(
 
 def test_a_choice_keeps_its_spelling_in_suggestions(workspace: Workspace, server: FakeLabelStudio) -> None:
     server.update_project(PROJECT, label_config=config.render(["DEER", "Fox", "boar"]))
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
     assert suggested(server) == {"DEER", "Fox", "boar"}
 
 
@@ -266,7 +266,7 @@ def test_a_species_added_by_hand_leaves_the_queue_in_place(
 ) -> None:
     pushed = list(server.predictions)
     server.update_project(PROJECT, label_config=config.render(["deer", "fox", "boar", "Moose"]))
-    assert push(workspace, server, PROJECT).pushed == 0
+    assert top_up(workspace, server, PROJECT).asked == 0
     assert server.predictions == pushed  # whoever has a task open can submit it
     server.annotate(100, "Moose")
     sync(workspace, server, PROJECT)
@@ -290,7 +290,7 @@ def test_a_config_changed_by_hand_is_noticed_by_its_webhook(
             "unsure",
         ]
     server.fields["label_config"] = by_hand
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
     assert suggested(server) == {"deer", "boar"}
     other = {"action": "PROJECT_UPDATED", "project": {"id": PROJECT, "label_config": "<View/>"}}
     assert receive(workspace, other, lambda _: None)["status"] == "ignored"
@@ -322,7 +322,7 @@ def test_no_prediction_of_what_nobody_can_choose_is_accepted_or_exported(
 
     assert exported() == {"deer", "fox", "boar"}
     server.update_project(PROJECT, label_config=config.render(["deer", "boar"]))
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
     assert exported() == {"deer", "boar"}
     with workspace.database.read() as conn:
         current = models.current(conn, PROJECT)

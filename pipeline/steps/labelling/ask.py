@@ -156,8 +156,10 @@ class _Screens:
         together = [crop for each in planned if each.kind not in ALONE for crop in each.detections]
         with workspace.database.read() as conn:
             project = projects.get(conn, project_id)
-            offered = choices.offered(conn, project_id)
-            numbers = categories.numbers(conn)
+            words = choices.offered(conn, project_id)
+            numbers, now = categories.numbers(conn), categories.resolved(conn)
+        # A suggestion may be older than a merge of its category.
+        offered = {number: words[now[number]] for number in now if now[number] in words}
         always = [numbers[name] for name in (EMPTY, PERSON, VEHICLE) if name in numbers]
         return cls(
             options=ScreenOptions.from_json(project.options),
