@@ -64,7 +64,7 @@ def new(database: Database, tmp_path: Path) -> Workspace:
 
 
 def topped(workspace: Workspace, server: FakeLabelStudio) -> None:
-    top_up(workspace, server, PROJECT, grouped=partial(plan_groups, workspace, PROJECT))
+    top_up(workspace, server, PROJECT)
 
 
 def trained(workspace: Workspace, server: FakeLabelStudio) -> list[TaskRecord]:

@@ -23,11 +23,10 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import ProjectRecord, Purpose
 from pipeline.steps.labelling.ask import ask, planned_again, rank
 from pipeline.steps.labelling.choices import see_choices
+from pipeline.steps.labelling.groups import plan_groups
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
-    Grouped,
-    alone,
     asks_first,
     is_external,
     queue_tasks,
@@ -75,7 +74,6 @@ def top_up(
     client: StockClient,
     project_id: int,
     *,
-    grouped: Grouped = alone,
     grace: dt.timedelta = GRACE,
 ) -> StockReport:
     """Bring the stock of a project up to date and up to its size; a second run changes nothing.
@@ -91,9 +89,9 @@ def top_up(
     see_choices(workspace, project_id, str(label_studio["label_config"]))
     recovered = _compare_with_stream(workspace, client, project_id)
     asked = _renew(workspace, client, project)
-    asked += _ask_queue(workspace, client, project_id, size, grouped)
+    asked += _ask_queue(workspace, client, project_id, size)
     if _is_used_up(workspace, project_id):
-        asked += _ask_queue(workspace, client, project_id, size, grouped)
+        asked += _ask_queue(workspace, client, project_id, size)
     _follow_version(workspace, client, project_id)
     parked = _park(workspace, client, project_id, size)
     reserve, complete = _ask_reserve(workspace, client, project_id, size)
@@ -183,9 +181,7 @@ def _renew(workspace: Workspace, client: StockClient, project: ProjectRecord) ->
     return len(wanted)
 
 
-def _ask_queue(
-    workspace: Workspace, client: StockClient, project_id: int, size: int, grouped: Grouped
-) -> int:
+def _ask_queue(workspace: Workspace, client: StockClient, project_id: int, size: int) -> int:
     """Ask about struck crops, and about the next crops of the queue; returns the number of new tasks."""
     with workspace.database.read() as conn:
         stock = read_stock(conn, project_id)
@@ -196,7 +192,8 @@ def _ask_queue(
     held = sum(queued.isdisjoint(task.detections) for task in stock.placed)
     part = queue[: max(0, size - held)]
     waiting = read_waiting(workspace, project_id, [place.detection_id for place in part])
-    planned = [*struck_tasks(stock, waiting), *grouped(queue_tasks(part, waiting, stock))]
+    next_crops = plan_groups(workspace, project_id, queue_tasks(part, waiting, stock))
+    planned = [*struck_tasks(stock, waiting), *next_crops]
     ask(workspace, client, project_id, planned, version=version)
     external = [
         replace(stock.external[place.detection_id], score=place.score)
