@@ -246,7 +246,12 @@ def _park(workspace: Workspace, client: StockClient, project_id: int, size: int)
     with workspace.database.read() as conn:
         stock = read_stock(conn, project_id)
         open_reviews = {review.task_id for review in reviews.unanswered(conn, project_id)}
-    crops = {crop for task in stock.tasks if asks_first(task) for crop in task.detections}
+    crops = {
+        crop
+        for task in stock.tasks
+        if asks_first(task) or task.purpose is Purpose.SUGGESTION
+        for crop in task.detections
+    }
     over = stock.to_park(read_waiting(workspace, project_id, sorted(crops)), keep=size)
     over += [
         task.task_id
