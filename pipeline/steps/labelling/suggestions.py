@@ -35,8 +35,8 @@ def suggest(
 
     Crops that resemble the labels of a rare species although the version names them otherwise; crops that
     resemble each other and nothing labelled; labels whose nearest labels are of another species, unless that
-    was answered before. No crop is on two of them, and none of `apart` on any. The scores are 0: the caller gives each
-    its place in the queue. The same version and crops give the same boards.
+    was answered before. No crop is on two of them, and none of `apart` on any. The scores are 0: the caller
+    gives each its place in the queue. The same version and crops give the same boards.
     """
     rng = np.random.default_rng(zlib.crc32(version.record.version.encode()))
     rows = np.sort(rng.permutation(waiting_rows(workspace, version.pool, apart))[:DRAWN])
