@@ -51,11 +51,6 @@ def grouped(queue: Ints, crops: Crops, *, most: int = MOST) -> list[Ints]:
     return groups
 
 
-def most_in_one_frame(frames: Ints) -> int:
-    """The largest number of crops in one frame, of which `frames` (N,), N >= 1, gives each crop's."""
-    return int(np.unique(frames, return_counts=True)[1].max())
-
-
 def _brought(row: int, sequence: Ints, crops: Crops, taken: Bools, most: int) -> Ints:
     """The crop `row` and those of its `sequence` (N,) that come with it, in the sequence's order."""
     otherwise = (crops.named[sequence] != crops.named[row]) & (crops.probability[sequence] >= SURELY)

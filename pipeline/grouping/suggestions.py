@@ -51,7 +51,7 @@ def resembling(embeddings: Embeddings, rows: Ints, named: Ints, labelled: Ints, 
     return groups
 
 
-def clusters(embeddings: Embeddings, novel: Ints, labelled: Ints, *, size: int, seed: int = 0) -> list[Group]:
+def clusters(embeddings: Embeddings, novel: Ints, labelled: Ints, *, size: int) -> list[Group]:
     """Groups of up to `size` of the rows `novel` (M,) that resemble each other, the largest first.
 
     They are the groups of an average linkage whose distance within is at most what three quarters of the
@@ -61,7 +61,7 @@ def clusters(embeddings: Embeddings, novel: Ints, labelled: Ints, *, size: int, 
         return []
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = np.sort(rng.permutation(novel)[:MOST_CLUSTERED])
     width = _typical_distance(embeddings[rng.permutation(labelled)[:MOST_CLUSTERED]])
     tree = linkage(cosine_distances(embeddings[drawn]), "average")

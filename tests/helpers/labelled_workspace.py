@@ -57,10 +57,11 @@ def populate(
     strange: bool = False,
     asked: bool = True,
     options: Mapping[str, Any] | None = None,
+    sequence: int = SEQUENCE,
 ) -> None:
     """Crops `first` up to `crops`, in sequences at four locations, embedded, for project 4.
 
-    Label Studio asks about each, unless not `asked`. `strange` crops resemble no others. `options` are those
+    A `sequence` has so many photographs, which people are asked about together. Label Studio asks about each, unless not `asked`. `strange` crops resemble no others. `options` are those
     of the project.
     """
     numbers = range(first, crops)
@@ -78,7 +79,7 @@ def populate(
                     file_name=f"{number}.jpg",
                     path=f"{number}.jpg",
                     location=f"site {number // SEQUENCE % 4}",
-                    seq_id=f"sequence {number // SEQUENCE}",
+                    seq_id=f"sequence {number // sequence}",
                 )
                 for number in numbers
             ],

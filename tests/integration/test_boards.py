@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -22,8 +23,9 @@ from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.confirmations import ConfirmationReport, confirmation_report
 from pipeline.steps.learning.train import train
 from pipeline.steps.operations.status import status
-from pipeline.store import audits, categories, oracle, predictions, projects, tasks
+from pipeline.store import audits, categories, embeddings, oracle, predictions, projects, tasks
 from pipeline.store.database import Database
+from pipeline.store.schema import embedding as embedding_table
 from pipeline.workspace import Workspace
 from tests.helpers import labelled_workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
@@ -64,7 +66,7 @@ def new(database: Database, tmp_path: Path) -> Workspace:
 
 
 def topped(workspace: Workspace, server: FakeLabelStudio) -> None:
-    top_up(workspace, server, PROJECT, grouped=partial(plan_groups, workspace, PROJECT))
+    top_up(workspace, server, PROJECT)
 
 
 def trained(workspace: Workspace, server: FakeLabelStudio) -> list[TaskRecord]:
@@ -417,3 +419,59 @@ def test_the_draw_takes_its_share_whatever_the_ids_and_not_the_audits_own() -> N
     assert 320 < len(drawn) < 480
     first_of_the_audit = sorted(ids, key=partial(audits._order, PROJECT))[: len(drawn)]
     assert len(set(drawn).intersection(first_of_the_audit)) < 30
+
+
+# --- suggestions among the queue
+
+
+def strangers(workspace: Workspace, count: int = 12) -> list[str]:
+    """Crops that resemble each other and nothing else."""
+    populate(workspace.database, CROPS + count, first=CROPS, asked=False, strange=True)
+    rng = np.random.default_rng(0)
+    centre = rng.normal(size=8) * 0.1 - 3
+    with workspace.database.write() as conn:
+        for number in range(CROPS, CROPS + count):
+            vector = (centre + 0.01 * rng.normal(size=8)).astype(embeddings.VECTOR)
+            conn.execute(
+                sa.update(embedding_table)
+                .where(embedding_table.c.detection_id == detection(number))
+                .values(vector=vector.tobytes())
+            )
+    return [detection(number) for number in range(CROPS, CROPS + count)]
+
+
+def test_look_alikes_of_an_unknown_species_come_among_the_queue_without_a_suggestion(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    unknown = strangers(workspace)
+    suggested = of_kind(trained(workspace, server), TaskKind.BOARD, Purpose.SUGGESTION)
+    [board] = [task for task in suggested if set(task.detections) & set(unknown)]
+    assert len(board.detections) >= 8
+    assert set(board.detections) <= set(unknown)
+    assert 0 < (board.score or 0) < 1
+    assert server.data[board.task_id]["species"] == ""
+
+
+def test_the_next_version_has_suggestions_of_its_own(workspace: Workspace, server: FakeLabelStudio) -> None:
+    strangers(workspace)
+    [before, *_] = of_kind(trained(workspace, server), TaskKind.BOARD, Purpose.SUGGESTION)
+    labelled_workspace.label(workspace.database, range(LABELLED, LABELLED + 60))
+    after = of_kind(trained(workspace, server), TaskKind.BOARD, Purpose.SUGGESTION)
+    with workspace.database.read() as conn:
+        open_ids = {task.task_id for task in tasks.open_tasks(conn, PROJECT)}
+    assert before.task_id not in open_ids
+    assert any(set(before.detections) & set(task.detections) for task in after)
+
+
+def test_a_suggestion_whose_crops_have_labels_leaves_the_stream_and_can_still_be_answered(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    strangers(workspace)
+    [board, *_] = of_kind(trained(workspace, server), TaskKind.BOARD, Purpose.SUGGESTION)
+    labelled_workspace.label(workspace.database, [int(crop.removeprefix("d")) for crop in board.detections])
+    topped(workspace, server)
+    assert board.task_id not in server.tasks_in_stream(PROJECT)
+    submitted(workspace, server, board, chose(controls.ALL, "boar"))
+    with workspace.database.read() as conn:
+        history = oracle.histories(conn, board.detections)
+    assert all(Way.SUGGESTION in {entry.way for entry in entries} for entries in history.values())

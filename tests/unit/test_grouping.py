@@ -15,7 +15,7 @@ from pipeline.arrays import Ints, unit
 from pipeline.grouping.boards import FEWEST, SURE, boards
 from pipeline.grouping.likeness import alike_order
 from pipeline.grouping.neighbours import nearest
-from pipeline.grouping.sequences import MOST, SURELY, Crops, grouped, most_in_one_frame
+from pipeline.grouping.sequences import MOST, SURELY, Crops, grouped
 from pipeline.grouping.suggestions import RESEMBLING, clusters, disagreeing, resembling
 from pipeline.simulation import npz_file
 
@@ -115,11 +115,6 @@ def test_no_crop_is_asked_twice_and_every_queued_one_is(sequences: list[int], se
         assert len(group) == 1 or not of.alone[group].any()
 
 
-def test_the_count_is_the_most_crops_of_one_frame() -> None:
-    assert most_in_one_frame(rows(4, 4, 9, 4, 9)) == 3
-    assert most_in_one_frame(rows(4)) == 1
-
-
 # --- likeness
 
 
@@ -201,25 +196,18 @@ def test_a_board_is_a_crop_with_its_neighbours() -> None:
 
 def test_the_nearest_come_first_and_only_of_the_rows_that_may() -> None:
     vectors = np.eye(4, dtype=np.float16)[[0, 1, 0, 0, 2]] + np.float16(0.01) * np.arange(5)[:, None]
-    found = nearest(vectors, rows(1, 2, 3, 4), vectors[[0]], 2)
+    found = nearest(vectors, rows(1, 2, 3, 4), vectors[0], 2)
     assert found.rows.tolist() == [2, 3]
     assert (np.diff(found.similarity) <= 0).all()
-    assert nearest(vectors, rows(1, 4), vectors[[0]], 9).rows.tolist() == [4, 1]
-    assert nearest(vectors, rows(), vectors[[0]], 9).rows.tolist() == []
+    assert nearest(vectors, rows(1, 4), vectors[0], 9).rows.tolist() == [4, 1]
+    assert nearest(vectors, rows(), vectors[0], 9).rows.tolist() == []
 
 
 def test_length_does_not_count_and_rows_of_zeros_do_no_harm() -> None:
     vectors = np.array([[9, 0], [1, 1], [0, 0], [0, 5]], np.float16)
-    found = nearest(vectors, np.arange(4), np.array([[0, 0.1]]), 4)
+    found = nearest(vectors, np.arange(4), np.array([0, 0.1]), 4)
     assert found.rows.tolist() == [3, 1, 0, 2]
     assert np.isfinite(found.similarity).all()
-
-
-def test_of_several_examples_the_nearest_counts() -> None:
-    vectors, kind = blobs(5, 5, 5)
-    found = nearest(vectors, np.arange(15), vectors[[0, 5]], 10)
-    assert sorted(found.rows.tolist()) == list(range(10))
-    assert (kind[vectors.shape[0] - 15 + found.rows] == found.example).all()
 
 
 def test_a_search_in_a_map_of_a_file_copies_no_more_than_blocks(tmp_path: Path) -> None:
@@ -227,7 +215,7 @@ def test_a_search_in_a_map_of_a_file_copies_no_more_than_blocks(tmp_path: Path) 
     np.random.default_rng(0).normal(size=(50_000, 8)).astype(np.float16).tofile(path)
     pool = np.memmap(path, np.float16, "r", shape=(50_000, 8))
     wanted = np.arange(0, 50_000, 3)
-    found = nearest(pool, wanted, pool[[7]], 5)
+    found = nearest(pool, wanted, pool[7], 5)
     exact = unit(pool[wanted]) @ unit(pool[[7]])[0]
     assert found.rows.tolist() == wanted[np.argsort(-exact, kind="stable")[:5]].tolist()
 

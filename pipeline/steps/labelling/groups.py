@@ -65,8 +65,8 @@ def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew: Set[str] = f
     """The crops that come in no further group.
 
     Those of the audit, those that were struck out of a group and disputed ones are asked about alone; others
-    are in an open group already. Groups of the queue do not count that ask about crops in `asked_anew`, or,
-    if there are any, that a former version made: they leave the label stream.
+    are in an open group already. What a queue has of groups does not count if it asks about crops in
+    `asked_anew`, or, if there are any, if a former version made it: it leaves the label stream.
     """
     version = projects.get(conn, project_id).current_model
     grouped = {
@@ -75,7 +75,8 @@ def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew: Set[str] = f
         if task.kind is not TaskKind.SINGLE
         and not (
             asked_anew
-            and task.purpose is Purpose.QUEUE
+            and task.score is not None
+            and task.score >= 0  # what a manager asked for comes before the queue
             and (task.model_version != version or not asked_anew.isdisjoint(task.detections))
         )
         for crop in task.detections

@@ -72,7 +72,7 @@ def board_like(
     category = None if species is None else _category(workspace, client, project, species)
     pool = workspace.pool(project.embedder)
     rows = _free_rows(workspace, project, pool)
-    found = nearest(pool.vectors, rows, vector[None], size)
+    found = nearest(pool.vectors, rows, vector, size)
     planned = PlannedTask(
         kind=TaskKind.BOARD,
         purpose=Purpose.SUGGESTION,

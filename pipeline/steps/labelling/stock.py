@@ -31,7 +31,6 @@ from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
-    Grouped,
     asks_first,
     is_external,
     queue_tasks,
@@ -79,15 +78,13 @@ def top_up(
     client: StockClient,
     project_id: int,
     *,
-    grouped: Grouped | None = None,
     grace: dt.timedelta = GRACE,
 ) -> StockReport:
     """Bring the stock of a project up to date and up to its size; a second run changes nothing.
 
     If every place of the current version's queue is used up, the version gets a new queue first, which
-    costs time by the size of the pool. `grouped` decides what comes together, else `plan_groups`. Raises
-    StoreError for an unknown or replaced project, and LabelStudioError; what was done until then stays, and
-    the next run goes on.
+    costs time by the size of the pool. Raises StoreError for an unknown or replaced
+    project, and LabelStudioError; what was done until then stays, and the next run goes on.
     """
     with workspace.database.read() as conn:
         project = projects.active_one(conn, project_id)
@@ -95,12 +92,11 @@ def top_up(
     label_studio = client.project(project_id)
     refuse_earlier(project_id, str(label_studio["label_config"]))
     see_choices(workspace, project_id, str(label_studio["label_config"]))
-    grouped = grouped or partial(plan_groups, workspace, project_id)
     recovered = _compare_with_stream(workspace, client, project_id)
     asked = _renew(workspace, client, project)
-    asked += _ask_queue(workspace, client, project_id, size, grouped)
+    asked += _ask_queue(workspace, client, project_id, size)
     if _is_used_up(workspace, project_id):
-        asked += _ask_queue(workspace, client, project_id, size, grouped)
+        asked += _ask_queue(workspace, client, project_id, size)
     asked += len(ask_due(workspace, client, project_id))
     asked += look_again(workspace, client, project_id)
     _follow_version(workspace, client, project_id)
@@ -194,9 +190,7 @@ def _renew(workspace: Workspace, client: StockClient, project: ProjectRecord) ->
     return len(wanted)
 
 
-def _ask_queue(
-    workspace: Workspace, client: StockClient, project_id: int, size: int, grouped: Grouped
-) -> int:
+def _ask_queue(workspace: Workspace, client: StockClient, project_id: int, size: int) -> int:
     """Ask about struck crops, and about the next crops of the queue; returns the number of new tasks."""
     with workspace.database.read() as conn:
         stock = read_stock(conn, project_id)
@@ -207,7 +201,8 @@ def _ask_queue(
     held = sum(queued.isdisjoint(task.detections) for task in stock.placed)
     part = queue[: max(0, size - held)]
     waiting = read_waiting(workspace, project_id, [place.detection_id for place in part])
-    planned = [*struck_tasks(stock, waiting), *grouped(queue_tasks(part, waiting, stock))]
+    next_crops = plan_groups(workspace, project_id, queue_tasks(part, waiting, stock))
+    planned = [*struck_tasks(stock, waiting), *next_crops]
     ask(workspace, client, project_id, planned, version=version)
     external = [
         replace(stock.external[place.detection_id], score=place.score)
@@ -260,7 +255,12 @@ def _park(workspace: Workspace, client: StockClient, project_id: int, size: int)
     with workspace.database.read() as conn:
         stock = read_stock(conn, project_id)
         open_reviews = {review.task_id for review in reviews.unanswered(conn, project_id)}
-    crops = {crop for task in stock.tasks if asks_first(task) for crop in task.detections}
+    crops = {
+        crop
+        for task in stock.tasks
+        if asks_first(task) or task.purpose is Purpose.SUGGESTION
+        for crop in task.detections
+    }
     over = stock.to_park(read_waiting(workspace, project_id, sorted(crops)), keep=size)
     over += [
         task.task_id

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from pipeline.records import PredictionRecord, Purpose, TaskKind, TaskRecord
 from pipeline.steps.labelling.ask import PlannedTask
+from pipeline.steps.labelling.suggestions import asks_about_labels
 
 FIRST_STRUCK = -4.0  # crops that were struck out come before all else: -4 to -3
 FIRST_REQUESTED = -1.0  # audit crops that `wildloop audit` drew come before the queue: -1 to 0
 EXTERNAL = "external"  # key in the details of a task that somebody created in Label Studio
-
-# Turns the next crops of the queue into tasks: which come together. See `alone`.
-Grouped = Callable[[Sequence[PlannedTask]], Sequence[PlannedTask]]
-
-
-def alone(planned: Sequence[PlannedTask]) -> Sequence[PlannedTask]:
-    """Every crop by itself."""
-    return planned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +49,10 @@ class Stock:
         return [
             task
             for task in self.tasks
-            if task.score is not None and not asks_first(task) and task.model_version != self.version
+            if task.score is not None
+            and not asks_first(task)
+            and not is_passing(task)
+            and task.model_version != self.version
         ]
 
     @property
@@ -84,6 +80,10 @@ class Stock:
 
     def _is_over(self, task: TaskRecord, waiting: Waiting) -> bool:
         """Whether nobody needs to answer this task any more."""
+        if task.purpose is Purpose.SUGGESTION:
+            if is_passing(task) and not self.has_place(task):
+                return True
+            return not asks_about_labels(task) and waiting.unlabelled.isdisjoint(task.detections)
         if not asks_first(task):
             return False
         still = [crop for crop in task.detections if crop in waiting.unlabelled]
@@ -97,6 +97,8 @@ class Stock:
             return True  # crops of the audit are asked about alone and without a suggestion
         if task.kind is not TaskKind.SINGLE and waiting.struck >= set(still):
             return True
+        if task.kind is TaskKind.BOARD:
+            return False  # its crops have no place of their own in the queue
         # A version that is current again has another queue than before.
         return self.has_place(task) and waiting.queued.isdisjoint(still) and waiting.struck.isdisjoint(still)
 
@@ -104,6 +106,11 @@ class Stock:
 def asks_first(task: TaskRecord) -> bool:
     """Whether the task asks for the first label of its crops, in the order of a queue."""
     return task.purpose in (Purpose.QUEUE, Purpose.AUDIT)
+
+
+def is_passing(task: TaskRecord) -> bool:
+    """Whether a version suggested it by itself: the next version has suggestions of its own."""
+    return task.purpose is Purpose.SUGGESTION and (task.score or 0.0) >= 0
 
 
 def is_external(task: TaskRecord) -> bool:

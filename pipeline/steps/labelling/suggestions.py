@@ -13,7 +13,7 @@ from pipeline.arrays import Ints
 from pipeline.grouping import boards as grouping
 from pipeline.grouping import suggestions
 from pipeline.grouping.suggestions import Group
-from pipeline.records import Purpose, TaskKind
+from pipeline.records import Purpose, TaskKind, TaskRecord
 from pipeline.steps.labelling.ask import PlannedTask
 from pipeline.steps.labelling.boards import waiting_rows
 from pipeline.steps.learning.pool_state import sequences_of
@@ -34,13 +34,13 @@ def suggest(
     """Boards that no version names alike, each with its reason; those of different kinds take turns.
 
     Crops that resemble the labels of a rare species although the version names them otherwise; crops that
-    resemble each other and nothing labelled; labels whose nearest labels are of another species, each asked
-    about once. No crop is on two of them, and none of `apart` on any. The scores are 0: the caller gives each
-    its place in the queue. The same version and crops give the same boards.
+    resemble each other and nothing labelled; labels whose nearest labels are of another species, unless that
+    was answered before. No crop is on two of them, and none of `apart` on any. The scores are 0: the caller
+    gives each its place in the queue. The same version and crops give the same boards.
     """
     rng = np.random.default_rng(zlib.crc32(version.record.version.encode()))
     rows = np.sort(rng.permutation(waiting_rows(workspace, version.pool, apart))[:DRAWN])
-    labels = _read_labels(workspace, version, rng)
+    labels = _read_labels(workspace, version, set(apart), rng)
     if not len(labels.rows):
         return []
     vectors = version.pool.vectors
@@ -78,6 +78,11 @@ def suggest(
     return [task for task in chain(*zip_longest(*kinds)) if task is not None]
 
 
+def asks_about_labels(task: TaskRecord) -> bool:
+    """Whether a suggestion is about crops that have a label."""
+    return (task.details or {}).get(SUGGESTS) == DISAGREEING
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Labels:
     """Labels that versions learn from."""
@@ -85,14 +90,16 @@ class _Labels:
     rows: Ints  # (L,) of the pool
     categories: Ints  # (L,)
     names: Mapping[int, str]  # of every category
-    asked: Ints  # rows that a board asked about before because of their neighbours
+    asked: Ints  # rows in an open group, or that were asked about before because of their neighbours
 
     def unasked(self, group: Group) -> Group:
-        """The group without rows that were asked about before."""
+        """The group without these."""
         return Group(rows=group.rows[~np.isin(group.rows, self.asked)], category=group.category)
 
 
-def _read_labels(workspace: Workspace, version: LoadedVersion, rng: np.random.Generator) -> _Labels:
+def _read_labels(
+    workspace: Workspace, version: LoadedVersion, apart: set[str], rng: np.random.Generator
+) -> _Labels:
     index = version.pool.index
     with workspace.database.read() as conn:
         every = training_labels(conn, version.record.project_id)
@@ -100,12 +107,8 @@ def _read_labels(workspace: Workspace, version: LoadedVersion, rng: np.random.Ge
         boards = tasks.of_purpose(conn, version.record.project_id, Purpose.SUGGESTION)
     crops = sorted(crop for crop in every if crop in index)
     crops = [crops[place] for place in np.sort(rng.permutation(len(crops))[:LABELS])]
-    asked = {
-        crop
-        for task in boards
-        if (task.details or {}).get(SUGGESTS) == DISAGREEING
-        for crop in task.detections
-    }
+    answered = [task for task in boards if task.answered_at is not None and asks_about_labels(task)]
+    asked = apart.union(*(task.detections for task in answered))
     return _Labels(
         rows=np.array([index[crop] for crop in crops], np.intp),
         categories=np.array([every[crop] for crop in crops], np.intp),
