@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import PushReport, push
 
-from pipeline.label_studio.results import choice_result
+from pipeline.label_studio.screen import controls
 from pipeline.records import DetectionRecord, ImageRecord, ModelRecord, PredictionRecord, utc_now
 from pipeline.steps.labelling.project import create_project
+from pipeline.steps.labelling.stock import StockReport, top_up
 from pipeline.store import categories, detections, embeddings, images, models, tasks
 from tests.acceptance.conftest import Installation
 from tests.helpers.stored import Embedder
@@ -43,9 +42,8 @@ class PublishedProject:
         with self.database.write() as conn:
             images.add(conn, photographs)
             detections.add(conn, crops)
-        publish(self.workspace, self.client, self.id)
+        self.top_up()
         with self.database.read() as conn:
-            self.task_of = tasks.by_detection(conn, self.id, self.ids)
             self.categories = {name: number for number, name in categories.names(conn).items()}
 
     def embed(self) -> None:
@@ -70,9 +68,15 @@ class PublishedProject:
         with self.database.write() as conn:
             models.activate(conn, record, queue)
 
-    def push(self, **options: Any) -> PushReport:
-        """Push the current version's queue."""
-        return push(self.workspace, self.client, self.id, **options)
+    def top_up(self, **options: Any) -> StockReport:
+        """Ask what the current version's queue and the stock lack."""
+        return top_up(self.workspace, self.client, self.id, **options)
+
+    @property
+    def task_of(self) -> dict[str, int]:
+        """The newest task of each crop that asks about it alone."""
+        with self.database.read() as conn:
+            return tasks.by_detection(conn, self.id, self.ids)
 
     def next_task(self) -> dict[str, Any]:
         """The task that the label stream serves this account now."""
@@ -80,6 +84,8 @@ class PublishedProject:
         return task
 
     def annotate(self, task_id: int, choice: str, **fields: Any) -> None:
-        """Submit an annotation; `fields` are Label Studio's."""
-        body = {"result": choice_result(choice, None), **fields}
+        """Submit an annotation with one of the likeliest species; `fields` are Label Studio's."""
+        value = {"choices": [choice]}
+        result = {"from_name": controls.SPECIES, "to_name": controls.CROP, "type": "choices", "value": value}
+        body = {"result": [result], **fields}
         self.api.send("label", "POST", f"api/tasks/{task_id}/annotations/", body)
