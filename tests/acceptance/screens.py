@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Response
 
 VERSION = "v7"
-PATIENCE = 20_000  # milliseconds
+PATIENCE = 60_000  # milliseconds
 CHOSEN = "rgba(84, 120, 230, 0.22)"  # the colour of what is chosen
 # Hotkeys act once the options that stand in the task's data are there.
-KEYS_ACT = """() => {
+KEYS_ACT = """former => {
+    if (window.Htx?.task?.id === former) return false;
     const shown = window.Htx?.annotationStore?.selected;
     const lists = ['species_0', 'all_0', 'photo_empty_0'].map(name => shown?.names.get(name));
     return lists.some(list => list?.tiedChildren.length);
@@ -120,12 +121,7 @@ class Screens:
             self._page.keyboard.press("Control+Enter")
         number = answer.value.json()["task"]
         if not last:
-            self._page.wait_for_function(
-                "id => !(document.querySelector('.lsf-current-task')?.innerText ?? id).startsWith(id)",
-                arg=str(number),
-                timeout=PATIENCE,
-            )
-            self._ready()
+            self._ready(number)
         return self.stored(number)
 
     def stored(self, task_id: int) -> dict[str, Any]:
@@ -163,8 +159,9 @@ class Screens:
         found: list[str] = self._page.evaluate(OUTSIDE, [width, height - BUTTONS])
         return found
 
-    def _ready(self) -> None:
-        self._page.wait_for_function(KEYS_ACT, timeout=PATIENCE)
+    def _ready(self, former: int = 0) -> None:
+        """Wait until the task after `former` takes keys and shows its pictures."""
+        self._page.wait_for_function(KEYS_ACT, arg=former, timeout=PATIENCE)
         self._page.wait_for_function(PICTURES_LOADED, timeout=PATIENCE)
         self._page.wait_for_timeout(400)  # the suggestion is drawn a moment after the options
 
