@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.jobs import redis_queue
 from pipeline.records import RunKind, RunRecord, RunState, utc_now
-from pipeline.steps.learning.schedule import GROWTH, unlearned
+from pipeline.steps.learning.schedule import GROWTH, is_enough
 from pipeline.store import candidates, embeddings, models, projects, runs
 from pipeline.workspace import Workspace
 
@@ -71,7 +71,7 @@ def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
     if projects.get(conn, project_id).replaced_by is not None:
         return False
     newest = models.newest(conn, project_id)
-    if newest is not None and unlearned(conn, project_id, workspace.settings.retrain_every).is_enough:
+    if newest is not None and is_enough(conn, project_id, workspace.settings.retrain_every):
         return True
     if newest is not None and newest.labels:
         return False

@@ -20,8 +20,12 @@ class TaskClient(Protocol):
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
-        """Create a task for each entry, with its prediction; returns the task ids in the same order."""
+        """Create a task for each entry, with its prediction; returns the task ids in the same order.
+
+        `skipped_by`: the user to whom each is never served. Such a task waits for `unpark_task`.
+        """
 
     def tasks(self, project_id: int) -> Iterator[Json]:
         """All tasks of a project with `id` and `data`."""
@@ -43,6 +47,9 @@ class AskClient(TaskClient, Protocol):
 
     def project(self, project_id: int) -> Json:
         """The project, with `label_config`."""
+
+    def unpark_task(self, task_id: int) -> bool:
+        """Put a task into the label stream; False if it is gone."""
 
 
 class QueueClient(Protocol):
@@ -91,6 +98,19 @@ class SpeciesClient(StockClient, Protocol):
 
     def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
         """The number of annotations by choice of these controls."""
+
+
+class WithdrawClient(Protocol):
+    """Takes annotations back."""
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        """Those of these tasks that exist, with their annotations' unique ids."""
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there."""
 
 
 class ConnectionClient(Protocol):

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.render.text import NOTHING, count, decimal, indented, lines, table, tally
+from pipeline.render.text import NOTHING, count, decimal, indented, lines, paragraphs, share, table, tally
 from pipeline.store import choices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.steps.labelling.decisions import Undecided
     from pipeline.steps.labelling.propose import Proposal
+    from pipeline.steps.labelling.requested_boards import RequestedBoard
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
     from pipeline.steps.labelling.stock import StockReport
     from pipeline.steps.labelling.sync import SyncReport
+    from pipeline.steps.labelling.withdraw import Withdrawal
 
 
 DONE = "Labelling is done: every crop has a label, an accepted prediction, or people are unsure about it."
@@ -58,6 +61,34 @@ def stock_report(report: StockReport) -> str:
                 ]
             )
         ),
+    )
+
+
+NEAREST = 5  # crops of a board that a report lists
+
+
+def requested_boards(boards: Sequence[RequestedBoard]) -> str:
+    """Each board with its reason and its first crops."""
+    if not boards:
+        return "No board: nothing stands out among the crops and labels."
+    return paragraphs(*(_requested_board(board) for board in boards))
+
+
+def _requested_board(board: RequestedBoard) -> str:
+    has_example = any(crop.similarity is not None for crop in board.crops)
+    rows = [
+        (
+            crop.file_name,
+            decimal(crop.similarity),
+            NOTHING if crop.predicted is None else f"{crop.predicted} {share(crop.probability)}",
+        )
+        for crop in board.crops[:NEAREST]
+    ]
+    place = "comes before the queue" if board.version else "comes after tasks that have a place in a queue"
+    return lines(
+        f"A board of {count(len(board.crops), 'crops')} is task {board.task_id}, which {place}",
+        indented(board.reason),
+        indented(table(("nearest" if has_example else "first", "similarity", "predicted"), rows, "lrl")),
     )
 
 
@@ -143,12 +174,12 @@ def sync_report(report: SyncReport) -> str:
 
 
 def suspects(found: Sequence[Suspect]) -> str:
-    """Labels that look wrong, one a line, worst first."""
+    """Labels that are expected to be wrong, one a line, most probable first."""
     return table(
-        ("quality", "label", "by", "predicted", "probability", "task", "file", "detection"),
+        ("wrong", "label", "by", "predicted", "probability", "task", "file", "detection"),
         [
             (
-                decimal(one.quality, 3),
+                share(one.wrong),
                 one.label_name,
                 ", ".join(one.labelled_by) or NOTHING,
                 one.predicted,
@@ -165,4 +196,41 @@ def suspects(found: Sequence[Suspect]) -> str:
 
 def review_request(report: ReviewRequest) -> str:
     """How many labels people look at again."""
-    return f"{count(report.created, 'labels')} queued for a second look; {report.waiting:,} waiting now"
+    asked = f"{count(report.created, 'labels')} put before people again, in {count(report.tasks, 'tasks')}"
+    return f"{asked}; {report.waiting:,} waiting now"
+
+
+def undecided_crops(found: Sequence[Undecided]) -> str:
+    """Crops that somebody must decide, one a line, with who said what."""
+    return table(
+        ("file", "said", "comment", "detection"),
+        [
+            (
+                one.file_name,
+                "; ".join(f"{word} ({', '.join(by)})" for word, by in sorted(one.said.items())) or NOTHING,
+                one.comment or NOTHING,
+                one.detection_id,
+            )
+            for one in found
+        ],
+        "llll",
+    )
+
+
+def withdrawal(found: Withdrawal) -> str:
+    """Annotations that are meant, by annotator, way and answer."""
+    if found.first is None or found.last is None:
+        return "No annotation that counts is meant by this."
+    first, last = (moment.astimezone().strftime("%Y-%m-%d %H:%M") for moment in (found.first, found.last))
+    return lines(
+        f"{count(found.annotations, 'annotations')} of {count(found.tasks, 'tasks')} with "
+        f"{count(found.crops, 'crops')}, made from {first} to {last}",
+        *(
+            f"{what}: {', '.join(f'{name} ({number:,})' for name, number in counts.items())}"
+            for what, counts in (
+                ("annotations by annotator", found.annotators),
+                ("crops by way", found.ways),
+                ("crops by answer", found.answers),
+            )
+        ),
+    )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.crops import write_jpeg
-from pipeline.label_studio.results import read_verdict
 from pipeline.records import (
     Box,
     DetectionRecord,
@@ -27,6 +26,7 @@ from tests.acceptance.conftest import Installation
 from tests.acceptance.published import PublishedProject
 from tests.helpers import photographs
 from tests.helpers.label_stream import Stream
+from tests.helpers.results import answered
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -95,7 +95,7 @@ class Park(PublishedProject):
     def labels(self) -> dict[str, tuple[Verdict, str | None]]:
         """What was submitted, by detection."""
         return {
-            task["data"]["detection_id"]: read_verdict(annotation["result"], annotation["was_cancelled"])
+            task["data"]["detection_id"]: answered(annotation["result"], annotation["was_cancelled"])
             for task in self.client.tasks_updated_since(self.id, None)
             for annotation in task["annotations"]
         }
@@ -223,7 +223,7 @@ def test_audit_crops_that_are_asked_for_come_before_the_queue_and_no_version_lea
     task = park.next_task()
     fourth = list(queue)[3]
     assert task["data"]["detection_id"] == fourth
-    assert [read_verdict(each["result"], False)[1] for each in task["predictions"]] == [queue[fourth]]
+    assert [answered(each["result"])[1] for each in task["predictions"]] == [queue[fourth]]
 
     installation.wildloop("sync")
     assert "is unchanged: no new labels" in installation.wildloop("train")

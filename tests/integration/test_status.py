@@ -174,7 +174,7 @@ def test_the_command_prints_text_and_json_with_stable_keys(
         "id", "title", "embedder", "crops", "stock", "waiting", "done", "labelled",
         "unoffered", "unsure", "skipped",
         "disputed", "audit_labels",
-        "audit_waiting", "accepted", "versions", "model", "labels_until_training",
+        "audit_waiting", "confirmations", "accepted", "versions", "model", "labels_until_training",
         "training_due", "queued",
         "running", "runs", "synced_at",
     }  # fmt: skip

@@ -51,7 +51,7 @@ def prediction_result(asked: Asked, options: ScreenOptions) -> list[dict[str, An
     if asked.suggested is not None and asked.kind is not TaskKind.FRAME:
         results += suggestion_result(asked.kind, asked.suggested, asked.probability)
     box = asked.crops[0].box
-    if _has_photo(asked, options) and box is not None:
+    if asked.kind is TaskKind.SINGLE and options.boxes and box is not None:
         results.append(box_result(box))
     return results
 
