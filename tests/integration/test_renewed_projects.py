@@ -15,7 +15,6 @@ from pipeline.label_studio import config
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import RunKind
 from pipeline.render.project import renewal
-from pipeline.steps.labelling import renew as step
 from pipeline.steps.labelling.refresh import refresh
 from pipeline.steps.labelling.renew import Renewal, renew_project
 from pipeline.steps.labelling.species import rename_species
@@ -177,7 +176,7 @@ def test_an_interrupted_renewal_is_completed_by_the_next(
         with pytest.raises(LabelStudioError):
             renew(workspace, server)
     with monkeypatch.context() as patch:
-        patch.setattr(step.projects, "replace", broken)
+        patch.setattr(projects, "replace", broken)
         with pytest.raises(LabelStudioError):
             renew(workspace, server)
     report = renew(workspace, server)
