@@ -94,7 +94,7 @@ def offered(config: str) -> dict[str, str]:
     choices = choices_of(root)
     former = set(former_of(choices))
     listed = {
-        word_of(choice): choice.get(KEY) or choice.get("hotkey", "")
+        word_of(choice): choice.get(KEY) or choice.get("hotkey") or ""
         for choice in choices.iter("Choice")
         if choice not in former and word_of(choice) != NOT_IN_LIST
     }

@@ -64,7 +64,7 @@ def fixed_key(word: str) -> str | None:
 
 
 def _fixed(words: Mapping[str, str]) -> dict[str, str]:
-    own = {key: word for word in reversed(words) if (key := fixed_key(word)) is not None}
+    own = {key: word for word in reversed(list(words)) if (key := fixed_key(word)) is not None}
     return {
         own.get(keys.PERSON, PERSON): keys.PERSON,
         own.get(keys.VEHICLE, VEHICLE): keys.VEHICLE,

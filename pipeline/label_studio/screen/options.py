@@ -30,5 +30,6 @@ class ScreenOptions:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> ScreenOptions:
         """The options that were stored; what is missing has its default, what is unknown is left out."""
-        known = {field.name: stored[field.name] for field in fields(cls) if field.name in (stored or {})}
+        given = stored or {}
+        known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
         return cls(**known | {"behaviour": tuple(known.get("behaviour", ()))})
