@@ -45,7 +45,6 @@ class PublishedProject:
             detections.add(conn, crops)
         self.top_up()
         with self.database.read() as conn:
-            self.task_of = tasks.by_detection(conn, self.id, self.ids)
             self.categories = {name: number for number, name in categories.names(conn).items()}
 
     def embed(self) -> None:
@@ -71,8 +70,14 @@ class PublishedProject:
             models.activate(conn, record, queue)
 
     def top_up(self, **options: Any) -> StockReport:
-        """Let Label Studio ask what the current version's queue says."""
+        """Ask what the current version's queue and the stock lack."""
         return top_up(self.workspace, self.client, self.id, **options)
+
+    @property
+    def task_of(self) -> dict[str, int]:
+        """The newest task of each crop that asks about it alone."""
+        with self.database.read() as conn:
+            return tasks.by_detection(conn, self.id, self.ids)
 
     def next_task(self) -> dict[str, Any]:
         """The task that the label stream serves this account now."""

@@ -46,7 +46,7 @@ def test_managers_find_pictures_in_tabs_and_annotators_the_instructions_and_one_
     page.get_by_text("picture", exact=True).wait_for(timeout=120_000)
     for column in ("picture", "species", "probability", "place", "time"):
         assert page.get_by_text(column, exact=True).is_visible(), column
-    for column in ("detections", "head", "single", "group", "version"):
+    for column in ("detections", "head", "group", "version"):
         assert page.get_by_text(column, exact=True).count() == 0, column
     page.wait_for_function(f"{PICTURES}.filter(width => width > 0).length == 6", timeout=30_000)
 

@@ -7,7 +7,11 @@ from typing import Any
 
 from pipeline.label_studio.config import offered
 from pipeline.label_studio.ml_backend import SECRET_HEADER
-from pipeline.label_studio.results import choice_result
+from pipeline.label_studio.screen import controls
+from pipeline.label_studio.screen.content import Asked, CropShown
+from pipeline.label_studio.screen.options import ScreenOptions
+from pipeline.label_studio.screen.task import task_data
+from pipeline.records import Purpose, TaskKind
 from pipeline.store import categories, projects
 from tests.acceptance.conftest import Installation
 
@@ -75,16 +79,16 @@ def test_species_are_added_to_a_project_and_never_taken_from_under_its_labels(
     create("deer", "fox", "lynx")
     (project,) = client.projects("Changing")
     number = int(project["id"])
-    (task,) = client.import_tasks(
-        number, [{"crop": "", "frame": "", "location": "", "datetime": "", "file_name": ""}]
-    )
+    crop = CropShown(detection_id="d1", crop="", frame="")
+    asked = Asked(kind=TaskKind.SINGLE, purpose=Purpose.QUEUE, crops=(crop,))
+    (task,) = client.import_tasks(number, [task_data(asked, ScreenOptions())])
     annotate(installation, task, "fox")
 
     told = create("badger", "deer", "fox")
     assert "species added: badger" in told
     assert "species removed: lynx" in told
     keys = offered(client.project(number)["label_config"])
-    assert (keys["deer"], keys["fox"], keys["badger"]) == ("1", "2", "3")
+    assert (keys["deer"], keys["fox"], keys["badger"]) == ("q", "w", "e")
 
     told = create("badger", "deer")
     assert "kept, because labels use them, though they are not in the list: fox (1)" in told
@@ -111,13 +115,23 @@ def state(installation: Installation, project_id: int) -> dict[str, Any]:
     """Everything of a project that a second run might change."""
     client = installation.client
     project = client.project(project_id)
-    asked = ("title", "label_config", "sampling", "show_collab_predictions", "model_version", "task_number")
+    asked = (
+        "title",
+        "label_config",
+        "sampling",
+        "show_collab_predictions",
+        "model_version",
+        "task_number",
+        "expert_instruction",
+        "show_instruction",
+    )
     return {
         "project": {name: project[name] for name in asked},
         "webhooks": client.webhooks(project_id),
         "storages": client.local_storages(project_id),
         "backends": [without_times(each) for each in client.backends(project_id)],
         "predictions": client.prediction_versions(project_id),
+        "tabs": client.tabs(project_id),
     }
 
 
@@ -127,6 +141,11 @@ def without_times(backend: dict[str, Any]) -> dict[str, Any]:
 
 
 def annotate(installation: Installation, task_id: int, choice: str) -> None:
-    body = {"result": choice_result(choice, None)}
+    """Choose another species than the likeliest."""
+    chosen = {controls.SPECIES: controls.ANOTHER_SPECIES, controls.ANOTHER: choice}
+    result = [
+        {"from_name": name, "to_name": controls.CROP, "type": "choices", "value": {"choices": [word]}}
+        for name, word in chosen.items()
+    ]
     path = f"api/tasks/{task_id}/annotations/"
-    installation.api.send("labelling", "POST", path, body)
+    installation.api.send("labelling", "POST", path, {"result": result})

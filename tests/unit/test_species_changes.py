@@ -32,7 +32,7 @@ from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
 from pipeline.steps.operations.status import status
-from pipeline.store import acceptances, categories, choices, models, oracle, projects, taxa
+from pipeline.store import acceptances, categories, choices, models, oracle, projects, tasks, taxa
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
@@ -58,7 +58,9 @@ def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def server(workspace: Workspace) -> FakeLabelStudio:
+def server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
+    """Asks about each crop alone; `monkeypatch.undo` lets crops come together from then on."""
+    monkeypatch.setattr("pipeline.steps.labelling.stock.plan_groups", lambda _, __, planned: planned)
     made = FakeLabelStudio(PROJECT, species=SPECIES)
     cold_start(workspace, PROJECT)
     top_up(workspace, made, PROJECT)
@@ -145,6 +147,18 @@ def test_a_word_of_a_list_is_kept_for_the_annotations_that_have_it(
     rename_species(workspace, server, PROJECT, "fox", "red fox")
     assert config.former(server.fields["label_config"]) == ["fox"]
     assert "fox" not in offered(server)
+
+
+def test_groups_suggest_the_present_words_alone(
+    workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    with workspace.database.read() as conn:
+        assert any(len(task.detections) > 1 for task in tasks.open_tasks(conn, PROJECT))
+    assert suggested(server) == {"deer", "red fox", "boar"}
+    merge_species(workspace, server, PROJECT, ["red fox", "deer"], "mammal")
+    assert suggested(server) == {"mammal", "boar"}
 
 
 def test_a_rename_back_restores_the_list(workspace: Workspace, server: FakeLabelStudio) -> None:
