@@ -130,20 +130,22 @@ def _measured(pool: LabelledPool, rows: Ints, flips: tuple[float, str], seed: in
     wrong: Bools = given != pool.species[rows]
     fit = fitted(pool, rows, given, seed)
     listed: list[int] = []
-    probabilities, rival, seconds = np.zeros(len(rows)), np.zeros(0, np.intp), 0.0
-    if fit.held_out is not None:
+    rival: Ints = np.zeros(0, np.intp)
+    expected, seconds = 0.0, 0.0
+    if fit.held_out is not None and fit.folds is not None:
         columns = np.searchsorted(fit.head.classes, given)
         began = time.process_time()
-        probabilities = error_probabilities(fit.held_out, columns)
+        probabilities = error_probabilities(fit.held_out, columns, fit.folds)
         listed = expected_errors(probabilities)
         seconds = time.process_time() - began
+        expected = float(probabilities[listed].sum())
         rival = confident_learning(fit.held_out, columns)
     return Measured(
         labels=len(rows),
         flips=flips,
         wrong=int(wrong.sum()),
         listed=len(listed),
-        expected=float(probabilities[listed].sum()),
+        expected=expected,
         found=int(wrong[listed].sum()),
         rival_listed=len(rival),
         rival_found=int(wrong[rival].sum()),

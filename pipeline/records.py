@@ -14,6 +14,7 @@ UNSURE = "unsure"  # not a category: somebody looked and cannot tell
 UNCLASSIFIED = "unclassified"  # not a category: nobody has looked yet
 OBSERVATION_TYPE = "observationType"  # Camtrap DP column, kept in `details` of a label without a category
 LARGEST = 2**31 - 1  # the largest whole number that every database stores
+NOT_BY = "not_by"  # key in the details of a task: an annotator to whom Label Studio must not serve it
 LABEL_STUDIO_SOURCE = "label-studio"  # the source of people's annotations; all other sources are imported
 
 
@@ -256,6 +257,11 @@ class TaskRecord:
     answered_at: dt.datetime | None = None  # None: no annotation of it counts
     parked_at: dt.datetime | None = None
     deleted_at: dt.datetime | None = None
+
+    @property
+    def kept_from(self) -> str | None:
+        """The annotator whose skip came with the task, so that Label Studio serves it to others only."""
+        return (self.details or {}).get(NOT_BY)
 
     @property
     def way(self) -> Way:

@@ -34,25 +34,20 @@ def resembling(embeddings: Embeddings, rows: Ints, named: Ints, labelled: Ints, 
     """For each rare species, the `rows` (M,) that resemble its labels most although they are named otherwise.
 
     `named` (M,) are the categories that the version names; `labelled` (L,) are rows with the categories
-    `labels` (L,). A row is in the group of at most one species; rarer species choose first.
+    `labels` (L,). A row is in the group of at most one species. The rarest come first.
     """
-    counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-    rare = sorted(
-        (number for number in counts if counts[number] <= max(2, RARE * len(labels))),
-        key=lambda n: (counts[n], n),
-    )
-    if not rare or len(counts) < 2:
+    classes, of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    rare = np.flatnonzero(counts <= max(2, RARE * len(labels)))
+    if not len(rare) or len(classes) < 2:
         return []
-    lead = _leads(embeddings, rows, labelled, labels, rare)
+    nearest, lead = _leads(embeddings, rows, labelled[np.argsort(of, kind="stable")], counts)
     groups = []
-    free = np.ones(len(rows), np.bool_)
-    for place, category in enumerate(rare):
-        found = np.flatnonzero(free & (named != category) & (lead[:, place] >= LEAD))
-        found = found[np.argsort(-lead[found, place], kind="stable")][:RESEMBLING]
-        if len(found) >= FEWEST:
-            free[found] = False
-            chosen = rows[found]
-            groups.append(Group(rows=chosen[alike_order(embeddings[chosen])], category=int(category)))
+    for place in rare[np.argsort(counts[rare], kind="stable")]:
+        found = np.flatnonzero((nearest == place) & (named != classes[place]) & (lead >= LEAD))
+        chosen = rows[found[np.argsort(-lead[found], kind="stable")[:RESEMBLING]]]
+        if len(chosen) >= FEWEST:
+            ordered = chosen[alike_order(embeddings[chosen])]
+            groups.append(Group(rows=ordered, category=int(classes[place])))
     return groups
 
 
@@ -106,16 +101,20 @@ def disagreeing(
     return sorted(groups, key=lambda group: -len(group.rows))
 
 
-def _leads(embeddings: Embeddings, rows: Ints, labelled: Ints, labels: Ints, rare: list[int]) -> Floats:
-    """By how much each of `rows` (M,) is nearer to a label of each rare species than to any other (M, R)."""
+def _leads(embeddings: Embeddings, rows: Ints, labelled: Ints, counts: Ints) -> tuple[Ints, Floats]:
+    """The species (M,) of the label that each of `rows` is nearest to, and by how much (M,) before any other.
+
+    `labelled` (L,) are sorted by species, of which each has so many as `counts` (C,) says.
+    """
     points = unit(embeddings[labelled])
-    lead = np.empty((len(rows), len(rare)), np.float32)
+    starts = np.cumsum(counts) - counts
+    nearest, lead = np.empty(len(rows), np.intp), np.empty(len(rows), np.float32)
     for part in blocks(len(rows), 2_048):
-        similarity = unit(embeddings[rows[part]]) @ points.T
-        for place, category in enumerate(rare):
-            own = labels == category
-            lead[part, place] = similarity[:, own].max(axis=1) - similarity[:, ~own].max(axis=1)
-    return lead
+        likeness = np.maximum.reduceat(unit(embeddings[rows[part]]) @ points.T, starts, axis=1)
+        nearest[part] = likeness.argmax(axis=1)
+        second, first = np.partition(likeness, -2, axis=1)[:, -2:].T
+        lead[part] = first - second
+    return nearest, lead
 
 
 def _typical_distance(embeddings: Embeddings) -> float:

@@ -141,15 +141,23 @@ class LabelStudio:
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
         """Create a task for each entry, in one call; returns the task ids in the same order.
 
-        `predictions`, one for each task, come with them (`model_version`, `score`, `result`).
+        `predictions`, one for each task, come with them (`model_version`, `score`, `result`). `skipped_by`,
+        one for each task, is the user to whom it is never served, as if they had skipped it: such a task
+        is out of the label stream until `unpark_task`.
         """
         what = f"importing {len(data)} tasks into project {project_id}"
         entries: list[Json] = [{"data": dict(entry)} for entry in data]
         for entry, prediction in zip(entries, predictions or (), strict=predictions is not None):
             entry["predictions"] = [dict(prediction)]
+        for entry, user in zip(entries, skipped_by or (), strict=skipped_by is not None):
+            if user is not None:
+                # Without `ground_truth`, Label Studio marks what is imported as ground truth.
+                skip = {"completed_by": user, "was_cancelled": True, "ground_truth": False, "result": []}
+                entry["annotations"] = [skip]
         answer: Json = self._connection.send(
             what, "POST", f"api/projects/{project_id}/import", entries, {"return_task_ids": "true"}
         )
@@ -162,6 +170,14 @@ class LabelStudio:
                 remedy="use the Community edition of Label Studio: other editions return no task ids",
             )
         return ids
+
+    def user_names(self) -> dict[str, str]:
+        """The e-mail address of each user, or else the name, by id as annotations have it."""
+        answer: Any = self._connection.get("listing the users", "api/users/")
+        return {
+            str(user["id"]): str(user.get("email") or user.get("username") or user["id"])
+            for user in _dicts(answer)
+        }
 
     def task(self, task_id: int) -> Json:
         """One task with its annotations (without `unique_id`) and predictions."""

@@ -102,6 +102,11 @@ def offered(config: str) -> dict[str, str]:
     return listed | always
 
 
+def controls(config: str) -> set[str]:
+    """The names of the controls of a label config, such as `another_{{idx}}`. Raises LabelStudioError."""
+    return {name for each in parsed(config).iter() if (name := each.get("name")) is not None}
+
+
 def former(config: str) -> list[str]:
     """The words that the config keeps for the annotations that use them, but does not offer any more."""
     return [word_of(choice) for choice in former_of(choices_of(parsed(config)))]

@@ -83,7 +83,7 @@ def refuse_used(client: OptionsClient, project_id: int, options: ScreenOptions) 
         count = sum(used.get(name, 0) for name in names)
         if count and not getattr(options, option):
             raise LabelStudioError(
-                f"{count} annotations of project {project_id} have the option {option}, and Label Studio "
+                f"annotations of project {project_id} have the option {option} ({count:,}), and Label Studio "
                 "keeps what annotations have",
                 remedy=f"leave it on, or `wildloop project renew --project {project_id} --without {option}` "
                 "makes a project without it that goes on with the labels",

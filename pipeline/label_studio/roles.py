@@ -20,8 +20,12 @@ class TaskClient(Protocol):
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
-        """Create a task for each entry, with its prediction; returns the task ids in the same order."""
+        """Create a task for each entry, with its prediction; returns the task ids in the same order.
+
+        `skipped_by`: the user to whom each is never served. Such a task waits for `unpark_task`.
+        """
 
     def tasks(self, project_id: int) -> Iterator[Json]:
         """All tasks of a project with `id` and `data`."""
@@ -43,6 +47,9 @@ class AskClient(TaskClient, Protocol):
 
     def project(self, project_id: int) -> Json:
         """The project, with `label_config`."""
+
+    def unpark_task(self, task_id: int) -> bool:
+        """Put a task into the label stream; False if it is gone."""
 
 
 class QueueClient(Protocol):

@@ -16,7 +16,7 @@ from pipeline.label_studio.screen import controls
 from pipeline.records import UNSURE, Purpose, TaskKind
 
 MARK = "wildloop"  # key in the data of a tab; its value tells which definition the tab has
-# Whatever can be a column, besides what the server knows: it learns fields of tasks from the first one.
+# The columns of tasks, which the server knows only once it has some.
 TASK_FIELDS = (
     "picture",
     "kind",
@@ -132,7 +132,8 @@ def ensure_tabs(client: TabsClient, project_id: int) -> list[str]:
     A tab with the same title that people made or changed stays as it is. Returns a line for each change.
     Raises LabelStudioError.
     """
-    columns = [*client.columns(project_id), *(f"tasks:data.{field}" for field in TASK_FIELDS)]
+    # Sorted: Label Studio lists the columns in another order once the project has tasks.
+    columns = sorted({*client.columns(project_id), *(f"tasks:data.{field}" for field in TASK_FIELDS)})
     present = {tab["data"].get("title"): tab for tab in client.tabs(project_id)}
     created, changed = [], []
     for tab in TABS:
@@ -150,7 +151,7 @@ def ensure_tabs(client: TabsClient, project_id: int) -> list[str]:
 def _data(tab: Tab, columns: Sequence[str]) -> Json:
     """The tab as Label Studio stores it; every one of `columns` that it does not show is hidden."""
     shown = {f"tasks:{column}" for column in tab.columns}
-    hidden = [column for column in dict.fromkeys(columns) if column not in shown]
+    hidden = [column for column in columns if column not in shown]
     data: Json = {
         "title": tab.title,
         "type": "grid" if tab.is_grid else "list",

@@ -11,6 +11,7 @@ from pipeline.store import choices
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.steps.labelling.decisions import Undecided
     from pipeline.steps.labelling.propose import Proposal
     from pipeline.steps.labelling.requested_boards import RequestedBoard
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
@@ -173,12 +174,12 @@ def sync_report(report: SyncReport) -> str:
 
 
 def suspects(found: Sequence[Suspect]) -> str:
-    """Labels that look wrong, one a line, worst first."""
+    """Labels that are expected to be wrong, one a line, most probable first."""
     return table(
-        ("quality", "label", "by", "predicted", "probability", "task", "file", "detection"),
+        ("wrong", "label", "by", "predicted", "probability", "task", "file", "detection"),
         [
             (
-                decimal(one.quality, 3),
+                share(one.wrong),
                 one.label_name,
                 ", ".join(one.labelled_by) or NOTHING,
                 one.predicted,
@@ -195,7 +196,25 @@ def suspects(found: Sequence[Suspect]) -> str:
 
 def review_request(report: ReviewRequest) -> str:
     """How many labels people look at again."""
-    return f"{count(report.created, 'labels')} queued for a second look; {report.waiting:,} waiting now"
+    asked = f"{count(report.created, 'labels')} put before people again, in {count(report.tasks, 'tasks')}"
+    return f"{asked}; {report.waiting:,} waiting now"
+
+
+def undecided_crops(found: Sequence[Undecided]) -> str:
+    """Crops that somebody must decide, one a line, with who said what."""
+    return table(
+        ("file", "said", "comment", "detection"),
+        [
+            (
+                one.file_name,
+                "; ".join(f"{word} ({', '.join(by)})" for word, by in sorted(one.said.items())) or NOTHING,
+                one.comment or NOTHING,
+                one.detection_id,
+            )
+            for one in found
+        ],
+        "llll",
+    )
 
 
 def withdrawal(found: Withdrawal) -> str:

@@ -21,7 +21,7 @@ from pipeline.render.text import (
 
 if TYPE_CHECKING:
     from pipeline.records import ModelRecord
-    from pipeline.steps.labelling.frames import Drawn
+    from pipeline.steps.labelling.frames import DrawnEmpties
     from pipeline.steps.learning.accept import AcceptedGroup, AcceptReport
     from pipeline.steps.learning.audit import Judgement
     from pipeline.steps.learning.confirmations import ConfirmationReport
@@ -179,7 +179,7 @@ def audit_report(report: Judgement) -> str:
     )
 
 
-def drawn_empties(report: Drawn) -> str:
+def drawn_empties(report: DrawnEmpties) -> str:
     """What a draw of photographs called empty added, and which of them cannot be read."""
     shown = report.unreadable[:UNREADABLE_SHOWN]
     return lines(

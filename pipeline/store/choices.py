@@ -114,7 +114,16 @@ def unoffered(conn: sa.Connection, project_id: int) -> dict[str, int]:
 
 def proposed(conn: sa.Connection, project_id: int) -> dict[str, int]:
     """Those of `unoffered` whose names annotators typed, because they are not in the list."""
-    typed = sa.select(oracle_rows.c.attributes["proposed"].as_string()).distinct()
+    attributes = oracle_rows.c.attributes
+    typed = (
+        sa.select(attributes["proposed"].as_string())
+        .where(
+            oracle_rows.c.project_id == project_id,
+            attributes.is_not(None),  # there is an index of these
+            sa.cast(attributes, sa.Text).contains('"proposed": '),
+        )
+        .distinct()
+    )
     names, numbers = categories.names(conn), categories.numbers(conn)
     known = {names[numbers[name]] for name in conn.scalars(typed) if name in numbers}
     return {name: count for name, count in unoffered(conn, project_id).items() if name in known}

@@ -89,11 +89,11 @@ def called_empty() -> sa.ColumnElement[bool]:
     )
     return sa.and_(
         image.c.role == Role.TARGET,
-        image.c.failure.is_(None),
-        ~images.superseded(),
+        sa.func.coalesce(image.c.failure, "") == "",  # SQLite would search most rows by the index of failures
+        ~_of_image(detection, by_machine),  # first what rules most out
         _of_image(scan, _by_detector()),
-        ~_of_image(detection, by_machine),
         ~sa.exists(says_otherwise.correlate(image)),
+        ~images.superseded(),
     )
 
 
@@ -105,14 +105,12 @@ def is_drawn(conn: sa.Connection) -> bool:
 def counts(conn: sa.Connection) -> Counts:
     """The photographs that machines alone call empty, by whether the last draw chose among them."""
     drawn_at = conn.execute(sa.select(sa.func.max(sign_off.c.drawn_at))).scalar_one()
-    query = sa.select(sa.func.count()).select_from(image)
-    total = int(conn.execute(query.where(called_empty())).scalar_one())
-    if drawn_at is None:
-        return Counts(covered=0, later=total)
     came_before = _of_image(scan, _by_detector(), scan.c.scanned_at <= drawn_at)
     is_covered = sa.or_(came_before, _of_image(sign_off))  # what was drawn, whatever clocks say
-    covered = int(conn.execute(query.where(called_empty(), is_covered)).scalar_one())
-    return Counts(covered=covered, later=total - covered)
+    covered = sa.func.sum(sa.case((is_covered, 1), else_=0))
+    query = sa.select(sa.func.count(), covered).select_from(image).where(called_empty())
+    total, before = conn.execute(query).one()
+    return Counts(covered=before or 0, later=total - (before or 0))
 
 
 def next_to_draw(conn: sa.Connection, count: int) -> list[ImageRecord]:

@@ -1,4 +1,4 @@
-"""The Label Studio tasks that ask about detections, and the detections that none asks about."""
+"""The Label Studio tasks that ask about detections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Box, Purpose, Role, TaskKind, TaskRecord, utc_now
+from pipeline.records import Box, Purpose, TaskKind, TaskRecord, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image, task, task_crop
 
@@ -216,34 +216,6 @@ def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, Tas
     return content_of
 
 
-def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) -> list[TaskContent]:
-    """Up to `limit` detections of the target pool with a crop and without a task in the project.
-
-    Sorted by id, with `after` < id.
-    """
-    is_crop = sa.and_(detection.c.crop_path.is_not(None), detection.c.replaced_by.is_(None))
-    query = _CONTENT.where(
-        detection.c.id > after, is_crop, image.c.role == Role.TARGET, _has_no_task(project_id)
-    )
-    rows = conn.execute(query.order_by(detection.c.id).limit(limit)).mappings()
-    return [_content(row) for row in rows]
-
-
-def unpublished_count(conn: sa.Connection, project_id: int) -> int:
-    """The number of detections of the target pool with a crop and without a task in the project."""
-    query = (
-        sa.select(sa.func.count())
-        .select_from(detection.join(image, image.c.id == detection.c.image_id))
-        .where(
-            detection.c.crop_path.is_not(None),
-            detection.c.replaced_by.is_(None),
-            image.c.role == Role.TARGET,
-            _has_no_task(project_id),
-        )
-    )
-    return int(conn.execute(query).scalar_one())
-
-
 def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[int, str]]:
     """The newest `limit` tasks of the project, each with its crop's path below the data folder."""
     query = (
@@ -318,15 +290,3 @@ def _present(project_id: int) -> sa.ColumnElement[bool]:
 
 def _is_open(project_id: int) -> sa.ColumnElement[bool]:
     return sa.and_(_present(project_id), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
-
-
-def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:
-    shown = (
-        sa.select(sa.literal(1))
-        .where(task_crop.c.project_id == project_id, task_crop.c.detection_id == detection.c.id)
-        .join(
-            task, sa.and_(task.c.project_id == task_crop.c.project_id, task.c.task_id == task_crop.c.task_id)
-        )
-        .where(_present(project_id))
-    )
-    return sa.not_(sa.exists(shown.correlate(detection)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Response
 
 VERSION = "v7"
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 20_000  # milliseconds
 CHOSEN = "rgba(84, 120, 230, 0.22)"  # the colour of what is chosen
 # Hotkeys act once the options that stand in the task's data are there.
 KEYS_ACT = """() => {
@@ -31,6 +31,14 @@ SCROLLS = """() => [document.scrollingElement, ...document.querySelectorAll('.ls
     .filter(each => each.scrollHeight > each.clientHeight + 1 && each.clientHeight > 60)
     .filter(each => ['auto', 'scroll'].includes(getComputedStyle(each).overflowY))
     .filter(each => !each.closest('.words')).map(each => each.className)"""
+
+BUTTONS = 50  # pixels at the bottom
+OUTSIDE = """([width, height]) => [...document.querySelectorAll('.wildloop img, .wildloop .lsf-choice')]
+    .filter(each => each.offsetHeight && !each.closest('.words'))
+    .filter(each => getComputedStyle(each).clip === 'auto')
+    .map(each => [each, each.getBoundingClientRect()])
+    .filter(([_, box]) => box.left < 0 || box.top < 0 || box.right > width || box.bottom > height)
+    .map(([each, box]) => `${each.className} ${each.innerText} ${JSON.stringify(box)}`)"""
 
 
 class Screens:
@@ -113,8 +121,7 @@ class Screens:
         number = answer.value.json()["task"]
         if not last:
             self._page.wait_for_function(
-                "id => document.querySelector('.lsf-current-task')?.innerText.startsWith('#') "
-                "&& !document.querySelector('.lsf-current-task').innerText.startsWith('#' + id)",
+                "id => !(document.querySelector('.lsf-current-task')?.innerText ?? id).startsWith(id)",
                 arg=str(number),
                 timeout=PATIENCE,
             )
@@ -149,6 +156,11 @@ class Screens:
     def scrolls(self) -> list[str]:
         """The parts of the page that are larger than what is to be seen of them."""
         found: list[str] = self._page.evaluate(SCROLLS)
+        return found
+
+    def outside(self, width: int, height: int) -> list[str]:
+        """The pictures and options that are not within a page of this size, above Label Studio's buttons."""
+        found: list[str] = self._page.evaluate(OUTSIDE, [width, height - BUTTONS])
         return found
 
     def _ready(self) -> None:

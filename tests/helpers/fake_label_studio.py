@@ -168,11 +168,27 @@ class FakeLabelStudio(LabelStudio):
         """
         self.rows[task]
         self.locks.pop(task, None)
+        annotation = self._annotation(task, result, by, skip=skip, truth=truth, prediction=prediction)
+        self.rows[task]["annotations"].append(annotation)
+        self._count(task)
+        self.touch(task)
+        self._send("ANNOTATION_CREATED", annotation=_json(annotation), task=self._task(task, whole=False))
+        return int(annotation["id"])
+
+    def _annotation(
+        self,
+        task: int,
+        result: list[Json],
+        by: int,
+        *,
+        skip: bool = False,
+        truth: bool = False,
+        prediction: Json | None = None,
+    ) -> Json:
         used = {each["id"] for row in self.rows.values() for each in row["annotations"]}
-        number = max(used, default=0) + 1
         moment = self._tick()
-        annotation = {
-            "id": number,
+        return {
+            "id": max(used, default=0) + 1,
             "unique_id": str(uuid.uuid4()),
             "task": task,
             "result": result,
@@ -184,11 +200,6 @@ class FakeLabelStudio(LabelStudio):
             "updated_at": moment,
             "prediction": prediction or {},
         }
-        self.rows[task]["annotations"].append(annotation)
-        self._count(task)
-        self.touch(task)
-        self._send("ANNOTATION_CREATED", annotation=_json(annotation), task=self._task(task, whole=False))
-        return number
 
     def change(self, annotation_id: int, choice: str) -> None:
         """Give an annotation another label."""
@@ -255,6 +266,9 @@ class FakeLabelStudio(LabelStudio):
 
     def whoami(self) -> Json:
         return {"email": "ann@example.org"}
+
+    def user_names(self) -> dict[str, str]:
+        return {"1": "ann@example.org", "2": "bea@example.org"}
 
     def browser_path(self) -> str:
         return self.path
@@ -354,11 +368,16 @@ class FakeLabelStudio(LabelStudio):
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
         self.imports.append(len(data))
         numbers = [next(self._numbers) for _ in data]
         for number, entry in zip(numbers, data, strict=True):
             self.add_task(number, dict(entry))
+        for number, user in zip(numbers, skipped_by or (), strict=skipped_by is not None):
+            if user is not None:  # imported skips are counted as answers, and no webhook tells of them
+                self.rows[number]["annotations"].append(self._annotation(number, [], user, skip=True))
+                self.rows[number]["is_labeled"] = True
         if predictions:
             rows = [{"task": task, **each} for task, each in zip(numbers, predictions, strict=True)]
             self.import_predictions(project_id, rows)

@@ -22,7 +22,7 @@ from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.confirmations import ConfirmationReport, confirmation_report
 from pipeline.steps.learning.train import train
 from pipeline.steps.operations.status import status
-from pipeline.store import audits, categories, oracle, projects, tasks
+from pipeline.store import audits, categories, oracle, predictions, projects, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers import labelled_workspace
@@ -290,14 +290,41 @@ def test_new_boards_leave_out_what_an_open_board_of_the_same_version_asks_about(
 ) -> None:
     found = trained(workspace, server)
     boards = of_kind(found, TaskKind.BOARD)
-    waiting = sorted(set(map(detection, range(LABELLED, CROPS))) - set(crops_of(found)) - audited(workspace))
+    populate(workspace.database, 2 * CROPS, first=CROPS, asked=False)
     single = [
-        PlannedTask(kind=TaskKind.SINGLE, purpose=Purpose.QUEUE, detections=(crop,), score=place / 100)
-        for place, crop in enumerate(waiting[:50])
+        PlannedTask(
+            kind=TaskKind.SINGLE, purpose=Purpose.QUEUE, detections=(detection(number),), score=number / 1_000
+        )
+        for number in range(CROPS, CROPS + 120, SEQUENCE)
     ]
     again = plan_groups(workspace, PROJECT, single)
     assert any(task.kind is TaskKind.BOARD for task in again)
     assert set(crops_of(boards)).isdisjoint(crop for task in again for crop in task.detections)
+
+
+def test_a_queue_that_is_asked_again_asks_about_the_same_sequences(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    before = of_kind(trained(workspace, server), TaskKind.SEQUENCE)
+    with workspace.database.write() as conn:
+        version = projects.get(conn, PROJECT).current_model
+        predictions.unpush(conn, str(version))
+    topped(workspace, server)
+    after = of_kind(placed(workspace), TaskKind.SEQUENCE)
+    assert [task.detections for task in after] == [task.detections for task in before]
+    assert {task.task_id for task in after}.isdisjoint(task.task_id for task in before)
+
+
+def test_what_a_queue_has_of_boards_counts_when_more_of_it_is_asked(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    before = of_kind(trained(workspace, server), TaskKind.BOARD)
+    with workspace.database.write() as conn:
+        version = projects.get(conn, PROJECT).current_model
+        predictions.unpush(conn, str(version))
+    topped(workspace, server)
+    after = of_kind(placed(workspace), TaskKind.BOARD)
+    assert [task.task_id for task in after] == [task.task_id for task in before]
 
 
 def test_a_new_version_asks_anew_about_the_crops_of_open_boards(
@@ -351,12 +378,12 @@ def test_crops_confirmed_together_are_asked_again_alone_at_random_and_tell_how_m
     assert told.ways[Way.BOARD].low <= (told.ways[Way.BOARD].value or 0) <= told.ways[Way.BOARD].high
     assert {crop: labels(workspace)[crop] for crop in drawn} == {crop: true(crop) for crop in drawn}
     assert told.waiting == report.waiting - len(checks)
-    lines = {
-        line.split("  ")[1].strip(): line for line in rendered(status(workspace)).splitlines() if "  " in line
-    }
-    found_wrong = told.ways[Way.BOARD]
-    assert f"{found_wrong.wrong} of {found_wrong.checked} that were asked again alone" in lines["from boards"]
-    assert "0% (0% to " in lines["from sequences"]
+    text = rendered(status(workspace)).splitlines()
+    of_sequences, of_boards = (next(line for line in text if f"from {way}s" in line) for way in report.ways)
+    wrong = told.ways[Way.BOARD]
+    assert list(report.ways) == [Way.SEQUENCE, Way.BOARD]
+    assert f"{wrong.wrong} of {wrong.checked} that were asked again alone" in of_boards
+    assert "of which 0% (0% to " in of_sequences
 
 
 def test_a_confirmation_is_asked_once(

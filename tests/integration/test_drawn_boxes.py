@@ -142,6 +142,22 @@ def test_a_second_animal_has_the_species_and_the_first_stays(made: Survey) -> No
     assert not entry.attributes  # were said of the other
 
 
+@pytest.mark.parametrize(
+    "said",
+    [[chose("species_0", "empty")], [DEER, chose("also_0", "fox")], []],
+    ids=["of an empty crop", "of several species", "of a crop without an answer"],
+)
+def test_a_second_animal_whose_species_nobody_said_waits_to_be_asked_alone(
+    made: Survey, said: list[Json]
+) -> None:
+    made.server.submit(TASK, [*said, drawn(60, 60)])
+    [new] = by_people(made)
+    cut_drawn(made.workspace)
+    assert labels(made)[new.id] == "none"
+    with made.workspace.database.read() as conn:
+        assert new.id in candidates.waiting_ids(conn)
+
+
 def test_a_box_that_is_drawn_anew_around_the_same_animal_replaces_it(made: Survey) -> None:
     made.server.submit(TASK, [DEER, drawn(14, 10)])
     [new] = by_people(made)
@@ -247,14 +263,6 @@ def test_a_box_that_was_redrawn_can_be_redrawn_again(made: Survey) -> None:
     assert labels(made) == {second.id: "deer"}
     made.server.delete(annotation)
     assert labels(made) == {first.id: "deer"}
-
-
-def test_an_unanswered_box_waits_to_be_asked_about_alone(made: Survey) -> None:
-    made.server.submit(TASK, [drawn(60, 60)])
-    [new] = by_people(made)
-    cut_drawn(made.workspace)
-    with made.workspace.database.read() as conn:
-        assert new.id in candidates.waiting_ids(conn)
 
 
 @pytest.mark.both_databases

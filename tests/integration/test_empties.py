@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from PIL import Image
 
+from pipeline import jobs
 from pipeline.cli import wildloop
 from pipeline.errors import SourceError
 from pipeline.exporters.source import Basis
-from pipeline.records import DeploymentRecord, Purpose, Role, SourceLabel, TaskKind
+from pipeline.records import DeploymentRecord, Purpose, Role, RunKind, SourceLabel, TaskKind
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling import frames
 from pipeline.steps.learning.empties import EmptiesJudgement, judge_empties
@@ -54,7 +55,7 @@ def numbered(first: int, last: int) -> list[str]:
     return [f"site/{number:03}.jpg" for number in range(first, last)]
 
 
-def ask(made: Survey, count: int) -> frames.Drawn:
+def ask(made: Survey, count: int) -> frames.DrawnEmpties:
     """Draw, and ask."""
     report = frames.draw(made.workspace, count)
     frames.ask_due(made.workspace, made.server, PROJECT)
@@ -188,6 +189,20 @@ def test_what_is_struck_comes_back_alone_before_all_else(made: Survey) -> None:
     made.server.submit(alone.task_id, [chose("photo_empty_0", "no animal")], by=2)
     assert judged(made).no_animal == 12
     assert frames.ask_due(made.workspace, made.server, PROJECT) == []
+
+
+def test_the_run_that_a_strike_requests_asks_about_it(typed: Survey) -> None:
+    typed.add(*numbered(0, 3))
+    frames.draw(typed.workspace, 3)
+    assert jobs.run_now(typed.workspace, PROJECT, RunKind.PUBLISH, trigger="command").error is None
+    [board] = typed.tasks(TaskKind.FRAMES)
+    typed.server.submit(board.task_id, [*SIGNED_OFF, chose(STRIKE, board.detections[0])])
+    run = jobs.top_up_if_low(typed.workspace, PROJECT, trigger="labels")
+    assert run is not None
+    jobs.perform(typed.workspace, run)
+    [alone] = typed.tasks(TaskKind.FRAME)
+    assert alone.detections == board.detections[:1]
+    assert jobs.top_up_if_low(typed.workspace, PROJECT, trigger="labels") is None
 
 
 def test_a_missed_animal_gets_its_box(made: Survey) -> None:

@@ -202,17 +202,19 @@ def test_a_project(run: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     report = run("project", "create", *words)
     assert report.keys() == {"project", "changes", "unoffered", "url"}
     assert (report["project"]["id"], report["project"]["title"]) == (7, "Park")
-    assert report["changes"] == ["created project 7"]
+    assert report["changes"] == ["created project 7", "instructions written"]
     assert report["url"].endswith("/projects/7/data")
     changed = run("project", "species", "add", "lynx")
-    assert (changed["offered"][-3:], changed["relabelled"], changed["push"]) == (
+    assert (changed["offered"][-3:], changed["relabelled"], changed["stock"]) == (
         ["lynx", "empty", "unsure"],
         0,
         None,
     )
     listed = run("project", "species", "list")
     assert [one["name"] for one in listed] == ["deer", "fox", "lynx", "empty"]
-    assert listed[0].keys() == {"name", "hotkey", "labels", "other_names", "offered"}
+    assert listed[0].keys() == {"name", "hotkey", "labels", "other_names", "offered", "proposed"}
+    assert run("project", "options", "--with", "count")["options"]["count"]
+    assert run("project", "options").keys() == {"project", "options"}
     assert run("project", "forget", "7") == {"project": 7, "labels": 0}
 
 

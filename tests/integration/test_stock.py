@@ -321,7 +321,7 @@ def test_what_somebody_asked_for_stays_first_through_versions(
     trained(workspace, server)
     crop = sorted(labelled(workspace))[0]
     planned = PlannedTask(
-        kind=TaskKind.SINGLE, purpose=Purpose.EXPERT, detections=(crop,), score=-2.5, details={"why": 1}
+        kind=TaskKind.SINGLE, purpose=Purpose.CONFIRMATION, detections=(crop,), score=-2.5, details={"why": 1}
     )
     [asked] = ask(workspace, server, PROJECT, [planned], version=server.model_version)
     label_next(workspace, server, 0)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pipeline.label_studio import tabs
+from pipeline.label_studio.screen.content import Asked, CropShown
+from pipeline.label_studio.screen.options import ScreenOptions
+from pipeline.label_studio.screen.task import task_data
 from pipeline.label_studio.tabs import MARK, TABS, Tab, ensure_tabs
+from pipeline.records import Purpose, TaskKind
 from tests.helpers.fake_label_studio import FakeLabelStudio
 
 PROJECT = 7
@@ -49,3 +53,10 @@ def test_tabs_that_people_changed_or_made_stay_as_they_are(monkeypatch: pytest.M
     assert [after["Audit"], after["Waiting"]] == [before[0], before[1]]
     assert "tasks:data.picture" in after["Unsure"]["hiddenColumns"]["explore"]
     assert ensure_tabs(server, PROJECT) == []
+
+
+def test_tabs_know_every_field_of_a_task() -> None:
+    crop = CropShown(detection_id="d1", crop="/crops/d1.jpg", frame="/frames/d1.jpg")
+    data = task_data(Asked(kind=TaskKind.SINGLE, purpose=Purpose.QUEUE, crops=(crop,)), ScreenOptions())
+    assert tuple(data) == tabs.TASK_FIELDS
+    assert data["picture"] == "/crops/d1.jpg"

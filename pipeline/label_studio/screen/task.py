@@ -24,6 +24,7 @@ def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
     alone, with_photo = asked.kind is TaskKind.SINGLE, _has_photo(asked, options)
     first = asked.crops[0]
     return {
+        "picture": first.crop,  # of the lists, whose columns come in this order
         "kind": asked.kind.value,
         "purpose": asked.purpose.value,
         "detections": [crop.detection_id for crop in asked.crops],

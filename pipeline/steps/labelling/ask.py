@@ -13,7 +13,7 @@ from pipeline.label_studio.roles import AskClient, StockClient
 from pipeline.label_studio.screen.content import Asked
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.screen.task import prediction_result, task_data
-from pipeline.records import EMPTY, PERSON, VEHICLE, Purpose, TaskKind, TaskRecord
+from pipeline.records import EMPTY, NOT_BY, PERSON, VEHICLE, Purpose, TaskKind, TaskRecord
 from pipeline.steps.labelling.likeliest import LikeliestSpecies, read_likeliest
 from pipeline.steps.labelling.shown import ShownCrops, read_shown
 from pipeline.store import categories, choices, projects, tasks
@@ -67,7 +67,11 @@ def ask(
             project_id,
             [task_data(asked, screens.options) for _, asked in shown],
             None if version is None else [screens.prediction(each, asked, version) for each, asked in shown],
+            [_not_served_to(each) for each, _ in shown],
         )
+        for task_id, (each, _) in zip(created, shown, strict=True):
+            if _not_served_to(each) is not None:
+                client.unpark_task(task_id)
         made = [
             TaskRecord(
                 project_id=project_id,
@@ -126,6 +130,12 @@ def rank(
             tasks.set_places(conn, project_id, version, scores)
 
 
+def _not_served_to(planned: PlannedTask) -> int | None:
+    """The user of Label Studio from whom the task is kept."""
+    annotator = str(planned.details.get(NOT_BY, ""))
+    return int(annotator) if annotator.isdecimal() else None
+
+
 def _stored_details(planned: PlannedTask) -> dict[str, Any] | None:
     """What `planned_again` needs, beside the task's other columns."""
     said = {"suggested": planned.suggested, "probability": planned.probability, "reason": planned.reason}
@@ -159,12 +169,14 @@ class _Screens:
         with workspace.database.read() as conn:
             project = projects.get(conn, project_id)
             words = choices.offered(conn, project_id)
-            numbers, stands_for = categories.numbers(conn), categories.resolved(conn)
+            numbers, now = categories.numbers(conn), categories.resolved(conn)
+        # A suggestion may be older than a merge of its category.
+        offered = {number: words[now[number]] for number in now if now[number] in words}
         always = [numbers[name] for name in (EMPTY, PERSON, VEHICLE) if name in numbers]
         return cls(
             options=ScreenOptions.from_json(project.options),
             words=config.offered(label_config),
-            offered={number: words[now] for number, now in stands_for.items() if now in words},
+            offered=offered,
             crops=read_shown(workspace, served, alone, together),
             likeliest=read_likeliest(workspace, project, [*alone, *together], always),
         )

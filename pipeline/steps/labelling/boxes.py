@@ -15,6 +15,7 @@ from pipeline.label_studio.annotations import Annotation
 from pipeline.label_studio.answers import DrawnBox
 from pipeline.records import (
     DRAWN_DETECTOR,
+    EMPTY,
     SIGN_OFF_DETECTOR,
     Box,
     DetectionRecord,
@@ -45,21 +46,26 @@ def box_votes(
 ) -> list[Vote]:
     """Store the boxes of an annotation; returns what it says of each.
 
-    A box has the species of the crop beside which it was drawn, and what else was said of that crop if it
-    stands for it. Otherwise, as on a whole photograph, it waits to be asked about alone.
+    The box that stands for the crop has all that was said of the crop. Another has its species, unless the
+    crop is empty or shows several. What has no species, as on a whole photograph, waits to be asked alone.
     """
     if annotation.uid is None or annotation.is_skip or not annotation.answer.boxes:
         return []
     ids = store_boxes(conn, task, annotation.uid, annotation.answer.boxes)
     asked = detections.get(conn, task.detections[:1])[task.detections[0]]
     [of_crop] = of_task
-    if task.kind is not TaskKind.SINGLE or of_crop.verdict is Verdict.SKIPPED:
-        return [Vote(detection_id=id_, verdict=Verdict.STRUCK) for id_ in ids]
-    said = {name: value for name, value in of_crop.attributes.items() if name != "boxes"}
-    return [
-        replace(of_crop, detection_id=id_, shown=None, attributes=said if id_ == asked.replaced_by else {})
-        for id_ in ids
-    ]
+    has_species = task.kind is TaskKind.SINGLE and of_crop.verdict is not Verdict.SKIPPED
+    is_shared = has_species and of_crop.category != EMPTY and not of_crop.attributes.get("also")
+    attributes = {name: value for name, value in of_crop.attributes.items() if name != "boxes"}
+    said = []
+    for id_ in ids:
+        if has_species and id_ == asked.replaced_by:
+            said.append(replace(of_crop, detection_id=id_, shown=None, attributes=attributes))
+        elif is_shared:
+            said.append(replace(of_crop, detection_id=id_, shown=None, attributes={}))
+        else:
+            said.append(Vote(detection_id=id_, verdict=Verdict.STRUCK))
+    return said
 
 
 def store_boxes(

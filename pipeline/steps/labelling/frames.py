@@ -44,14 +44,14 @@ class Unreadable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class DrawnEmpties:
     """What a draw added to the sample."""
 
     drawn: int  # photographs that people can sign off
     unreadable: tuple[Unreadable, ...]  # they stay in the sample, and the next draw tries them again
 
 
-def draw(workspace: Workspace, count: int) -> Drawn:
+def draw(workspace: Workspace, count: int) -> DrawnEmpties:
     """Draw `count` more of the photographs that machines alone call empty, and write their frames.
 
     More if so many came since the last draw that the sample would have too few of those. Raises SourceError,
@@ -80,7 +80,7 @@ def draw(workspace: Workspace, count: int) -> Drawn:
         )
     with workspace.database.write() as conn:
         empties.add(conn, records, drawn_at)
-    return Drawn(drawn=len(records) - len(unreadable), unreadable=tuple(unreadable))
+    return DrawnEmpties(drawn=len(records) - len(unreadable), unreadable=tuple(unreadable))
 
 
 def ask_due(workspace: Workspace, client: AskClient, project_id: int) -> list[TaskRecord]:
@@ -105,8 +105,7 @@ def plan(conn: sa.Connection, project_id: int) -> list[PlannedTask]:
     """The tasks about the sample that the project lacks.
 
     What nobody has answered comes on boards of whole frames, before the rest of the queue. What was struck
-    out comes first of all, alone, so that boxes are drawn on it. Without the choice `empty`, a project
-    cannot sign anything off.
+    out comes first of all, alone, so that boxes are drawn on it.
     """
     if not empties.is_drawn(conn):
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import islice
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pipeline.grouping.boards import EVERY
 from pipeline.label_studio.screen.options import ScreenOptions
-from pipeline.records import ModelRecord, Purpose, TaskKind
+from pipeline.records import ModelRecord, ProjectRecord, Purpose, TaskKind
 from pipeline.steps.labelling.ask import PlannedTask
 from pipeline.steps.labelling.boards import boards
 from pipeline.steps.labelling.sequences import with_sequences
@@ -30,46 +30,54 @@ def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[Planned
     """The tasks of a queue, given those of its crops one by one, in their order.
 
     Each crop brings along those of its sequence (`sequences.with_sequences`). After nine such tasks comes a
-    board, every third a suggestion, and before it the next of the crops that are to be confirmed; scores lie
-    between those of the neighbours. No crop is in two tasks, and crops of the audit, struck and disputed ones
-    come alone. A project can do without boards (`ScreenOptions.boards`). Raises StoreError for an unknown
+    board, every third a suggestion, and the next of the crops that are to be confirmed; scores lie between
+    those of the neighbours. No crop is in two tasks, and crops of the audit, struck and disputed ones come
+    alone. A project can do without boards (`ScreenOptions.boards`). Raises StoreError for an unknown
     project, and ModelError if the files of its version are damaged.
     """
+    asked = {crop for task in planned for crop in task.detections}
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
         current = models.current(conn, project_id)
-        apart = kept_apart(conn, project_id, asked_anew_by=project.current_model)
+        apart = kept_apart(conn, project_id, asked_anew=asked)
+        staying = [
+            task
+            for task in tasks.open_tasks(conn, project_id)
+            if task.model_version == project.current_model
+            and 0 <= (task.score or 0.0) < 1
+            and asked.isdisjoint(task.detections)
+        ]
         checks = to_confirm(conn, project_id)
-    together = with_sequences(workspace, project, planned, apart)
-    places = sum(task.score >= 0 for task in together) // (EVERY - 1)
-    if not places:
-        return together
-    if (
-        current is not None
-        and current.labels >= LEAST_LABELS
-        and ScreenOptions.from_json(project.options).boards
-    ):
-        asked = {crop for task in together for crop in task.detections}
-        together = _among(together, _boards(workspace, current, apart | asked, places))
+    queue = with_sequences(workspace, project, planned, apart)
+    if current is not None and _makes_boards(project, current):
+        boards_open = sum(task.kind is TaskKind.BOARD for task in staying)
+        others = len(staying) - boards_open + sum(task.score >= 0 for task in queue)
+        taken = apart.union(*(task.detections for task in staying), *(task.detections for task in queue))
+        queue = _among(queue, _boards(workspace, current, taken, others // (EVERY - 1) - boards_open))
     confirmations = [
         PlannedTask(kind=TaskKind.SINGLE, purpose=Purpose.CONFIRMATION, detections=(crop,), score=0.0)
-        for crop in checks[:places]
+        for crop in checks
     ]
-    return _among(together, confirmations)
+    return _among(queue, confirmations)
 
 
-def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew_by: str | None = None) -> set[str]:
+def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew: Set[str] = frozenset()) -> set[str]:
     """The crops that come in no further group.
 
     Those of the audit, those that were struck out of a group and disputed ones are asked about alone; others
-    are in an open group already. With `asked_anew_by`, a version, groups that an earlier one put into its
-    queue do not count: this version asks anew, and the former tasks leave the label stream.
+    are in an open group already. Groups of the queue do not count that ask about crops in `asked_anew`, or,
+    if there are any, that a former version made: they leave the label stream.
     """
+    version = projects.get(conn, project_id).current_model
     grouped = {
         crop
         for task in tasks.open_tasks(conn, project_id)
         if task.kind is not TaskKind.SINGLE
-        and (task.purpose is not Purpose.QUEUE or asked_anew_by in (None, task.model_version))
+        and not (
+            asked_anew
+            and task.purpose is Purpose.QUEUE
+            and (task.model_version != version or not asked_anew.isdisjoint(task.detections))
+        )
         for crop in task.detections
     }
     alone = {
@@ -78,11 +86,17 @@ def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew_by: str | Non
     return grouped | alone | audits.drawn_ids(conn, project_id)
 
 
-def _boards(workspace: Workspace, current: ModelRecord, apart: set[str], count: int) -> list[PlannedTask]:
+def _makes_boards(project: ProjectRecord, current: ModelRecord) -> bool:
+    return current.labels >= LEAST_LABELS and ScreenOptions.from_json(project.options).boards
+
+
+def _boards(workspace: Workspace, current: ModelRecord, apart: Set[str], count: int) -> list[PlannedTask]:
     """Up to `count` boards, every third a suggestion as far as there are any."""
+    if count <= 0:
+        return []
     version = load_version(workspace, current)
     suggested = suggest(workspace, version, apart)[: count // SUGGESTION_EVERY]
-    apart = apart.union(*(task.detections for task in suggested))
+    apart = apart | {crop for task in suggested for crop in task.detections}
     named = boards(workspace, version, apart, count=count - len(suggested))
     mixed = []
     left = iter(suggested)

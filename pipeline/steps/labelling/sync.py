@@ -20,7 +20,7 @@ from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import TaskRecord, utc_now
 from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.record import audited_in_groups, claimed, forget_tasks, record_annotations
-from pipeline.steps.labelling.votes import votes
+from pipeline.steps.labelling.votes import is_marker, votes
 from pipeline.store import categories, oracle, projects, tasks
 from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
@@ -128,10 +128,13 @@ def _compare(
         if annotations is None:
             unreadable += 1
             continue
-        present = {_listed_key(each, shown.get(task_id), audited, numbers) for each in annotations}
-        states = {
-            _stored_key(of_one, shown.get(task_id)): of_one for of_one in stored.get(task_id, {}).values()
+        task_shown = shown.get(task_id)
+        present = {
+            _listed_key(each, task_shown, audited, numbers)
+            for each in annotations
+            if task_shown is None or not is_marker(task_shown, each)
         }
+        states = {_stored_key(of_one, task_shown): of_one for of_one in stored.get(task_id, {}).values()}
         if present - states.keys():
             changed.append(task_id)
         else:

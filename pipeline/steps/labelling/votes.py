@@ -30,6 +30,8 @@ def votes(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> list[V
     suggestion. Submitting without an answer is a skip, with the attribute `blank`: Label Studio leaves a task
     that somebody skips to others, and this one to nobody.
     """
+    if is_marker(task, annotation):
+        return []
     if annotation.is_skip:
         given = annotation.answer.attributes
         said = {name: given[name] for name in ("comment", "expert") if name in given}
@@ -40,6 +42,11 @@ def votes(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> list[V
         else vote
         for vote in _submitted(task, annotation, audited)
     ]
+
+
+def is_marker(task: TaskRecord, annotation: Annotation) -> bool:
+    """Whether the task was created with this skip, which keeps it from an annotator."""
+    return annotation.is_skip and task.kept_from is not None and annotation.annotator == task.kept_from
 
 
 def _submitted(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> Iterable[Vote]:
