@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.arrays import Embeddings, Floats, Ints
 from pipeline.grouping.boards import EVERY, SIZES, SURE, boards
 from pipeline.grouping.sequences import Crops, grouped
+from pipeline.heads.pooling import pooled
 from pipeline.simulation.presses import LETTERS, LIKELIEST, Offer, to_answer, to_name
 
 SUGGEST_FROM = 0.5  # the default of label_studio.screen.options
@@ -24,7 +25,7 @@ class Asking:
     board: int = 0  # crops of a full board; 0: there are no boards
     board_from: float = SURE  # the least probability on a board
     board_every: int = EVERY  # one of so many tasks is a board
-    suggest_from: float = SUGGEST_FROM  # below this probability a single has no suggestion
+    suggest_from: float = SUGGEST_FROM  # the least probability of a suggestion, but for boards
     overlooked: float = 0.0  # share of the wrong suggestions that a person keeps
 
 
@@ -70,9 +71,10 @@ class Waiting:
         return named
 
     def offer(self, crops: Ints, *, suggest_from: float) -> Offer:
-        """What is offered for these crops together: their mean probabilities decide.
+        """What is offered for these crops together.
 
-        Before the first head, the first species of the list have the digits.
+        The species with the highest mean probabilities have digits, before the first head the first of the
+        list. The suggestion is the pooled prediction.
         """
         letters = len(crops) == 1 and self.species <= LETTERS
         if not len(self.classes):
@@ -80,7 +82,8 @@ class Waiting:
         mean = self.probabilities[crops].mean(axis=0)
         order = np.argsort(-mean, kind="stable")[:LIKELIEST]
         likeliest = tuple(self.classes[order].tolist())
-        suggested = likeliest[0] if mean[order[0]] >= suggest_from else None
+        shares = pooled(self.probabilities[crops], np.zeros(len(crops), np.intp))[0]
+        suggested = int(self.classes[shares.argmax()]) if shares.max() >= suggest_from else None
         return Offer(likeliest=likeliest, suggested=suggested, letters=letters)
 
 
@@ -162,14 +165,13 @@ def _boards(
 def _answer(
     asking: Asking, crops: Ints, waiting: Waiting, rng: np.random.Generator, *, on_board: bool = False
 ) -> Answer:
-    """The answer to one task; below `suggest_from` only crops alone have no suggestion."""
-    is_single = len(crops) == 1
-    offer = waiting.offer(crops, suggest_from=asking.suggest_from if is_single else 0)
+    """The answer to one task."""
+    offer = waiting.offer(crops, suggest_from=0 if on_board else asking.suggest_from)
     seen = waiting.truth[crops]
     if offer.suggested is not None and asking.overlooked:
         overlooked = (seen != offer.suggested) & (rng.random(len(seen)) < asking.overlooked)
         seen = np.where(overlooked, offer.suggested, seen)
-    if is_single:
+    if len(crops) == 1:
         return Answer(crops=crops, species=seen, presses=to_name(int(seen[0]), offer))
     alone = [waiting.offer(crops[[place]], suggest_from=np.inf) for place in range(len(crops))]
     return Answer(

@@ -228,7 +228,11 @@ def test_simulations(run: Json, tmp_path: Path) -> None:
     assert described | {"rows", "files"} <= result.keys()
     assert [row["strategy"] for row in result["rows"]] == ["random"]
     assert result["rows"][0]["area"].keys() == {"mean", "low", "high"}
-    assert [Path(file).name for file in result["files"]] == ["curves.csv", "curves.png", "report.html"]
+    asked = [row["asking"] for row in result["asking"]["rows"]]
+    assert asked == ["singles", "sequences", "sequences and boards"]
+    assert result["asking"]["presses"] == 30
+    files = [Path(file).name for file in result["files"]]
+    assert files == ["curves.csv", "curves.png", "presses.png", "report.html"]
 
 
 def test_the_doctor(run: Json, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline.label_studio.screen import keys
+from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.simulation.asking import (
     ASKINGS,
     SINGLES,
+    SUGGEST_FROM,
     Asking,
     Waiting,
     answers,
@@ -21,7 +23,8 @@ FIVE = (3, 1, 4, 0, 5)
 SEQUENCES, BOARDS = ASKINGS[1:]
 
 
-def test_the_keys_are_those_of_the_screens() -> None:
+def test_keys_and_defaults_are_those_of_the_screens() -> None:
+    assert ScreenOptions().suggest_from == SUGGEST_FROM
     assert len(keys.LETTERS) == LETTERS
     assert len(keys.LIKELIEST) == LIKELIEST
 
@@ -98,6 +101,7 @@ def test_singles_come_in_the_order_of_the_queue_and_cost_what_the_head_knows() -
 
 def test_below_the_threshold_nothing_is_suggested() -> None:
     assert asked(SINGLES, [0], waiting(sure=0.49)) == [([0], 2)]
+    assert asked(SEQUENCES, [0], waiting(sure=0.49)) == [([0, 1, 2], 2)]
 
 
 def test_before_the_first_head_the_first_species_of_the_list_have_digits() -> None:
