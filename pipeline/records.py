@@ -132,6 +132,9 @@ class Box:
 
 WHOLE_FRAME = Box(x1=0.0, y1=0.0, x2=1.0, y2=1.0)
 WHOLE_FRAME_DETECTOR = "whole-frame"  # the detector of photographs that are one detection, WHOLE_FRAME
+# The detector of WHOLE_FRAME on a photograph that people sign off as empty. It is no crop and in no export.
+SIGN_OFF_DETECTOR = "sign-off"
+DRAWN_DETECTOR = LABEL_STUDIO_SOURCE  # the detector of boxes that people drew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +179,8 @@ class DetectionRecord:
     detector_category: str = "animal"
     crop_path: str | None = None  # below the data folder, with forward slashes
     frame_path: str | None = None  # the whole photograph, reduced, with this box drawn; below the data folder
-    replaced_by: str | None = None  # the detection of the box that a person drew instead
+    # The detection of the box that a person drew instead; its own id if who drew this box took it back.
+    replaced_by: str | None = None
     kind: DetectionKind = DetectionKind.ACTIVE
     category_id: int | None = None
     category_confidence: float | None = None

@@ -30,6 +30,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "project": LazyCommand("pipeline.cli.project:project", "Create or change a Label Studio project.", LABEL),
     "publish": LazyCommand("pipeline.cli.publish:publish", "Top up the tasks in Label Studio.", LABEL),
     "sync": LazyCommand("pipeline.cli.sync:sync", "Fetch annotations that webhooks missed.", LABEL),
+    "board": LazyCommand("pipeline.cli.board:board", "Ask people about crops that are alike.", LABEL),
     "withdraw": LazyCommand("pipeline.cli.withdraw:withdraw", "Take annotations back.", LABEL),
     "review": LazyCommand("pipeline.cli.review:review", "List labels that are expected to be wrong.", LABEL),
     "agreement": LazyCommand("pipeline.cli.agreement:agreement", "Tell how far annotators agree.", LABEL),

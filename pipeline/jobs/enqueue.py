@@ -55,6 +55,8 @@ def top_up_if_low(workspace: Workspace, project_id: int, *, trigger: str) -> int
     from pipeline.steps.labelling.stock import is_low
 
     with workspace.database.read() as conn:
+        if projects.get(conn, project_id).replaced_by is not None:
+            return None
         ended = runs.recent(conn, project_id, kind=RunKind.PUBLISH)
     if utc_now() < retry_at(ended):
         return None
@@ -66,6 +68,8 @@ def top_up_if_low(workspace: Workspace, project_id: int, *, trigger: str) -> int
 
 def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
     """Whether there are enough new or corrected labels, or new crops, for a training."""
+    if projects.get(conn, project_id).replaced_by is not None:
+        return False
     newest = models.newest(conn, project_id)
     if newest is not None and is_enough(conn, project_id, workspace.settings.retrain_every):
         return True

@@ -102,6 +102,11 @@ def offered(config: str) -> dict[str, str]:
     return listed | always
 
 
+def controls(config: str) -> set[str]:
+    """The names of the controls of a label config, such as `another_{{idx}}`. Raises LabelStudioError."""
+    return {name for each in parsed(config).iter() if (name := each.get("name")) is not None}
+
+
 def former(config: str) -> list[str]:
     """The words that the config keeps for the annotations that use them, but does not offer any more."""
     return [word_of(choice) for choice in former_of(choices_of(parsed(config)))]
@@ -183,6 +188,19 @@ def lists_of(root: ET.Element) -> list[ET.Element]:
 def is_earlier(root: ET.Element) -> bool:
     """Whether the config is that of an earlier release, or one like it."""
     return root.find(f".//Choices[@name='{EARLIER_SPECIES}']") is not None
+
+
+def refuse_earlier(project_id: int, config: str) -> None:
+    """Raise LabelStudioError if the project has the screen of an earlier release: it can show no new task.
+
+    Label Studio does not let a project with annotations change to other controls (1.23.2).
+    """
+    if is_earlier(parsed(config)):
+        raise LabelStudioError(
+            f"project {project_id} has the labelling screen of an earlier release, on which nothing new can "
+            "be asked; its labels count as before",
+            remedy=f"`wildloop project renew --project {project_id}` makes a project that goes on with them",
+        )
 
 
 def choices_of(root: ET.Element) -> ET.Element:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.render.text import NOTHING, count, decimal, indented, lines, share, table, tally
+from pipeline.render.text import NOTHING, count, decimal, indented, lines, paragraphs, share, table, tally
 from pipeline.store import choices
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline.steps.labelling.decisions import Undecided
     from pipeline.steps.labelling.propose import Proposal
+    from pipeline.steps.labelling.requested_boards import RequestedBoard
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
     from pipeline.steps.labelling.stock import StockReport
@@ -63,6 +64,34 @@ def stock_report(report: StockReport) -> str:
     )
 
 
+NEAREST = 5  # crops of a board that a report lists
+
+
+def requested_boards(boards: Sequence[RequestedBoard]) -> str:
+    """Each board with its reason and its first crops."""
+    if not boards:
+        return "No board: nothing stands out among the crops and labels."
+    return paragraphs(*(_requested_board(board) for board in boards))
+
+
+def _requested_board(board: RequestedBoard) -> str:
+    has_example = any(crop.similarity is not None for crop in board.crops)
+    rows = [
+        (
+            crop.file_name,
+            decimal(crop.similarity),
+            NOTHING if crop.predicted is None else f"{crop.predicted} {share(crop.probability)}",
+        )
+        for crop in board.crops[:NEAREST]
+    ]
+    place = "comes before the queue" if board.version else "comes after tasks that have a place in a queue"
+    return lines(
+        f"A board of {count(len(board.crops), 'crops')} is task {board.task_id}, which {place}",
+        indented(board.reason),
+        indented(table(("nearest" if has_example else "first", "similarity", "predicted"), rows, "lrl")),
+    )
+
+
 def unoffered(labels: Mapping[str, int]) -> str:
     """Labels by species of which the project offers none; "" if there are none."""
     if not labels:
@@ -84,7 +113,7 @@ def species_list(found: Sequence[ListedSpecies]) -> str:
                 one.hotkey or NOTHING,
                 f"{one.labels:,}",
                 ", ".join(one.other_names) or NOTHING,
-                "" if one.offered else "not offered",
+                "" if one.offered else "proposed" if one.proposed else "not offered",
             )
             for one in found
         ],

@@ -22,7 +22,7 @@ from pipeline.store.schema import (
 
 _UNRESOLVED = tuple(kind for kind in DetectionKind if kind not in RESOLVED)
 # A photograph without a sequence is a sequence by itself.
-_SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
+SEQUENCE = sa.func.coalesce(image.c.seq_id, image.c.id).label("sequence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def in_sequences(conn: sa.Connection, sequences: Iterable[str]) -> dict[str, str
     Sequences are named as in `CropPlace`.
     """
     sequence_of: dict[str, str] = {}
-    query = sa.select(detection.c.id, _SEQUENCE).join(image, image.c.id == detection.c.image_id)
+    query = sa.select(detection.c.id, SEQUENCE).join(image, image.c.id == detection.c.image_id)
     for batch in chunks(sequences, IN_ROWS):
         single = sa.and_(image.c.seq_id.is_(None), image.c.id.in_(batch))
         for row in conn.execute(query.where(sa.or_(image.c.seq_id.in_(batch), single))):
@@ -126,7 +126,7 @@ def in_sequences(conn: sa.Connection, sequences: Iterable[str]) -> dict[str, str
 def places(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, CropPlace]:
     """The place of each of these detections; an unknown id has no entry."""
     place_of: dict[str, CropPlace] = {}
-    query = sa.select(detection.c.id, _SEQUENCE, image.c.location).join(
+    query = sa.select(detection.c.id, SEQUENCE, image.c.location).join(
         image, image.c.id == detection.c.image_id
     )
     for batch in chunks(detection_ids, IN_ROWS):

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Box, DetectionKind, DetectionRecord
+from pipeline.records import SIGN_OFF_DETECTOR, Box, DetectionKind, DetectionRecord
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image
 
@@ -37,6 +37,16 @@ def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
     return len(without_crop)
 
 
+def set_frames(conn: sa.Connection, records: Iterable[DetectionRecord]) -> None:
+    """Set the frame of stored detections that have none yet."""
+    rows = [{"key": record.id, "frame": record.frame_path} for record in records if record.frame_path]
+    if rows:
+        this = sa.update(detection).where(
+            detection.c.id == sa.bindparam("key"), detection.c.frame_path.is_(None)
+        )
+        conn.execute(this.values(frame_path=sa.bindparam("frame")), rows)
+
+
 def of_images(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[DetectionRecord]]:
     """The detections of each of these photographs by image id, sorted by id.
 
@@ -59,6 +69,16 @@ def get(conn: sa.Connection, ids: Iterable[str]) -> dict[str, DetectionRecord]:
     return records
 
 
+def beginning_like(conn: sa.Connection, name: str, limit: int) -> list[str]:
+    """Up to `limit` ids that share as many first characters with `name` as any, at least four."""
+    for length in range(len(name), 3, -1):
+        query = sa.select(detection.c.id).where(detection.c.id.startswith(name[:length], autoescape=True))
+        found = list(conn.scalars(query.order_by(detection.c.id).limit(limit)))
+        if found:
+            return found
+    return []
+
+
 def file_names(conn: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
     """The file name of the photograph of each of these detections, by detection id."""
     names: dict[str, str] = {}
@@ -69,8 +89,13 @@ def file_names(conn: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
 
 
 def counts(conn: sa.Connection) -> dict[str, int]:
-    """The number of `detections`, and of `crops`: detections with a written crop."""
-    query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).select_from(detection)
+    """The number of `detections`, and of `crops`: detections with a written crop.
+
+    A box that a person drew anew counts instead of the former one.
+    """
+    query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).where(
+        detection.c.replaced_by.is_(None), detection.c.detector != SIGN_OFF_DETECTOR
+    )
     detections, crops = conn.execute(query).one()
     return {"detections": detections, "crops": crops}
 

@@ -147,8 +147,18 @@ detection = sa.Table(
     sa.Column("detector_category", sa.Text, nullable=False),
     sa.Column("crop_path", sa.Text),
     sa.Column("frame_path", sa.Text),
-    sa.Column("replaced_by", sa.Text, sa.ForeignKey("detection.id")),  # the box that a person drew instead
+    # The box that a person drew instead; the detection itself if who drew it took it back.
+    sa.Column("replaced_by", sa.Text, sa.ForeignKey("detection.id")),
     sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # every webhook counts labels
+)
+
+# Photographs in which detectors saw nothing, drawn at random for people to sign off. See store.empties.
+sign_off = sa.Table(
+    "sign_off",
+    metadata,
+    sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), primary_key=True),
+    sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False),  # the whole frame
+    sa.Column("drawn_at", UtcDateTime, nullable=False),
 )
 
 # Labels from sources, of whole photographs or sequences. The labels of detections are in `oracle`.

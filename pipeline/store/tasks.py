@@ -1,4 +1,4 @@
-"""The Label Studio tasks that ask about detections, and the detections that none asks about."""
+"""The Label Studio tasks that ask about detections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Box, Purpose, Role, TaskKind, TaskRecord, utc_now
+from pipeline.records import Box, Purpose, TaskKind, TaskRecord, utc_now
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image, task, task_crop
 
@@ -22,7 +22,7 @@ class TaskContent:
     image_id: str
     box: Box
     path: str  # of the photograph
-    crop_path: str  # below the data folder
+    crop_path: str  # below the data folder; of a detection that is no crop, its frame
     frame_path: str | None
     bbox_confidence: float | None
     file_name: str
@@ -40,7 +40,7 @@ _CONTENT: sa.Select[Any] = (
         detection.c.bbox_X2.label("x2"),
         detection.c.bbox_Y2.label("y2"),
         image.c.path,
-        detection.c.crop_path,
+        sa.func.coalesce(detection.c.crop_path, detection.c.frame_path).label("crop_path"),
         detection.c.frame_path,
         detection.c.bbox_confidence,
         image.c.file_name,
@@ -49,7 +49,7 @@ _CONTENT: sa.Select[Any] = (
         image.c.seq_id.label("sequence"),
     )
     .join(image, image.c.id == detection.c.image_id)
-    .where(detection.c.crop_path.is_not(None))
+    .where(sa.func.coalesce(detection.c.crop_path, detection.c.frame_path).is_not(None))
 )
 
 
@@ -113,6 +113,12 @@ def of_detections(
 def open_tasks(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
     """The stock: the tasks in the label stream that nobody has answered, oldest first."""
     return list(_select(conn, _is_open(project_id)).values())
+
+
+def of_purpose(conn: sa.Connection, project_id: int, purpose: Purpose) -> list[TaskRecord]:
+    """All tasks that were ever created for this purpose, oldest first, deleted ones included."""
+    conditions = (task.c.project_id == project_id, task.c.purpose == purpose.value)
+    return list(_select(conn, *conditions).values())
 
 
 def open_count(conn: sa.Connection, project_id: int) -> int:
@@ -202,32 +208,12 @@ def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int
 
 
 def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, TaskContent]:
-    """The task content of each of these detections; one without a crop has no entry."""
+    """The task content of each of these detections; one without a picture has no entry."""
     content_of: dict[str, TaskContent] = {}
     for batch in chunks(detection_ids, IN_ROWS):
         for row in conn.execute(_CONTENT.where(detection.c.id.in_(batch))).mappings():
             content_of[row["detection_id"]] = _content(row)
     return content_of
-
-
-def unpublished(conn: sa.Connection, project_id: int, after: str, limit: int) -> list[TaskContent]:
-    """Up to `limit` detections of the target pool with a crop and without a task in the project.
-
-    Sorted by id, with `after` < id.
-    """
-    query = _CONTENT.where(detection.c.id > after, image.c.role == Role.TARGET, _has_no_task(project_id))
-    rows = conn.execute(query.order_by(detection.c.id).limit(limit)).mappings()
-    return [_content(row) for row in rows]
-
-
-def unpublished_count(conn: sa.Connection, project_id: int) -> int:
-    """The number of detections of the target pool with a crop and without a task in the project."""
-    query = (
-        sa.select(sa.func.count())
-        .select_from(detection.join(image, image.c.id == detection.c.image_id))
-        .where(detection.c.crop_path.is_not(None), image.c.role == Role.TARGET, _has_no_task(project_id))
-    )
-    return int(conn.execute(query).scalar_one())
 
 
 def some_shown(conn: sa.Connection, project_id: int, limit: int) -> list[tuple[int, str]]:
@@ -304,15 +290,3 @@ def _present(project_id: int) -> sa.ColumnElement[bool]:
 
 def _is_open(project_id: int) -> sa.ColumnElement[bool]:
     return sa.and_(_present(project_id), task.c.answered_at.is_(None), task.c.parked_at.is_(None))
-
-
-def _has_no_task(project_id: int) -> sa.ColumnElement[bool]:
-    shown = (
-        sa.select(sa.literal(1))
-        .where(task_crop.c.project_id == project_id, task_crop.c.detection_id == detection.c.id)
-        .join(
-            task, sa.and_(task.c.project_id == task_crop.c.project_id, task.c.task_id == task_crop.c.task_id)
-        )
-        .where(_present(project_id))
-    )
-    return sa.not_(sa.exists(shown.correlate(detection)))

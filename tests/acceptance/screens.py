@@ -20,7 +20,8 @@ VERSION = "v7"
 PATIENCE = 60_000  # milliseconds
 CHOSEN = "rgba(84, 120, 230, 0.22)"  # the colour of what is chosen
 # Hotkeys act once the options that stand in the task's data are there.
-KEYS_ACT = """() => {
+KEYS_ACT = """former => {
+    if (window.Htx?.task?.id === former) return false;
     const shown = window.Htx?.annotationStore?.selected;
     const lists = ['species_0', 'all_0', 'photo_empty_0'].map(name => shown?.names.get(name));
     return lists.some(list => list?.tiedChildren.length);
@@ -31,6 +32,14 @@ SCROLLS = """() => [document.scrollingElement, ...document.querySelectorAll('.ls
     .filter(each => each.scrollHeight > each.clientHeight + 1 && each.clientHeight > 60)
     .filter(each => ['auto', 'scroll'].includes(getComputedStyle(each).overflowY))
     .filter(each => !each.closest('.words')).map(each => each.className)"""
+
+BUTTONS = 50  # pixels at the bottom
+OUTSIDE = """([width, height]) => [...document.querySelectorAll('.wildloop img, .wildloop .lsf-choice')]
+    .filter(each => each.offsetHeight && !each.closest('.words'))
+    .filter(each => getComputedStyle(each).clip === 'auto')
+    .map(each => [each, each.getBoundingClientRect()])
+    .filter(([_, box]) => box.left < 0 || box.top < 0 || box.right > width || box.bottom > height)
+    .map(([each, box]) => `${each.className} ${each.innerText} ${JSON.stringify(box)}`)"""
 
 
 class Screens:
@@ -112,13 +121,7 @@ class Screens:
             self._page.keyboard.press("Control+Enter")
         number = answer.value.json()["task"]
         if not last:
-            self._page.wait_for_function(
-                "id => document.querySelector('.lsf-current-task')?.innerText.startsWith('#') "
-                "&& !document.querySelector('.lsf-current-task').innerText.startsWith('#' + id)",
-                arg=str(number),
-                timeout=PATIENCE,
-            )
-            self._ready()
+            self._ready(number)
         return self.stored(number)
 
     def stored(self, task_id: int) -> dict[str, Any]:
@@ -151,8 +154,14 @@ class Screens:
         found: list[str] = self._page.evaluate(SCROLLS)
         return found
 
-    def _ready(self) -> None:
-        self._page.wait_for_function(KEYS_ACT, timeout=PATIENCE)
+    def outside(self, width: int, height: int) -> list[str]:
+        """The pictures and options that are not within a page of this size, above Label Studio's buttons."""
+        found: list[str] = self._page.evaluate(OUTSIDE, [width, height - BUTTONS])
+        return found
+
+    def _ready(self, former: int = 0) -> None:
+        """Wait until the task after `former` takes keys and shows its pictures."""
+        self._page.wait_for_function(KEYS_ACT, arg=former, timeout=PATIENCE)
         self._page.wait_for_function(PICTURES_LOADED, timeout=PATIENCE)
         self._page.wait_for_timeout(400)  # the suggestion is drawn a moment after the options
 

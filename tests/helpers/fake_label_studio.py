@@ -39,6 +39,8 @@ class FakeLabelStudio(LabelStudio):
             "sampling": "Uncertainty sampling",
             "show_collab_predictions": True,
             "model_version": "",
+            "expert_instruction": "",
+            "show_instruction": False,
         }
         self.rows: dict[int, Json] = {}  # every task with its annotations, by id
         for number, detection in (tasks or {}).items():
@@ -53,6 +55,7 @@ class FakeLabelStudio(LabelStudio):
         self.storages: list[Json] = []
         self.hooks: list[Json] = []
         self.connected: list[Json] = []
+        self.views: list[Json] = []  # the tabs of the Data Manager
         self.served: dict[str, bytes] = {}
         self.path = ""  # below which browsers reach it
         self.refusals: dict[str, str] = {}  # by address
@@ -299,8 +302,18 @@ class FakeLabelStudio(LabelStudio):
         self.fields.update(fields)
         return self.fields
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        return dict(Counter(choice for chosen in self.labels().values() for choice in chosen))
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        wanted = set(controls)
+        chosen = (item for item in self._results() if item["from_name"] in wanted)
+        return dict(Counter(choice for item in chosen for choice in item["value"].get("choices", ())))
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        return dict(Counter(item["from_name"] for item in self._results()))
+
+    def _results(self) -> Iterator[Json]:
+        for row in self.rows.values():
+            for annotation in row["annotations"]:
+                yield from () if annotation["was_cancelled"] else annotation["result"]
 
     def task_count(self, project_id: int) -> int:
         return int(self.project(project_id)["task_number"])
@@ -421,6 +434,20 @@ class FakeLabelStudio(LabelStudio):
 
     def webhooks(self, project_id: int) -> list[Json]:
         return self.hooks
+
+    def columns(self, project_id: int) -> list[str]:
+        return ["tasks:id", "tasks:completed_at", "tasks:total_annotations", "tasks:data.hash"]
+
+    def tabs(self, project_id: int) -> list[Json]:
+        return self.views
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        self.views.append({"id": next(self._numbers), "data": dict(data)})
+        return self.views[-1]
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        [tab] = [tab for tab in self.views if tab["id"] == tab_id]
+        tab["data"] = dict(data)
 
     def refusal_of(self, what: str, path: str, body: Any) -> str:
         return self.refusals.get(path, "")

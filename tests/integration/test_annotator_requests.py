@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.records import AnnotationRecord, ProjectRecord, Verdict, Way, utc_now
-from pipeline.store import categories, choices, requests
+from pipeline.store import categories, choices, oracle, requests
 from pipeline.store.database import Database
 from tests.helpers.annotations import record
 from tests.helpers.stored import publish_tasks
@@ -109,17 +109,15 @@ def test_typed_names_are_proposals_until_the_project_offers_them(store: Database
     says(store, "kinkajou", of="d1", at=2, proposed="kinkajou")
     says(store, "kinkajou", of="d2", at=1, by="bob", proposed="kinkajou")
     says(store, "olingo", of="d3", proposed="olingo")
-    says(store, "deer", of="d4", proposed="deer")
     gone = says(store, "olinguito", of="d4", by="bob", proposed="olinguito")
     record(store, [replace(gone, verdict=Verdict.DELETED, label=None, annotated_at=utc_now())])
+    says(store, "lynx", of="d4", comment='"proposed": "lynx"')
     with store.read() as conn:
-        found = requests.proposals(conn, PROJECT)
-    assert [(each.name, each.detections, each.annotators) for each in found] == [
-        ("kinkajou", ("d2", "d1"), ("ann", "bob")),
-        ("olingo", ("d3",), ("ann",)),
-    ]
+        assert choices.proposed(conn, PROJECT) == {"kinkajou": 2, "olingo": 1}
+        assert choices.proposed(conn, PROJECT + 1) == {}
     with store.write() as conn:
         categories.merge(conn, ["olingo"], "deer")
+        oracle.update_labels(conn, ["d3"])
         choices.see(conn, PROJECT, ["Deer", "fox", "Kinkajou", "empty", "unsure"])
     with store.read() as conn:
-        assert requests.proposals(conn, PROJECT) == []
+        assert choices.proposed(conn, PROJECT) == {}

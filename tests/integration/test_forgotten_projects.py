@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
 
 from pipeline import jobs
 from pipeline.cli.project import forget as forget_command
@@ -20,6 +18,7 @@ from pipeline.label_studio.files import FOLDERS
 from pipeline.records import ProjectRecord, RunKind, RunState
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.project import create_project, forget_project
+from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import sync
 from pipeline.steps.learning.audit import judge
 from pipeline.steps.learning.train import train
@@ -75,7 +74,7 @@ def labelled(workspace: Workspace) -> FakeLabelStudio:
         server.annotate(number + 1, species(number))
     sync(workspace, server, PROJECT)
     train(workspace, PROJECT)
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
     return server
 
 
@@ -90,8 +89,7 @@ def test_every_error_about_a_deleted_project_names_the_command(
     labelled.fields["id"] = 99  # 4 is gone
     for call in (
         lambda: sync(workspace, labelled, PROJECT),
-        lambda: push(workspace, labelled, PROJECT),
-        lambda: publish(workspace, labelled, PROJECT),
+        lambda: top_up(workspace, labelled, PROJECT),
     ):
         with pytest.raises(ProjectDeletedError, match="wildloop project forget 4"):
             call()
@@ -159,17 +157,17 @@ def test_an_id_that_label_studio_gives_again_stands_for_a_new_project(workspace:
         assert tasks.count(conn, PROJECT) == 0
         assert audits.drawn_ids(conn, PROJECT) == drawn
     _give_crops(workspace)
-    assert publish(workspace, server, PROJECT).published == CROPS
+    assert top_up(workspace, server, PROJECT).open == CROPS - LABELLED
     assert label_count(workspace) == LABELLED
     # This Label Studio has none of the former annotations, and their ids again: they count nevertheless.
     assert sync(workspace, server, PROJECT).new == 0
     assert label_count(workspace) == LABELLED
-    task = next(number for number, data in server.data.items() if data["detection_id"] == detection(40))
+    task = next(number for number in server.rows if server.shows(number) == detection(40))
     server.delete(server.annotate(task, species(40)))
     server.annotate(task, species(40))
     sync(workspace, server, PROJECT)
     assert label_count(workspace) == LABELLED + 1
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
     assert server.queue()
     assert train(workspace, PROJECT) is not None
 
@@ -181,8 +179,8 @@ def test_a_forgotten_project_that_is_there_nevertheless_is_taken_up_again(
     labelled.storages = [{"path": str(workspace.data_dir / name)} for name in FOLDERS]
     record = created(workspace, labelled, "Park", PROJECT)
     assert record.forgotten_at is None
-    report = publish(workspace, labelled, PROJECT)
-    assert (report.recovered, report.published) == (CROPS, 0)
+    in_stream = labelled.tasks_in_stream(PROJECT)
+    assert top_up(workspace, labelled, PROJECT).recovered == len(in_stream) == CROPS - LABELLED
     assert sync(workspace, labelled, PROJECT).new == 0
     assert label_count(workspace) == LABELLED
 
@@ -213,7 +211,7 @@ def test_a_label_that_is_deleted_after_a_project_was_taken_up_again_is_deleted(
     labelled.storages = [{"path": str(workspace.data_dir / name)} for name in FOLDERS]
     labelled.delete(next(each["id"] for row in labelled.rows.values() for each in row["annotations"]))
     created(workspace, labelled, "Park", PROJECT)
-    assert publish(workspace, labelled, PROJECT).published == 0
+    top_up(workspace, labelled, PROJECT)
     sync(workspace, labelled, PROJECT)
     assert label_count(workspace) == LABELLED - 1
 

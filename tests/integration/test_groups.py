@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from tests.helpers.groups import (
     FRAMES,
     PROJECT,
     SEQUENCE,
+    SHOWN,
     SUGGESTION,
     grouped_label_studio,
     labels,
@@ -84,6 +87,7 @@ def answered_at(workspace: Workspace, task: int) -> dt.datetime | None:
 # --- one answer for several crops
 
 
+@pytest.mark.both_databases
 def test_a_board_labels_all_that_was_not_struck_out(workspace: Workspace, server: FakeLabelStudio) -> None:
     server.submit(BOARD, [*DEER, chose("struck_0", "d3")], by=5, prediction=PREDICTION)
     assert labels(workspace) == {"d1": "deer", "d2": "deer", "d3": "struck", "d4": "deer"}
@@ -129,6 +133,17 @@ def test_a_sequence_has_a_count_and_each_way_its_name(workspace: Workspace, serv
     assert ways == [Way.SEQUENCE, Way.SUGGESTION, Way.SINGLE]
     [row] = entries(workspace, "d6")
     assert (row.attributes, row.kept) == ({"sequence_count": 2, "comment": "x"}, None)
+
+
+def test_what_was_struck_out_of_a_sequence_was_not_counted_in_it(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    struck = [chose("struck_0", "d6"), chose("struck_species_0", "fox")]
+    given = [chose("group_count_0", "2"), typed("group_comment_0", "x")]
+    server.submit(SEQUENCE, [chose("all_0", "deer"), *struck, *given])
+    [deer], [fox] = entries(workspace, "d5"), entries(workspace, "d6")
+    assert deer.attributes == {"sequence_count": 2, "comment": "x"}
+    assert fox.attributes == {"comment": "x"}
 
 
 def test_a_single_has_its_attributes_and_the_answer_of_a_group_in_it_is_ignored(
@@ -235,6 +250,7 @@ def test_a_board_without_an_answer_leaves_its_crops(workspace: Workspace, server
 # --- the audit
 
 
+@pytest.mark.both_databases
 def test_a_crop_of_the_audit_gets_no_label_from_a_group(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
@@ -268,6 +284,7 @@ def test_a_label_of_the_audit_counts_only_if_it_was_given_alone_and_without_a_su
 # --- changes
 
 
+@pytest.mark.both_databases
 def test_an_updated_board_is_a_revision_of_what_changed(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
@@ -315,6 +332,7 @@ def test_a_task_that_wildloop_deletes_keeps_what_people_said(
 # --- lost webhooks
 
 
+@pytest.mark.both_databases
 def test_a_sync_repairs_what_webhooks_missed_and_a_second_one_changes_nothing(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
@@ -395,3 +413,79 @@ def test_a_task_that_is_restored_with_its_crops_in_another_order_shifts_no_answe
     with workspace.database.read() as conn:
         assert {found.kind for found in detections.get(conn, ["d3"]).values()} == {0}
         assert Verdict.STRUCK in {each.verdict for each in oracle.histories(conn, ["d3"])["d3"]}
+
+
+@pytest.mark.both_databases
+def test_boards_that_several_people_submit_at_once_are_all_recorded(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    payloads: list[Json] = []
+    server.webhook = payloads.append
+    for annotator in range(1, 7):
+        server.submit(BOARD, [*DEER, chose("struck_0", f"d{1 + annotator % 4}")], by=annotator)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda payload: receive(workspace, payload, lambda _: None), payloads * 2))
+    assert sum(answer["new"] for answer in answers) == row_count(workspace) == 24
+    assert set(labels(workspace).values()) == {"deer"}
+    assert answered_at(workspace, BOARD) == server.now
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.both_databases
+def test_after_lost_repeated_and_reordered_webhooks_a_sync_makes_groups_equal(
+    workspace: Workspace, server: FakeLabelStudio, synced: Any, seed: int
+) -> None:
+    chance = random.Random(seed)
+    waiting: list[Json] = []
+    said: dict[str, tuple[int, list[str], str]] = {}  # task, struck and species of the struck, by unique id
+
+    def unreliable(payload: Json) -> None:
+        if chance.random() < 0.4:
+            return
+        waiting.extend([payload] * chance.choice([1, 1, 2]))
+        chance.shuffle(waiting)
+        while waiting and chance.random() < 0.7:
+            receive(workspace, waiting.pop(), lambda _: None)
+
+    def answer(task: int) -> tuple[tuple[int, list[str], str], list[Json]]:
+        crops = SHOWN[task][2]
+        struck, named = chance.sample(crops, chance.randint(0, len(crops))), chance.choice(["fox", "struck"])
+        result = [*DEER, chose("struck_0", *struck)]
+        return (task, struck, named), [
+            *result,
+            chose("struck_species_0", "fox"),
+        ] if named == "fox" else result
+
+    server.webhook = unreliable
+    for _ in range(40):
+        active = [each for row in server.rows.values() for each in row["annotations"]]
+        act = chance.choice(["answer", "answer", "update", "delete", "sync"])
+        if act == "answer":
+            means, result = answer(chance.choice([BOARD, SEQUENCE, SUGGESTION]))
+            number = server.submit(means[0], result, by=chance.choice([1, 2, 3]))
+            said[server.annotation(number)["unique_id"]] = means
+        elif act == "update" and active:
+            one = chance.choice(active)
+            said[one["unique_id"]], result = answer(one["task"])
+            server.update(one["id"], result)
+        elif act == "delete" and active:
+            del said[(one := chance.choice(active))["unique_id"]]
+            server.delete(one["id"])
+        elif act == "sync":
+            synced()
+    synced()
+    expected = {
+        (uid, crop): named if crop in struck else "deer"
+        for uid, (task, struck, named) in said.items()
+        for crop in SHOWN[task][2]
+    }
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        stored = {
+            (one.annotation_uid, one.detection_id): str(one.verdict)
+            if one.label is None
+            else names[one.label]
+            for one in (state.annotation for state in oracle.active_annotations(conn, PROJECT))
+        }
+    assert stored == expected
+    assert synced().new == 0

@@ -19,7 +19,7 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.reading.locations import by_folder
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.store import categories, detections, embeddings, image_labels, images, oracle, tasks
+from pipeline.store import candidates, categories, detections, embeddings, image_labels, images, oracle
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table
@@ -306,7 +306,7 @@ def test_the_two_pools_stay_apart(database: Database, photos: Path) -> None:
     with database.read() as conn:
         roles = {row.file_name: row.role for row in conn.execute(sa.select(image))}
         assert roles == {"A/0.jpg": "pretraining", "A/1.jpg": "target"}
-        assert tasks.unpublished_count(conn, 1) == len(tasks.unpublished(conn, 1, "", 10)) == 1
+        assert len(candidates.unasked(conn, 1, 10)) == candidates.count(conn) == 1
         assert embeddings.missing_count(conn, "any") == 1
         assert oracle.label_count(conn) == 0
 

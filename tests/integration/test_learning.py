@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pipeline.steps.labelling.push import push
 
 from pipeline import heads, version_files
 from pipeline.errors import ModelError, StoreError
 from pipeline.records import ModelRecord, PredictionRecord, Verdict, utc_now
+from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.schedule import new_labels_wanted, queue_length, unlearned
@@ -246,11 +246,11 @@ def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_p
     server = forest()
     label(pool, range(30))
     first = trained(pool, tmp_path)
-    push(make_workspace(pool, tmp_path), server, PROJECT)
+    top_up(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
     label(pool, [int(one.detection_id[1:]) for one in queue(pool)])
     second = trained(pool, tmp_path)
-    push(make_workspace(pool, tmp_path), server, PROJECT)
+    top_up(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == second.version
     back = activate(make_workspace(pool, tmp_path, top_k=20, retrain_every=1), PROJECT, first.version)
     assert back == first
@@ -259,7 +259,7 @@ def test_rolling_back_refills_and_pushes_the_older_version(pool: Database, tmp_p
     with pool.read() as conn:
         assert [one.detection_id for one in predictions.unpushed(conn, first.version)] == waiting
         assert set(waiting) <= set(candidates.waiting_ids(conn))
-    push(make_workspace(pool, tmp_path), server, PROJECT)
+    top_up(make_workspace(pool, tmp_path), server, PROJECT)
     assert server.model_version == first.version
     assert [shown for shown, _ in server.queue()] == waiting
     assert versions(pool) == [first.version, second.version]

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pipeline.steps.labelling.publish import PublishReport
 
 from pipeline.cli import wildloop
 from pipeline.errors import LabelStudioError
-from pipeline.steps.labelling.refresh import activate, push_queue, refill, refresh, refresh_published
+from pipeline.steps.labelling.refresh import activate, lacks_order, refill, refresh, top_up_stock
 from pipeline.store import models, predictions
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
@@ -18,7 +17,6 @@ from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import PROJECT, forest, label, make_workspace, populate
 
 CROPS = 300
-PUBLISHED = PublishReport(published=CROPS, recovered=0, vanished=0, mended=0, total=CROPS)
 
 
 @pytest.fixture
@@ -37,8 +35,8 @@ def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
 def test_a_queue_lasts_for_two_trainings_whatever_it_was_made_by(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    refresh_published(workspace, server, PROJECT, PUBLISHED)
-    lengths = {"published": len(server.queue())}
+    refresh(workspace, PROJECT)
+    lengths = {"cold start": len(server.queue())}
     label(workspace.database, range(90))
     first = refresh(workspace, PROJECT)
     lengths["trained"] = len(server.queue())
@@ -60,7 +58,6 @@ def test_the_settings_of_the_environment_give_that_length(
     monkeypatch.setenv("WILDLOOP_DATA_DIR", str(workspace.data_dir))
     monkeypatch.setenv("WILDLOOP_RETRAIN_EVERY", "80")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
-    monkeypatch.setattr("pipeline.steps.labelling.publish.publish", lambda *_, **__: PUBLISHED)
     for command in (["publish"], ["train"]):
         done = CliRunner().invoke(wildloop, command, catch_exceptions=False)
         assert done.exit_code == 0, done.output
@@ -68,22 +65,22 @@ def test_the_settings_of_the_environment_give_that_length(
         label(workspace.database, range(90))
 
 
-def test_a_cold_start_is_made_again_for_new_tasks_alone(
+def test_a_cold_start_is_made_again_for_new_crops_alone(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    refresh_published(workspace, server, PROJECT, PUBLISHED)
+    assert lacks_order(workspace, PROJECT)
+    refresh(workspace, PROJECT)
     first = server.model_version
+    assert not lacks_order(workspace, PROJECT)
     populate(workspace.database, CROPS + 30, first=CROPS)
-    nothing_new = PublishReport(published=0, recovered=0, vanished=0, mended=0, total=CROPS)
-    refresh_published(workspace, server, PROJECT, nothing_new)
-    assert server.model_version == first
-    refresh_published(workspace, server, PROJECT, PUBLISHED)
+    assert lacks_order(workspace, PROJECT)
+    refresh(workspace, PROJECT)
     assert server.model_version.startswith("v0-")
     assert server.model_version != first
     label(workspace.database, range(90))
-    trained = refresh(workspace, PROJECT).record.version
-    refresh_published(workspace, server, PROJECT, PUBLISHED)
-    assert server.model_version == trained
+    refresh(workspace, PROJECT)
+    populate(workspace.database, CROPS + 60, first=CROPS + 30)
+    assert not lacks_order(workspace, PROJECT)  # a version with a head knows them
 
 
 def test_without_a_key_the_queue_waits(workspace: Workspace, tmp_path: Path) -> None:
@@ -94,4 +91,4 @@ def test_without_a_key_the_queue_waits(workspace: Workspace, tmp_path: Path) -> 
         current = models.current(conn, PROJECT)
         assert current is not None
         assert predictions.unpushed(conn, current.version)
-    assert push_queue(keyless, current) is None
+    assert top_up_stock(keyless, current) is None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import PushReport, push
 
 from importers.detectors import load_detector
 from importers.sources.coco import import_coco
@@ -14,17 +12,19 @@ from pipeline.embedders import load
 from pipeline.jobs.enqueue import is_due
 from pipeline.label_studio.checks import State
 from pipeline.label_studio.species import read_species
-from pipeline.records import EMPTY
-from pipeline.render.labelling import push_report
+from pipeline.records import EMPTY, Purpose, TaskKind
+from pipeline.render.labelling import stock_report
 from pipeline.render.operations import status as told
 from pipeline.steps.embedding.embed import embed
+from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.project import create_project
-from pipeline.steps.labelling.refresh import refresh_published
+from pipeline.steps.labelling.stock import StockReport, top_up
 from pipeline.steps.labelling.sync import sync
+from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.train import train
 from pipeline.steps.operations.choices_check import examine_choices, read_labels
 from pipeline.steps.operations.status import ProjectStatus, status
-from pipeline.store import categories, oracle, projects, tasks
+from pipeline.store import categories, oracle, projects
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import EmptyLabelStudio
@@ -49,11 +49,11 @@ class Survey:
             embedder_id=embedder.id,
             connect_backend=False,
         )
-        self.push = self.publish()
+        cold_start(self.workspace, PROJECT)
+        self.stock = self.top_up()
 
-    def publish(self) -> PushReport:
-        published = publish(self.workspace, self.server, PROJECT)
-        return refresh_published(self.workspace, self.server, PROJECT, published)
+    def top_up(self) -> StockReport:
+        return top_up(self.workspace, self.server, PROJECT)
 
     def status(self) -> ProjectStatus:
         [project] = status(self.workspace).projects
@@ -64,6 +64,7 @@ class Survey:
             result["value"]["choices"][0]
             for each in self.server.predictions
             if each["model_version"] == self.server.model_version
+            and each["task"] in self.server.tasks_in_stream(PROJECT)
             for result in each["result"]
         }
 
@@ -80,7 +81,7 @@ def test_only_choices_are_suggested_and_the_labels_of_no_choice_are_told(
     record = train(workspace, PROJECT)
     assert record is not None
     assert set(record.metrics["classes"]) == {EMPTY, "red fox", "vulpes vulpes"}
-    push(workspace, survey.server, PROJECT)
+    survey.top_up()
     assert survey.suggested()
     assert survey.suggested() <= {"red fox", "roe deer", EMPTY}
     assert survey.status().unoffered == {"vulpes vulpes": 4}
@@ -100,9 +101,15 @@ def test_corrections_of_source_labels_make_a_training_due(workspace: Workspace, 
     train(workspace, PROJECT)
     with workspace.database.read() as conn:
         labels, names = oracle.labels(conn), categories.names(conn)
-        task_of = tasks.by_detection(conn, PROJECT, labels)
         assert len(labels) == 28
         assert not is_due(conn, workspace, PROJECT)
+    corrections = [
+        PlannedTask(kind=TaskKind.SINGLE, purpose=Purpose.REVIEW, detections=(crop,), score=-1.5)
+        for crop in sorted(labels)
+    ]
+    task_of = {
+        task.detections[0]: task.task_id for task in ask(workspace, survey.server, PROJECT, corrections)
+    }
     assert survey.status().labels_until_training == 20
     for number, detection in enumerate(sorted(labels)[:24], start=1):
         survey.server.annotate(task_of[detection], "roe deer")
@@ -121,10 +128,10 @@ def test_where_every_crop_comes_labelled_nothing_waits_and_nothing_else_is_claim
     workspace: Workspace, field_cases: Path
 ) -> None:
     survey = Survey(workspace, field_cases / "source_labels", "labels.json")
-    assert "Nothing waits for a label" in push_report(survey.push)
+    assert "Labelling is done" in stock_report(survey.stock)
     assert survey.status().waiting == 0
-    assert "nothing: every published crop is labelled or unsure" in told(status(workspace))
+    assert "nothing: labelling is done" in told(status(workspace))
     assert train(workspace, PROJECT) is not None
-    assert "Nothing waits for a label" in push_report(survey.publish())
+    assert "Labelling is done" in stock_report(survey.top_up())
     with workspace.database.read() as conn:
         assert not is_due(conn, workspace, PROJECT)

@@ -126,10 +126,11 @@ def test_status_counts_everything_once(busy: Database) -> None:
     assert (read.detections, read.crops, dict(read.embedded)) == (10, 9, {"four-numbers": 9})
     (project,) = read.projects
     assert (project.id, project.title, project.embedder) == (PROJECT, "Hill", "four-numbers")
-    assert (project.published, project.labelled, project.unsure) == (9, 3, 1)
+    assert (project.crops, project.stock, project.done) == (9, 9, False)
+    assert (project.labelled, project.unsure) == (3, 1)
     assert (project.skipped, project.disputed) == (1, 1)
     assert (project.queued, project.running, project.versions) == (1, 0, 1)
-    assert project.labels_until_training == 19  # twenty after the two that v1 knew, three of which are there
+    assert project.labels_until_training == 5  # not 19, twenty after the two that v1 knew: only five wait
     assert project.model is not None
     assert (project.model.version, project.model.labels) == ("v1-abc", 2)
     assert [failure.error for failure in read.failed_runs] == ["the disk is full"]
@@ -170,9 +171,11 @@ def test_the_command_prints_text_and_json_with_stable_keys(
         "failed_runs", "failed_photographs",
     }  # fmt: skip
     assert set(read["projects"][0]) == {
-        "id", "title", "embedder", "published", "waiting", "labelled", "unoffered", "unsure", "skipped",
+        "id", "title", "embedder", "crops", "stock", "waiting", "done", "labelled",
+        "unoffered", "unsure", "skipped",
         "disputed", "audit_labels",
-        "audit_waiting", "accepted", "versions", "model", "labels_until_training", "queued",
+        "audit_waiting", "confirmations", "accepted", "versions", "model", "labels_until_training",
+        "training_due", "queued",
         "running", "runs", "synced_at",
     }  # fmt: skip
     assert set(read["projects"][0]["model"]) == {"version", "labels", "created_at", "metrics"}

@@ -290,7 +290,7 @@ def test_a_project_suggests_nothing_below_its_probability(workspace: Workspace, 
     activate(workspace)
     with workspace.database.write() as conn:
         conn.exec_driver_sql("""UPDATE project SET options = '{"suggest_from": 0.99}'""")
-    assert predict(client, task(1, **screen("deer")))[0]["result"] == []
+    assert predict(client, task(3, **screen("deer")))[0]["result"] == []
 
 
 @pytest.mark.parametrize("purpose", [Purpose.REVIEW, Purpose.OPINION, Purpose.CONFIRMATION, Purpose.AUDIT])

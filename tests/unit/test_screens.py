@@ -167,7 +167,9 @@ def test_the_original_and_the_sequence_are_loaded_when_they_are_looked_at() -> N
         (3, 1, ["left", "", "right"]),
         (5, 2, ["shift+left", "left", "", "right", "shift+right"]),
         (5, 0, ["", "right", "shift+right", "", "end"]),
-        (8, 4, ["home", "", "shift+left", "left", "", "right", "shift+right", "end"]),
+        (7, 4, ["home", "", "shift+left", "left", "", "right", "shift+right"]),
+        (60, 30, ["home", "shift+left", "left", "", "right", "shift+right", "end"]),
+        (60, 58, ["home", "", "", "shift+left", "left", "", "right"]),
         (1, 0, [""]),
     ],
 )

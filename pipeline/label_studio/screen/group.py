@@ -14,7 +14,7 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import EMPTY, UNSURE, TaskKind
 
 COUNT_ROW = 32  # pixels
-WIDE, TALL = 1330 / 506, 790 / 918  # the place for pictures at 1366 x 768 and 820 x 1180, width by height
+WIDE, TALL = 1330 / 506, 790 / 830  # the place for pictures at 1366 x 768 and 820 x 1180, width by height
 
 
 def group(asked: Asked, options: ScreenOptions) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.screen.task import prediction_result, task_data
 from pipeline.records import EMPTY, NOT_BY, PERSON, VEHICLE, Purpose, TaskKind, TaskRecord
 from pipeline.steps.labelling.likeliest import LikeliestSpecies, read_likeliest
+from pipeline.steps.labelling.record import forget_tasks
 from pipeline.steps.labelling.shown import ShownCrops, read_shown
 from pipeline.store import categories, choices, projects, tasks
 from pipeline.store.database import chunks
@@ -58,6 +59,7 @@ def ask(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     records: list[TaskRecord] = []
     for batch in chunks(planned, CALL_TASKS):
         screens = _Screens.read(workspace, served, project_id, label_config, batch)
@@ -84,10 +86,21 @@ def ask(
             )
             for task_id, (each, asked) in zip(created, shown, strict=True)
         ]
+        _forget_former(workspace, project_id, created)
         with workspace.database.write() as conn:
             tasks.add(conn, made)
         records += made
     return records
+
+
+def _forget_former(workspace: Workspace, project_id: int, created: Sequence[int]) -> None:
+    """Forget tasks that had these ids before: on SQLite, Label Studio gives those of deleted tasks again."""
+    with workspace.database.read() as conn:
+        former = tasks.get(conn, project_id, created)
+    if former:
+        forget_tasks(workspace, project_id, former)
+        with workspace.database.write() as conn:
+            tasks.remove(conn, project_id, former)
 
 
 def planned_again(record: TaskRecord) -> PlannedTask:
@@ -114,6 +127,7 @@ def rank(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     for batch in chunks(records, CALL_TASKS):
         planned = [planned_again(record) for record in batch]
         screens = _Screens.read(workspace, served, project_id, label_config, planned)
@@ -149,7 +163,7 @@ class _Screens:
 
     options: ScreenOptions
     words: Mapping[str, str]  # the choices with their hotkeys
-    offered: Mapping[int, str]  # the word of each category
+    offered: Mapping[int, str]  # the word of each category, also of one that was merged since
     crops: ShownCrops
     likeliest: LikeliestSpecies
 
@@ -166,8 +180,10 @@ class _Screens:
         together = [crop for each in planned if each.kind not in ALONE for crop in each.detections]
         with workspace.database.read() as conn:
             project = projects.get(conn, project_id)
-            offered = choices.offered(conn, project_id)
-            numbers = categories.numbers(conn)
+            words = choices.offered(conn, project_id)
+            numbers, now = categories.numbers(conn), categories.resolved(conn)
+        # A suggestion may be older than a merge of its category.
+        offered = {number: words[now[number]] for number in now if now[number] in words}
         always = [numbers[name] for name in (EMPTY, PERSON, VEHICLE) if name in numbers]
         return cls(
             options=ScreenOptions.from_json(project.options),

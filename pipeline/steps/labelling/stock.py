@@ -16,19 +16,22 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import partial
 
+from pipeline.label_studio.config import refuse_earlier
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import StockClient
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import ProjectRecord, Purpose
 from pipeline.steps.labelling.ask import ask, planned_again, rank
 from pipeline.steps.labelling.choices import see_choices
+from pipeline.steps.labelling.frames import ask_due, is_struck_due
+from pipeline.steps.labelling.groups import plan_groups
 from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
     Grouped,
-    alone,
     asks_first,
     is_external,
     queue_tasks,
@@ -76,25 +79,28 @@ def top_up(
     client: StockClient,
     project_id: int,
     *,
-    grouped: Grouped = alone,
+    grouped: Grouped | None = None,
     grace: dt.timedelta = GRACE,
 ) -> StockReport:
     """Bring the stock of a project up to date and up to its size; a second run changes nothing.
 
     If every place of the current version's queue is used up, the version gets a new queue first, which
-    costs time by the size of the pool. Raises StoreError for an unknown project, and LabelStudioError; what
-    was done until then stays, and the next run goes on.
+    costs time by the size of the pool. `grouped` decides what comes together, else `plan_groups`. Raises StoreError for an unknown or replaced project, and
+    LabelStudioError; what was done until then stays, and the next run goes on.
     """
     with workspace.database.read() as conn:
-        project = projects.get(conn, project_id)
+        project = projects.active_one(conn, project_id)
         size = ScreenOptions.from_json(project.options).stock
     label_studio = client.project(project_id)
+    refuse_earlier(project_id, str(label_studio["label_config"]))
     see_choices(workspace, project_id, str(label_studio["label_config"]))
+    grouped = grouped or partial(plan_groups, workspace, project_id)
     recovered = _compare_with_stream(workspace, client, project_id)
     asked = _renew(workspace, client, project)
     asked += _ask_queue(workspace, client, project_id, size, grouped)
     if _is_used_up(workspace, project_id):
         asked += _ask_queue(workspace, client, project_id, size, grouped)
+    asked += len(ask_due(workspace, client, project_id))
     asked += look_again(workspace, client, project_id)
     _follow_version(workspace, client, project_id)
     parked = _park(workspace, client, project_id, size)
@@ -129,6 +135,8 @@ def is_low(workspace: Workspace, project_id: int, *, complete: bool) -> bool:
                 return True
             if not placed and tasks.first_count(conn, project_id):  # the queue is used up, the reserve not
                 return True
+        if is_struck_due(conn, project_id):
+            return True
         if not read_struck(conn, project_id):
             return False
         stock = read_stock(conn, project_id)

@@ -28,6 +28,7 @@ class Waiting:
     unlabelled: Set[str]  # those that wait for a label, without accepted predictions
     audited: Set[str] = frozenset()  # those of the audit
     requested: Sequence[str] = ()  # of these, those drawn by `wildloop audit`, in their order
+    queued: Set[str] = frozenset()  # those with a place in the queue of the current version
     struck: Set[str] = frozenset()  # struck out of a group, so asked about alone
     disputed: Set[str] = frozenset()  # annotators disagree: more of the same would not help
 
@@ -94,7 +95,10 @@ class Stock:
             return True
         if task.purpose is not Purpose.AUDIT and not waiting.audited.isdisjoint(still):
             return True  # crops of the audit are asked about alone and without a suggestion
-        return task.kind is not TaskKind.SINGLE and waiting.struck >= set(still)
+        if task.kind is not TaskKind.SINGLE and waiting.struck >= set(still):
+            return True
+        # A version that is current again has another queue than before.
+        return self.has_place(task) and waiting.queued.isdisjoint(still) and waiting.struck.isdisjoint(still)
 
 
 def asks_first(task: TaskRecord) -> bool:

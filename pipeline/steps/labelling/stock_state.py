@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from pipeline.steps.labelling.stock_plan import Stock, Waiting
 from pipeline.steps.learning.accepted import accepted_among
-from pipeline.store import audits, candidates, models, oracle, projects, tasks
+from pipeline.store import audits, candidates, models, oracle, predictions, projects, tasks
 from pipeline.workspace import Workspace
 
 
@@ -34,11 +34,13 @@ def read_waiting(workspace: Workspace, project_id: int, crops: Iterable[str]) ->
         requested = [crop for crop in audits.sample(conn, project_id).requested if crop in audited]
         disputed = oracle.disputed_ids(conn, project_id)
         current = models.current(conn, project_id)
+        queued = set() if current is None else predictions.by_detection(conn, current.version, asked).keys()
     accepted = accepted_among(workspace, current, unlabelled - struck) if current is not None else set()
     return Waiting(
         unlabelled=unlabelled - accepted,
         audited=audited,
         requested=requested,
+        queued=queued,
         struck=struck,
         disputed=disputed,
     )

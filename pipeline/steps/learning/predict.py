@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline import version_files
 from pipeline.acquisition.novelty import NoveltyDetector
-from pipeline.arrays import BLOCK, Ints
+from pipeline.arrays import BLOCK, Ints, blocks
 from pipeline.heads import LinearHead
 from pipeline.heads.pooling import pooled
 from pipeline.records import ModelRecord
@@ -39,6 +39,19 @@ class LoadedVersion:
     head: LinearHead
     novelty: NoveltyDetector
     offered: frozenset[int]  # the categories that the project offers
+
+    def likeliest(self, rows: Ints) -> tuple[Ints, npt.NDArray[np.float32]]:
+        """The most likely category (N,) of the pool's `rows` (N,), and its probability (N,).
+
+        Says nothing of novelty, which takes ten times as long.
+        """
+        classes = np.array(self.head.classes, np.intp)
+        category, probability = np.empty(len(rows), np.intp), np.empty(len(rows), np.float32)
+        for part in blocks(len(rows)):
+            probabilities = self.head.probabilities(self.pool.vectors[rows[part]])
+            category[part] = classes[probabilities.argmax(axis=1)]
+            probability[part] = probabilities.max(axis=1)
+        return category, probability
 
     def predict(self, rows: Ints, sequences: Ints | None = None) -> Predictions:
         """The predictions for the pool's `rows` (N,); the pool is read a block at a time.

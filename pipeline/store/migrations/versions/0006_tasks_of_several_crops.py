@@ -27,6 +27,15 @@ def upgrade() -> None:
         "ALTER TABLE detection ADD COLUMN replaced_by TEXT"
         " CONSTRAINT fk_detection_replaced_by REFERENCES detection (id)"
     )
+    op.create_table(
+        "sign_off",
+        sa.Column("image_id", sa.Text(), nullable=False),
+        sa.Column("detection_id", sa.Text(), nullable=False),
+        sa.Column("drawn_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name="fk_sign_off_image_id"),
+        sa.ForeignKeyConstraint(["detection_id"], ["detection.id"], name="fk_sign_off_detection_id"),
+        sa.PrimaryKeyConstraint("image_id", name="pk_sign_off"),
+    )
     _change_oracle()
     _change_tasks()
 
