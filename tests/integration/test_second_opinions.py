@@ -17,6 +17,7 @@ from pipeline.steps.labelling.agreement import AgreementReport, agreement
 from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.parking import delete_parked
 from pipeline.steps.labelling.stock import top_up
+from pipeline.steps.labelling.stock_plan import alone
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, tasks
 from pipeline.store.database import Database
@@ -43,7 +44,7 @@ def workspace(database: Database, tmp_path: Path, server: FakeLabelStudio) -> Wo
     populate(database, CROPS, asked=False, options={"opinions": 1.0})
     made = make_workspace(database, tmp_path / "data")
     activate(database)
-    top_up(made, server, PROJECT)
+    top_up(made, server, PROJECT, grouped=alone)
     for one in range(6):
         answer(made, server, task_of(server, one), species(one), by=1)
     answer(made, server, task_of(server, 6), species(6), by=2)

@@ -85,8 +85,9 @@ def top_up(
     """Bring the stock of a project up to date and up to its size; a second run changes nothing.
 
     If every place of the current version's queue is used up, the version gets a new queue first, which
-    costs time by the size of the pool. `grouped` decides what comes together, else `plan_groups`. Raises StoreError for an unknown or replaced project, and
-    LabelStudioError; what was done until then stays, and the next run goes on.
+    costs time by the size of the pool. `grouped` decides what comes together, else `plan_groups`. Raises
+    StoreError for an unknown or replaced project, and LabelStudioError; what was done until then stays, and
+    the next run goes on.
     """
     with workspace.database.read() as conn:
         project = projects.active_one(conn, project_id)
