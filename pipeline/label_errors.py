@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.arrays import Doubles, Floats, Ints
 
-LISTED_FROM = 0.4  # a label is expected to be wrong from this probability
+LISTED_FROM = 0.3  # a label is expected to be wrong from this probability
 # What is known of any project before its labels are seen. Chosen on fish, plankton and digits with known
 # mistakes: right labels are hardly ever listed, and as many are expected to be wrong as are.
 UNLIKE = 0.25  # examples' worth of crops of a species that are unlike all that the head saw of it

@@ -1,28 +1,29 @@
-"""Labels that look wrong, on both databases: listed, put before people again, and settled by their votes."""
+"""Labels that are expected to be wrong: listed, put before people again, and settled by their votes."""
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import push
 
 from backend.predictions import Predictor
 from backend.webhook import receive
 from pipeline.cli import wildloop
 from pipeline.errors import StoreError
-from pipeline.records import AnnotationRecord, ModelRecord, PredictionRecord, Verdict, utc_now
+from pipeline.label_errors import LISTED_FROM
+from pipeline.records import AnnotationRecord, ModelRecord, Verdict, utc_now
+from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.review import ReviewRequest, Suspect, request_reviews, review
+from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import sync
-from pipeline.store import categories, models, oracle, projects, reviews, tasks
+from pipeline.store import audits, categories, models, oracle, projects, reviews, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import detection as detection_table
 from pipeline.workspace import Workspace
@@ -33,8 +34,8 @@ from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, make_w
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
-CROPS = 90
-WRONG = (4, 13, 31, 47, 62, 71)  # crops that annotator "1" called by another species than theirs
+CROPS = 240
+WRONG = (4, 13, 27, 47, 62, 71)  # crops that annotator "1" called by another species, each by two
 
 
 class Server(FakeLabelStudio):
@@ -45,7 +46,7 @@ class Server(FakeLabelStudio):
         self._numbers = itertools.count(1001)
 
     def reviews(self) -> list[int]:
-        return [number for number, data in self.data.items() if data.get("review")]
+        return [number for number, data in self.data.items() if data.get("purpose") == "review"]
 
     def vote(self, task: int, choice: str | None, *, by: int) -> None:
         """An annotation that no webhook tells of; None skips."""
@@ -54,7 +55,7 @@ class Server(FakeLabelStudio):
 
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
-    """Ninety crops with a label each, six of them wrong."""
+    """Crops with a label each, six of them wrong."""
     labelled_workspace.populate(database, CROPS)
     with database.write() as conn:
         conn.execute(sa.update(detection_table).values(crop_path="crops/a.jpg"))
@@ -66,6 +67,12 @@ def workspace(database: Database, tmp_path: Path) -> Workspace:
     for one in WRONG:
         say(made, one, wrong(one), at=labelled_workspace.START + dt.timedelta(seconds=one))
     return made
+
+
+@pytest.fixture(autouse=True)
+def few_come_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four labels of one species make a board: of the wrong ones, none do."""
+    monkeypatch.setattr("pipeline.steps.labelling.review.FEWEST", 4)
 
 
 @pytest.fixture
@@ -102,7 +109,8 @@ def say(workspace: Workspace, number: int, choice: str, *, at: dt.datetime, **mo
     )
 
 
-def activate(workspace: Workspace, version: str, queue: Sequence[int] = ()) -> None:
+def activate(workspace: Workspace, version: str) -> None:
+    """A version whose queue is empty: everything is labelled."""
     record = ModelRecord(
         version=version,
         project_id=PROJECT,
@@ -112,14 +120,8 @@ def activate(workspace: Workspace, version: str, queue: Sequence[int] = ()) -> N
         path=None,
         created_at=utc_now(),
     )
-    rows = [
-        PredictionRecord(
-            detection_id=detection(one), rank=rank, score=rank / 100, category_id=1, probability=0.5
-        )
-        for rank, one in enumerate(queue)
-    ]
     with workspace.database.write() as conn:
-        models.activate(conn, record, rows)
+        models.activate(conn, record, [])
 
 
 def listed(workspace: Workspace) -> tuple[Suspect, ...]:
@@ -131,7 +133,7 @@ def asked(workspace: Workspace, server: Server, limit: int = 50) -> ReviewReques
 
 
 def pushed(workspace: Workspace, server: Server) -> None:
-    push(workspace, server, PROJECT)
+    top_up(workspace, server, PROJECT)
 
 
 def synced(workspace: Workspace, server: Server) -> None:
@@ -139,7 +141,7 @@ def synced(workspace: Workspace, server: Server) -> None:
 
 
 def review_task(server: Server, number: int) -> int:
-    [task] = [one for one in server.reviews() if server.data[one]["detection_id"] == detection(number)]
+    [task] = [one for one in server.reviews() if detection(number) in server.data[one]["detections"]]
     return task
 
 
@@ -151,15 +153,16 @@ def label_of(workspace: Workspace, number: int) -> str | None:
 
 def waiting(workspace: Workspace) -> list[str]:
     with workspace.database.read() as conn:
-        return [one.detection_id for one in reviews.unanswered(conn, PROJECT)]
+        return [crop for one in reviews.unanswered(conn, PROJECT) for crop in one.detections]
 
 
 @pytest.fixture
 def out(workspace: Workspace, server: Server) -> Server:
     """The wrong labels are before people again, and version v1 has a queue."""
-    activate(workspace, "v1", [0, 1])
+    activate(workspace, "v1")
     pushed(workspace, server)
     asked(workspace, server)
+    pushed(workspace, server)
     return server
 
 
@@ -176,8 +179,11 @@ def test_wrong_labels_are_listed_with_what_the_head_says(workspace: Workspace) -
         one = found[detection(number)]
         assert (one.label_name, one.predicted, one.labelled_by) == (wrong(number), species(number), ("1",))
         assert (one.task_id, one.file_name) == (number + 1, f"{number}.jpg")
-        assert 0 <= one.quality < 0.5 < one.probability <= 1
-    assert [one.quality for one in report.suspects] == sorted(one.quality for one in report.suspects)
+        assert LISTED_FROM <= one.wrong <= 1
+        assert 0.5 < one.probability <= 1
+    ranked = [one.wrong for one in report.suspects]
+    assert ranked == sorted(ranked, reverse=True)
+    assert report.expected == pytest.approx(sum(ranked))
 
 
 def test_a_label_of_a_source_is_listed_under_its_name(workspace: Workspace) -> None:
@@ -211,20 +217,19 @@ def test_suspects_get_a_further_task_first_in_the_queue_without_an_answer(
     assert count >= 4
     assert len(out.reviews()) == count
     queue = out.queue()
-    assert [one for one, _ in queue[:count]] == waiting(workspace)
-    assert [one for one, _ in queue[count:]] == [detection(0), detection(1)]
-    assert all(-2 <= score < -1 for _, score in queue[:count])
+    assert [one for one, _ in queue] == waiting(workspace)
+    assert all(-2 <= score < -1 for _, score in queue)
     first = [one for one in out.predictions if one["task"] in out.reviews()]
     assert [one["result"] for one in first] == [[]] * count
     data = out.data[review_task(out, 4)]
-    assert (data["detection_id"], data["file_name"]) == (detection(4), "4.jpg")
+    assert (data["kind"], data["detections"], data["species"]) == ("single", [detection(4)], "")
 
 
 def test_rerunning_changes_nothing(workspace: Workspace, out: Server) -> None:
     data, predictions, open_reviews = dict(out.data), list(out.predictions), waiting(workspace)
     assert listed(workspace) == ()
     report = asked(workspace, out)
-    assert (report.created, report.recovered, report.waiting) == (0, 0, len(open_reviews))
+    assert (report.created, report.tasks, report.waiting) == (0, 0, len(open_reviews))
     assert (out.data, out.predictions, waiting(workspace)) == (data, predictions, open_reviews)
     pushed(workspace, out)
     assert out.predictions == predictions
@@ -326,50 +331,32 @@ def test_reviews_stay_open_when_a_species_is_renamed(workspace: Workspace) -> No
 def test_a_new_version_brings_the_open_reviews_along(workspace: Workspace, out: Server) -> None:
     out.vote(review_task(out, 4), species(4), by=1)
     synced(workspace, out)
-    activate(workspace, "v2", [2, 3])
+    activate(workspace, "v2")
     pushed(workspace, out)
     names = [one for one, _ in out.queue()]
-    assert names == [*waiting(workspace), detection(2), detection(3)]
+    assert names == waiting(workspace)
+    assert names
     assert detection(4) not in names
     pushed(workspace, out)
     assert [one for one, _ in out.queue()] == names
 
 
-def test_a_version_without_queue_brings_the_open_reviews_along(workspace: Workspace, out: Server) -> None:
-    activate(workspace, "v2")
-    pushed(workspace, out)
-    assert out.fields["model_version"] == "v2"
-    assert [one for one, _ in out.queue()] == waiting(workspace)
-
-
-def test_a_review_task_deleted_in_label_studio_stops_no_push_and_is_asked_for_again(
-    workspace: Workspace, out: Server
-) -> None:
-    count = len(waiting(workspace))
-    del out.rows[review_task(out, 4)]
-    out.predictions = [one for one in out.predictions if one["task"] in out.data]
-    activate(workspace, "v2", [2])
-    pushed(workspace, out)
-    assert len(out.queue()) == count
-    asked(workspace, out)  # finds that it is gone
-    assert asked(workspace, out).created == 1
-    assert out.queue()[: count + 1].count((detection(4), _score(workspace, 4))) == 1
-
-
 @pytest.mark.both_databases
-def test_a_kill_between_label_studios_import_and_our_note_asks_nothing_twice(
+def test_a_kill_between_label_studios_import_and_our_note_asks_again_and_loses_nothing(
     workspace: Workspace, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    activate(workspace, "v1", [0])
+    activate(workspace, "v1")
+    pushed(workspace, server)
     with monkeypatch.context() as patch:
-        patch.setattr(reviews, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(tasks, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             asked(workspace, server)
-    made = server.reviews()
-    report = asked(workspace, server)
-    assert (report.created, report.recovered, report.waiting) == (0, len(made), len(made))
-    assert server.reviews() == made
-    assert [one for one, _ in server.queue()] == [*waiting(workspace), detection(0)]
+    lost = server.reviews()
+    assert lost
+    assert asked(workspace, server).created == len(lost)
+    pushed(workspace, server)  # finds the tasks of the interrupted request, which do not know their label
+    assert all(server.rows[number]["is_labeled"] for number in lost)
+    assert waiting(workspace) == [one for one, _ in server.queue()]
 
 
 def test_before_the_first_version_nothing_is_put_before_people(workspace: Workspace, server: Server) -> None:
@@ -382,8 +369,8 @@ def test_the_backend_answers_a_review_task_with_nothing_chosen(workspace: Worksp
     task = review_task(out, 4)
     asked_for = {"id": task, "project": PROJECT, "data": out.data[task]}
     [answer] = Predictor(workspace).predict([asked_for])
-    assert answer == {"result": [], "score": _score(workspace, 4), "model_version": "v1"}
-    assert answer["score"] < -1
+    assert (answer["result"], answer["model_version"]) == ([], "v1")
+    assert -2 <= answer["score"] < -1
 
 
 def test_the_command_lists_pushes_and_hints(
@@ -391,7 +378,7 @@ def test_the_command_lists_pushes_and_hints(
 ) -> None:
     monkeypatch.setattr("pipeline.cli.review.opened", lambda: workspace)
     monkeypatch.setattr(Workspace, "label_studio", lambda _: server)
-    activate(workspace, "v1", [0])
+    activate(workspace, "v1")
 
     def run(*arguments: str) -> str:
         done = CliRunner().invoke(wildloop, ["review", *arguments], catch_exceptions=False)
@@ -400,21 +387,16 @@ def test_the_command_lists_pushes_and_hints(
 
     said = run("--limit", "2")
     count = len(listed(workspace))
-    assert f"{count} of 90 labels look wrong" in said
+    assert f"{count} of {CROPS} labels listed; about " in said
+    assert "are expected to be wrong" in said
     assert len([line for line in said.splitlines() if ".jpg" in line]) == 2
     assert f"{count - 2} more: see --limit" in said
     assert "wildloop review --push" in said
     assert server.reviews() == []
-    assert f"{count} labels queued for a second look; {count} waiting now" in run("--push")
+    assert f"{count} labels put before people again, in {count} tasks; {count} waiting now" in run("--push")
     said = run()
-    assert "0 of 90 labels look wrong" in said
+    assert f"None of {CROPS} labels is expected to be wrong" in said
     assert f"{count} labels already in review" in said
-
-
-def _score(workspace: Workspace, number: int) -> float:
-    with workspace.database.read() as conn:
-        [one] = [one for one in reviews.unanswered(conn, PROJECT) if one.detection_id == detection(number)]
-        return one.score
 
 
 def _payload(action: str, **more: Any) -> dict[str, Any]:
@@ -434,10 +416,111 @@ def test_a_review_task_deleted_in_label_studio_takes_its_vote_along(
     assert detection(4) in {one.detection_id for one in listed(workspace)}
 
 
-def test_publishing_takes_no_review_task_for_a_crops_first_one(workspace: Workspace, out: Server) -> None:
-    task = review_task(out, 4)
-    del out.rows[5]  # the crop's first task, in Label Studio
-    report = publish(workspace, out, PROJECT)
-    assert (report.recovered, report.vanished, report.published) == (0, 1, 1)
+# --- boards
+
+
+ALIKE = (1, 7, 20, 40, 55)  # crops of one label, made up for a board
+
+
+def alike(workspace: Workspace, label: str) -> list[Suspect]:
+    """Five suspects of one label; what the head says of them does not matter here."""
     with workspace.database.read() as conn:
-        assert tasks.by_detection(conn, PROJECT, [detection(4)])[detection(4)] not in (5, task)
+        number = categories.numbers(conn)[label]
+    for one in ALIKE:
+        say(workspace, one, label, at=labelled_workspace.START + dt.timedelta(days=1, seconds=one))
+    return [
+        Suspect(
+            detection_id=detection(one),
+            file_name=f"{one}.jpg",
+            task_id=one + 1,
+            label=number,
+            label_name=label,
+            labelled_by=("1",),
+            wrong=0.9 - one / 1000,
+            predicted="other",
+            probability=0.9,
+        )
+        for one in ALIKE
+    ]
+
+
+def board(workspace: Workspace, server: Server, label: str = SPECIES[0]) -> int:
+    """The task that asks about all of `alike` at once."""
+    activate(workspace, "v1")
+    pushed(workspace, server)
+    request_reviews(workspace, server, PROJECT, alike(workspace, label), limit=50)
+    pushed(workspace, server)
+    server.now = labelled_workspace.START + dt.timedelta(days=2)
+    [number] = server.reviews()
+    return number
+
+
+def submit(workspace: Workspace, server: Server, task: int, *struck: int, by: int = 2) -> None:
+    """Everything is as it was called, but for what is struck."""
+    result = [control("all_suggested_0", SPECIES[0])]
+    if struck:
+        result.append(control("struck_0", *(detection(one) for one in struck)))
+    server.submit(task, result, by=by)
+    synced(workspace, server)
+
+
+def control(name: str, *choices: str) -> dict[str, Any]:
+    return {"from_name": name, "to_name": "ask_0", "type": "choices", "value": {"choices": list(choices)}}
+
+
+@pytest.mark.both_databases
+def test_labels_of_one_species_come_as_a_board_that_calls_them_that(
+    workspace: Workspace, server: Server
+) -> None:
+    task = board(workspace, server)
+    data = server.data[task]
+    assert (data["kind"], data["species"]) == ("board", SPECIES[0])
+    assert data["detections"] == [detection(one) for one in ALIKE]
+    assert f"These were called {SPECIES[0]}: strike out what is not" in data["head"]
+
+
+def test_kept_labels_of_a_board_are_settled_and_struck_ones_come_back_alone(
+    workspace: Workspace, server: Server
+) -> None:
+    submit(workspace, server, board(workspace, server), 20)
+    assert waiting(workspace) == []
+    assert label_of(workspace, 20) == SPECIES[0]  # until somebody says otherwise, looking at it alone
+    assert look_again(workspace, server, PROJECT) == 1
+    assert look_again(workspace, server, PROJECT) == 0
+    pushed(workspace, server)
+    [alone] = [one for one in server.reviews() if server.data[one]["kind"] == "single"]
+    assert (server.data[alone]["detections"], server.data[alone]["species"]) == ([detection(20)], "")
+    assert server.queue()[0][0] == detection(20)
+    server.vote(alone, SPECIES[1], by=1)
+    synced(workspace, server)
+    assert label_of(workspace, 20) == SPECIES[1]
+    with workspace.database.read() as conn:
+        requested = {crop for crop, _ in reviews.requested_labels(conn, PROJECT)}
+    assert requested == {detection(one) for one in ALIKE}  # so no label of the board is listed again
+
+
+def test_a_label_that_changed_before_the_board_was_answered_is_not_asked_about_alone(
+    workspace: Workspace, server: Server
+) -> None:
+    task = board(workspace, server)
+    say(workspace, 20, SPECIES[2], at=utc_now())
+    submit(workspace, server, task, 20)
+    assert look_again(workspace, server, PROJECT) == 0
+
+
+def test_a_board_counts_each_of_its_labels_towards_the_limit(workspace: Workspace, server: Server) -> None:
+    activate(workspace, "v1")
+    suspects = alike(workspace, SPECIES[0])
+    report = request_reviews(workspace, server, PROJECT, suspects, limit=4)
+    assert (report.created, report.tasks, report.waiting) == (4, 1, 4)
+    again = request_reviews(workspace, server, PROJECT, suspects[4:], limit=4)
+    assert (again.created, again.waiting) == (0, 4)
+
+
+def test_crops_of_the_audit_are_reviewed_alone(workspace: Workspace, server: Server) -> None:
+    with workspace.database.write() as conn:
+        audits.draw(conn, PROJECT, [detection(one) for one in range(CROPS)], CROPS)
+    activate(workspace, "v1")
+    request_reviews(workspace, server, PROJECT, alike(workspace, SPECIES[0]), limit=50)
+    assert {server.data[one]["kind"] for one in server.reviews()} == {"single"}
+    assert len(server.reviews()) == len(ALIKE)
