@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pipeline.label_studio.config import refuse_earlier
 from pipeline.label_studio.files import ServedFiles
