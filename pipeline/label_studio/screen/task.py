@@ -20,7 +20,7 @@ def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
 
     Of the lists `single`, `group` and `photo`, those that the task's screen does not have are empty.
     """
-    alone, with_photo = asked.kind is TaskKind.SINGLE, _has_photo(asked, options)
+    alone, whole = asked.kind is TaskKind.SINGLE, asked.kind is TaskKind.FRAME
     first = asked.crops[0]
     return {
         "kind": asked.kind.value,
@@ -34,8 +34,8 @@ def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
         "version": asked.version or "",
         "head": head(asked),
         "single": [single(asked, options)] if alone else [],
-        "group": [] if alone or asked.kind is TaskKind.FRAME else [group(asked, options)],
-        "photo": [photo(asked)] if with_photo else [],
+        "group": [] if alone or whole else [group(asked, options)],
+        "photo": [photo(asked)] if whole or (alone and options.boxes) else [],
     }
 
 
@@ -52,10 +52,6 @@ def prediction_result(asked: Asked, options: ScreenOptions) -> list[dict[str, An
         suggested = result(control, target, "choices", {"choices": [asked.suggested]})
         results.append(suggested if asked.probability is None else suggested | {"score": asked.probability})
     box = asked.crops[0].box
-    if _has_photo(asked, options) and box is not None:
+    if asked.kind is TaskKind.SINGLE and options.boxes and box is not None:
         results.append(box_result(box))
     return results
-
-
-def _has_photo(asked: Asked, options: ScreenOptions) -> bool:
-    return asked.kind is TaskKind.FRAME or (asked.kind is TaskKind.SINGLE and options.boxes)
