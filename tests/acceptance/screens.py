@@ -26,8 +26,11 @@ KEYS_ACT = """former => {
     const lists = ['species_0', 'all_0', 'photo_empty_0'].map(name => shown?.names.get(name));
     return lists.some(list => list?.tiedChildren.length);
 }"""
-PICTURES_LOADED = """() => [...document.querySelectorAll('.wildloop img')]
-    .filter(picture => picture.offsetParent && picture.src).every(picture => picture.complete)"""
+PICTURES_LOADED = """() => {
+    const all = [...document.querySelectorAll('.wildloop img')];
+    const pictures = all.filter(each => each.offsetParent && each.src);
+    return pictures.length > 0 && pictures.every(each => each.complete && each.naturalWidth);
+}"""
 SCROLLS = """() => [document.scrollingElement, ...document.querySelectorAll('.lsf-main-content, .wildloop *')]
     .filter(each => each.scrollHeight > each.clientHeight + 1 && each.clientHeight > 60)
     .filter(each => ['auto', 'scroll'].includes(getComputedStyle(each).overflowY))

@@ -128,4 +128,5 @@ def test_boxes_are_drawn_on_a_photograph_or_it_has_no_animal(installation: Insta
     drawn = (box["x"], box["y"], box["width"], box["height"])
     assert drawn == pytest.approx((20, 30, 40, 40), abs=1)
     here.press("0")
+    assert page.locator(".photo .ant-radio-wrapper-checked").count() == 1
     assert here.submit(last=True) == {"photo_empty_0": ["no animal"]}

@@ -34,9 +34,11 @@ class Stream:
         self._page.wait_for_timeout(1_000)  # the answer is chosen a moment after the task is drawn
 
     def chosen(self) -> list[str]:
-        """The names of the selected choices."""
+        """The names of the chosen answers; of the suggestion, while nothing else is chosen."""
         names: list[str] = self._page.evaluate(
-            "[...document.querySelectorAll('.ant-radio-wrapper-checked input')].map(choice => choice.name)"
+            "['.species', '.unseen'].map(place => [...document.querySelectorAll("
+            "`.wildloop ${place} .ant-radio-wrapper-checked input`)].map(choice => choice.name))"
+            ".find(names => names.length) ?? []"
         )
         return names
 
@@ -51,7 +53,7 @@ class Stream:
     def pictures(self) -> list[int]:
         """The width in pixels of each picture that is shown; 0 for one that did not load."""
         self._page.wait_for_function(
-            "[...document.querySelectorAll('.wildloop img')].filter(image => image.naturalWidth).length == 2",
+            "[...document.querySelectorAll('.wildloop img')].filter(image => image.naturalWidth).length >= 2",
             timeout=30_000,
         )
         widths: list[int] = self._page.evaluate(
@@ -67,7 +69,7 @@ class Stream:
             act()
         task = answer.value.json()
         self._await(task["id"])
-        detection: str = task["data"]["detection_id"]
+        detection: str = task["data"]["detections"][0]
         return detection
 
     def _await(self, task_id: int) -> None:

@@ -152,6 +152,8 @@ def test_boxes_come_in_percent_of_the_photograph() -> None:
     value = box["value"]
     assert (value["x"], value["y"], value["width"], value["height"]) == (25.0, 25.0, 50.0, 25.0)
     assert (box["from_name"], box["to_name"]) == (controls.BOX, controls.PHOTO)
+    assert prediction_result(question(TaskKind.FRAME, suggested=None), EVERYTHING) == []
+    assert len(prediction_result(asked(), NOTHING)) == 1
 
 
 def test_the_original_and_the_sequence_are_loaded_when_they_are_looked_at() -> None:

@@ -21,7 +21,7 @@ def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
 
     Of the lists `single`, `group` and `photo`, those that the task's screen does not have are empty.
     """
-    alone, with_photo = asked.kind is TaskKind.SINGLE, _has_photo(asked, options)
+    alone, whole = asked.kind is TaskKind.SINGLE, asked.kind is TaskKind.FRAME
     first = asked.crops[0]
     return {
         "picture": first.crop,  # of the lists, whose columns come in this order
@@ -36,8 +36,8 @@ def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
         "version": asked.version or "",
         "head": head(asked),
         "single": [single(asked, options)] if alone else [],
-        "group": [] if alone or asked.kind is TaskKind.FRAME else [group(asked, options)],
-        "photo": [photo(asked)] if with_photo else [],
+        "group": [] if alone or whole else [group(asked, options)],
+        "photo": [photo(asked)] if whole or (alone and options.boxes) else [],
     }
 
 
@@ -74,6 +74,3 @@ def _items(value: Any, name: str) -> list[Any]:
     items = value.get(name) if isinstance(value, Mapping) else None
     return items if isinstance(items, list) else []
 
-
-def _has_photo(asked: Asked, options: ScreenOptions) -> bool:
-    return asked.kind is TaskKind.FRAME or (asked.kind is TaskKind.SINGLE and options.boxes)
