@@ -28,7 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
 
 @pytest.fixture
 def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
-    populate(sqlite_database, CROPS)
+    populate(sqlite_database, CROPS, sequence=1, options={"boards": False})  # a task for each queued crop
     return make_workspace(sqlite_database, tmp_path, retrain_every=80, top_k=100, label_studio_api_key="key")
 
 
