@@ -73,4 +73,3 @@ def suggestible(data: Any) -> set[str]:
 def _items(value: Any, name: str) -> list[Any]:
     items = value.get(name) if isinstance(value, Mapping) else None
     return items if isinstance(items, list) else []
-
