@@ -135,7 +135,7 @@ def _measured(pool: LabelledPool, rows: Ints, flips: tuple[float, str], seed: in
     if fit.held_out is not None and fit.folds is not None:
         columns = np.searchsorted(fit.head.classes, given)
         began = time.process_time()
-        probabilities = error_probabilities(fit.held_out, columns, fit.folds)
+        probabilities = error_probabilities(fit.held_out, columns, fit.folds, pool.sequences[rows])
         listed = expected_errors(probabilities)
         seconds = time.process_time() - began
         expected = float(probabilities[listed].sum())

@@ -28,17 +28,19 @@ SHARPNESS = np.exp(np.linspace(-0.6, 1.2, 10))
 SHARPNESS_SPREAD = 0.35  # of its logarithm, around 0
 
 
-def error_probabilities(held_out: Floats, labels: Ints, folds: Ints) -> Doubles:
+def error_probabilities(held_out: Floats, labels: Ints, folds: Ints, sequences: Ints) -> Doubles:
     """The probability (N,) that each label is wrong.
 
     `held_out` (N, C) are the calibrated probabilities of each row by a head that learned from all `folds`
     (N,) but the row's, 0 for a class that this head does not have; `labels` (N,) is the column of each row's
-    label. A row whose head does not have the row's own class gets 0: there is no evidence against its label.
+    label; `sequences` (N,) is the number of each row's sequence. A row whose head does not have the row's own
+    class gets 0: there is no evidence against its label.
 
     Labels are a mixture of what the head predicts, sharpened, and of any other class with equal probability.
     A head that saw few examples of a class is not sure what else belongs to it, whatever it says. Share and
     sharpness are averaged over their posterior; the prior of the share is that of the sum of mistakes and of
-    what the head cannot explain, and the mistakes' part of it is what is expected given the sum. People who
+    what the head cannot explain, and the mistakes' part of it is what is expected given the sum. Crops of a
+    sequence with one label are one observation: they were labelled together, and look alike. People who
     always take one species for another teach it to the head: such labels are not found.
     """
     found = np.zeros(len(labels))
@@ -46,15 +48,16 @@ def error_probabilities(held_out: Floats, labels: Ints, folds: Ints) -> Doubles:
     if held_out.shape[1] < 2 or not len(comparable):
         return found
     rows = held_out[comparable], labels[comparable], _unlike(labels, folds, held_out.shape[1])[comparable]
+    weights = _of_sequence(labels, sequences)[comparable]
     log_prior, mistakes = _share_prior()
     log_likelihood = np.empty((len(SHARPNESS), len(SHARES)))
     for place, mixture in enumerate(_mixtures(*rows)):
         prior = log_prior - (np.log(mixture.sharpness) / SHARPNESS_SPREAD) ** 2 / 2
-        log_likelihood[place] = np.log(mixture.of_labels()).sum(axis=1) + prior
+        log_likelihood[place] = np.log(mixture.of_labels()) @ weights + prior
     posterior = np.exp(log_likelihood - log_likelihood.max())
     posterior *= mistakes / posterior.sum()
-    for weights, mixture in zip(posterior, _mixtures(*rows), strict=True):
-        found[comparable] += weights @ (mixture.of_others() / mixture.of_labels())
+    for part, mixture in zip(posterior, _mixtures(*rows), strict=True):
+        found[comparable] += part @ (mixture.of_others() / mixture.of_labels())
     return found
 
 
@@ -92,6 +95,14 @@ def _mixtures(held_out: Floats, labels: Ints, unlike: Doubles) -> Iterator[_Mixt
         shares = np.exp(sharpness * logits)
         head = (shares[own] / shares.sum(axis=1) + unlike[own]) / (1 + unlike.sum(axis=1))
         yield _Mixture(sharpness=float(sharpness), head=head, other=(1 - head) / (held_out.shape[1] - 1))
+
+
+def _of_sequence(labels: Ints, sequences: Ints) -> Doubles:
+    """(N,): each row's part of the rows of its sequence that have its label."""
+    pairs = np.stack([sequences, labels], axis=1)
+    _, place, count = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    part: Doubles = 1 / count[place.ravel()]
+    return part
 
 
 def _unlike(labels: Ints, folds: Ints, classes: int) -> Doubles:

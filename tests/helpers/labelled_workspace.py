@@ -61,8 +61,8 @@ def populate(
 ) -> None:
     """Crops `first` up to `crops`, in sequences at four locations, embedded, for project 4.
 
-    A `sequence` has so many photographs, which people are asked about together. Label Studio asks about each, unless not `asked`. `strange` crops resemble no others. `options` are those
-    of the project.
+    A `sequence` has so many photographs, which people are asked about together. Label Studio asks about each,
+    unless not `asked`. `strange` crops resemble no others. `options` are those of the project.
     """
     numbers = range(first, crops)
     rng = np.random.default_rng(first)

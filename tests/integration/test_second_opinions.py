@@ -17,7 +17,6 @@ from pipeline.steps.labelling.agreement import AgreementReport, agreement
 from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.parking import delete_parked
 from pipeline.steps.labelling.stock import top_up
-from pipeline.steps.labelling.stock_plan import alone
 from pipeline.steps.labelling.sync import sync
 from pipeline.store import categories, models, oracle, tasks
 from pipeline.store.database import Database
@@ -41,10 +40,10 @@ def server() -> FakeLabelStudio:
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path, server: FakeLabelStudio) -> Workspace:
     """Twelve crops in a project that asks about all of them twice; annotator 1 has named six, 2 has one."""
-    populate(database, CROPS, asked=False, options={"opinions": 1.0})
+    populate(database, CROPS, asked=False, options={"opinions": 1.0}, sequence=1)
     made = make_workspace(database, tmp_path / "data")
     activate(database)
-    top_up(made, server, PROJECT, grouped=alone)
+    top_up(made, server, PROJECT)
     for one in range(6):
         answer(made, server, task_of(server, one), species(one), by=1)
     answer(made, server, task_of(server, 6), species(6), by=2)

@@ -27,7 +27,8 @@ def judged(labels: list[int], vectors: NDArray[np.floating]) -> Doubles:
     assert fitted.held_out is not None
     assert fitted.folds is not None
     column = {category: at for at, category in enumerate(fitted.head.classes)}
-    return error_probabilities(fitted.held_out, np.array([column[one] for one in labels]), fitted.folds)
+    columns = np.array([column[one] for one in labels])
+    return error_probabilities(fitted.held_out, columns, fitted.folds, np.arange(len(labels)))
 
 
 def crops(rng: np.random.Generator, each: int = EACH) -> tuple[list[int], NDArray[np.floating]]:
@@ -102,14 +103,31 @@ def test_a_species_that_the_head_saw_little_of_is_not_accused() -> None:
     one_place, spread = rng.integers(1, 5, 300), rng.integers(0, 5, 300)
     one_place[:8] = 0
     spread[:9] = np.arange(9) % 5
+    alone = np.arange(300)
     assert (
-        error_probabilities(held_out, labels, one_place)[:8].max()
-        < error_probabilities(held_out, labels, spread)[:8].min()
+        error_probabilities(held_out, labels, one_place, alone)[:8].max()
+        < error_probabilities(held_out, labels, spread, alone)[:8].min()
     )
 
 
 def test_one_species_or_no_comparable_label_accuses_nobody() -> None:
     zeros = np.zeros(5, np.intp)
-    assert not error_probabilities(np.ones((5, 1), np.float32), zeros, zeros).any()
+    assert not error_probabilities(np.ones((5, 1), np.float32), zeros, zeros, np.arange(5)).any()
     held_out = np.array([[1, 0], [1, 0], [1, 0]], np.float32)
-    assert not error_probabilities(held_out, np.array([1, 1, 1]), np.array([0, 1, 2])).any()
+    assert not error_probabilities(held_out, np.array([1, 1, 1]), np.arange(3), np.arange(3)).any()
+
+
+def test_a_sequence_that_looks_unlike_its_species_accuses_nobody() -> None:
+    """Its crops were labelled together: ten of them say no more than one."""
+    rng = np.random.default_rng(3)
+    labels = np.repeat([0, 1], [50, 60])
+    held_out = np.full((110, 2), 0.1, np.float32)
+    held_out[np.arange(110), labels] = 0.9
+    held_out[-10:] = [0.97, 0.03]
+    folds = rng.integers(0, 5, 110)
+    folds[-10:] = 0
+    one_sequence = np.minimum(np.arange(110), 100)
+    together = error_probabilities(held_out, labels, folds, one_sequence)
+    apart = error_probabilities(held_out, labels, folds, np.arange(110))
+    assert sorted(expected_errors(apart)) == list(range(100, 110))
+    assert expected_errors(together) == []

@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline import heads
+from pipeline.arrays import numbered
 from pipeline.current_label import active_entries, current_label
 from pipeline.errors import StoreError
 from pipeline.label_errors import error_probabilities, expected_errors
@@ -157,7 +158,8 @@ def _suspects(
         return []
     column = {category: place for place, category in enumerate(fitted.head.classes)}
     labels = np.array([column[crops.labels[crop]] for crop in crops.ids], np.intp)
-    wrong = error_probabilities(fitted.held_out, labels, fitted.folds)
+    sequences = numbered([crops.places[crop].sequence for crop in crops.ids])[1]
+    wrong = error_probabilities(fitted.held_out, labels, fitted.folds, sequences)
     rows = {crops.ids[row]: row for row in expected_errors(wrong)}
     rows = {crop: row for crop, row in rows.items() if (crop, crops.labels[crop]) not in requested}
     with workspace.database.read() as conn:
