@@ -23,6 +23,8 @@ CROPS = 300
 def server(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
     taking = forest()
     monkeypatch.setattr(Workspace, "label_studio", lambda _: taking)
+    alone = "pipeline.steps.labelling.stock.plan_groups"  # a task for each crop, so that they can be counted
+    monkeypatch.setattr(alone, lambda _workspace, _project, planned: planned)
     return taking
 
 
