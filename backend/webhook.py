@@ -13,7 +13,7 @@ from pipeline.label_studio.annotations import Annotation, read
 from pipeline.records import RunKind, TaskRecord
 from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.record import claimed, delete_annotations, forget_tasks, record_annotations
-from pipeline.store import projects
+from pipeline.store import projects, runs
 from pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def _annotated(workspace: Workspace, project_id: int, payload: Payload) -> dict[
                 raise PayloadError(str(exc)) from exc
             log.warning("project %d: skipping one of %d annotations: %s", project_id, len(received), exc)
     recorded = record_annotations(workspace, project_id, annotations, claims=_claims(project_id, payload))
+    if recorded.boxes and recorded.new:
+        jobs.request(workspace, project_id, RunKind.EMBED, trigger=runs.BY_LABELS)
     return {"status": "recorded", "new": recorded.new}
 
 

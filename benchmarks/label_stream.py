@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -309,7 +309,7 @@ def keep_training(workspace: Workspace, project_id: int) -> None:
     jobs.request(workspace, project_id, RunKind.TRAIN, trigger="command")
 
 
-def print_table(crops: int, measured: dict[str, Sequence[float]]) -> None:
+def print_table(crops: int, measured: Mapping[str, Sequence[float]]) -> None:
     """The percentiles of both, and their ratio."""
     print(f"\n{crops:,} crops, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     print("| submit to next picture | submits | p50 | p95 | largest |")

@@ -74,6 +74,7 @@ class CurrentLabel:
     disputed: bool = False
     struck: bool = False  # it waits for somebody to look at it alone, because it was struck out
     confirmed: bool = False  # somebody chose the category that the prediction showed
+    suggested: bool = False  # the prediction showed a category to somebody who decided
     way: Way | None = None  # SINGLE if one of the deciding votes is; else of the newest; None for sources
     unprompted: bool = False  # a deciding vote was made looking at the crop alone, without a suggestion
     attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)  # of the deciding votes
@@ -86,7 +87,7 @@ class CurrentLabel:
 
 def current_label(history: Iterable[OracleEntry]) -> CurrentLabel:
     """The current label of one detection from its entries, which may come in any order."""
-    active = _latest_revisions(history)
+    active = active_entries(history)
     by_people = [entry for entry in active if entry.source == LABEL_STUDIO_SOURCE]
     imported = [entry for entry in active if entry.source != LABEL_STUDIO_SOURCE]
     votes = _votes(by_people) or _votes(imported)
@@ -125,7 +126,7 @@ def _without_votes(active: list[OracleEntry]) -> CurrentLabel:
     return CurrentLabel(verdict=verdict, struck=verdict is Verdict.STRUCK)
 
 
-def _latest_revisions(history: Iterable[OracleEntry]) -> list[OracleEntry]:
+def active_entries(history: Iterable[OracleEntry]) -> list[OracleEntry]:
     """The last revision of each annotation, without deleted annotations."""
     latest: dict[str, OracleEntry] = {}
     for entry in history:
@@ -171,6 +172,7 @@ def _decided(winners: list[OracleEntry], *, voters: int) -> CurrentLabel:
         votes=len(winners),
         voters=voters,
         confirmed=any(entry.label is not None and entry.label == entry.shown for entry in winners),
+        suggested=any(entry.shown is not None for entry in winners),
         way=(alone or winners)[-1].way,
         unprompted=any(entry.shown is None for entry in alone),
         attributes=attributes,

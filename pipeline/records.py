@@ -14,6 +14,7 @@ UNSURE = "unsure"  # not a category: somebody looked and cannot tell
 UNCLASSIFIED = "unclassified"  # not a category: nobody has looked yet
 OBSERVATION_TYPE = "observationType"  # Camtrap DP column, kept in `details` of a label without a category
 LARGEST = 2**31 - 1  # the largest whole number that every database stores
+NOT_BY = "not_by"  # key in the details of a task: an annotator to whom Label Studio must not serve it
 LABEL_STUDIO_SOURCE = "label-studio"  # the source of people's annotations; all other sources are imported
 
 
@@ -131,6 +132,9 @@ class Box:
 
 WHOLE_FRAME = Box(x1=0.0, y1=0.0, x2=1.0, y2=1.0)
 WHOLE_FRAME_DETECTOR = "whole-frame"  # the detector of photographs that are one detection, WHOLE_FRAME
+# The detector of WHOLE_FRAME on a photograph that people sign off as empty. It is no crop and in no export.
+SIGN_OFF_DETECTOR = "sign-off"
+DRAWN_DETECTOR = LABEL_STUDIO_SOURCE  # the detector of boxes that people drew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +179,8 @@ class DetectionRecord:
     detector_category: str = "animal"
     crop_path: str | None = None  # below the data folder, with forward slashes
     frame_path: str | None = None  # the whole photograph, reduced, with this box drawn; below the data folder
-    replaced_by: str | None = None  # the detection of the box that a person drew instead
+    # The detection of the box that a person drew instead; its own id if who drew this box took it back.
+    replaced_by: str | None = None
     kind: DetectionKind = DetectionKind.ACTIVE
     category_id: int | None = None
     category_confidence: float | None = None
@@ -252,6 +257,11 @@ class TaskRecord:
     answered_at: dt.datetime | None = None  # None: no annotation of it counts
     parked_at: dt.datetime | None = None
     deleted_at: dt.datetime | None = None
+
+    @property
+    def kept_from(self) -> str | None:
+        """The annotator whose skip came with the task, so that Label Studio serves it to others only."""
+        return (self.details or {}).get(NOT_BY)
 
     @property
     def way(self) -> Way:

@@ -8,6 +8,7 @@
 - metrics of a simulation: `mean_interval` over its seeds
 - what more labels bring: bootstrap draws of `resampled` (`stopping.forecast`)
 - the precision of accepted predictions: exact binomial tests (`stopping.acceptance`)
+- animals missed in photographs called empty: `most_in_population`, an exact hypergeometric test
 
 Rows of one sequence or location tend to be right or wrong together, so intervals of shares and the bootstrap
 treat them as one cluster. The exact tests need no clusters, because an audit is a simple random sample.
@@ -23,6 +24,7 @@ from pipeline.arrays import Bools, Doubles, Ints, numbered
 
 Z_95 = 1.959964  # standard normal quantile of a two-sided 95% interval
 DRAWS = 1000  # of a bootstrap
+_ROUNDING = 1e-9  # of a probability
 
 
 def effective_size(correct: Bools, sequences: Sequence[str]) -> float:
@@ -63,6 +65,37 @@ def clopper_pearson(successes: float, size: float, confidence: float = 0.95) -> 
     low = betaincinv(successes, failures + 1, tail) if successes > 0 else 0.0
     high = betaincinv(successes + 1, failures, 1 - tail) if failures > 0 else 1.0
     return float(low), float(high)
+
+
+def most_in_population(found: int, drawn: int, population: int, confidence: float = 0.95) -> int:
+    """The most members of a population of `population` that have a property, `found` of `drawn` having it.
+
+    The exact one-sided limit for a sample drawn at random without replacement: the largest number under
+    which a sample has as few as `found` with a probability of 1 - `confidence` (hypergeometric test;
+    Buonaccorsi, American Statistician 41, 1987). In a large population it is Clopper and Pearson's limit;
+    once all are drawn it is `found`. How members cluster does not matter to a random sample of them.
+    """
+    low, high = found, population - (drawn - found)  # what the sample shows leaves nothing else possible
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _at_most(found, drawn, middle, population) >= 1 - confidence - _ROUNDING:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _at_most(found: int, drawn: int, having: int, population: int) -> float:
+    """The probability that `found` or fewer of `drawn` are among the `having` of a population."""
+    from scipy.special import gammaln
+
+    def logarithm(total: int, part: Ints) -> Doubles:
+        chosen: Doubles = gammaln(total + 1) - gammaln(part + 1) - gammaln(total - part + 1)
+        return chosen
+
+    numbers = np.arange(max(0, drawn - (population - having)), min(found, having) + 1)
+    ways = logarithm(having, numbers) + logarithm(population - having, drawn - numbers)
+    return float(np.exp(ways - logarithm(population, np.array(drawn))).sum())
 
 
 def clustered_share(

@@ -163,5 +163,5 @@ def sync(workspace: Workspace, *, project: int | None = None, full: bool = False
 
 
 def review(workspace: Workspace, *, project: int | None = None) -> ReviewReport:
-    """The labels that look wrong, worst first. Changes nothing."""
+    """The labels that are expected to be wrong, most probable first. Changes nothing."""
     return review_step.review(workspace, chosen(workspace, project))

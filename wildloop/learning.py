@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pipeline.heads import LinearHead
 from pipeline.records import ModelRecord
+from pipeline.steps.labelling import frames
+from pipeline.steps.labelling.frames import DrawnEmpties
 from pipeline.steps.learning import accept as accept_step
 from pipeline.steps.learning import activate as activate_step
 from pipeline.steps.learning import audit as audit_step
@@ -14,19 +16,24 @@ from pipeline.steps.learning import predict
 from pipeline.steps.learning import train as train_step
 from pipeline.steps.learning.accept import AcceptReport
 from pipeline.steps.learning.audit import Judgement
+from pipeline.steps.learning.empties import EmptiesJudgement, judge_empties
 from pipeline.store import models
 from pipeline.workspace import Workspace
 from wildloop._default_project import chosen
 
 __all__ = [
     "AcceptReport",
+    "DrawnEmpties",
+    "EmptiesJudgement",
     "Judgement",
     "LinearHead",
     "ModelRecord",
     "accept",
     "activate",
     "audit",
+    "audit_empties",
     "draw_audit",
+    "draw_empties",
     "load_head",
     "train",
     "versions",
@@ -70,6 +77,23 @@ def audit(workspace: Workspace, *, project: int | None = None, target: float = 0
 def draw_audit(workspace: Workspace, count: int, *, project: int | None = None) -> int:
     """Draw more audit crops, which come first in the next queue; returns how many there were to draw."""
     return audit_step.draw(workspace, chosen(workspace, project), count)
+
+
+def audit_empties(workspace: Workspace) -> EmptiesJudgement | None:
+    """How many photographs that machines alone call empty show an animal, at most.
+
+    From what people saw in a random sample of them; None before `draw_empties`.
+    """
+    with workspace.database.read() as conn:
+        return judge_empties(conn)
+
+
+def draw_empties(workspace: Workspace, count: int) -> DrawnEmpties:
+    """Draw more photographs that machines alone call empty, for people to sign off.
+
+    The next `publish` puts them on boards. Raises SourceError if none of them can be read.
+    """
+    return frames.draw(workspace, count)
 
 
 def accept(

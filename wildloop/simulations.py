@@ -44,9 +44,10 @@ def simulate(
     processes: int = 1,
     progress: bool = False,
 ) -> SimulationResult:
-    """Compare query strategies on the pool, and write curves.csv, curves.png and report.html to `out`.
+    """Compare query strategies and ways to ask on the pool; write a table, pictures and a page to `out`.
 
-    `budget` is the number of labels of each strategy; each seed has its own train/test split. Raises
+    `budget` is the number of labels of each strategy, and of key presses of each way to ask; each seed has
+    its own train/test split. Raises
     SourceError if the pool cannot be split, and SettingsError for an unknown strategy.
     """
     return step.simulate(

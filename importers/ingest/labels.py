@@ -13,6 +13,8 @@ from pipeline.current_label import CurrentLabel, OracleEntry, current_label
 from pipeline.identity import digest
 from pipeline.records import (
     ANIMAL,
+    DRAWN_DETECTOR,
+    SIGN_OFF_DETECTOR,
     AnnotationRecord,
     DetectionRecord,
     Level,
@@ -82,7 +84,10 @@ class Labels:
         number of new votes.
         """
         labels = image_labels.by_image(conn, (photograph.image_id for photograph in stored))
-        boxes = detections.of_images(conn, labels)
+        boxes = {
+            id_: [box for box in found if box.detector not in (DRAWN_DETECTOR, SIGN_OFF_DETECTOR)]
+            for id_, found in detections.of_images(conn, labels).items()
+        }  # those of people have the labels that people gave them
         self._numbers |= categories.numbers(conn) if labels else {}
         votes: list[AnnotationRecord] = []
         for photograph in stored:

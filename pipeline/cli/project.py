@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from pipeline.cli.common import chosen_project, project_option
 from pipeline.cli.follow_up import follow_option, follow_up
 from pipeline.cli.lazy import LazyCommand, LazyGroup
 from pipeline.cli.output import emit, json_option
+from pipeline.cli.screen_options import changed, options_flags
 from pipeline.cli.store import opened, opened_or_created
+from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.species import read_species
 from pipeline.render.labelling import proposal_report, unoffered
+from pipeline.render.project import renewal, screen_options
 from pipeline.render.text import count, lines
-from pipeline.steps.labelling.project import create_project, forget_project, project_embedder
+from pipeline.steps.labelling.options import change_options
+from pipeline.steps.labelling.project import (
+    create_project,
+    forget_project,
+    known_project,
+    project_embedder,
+)
 from pipeline.steps.labelling.propose import propose_species
+from pipeline.steps.labelling.renew import renew_project
 from pipeline.store import choices
 
 COMMANDS = {
     "create": LazyCommand("pipeline.cli.project:create", "Create a labelling project, or update one."),
     "species": LazyCommand("pipeline.cli.species:species", "List or change what annotators can choose."),
+    "options": LazyCommand("pipeline.cli.project:options", "Show or change what annotators are asked."),
+    "renew": LazyCommand("pipeline.cli.project:renew", "Go on in a new project with the present screens."),
     "forget": LazyCommand("pipeline.cli.project:forget", "Forget a project deleted in Label Studio."),
 }
 
@@ -64,6 +78,7 @@ def project() -> None:
     help="Do not connect the ML backend. Labels then arrive through `wildloop sync`, and only queued tasks "
     "have predictions.",
 )
+@options_flags
 @follow_option
 @json_option
 def create(
@@ -75,6 +90,7 @@ def create(
     no_backend: bool,
     follow: bool,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Create a labelling project in Label Studio, or update an existing one.
 
@@ -97,6 +113,8 @@ def create(
     for remark in listed.notes:
         click.echo(remark, err=True)
     client = workspace.label_studio()
+    existing = known_project(workspace, client, title, project_id)
+    present = ScreenOptions.from_json(None if existing is None else existing.options)
     record, changes = create_project(
         workspace,
         client,
@@ -105,6 +123,7 @@ def create(
         embedder_id=project_embedder(workspace, client, title, project_id, embedder),
         project_id=project_id,
         connect_backend=not no_backend,
+        options=changed(present, **asked),
     )
     url = f"{client.url}/projects/{record.id}/data"
     done = lines(*changes) or f"project {record.id} ({record.title}) is up to date; nothing changed"
@@ -117,6 +136,58 @@ def create(
     )
     if follow:
         follow_up(workspace, trigger="project", project=record.id, as_json=as_json)
+
+
+@click.command()
+@project_option
+@options_flags
+@json_option
+def options(project: int | None, as_json: bool, **asked: Any) -> None:
+    """Show what annotators are asked in a project, or change it while they label.
+
+    Without options it shows the present ones. What is asked beside the species changes at once, also in
+    tasks that are open; boxes and all others in tasks from now on. What annotations have stays asked.
+    """
+    workspace = opened()
+    chosen = chosen_project(workspace, project)
+    present = ScreenOptions.from_json(chosen.options)
+    wanted = changed(present, **asked)
+    if any(value is not None for value in asked.values()):
+        change_options(workspace, workspace.label_studio(), chosen.id, wanted)
+    emit({"project": chosen.id, "options": wanted.to_json()}, screen_options(wanted), as_json=as_json)
+
+
+@click.command()
+@project_option
+@click.option("--title", help="Title of the new project. [default: that of the present one]")
+@click.option("--no-backend", is_flag=True, help="Do not connect the ML backend to the new project.")
+@options_flags
+@follow_option
+@json_option
+def renew(
+    project: int | None, title: str | None, no_backend: bool, follow: bool, as_json: bool, **asked: Any
+) -> None:
+    """Make a new Label Studio project that goes on with the labels of a present one.
+
+    For projects of earlier releases, whose screens Label Studio cannot change while they have annotations.
+    The new one has the same species, taxa, embedder, audit sample and labels. The present one is synced
+    before and afterwards, so late answers count, but nothing is asked or trained in it any more.
+    """
+    workspace = opened()
+    chosen = chosen_project(workspace, project)
+    client = workspace.label_studio()
+    report = renew_project(
+        workspace,
+        client,
+        chosen.id,
+        title=title,
+        options=changed(ScreenOptions.from_json(chosen.options), **asked),
+        connect_backend=not no_backend,
+    )
+    url = f"{client.url}/projects/{report.new.id}/data"
+    emit({"renewal": report, "url": url}, lines(renewal(report), url), as_json=as_json)
+    if follow:
+        follow_up(workspace, trigger="project", project=report.new.id, as_json=as_json)
 
 
 @click.command()

@@ -24,7 +24,7 @@ from pipeline.steps.operations.simulate import SimulationResult
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="DIR",
-    help="Folder for curves.csv, curves.png and report.html.",
+    help="Folder for curves.csv, curves.png, presses.png and report.html.",
 )
 @click.option(
     "--strategies",
@@ -40,7 +40,7 @@ from pipeline.steps.operations.simulate import SimulationResult
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Number of labels for each strategy.",
+    help="Number of labels for each strategy, and of key presses for each way to ask.",
 )
 @click.option(
     "--seeds",
@@ -71,6 +71,9 @@ def simulate(
     POOL.npz holds E (N, D), label (N) and, if known, group (N; sequences) and location (N). Without it, the
     labelled crops of the project are replayed. A third of the crops, by whole locations, tests each head;
     the strategies choose from the rest.
+
+    The crops of one strategy (default, or else the first) are also asked with their sequences, and on boards:
+    a second table counts the key presses of a person who makes no slip.
     """
     if pool is not None and project is not None:
         raise click.UsageError("give POOL.npz or --project, not both")
@@ -103,5 +106,6 @@ def _outline(result: SimulationResult) -> dict[str, Any]:
         "seeds": len(study.splits),
         "budget": study.schedule.budget,
         **plain(result.summary),
+        "asking": plain(result.asking),
         "files": result.files,
     }

@@ -28,7 +28,11 @@ def species() -> None:
 @project_option
 @json_option
 def list_(project: int | None, as_json: bool) -> None:
-    """List what annotators can choose, and labels of species that they cannot."""
+    """List what annotators can choose, and labels of species that they cannot.
+
+    A species is proposed if annotators typed its name: take it up with `add`, or join a slip of the pen with
+    `merge`.
+    """
     workspace = opened()
     chosen = chosen_project(workspace, project)
     found = step.list_species(workspace, workspace.label_studio(), chosen.id)

@@ -1,6 +1,6 @@
 """Crops: the square around a box, the crop and the framed thumbnail of a detection, and their files."""
 
-from pipeline.crops.cut import content_hash, cut_crops
+from pipeline.crops.cut import content_hash, cut_crops, stored_photo, write_frame
 from pipeline.crops.pictures import AMBER, CROP_QUALITY, FRAME_QUALITY, crop, framed, thumbnail, write_jpeg
 from pipeline.crops.square import CONTEXT, CROP_SIDE, FRAME_SIDE, Square, scale_needed, square
 
@@ -18,6 +18,8 @@ __all__ = [
     "framed",
     "scale_needed",
     "square",
+    "stored_photo",
     "thumbnail",
+    "write_frame",
     "write_jpeg",
 ]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pipeline.crops import pictures
 from pipeline.crops.square import CONTEXT, CROP_SIDE, scale_needed, square
-from pipeline.images import Photo
-from pipeline.records import DetectionRecord
+from pipeline.errors import PhotoError
+from pipeline.images import Photo, read_file
+from pipeline.records import DetectionRecord, ImageRecord
 
 
 def content_hash(data: bytes) -> str:
@@ -48,6 +49,27 @@ def cut_crops(
         pictures.write_jpeg(frame, data_dir / frame_path, pictures.FRAME_QUALITY)
         records.append(replace(detection, crop_path=crop_path, frame_path=frame_path))
     return records
+
+
+def write_frame(photo: Photo, detection: DetectionRecord, data_dir: Path, *, side: int) -> DetectionRecord:
+    """Write the whole photograph, its longer side at most `side` pixels; returns the record with its path.
+
+    Raises as `cut_crops`.
+    """
+    frame_path = _path("frames", detection.id)
+    pictures.write_jpeg(pictures.thumbnail(photo, side), data_dir / frame_path, pictures.FRAME_QUALITY)
+    return replace(detection, frame_path=frame_path)
+
+
+def stored_photo(record: ImageRecord) -> Photo:
+    """The photograph of a stored record, read again from its file.
+
+    Raises PhotoError if the file cannot be used any more, or has other content than when it was imported.
+    """
+    data = read_file(record.path)
+    if record.content_hash not in (None, content_hash(data)):
+        raise PhotoError("changed", "the file has other content than when it was imported")
+    return Photo(data, partial=True)
 
 
 def _path(folder: str, detection: str) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from pipeline.demo.truth import Truth
 from pipeline.errors import SourceError
 from pipeline.label_studio.config import species_of
 from pipeline.label_studio.connection import ApiResponseError, Connection
-from pipeline.label_studio.results import choice_result
-from pipeline.records import UNSURE
+from pipeline.label_studio.screen import controls
+from pipeline.records import UNSURE, category_name
 from pipeline.store import detections, images
 from pipeline.store.database import Database
 
 
 class SimulatedAnnotator:
-    """Submits the true label of each task, or `unsure` for crops without one.
+    """Answers each task by the true labels of its crops, or `unsure` for crops without one.
 
     Raises SourceError if the truth names species that the project does not offer.
     """
@@ -54,20 +55,62 @@ class SimulatedAnnotator:
         task = self.next_task()
         if task is None:
             return False
-        choice = self._true_label(task)
-        annotation: dict[str, Any] = {"result": choice_result(choice, None)}
+        truth = self._true_labels(task["data"]["detections"])
+        annotation: dict[str, Any] = {"result": _answer(task["data"], truth)}
         if task["predictions"]:
             annotation["parent_prediction"] = task["predictions"][0]["id"]
         annotation["lead_time"] = time.monotonic() - started
         self._connection.send(
             f"labelling task {task['id']}", "POST", f"api/tasks/{task['id']}/annotations", annotation
         )
-        self.given += choice != UNSURE
+        struck = _struck(task["data"], truth)
+        self.given += sum(label != UNSURE for crop, label in truth.items() if crop not in struck)
         return True
 
-    def _true_label(self, task: Mapping[str, Any]) -> str:
-        detection_id = task["data"]["detection_id"]
+    def _true_labels(self, detection_ids: Sequence[str]) -> dict[str, str]:
         with self._database.read() as conn:
-            detection = detections.get(conn, [detection_id])[detection_id]
-            image = images.get(conn, [detection.image_id])[detection.image_id]
-        return self._truth.label(image.file_name, detection.box) or UNSURE
+            records = detections.get(conn, detection_ids)
+            photographs = images.get(conn, {record.image_id for record in records.values()})
+        return {
+            crop: self._truth.label(photographs[record.image_id].file_name, record.box) or UNSURE
+            for crop, record in records.items()
+        }
+
+
+def _answer(data: Mapping[str, Any], truth: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The `result` of an annotation that says what is true of the crops of a task."""
+    if data["single"]:
+        [label] = truth.values()
+        offered = {each["value"] for each in data["single"][0]["choices"]}
+        return _picked(label, offered, controls.SPECIES, controls.ANOTHER, controls.CROP)
+    offered = {each["value"] for each in data["group"][0]["choices"]}
+    picked = _picked(_wanted(data, truth), offered, controls.ALL, controls.ALL_ANOTHER, controls.ASK)
+    struck = _struck(data, truth)
+    return [*picked, _choice(controls.STRUCK, controls.ASK, struck)] if struck else picked
+
+
+def _wanted(data: Mapping[str, Any], truth: Mapping[str, str]) -> str:
+    """What the task is said to show: its suggestion if any of its crops does, else what most of them do."""
+    counts = Counter(truth.values())
+    suggested = category_name(str(data["species"]))
+    return suggested if counts[suggested] else counts.most_common(1)[0][0]
+
+
+def _struck(data: Mapping[str, Any], truth: Mapping[str, str]) -> list[str]:
+    """The crops of a group that show something else than most of it."""
+    if not data["group"]:
+        return []
+    wanted = _wanted(data, truth)
+    return [crop for crop, label in truth.items() if label != wanted]
+
+
+def _picked(label: str, offered: Set[str], control: str, another: str, to: str) -> list[dict[str, Any]]:
+    """The choice of a species that the screen offers, or else from the list of the project."""
+    word = next((word for word in offered if category_name(word) == label), None)
+    if word is not None:
+        return [_choice(control, to, [word])]
+    return [_choice(control, to, [controls.ANOTHER_SPECIES]), _choice(another, to, [label])]
+
+
+def _choice(control: str, to: str, chosen: Sequence[str]) -> dict[str, Any]:
+    return {"from_name": control, "to_name": to, "type": "choices", "value": {"choices": list(chosen)}}

@@ -52,7 +52,7 @@ def simulate_labels(
     watch: NewVersions,
     say: Say,
 ) -> None:
-    """Submit `labels` labels; fewer only if Label Studio has no more tasks.
+    """Submit at least `labels` labels; fewer only if Label Studio has no more tasks.
 
     People take longer for a few labels than a training takes. So each training that a label triggers ends
     before the next label is submitted.
@@ -62,10 +62,10 @@ def simulate_labels(
         "  every tenth crop is an audit crop: drawn at random, and no version learns from it\n"
         "  held-out accuracy is that on the hard crops of the queue; the unlabelled rest is usually easier"
     )
-    for number in range(labels):
+    while annotator.given < labels:
         servers.check()
         if not annotator.label_next():
-            say(f"Label Studio has no more tasks after {number} labels")
+            say(f"Label Studio has no more tasks after {annotator.given} labels")
             return
         _await_trainings(workspace, servers, project_id)
         watch.look()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.exporters.source import Basis, ExportReport, ExportSource, LabelledImage
+from pipeline.exporters.source import Answer, Basis, ExportReport, ExportSource, LabelledImage
 from pipeline.exporters.writing import JsonList, free_name
 from pipeline.files.atomic import atomic_file
 from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, Taxon, category_name
@@ -28,7 +28,8 @@ def write(out: Path, source: ExportSource) -> ExportReport:
 
     Detections are annotations with boxes: in pixels if the size of the photograph is known, else in
     fractions of the frame. Detections with the answer `empty` are left out; a photograph with no others
-    gets one annotation `empty` for the whole. Answers of a machine have `basis` and `probability`.
+    gets one annotation `empty` for the whole. Answers of a machine have `basis` and `probability`; those of
+    annotators what else they said, and a box with further species has an annotation for each.
     Categories have `scientific_name`, `rank` and `taxon_id` where they are known.
     Photographs that nobody looked at have no annotation, failed ones are `corrupt`.
     """
@@ -116,18 +117,25 @@ def _annotations(
     image, detections = photograph.image, photograph.detections
     if image.failure is not None:
         return
+    if photograph.whole is not None:
+        if photograph.whole.category is not None:
+            number = categories.number(photograph.whole.category)
+            yield {"id": f"{image.id}-0", "image_id": image.id, "category_id": number}
+        return
     shown = [detection for detection in detections if detection.answer.category != EMPTY]
     for detection in shown:
         answer = detection.answer
         if answer.unsure:
             report.note(f"detections that people are unsure of, as {UNCLASSIFIED}")
-        yield {
-            "id": detection.record.id,
-            "image_id": image.id,
-            "category_id": categories.number(answer.category or UNCLASSIFIED),
-            **_bbox(detection.record.box, image),
-            **(_by_machine(answer.basis, answer.probability) if answer.category else {}),
-        }
+        for number, each in enumerate((answer, *answer.others)):
+            yield {
+                "id": f"{detection.record.id}-{number}" if number else detection.record.id,
+                "image_id": image.id,
+                "category_id": categories.number(each.category or UNCLASSIFIED),
+                **_bbox(detection.record.box, image),
+                **_said(each),
+                **(_by_machine(each.basis, each.probability) if each.category else {}),
+            }
     # If boxes of a kind (animals, people, vehicles) have answers, these replace labels of that kind.
     answered_kinds = {
         detection.record.detector_category
@@ -205,6 +213,21 @@ def _placed(box: Box, width: int, height: int, digits: int) -> list[float]:
         x1, y1, x2, y2 = corners
         return [x1, y1, x2 - x1, y2 - y1]
     return [x1, y1, round(x2 - x1, digits), round(y2 - y1, digits)]
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    """What people said beside the category, and how they gave it."""
+    said = answer.attributes
+    fields = {
+        "count": said.count,
+        "sex": said.sex,
+        "age": said.age,
+        "behaviour": list(said.behaviour),
+        "comment": said.comment,
+        "way": answer.way,
+        "suggestion_kept": answer.kept,
+    }
+    return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
 def _by_machine(basis: Basis, probability: float | None) -> dict[str, Any]:

@@ -49,6 +49,15 @@ COLUMNS = (
     "probability",
     "labelled_at",  # UTC
     "unsure",
+    "count",  # individuals in the box, said by people
+    "sequence_count",  # individuals of the category in the sequence, said by people
+    "sex",
+    "age",
+    "behaviour",
+    "also",  # further categories in the box
+    "comment",
+    "way",  # how people gave the answer in Label Studio, a records.Way
+    "suggestion_kept",  # 1, or 0 for another answer; empty if nothing was suggested
     "source_labels",  # of the photograph: category, unsure or unclassified (level, source)
     "failure",  # of the photograph
 )
@@ -108,7 +117,13 @@ def _box(detection: LabelledDetection) -> list[object]:
 def _answer_cells(answer: Answer) -> list[object]:
     by = safe(SEPARATOR.join(answer.by))
     at = _time(answer.at.astimezone(dt.UTC).replace(tzinfo=None)) if answer.at is not None else None
-    return [safe(answer.category), answer.basis.value, by, answer.probability, at, int(answer.unsure)]
+    said = answer.attributes
+    return [
+        *(safe(answer.category), answer.basis.value, by, answer.probability, at, int(answer.unsure)),
+        *(said.count, said.sequence_count, said.sex, said.age),
+        *(safe(SEPARATOR.join(words)) for words in (said.behaviour, said.also)),
+        *(safe(said.comment), answer.way, None if answer.kept is None else int(answer.kept)),
+    ]
 
 
 def _with_taxon(cells: list[object], taxa: Mapping[str, Taxon]) -> list[object]:
@@ -119,7 +134,12 @@ def _with_taxon(cells: list[object], taxa: Mapping[str, Taxon]) -> list[object]:
 
 
 def _whole(photograph: LabelledImage) -> list[object]:
-    """The answer for a photograph without detections: by its source, else by the detectors that looked."""
+    """The answer for a photograph without detections.
+
+    By the people who signed it off, else by its source, else by the detectors that looked.
+    """
+    if photograph.whole is not None:
+        return _answer_cells(photograph.whole)
     for weak, basis in ((False, Basis.SOURCE), (True, Basis.WEAK)):
         labels = [label for label in photograph.labels if label.weak is weak and not label.is_unclassified]
         names = {None if label.category is None else _name(label) for label in labels}
@@ -133,7 +153,9 @@ def _whole(photograph: LabelledImage) -> list[object]:
             )
     unclassified = all(label.is_unclassified for label in photograph.labels)
     if photograph.detectors and unclassified and photograph.image.failure is None:
-        return [EMPTY, DETECTOR, safe(SEPARATOR.join(photograph.detectors)), None, None, 0]
+        by_detectors = Answer(basis=Basis.WEAK, category=EMPTY, by=photograph.detectors)
+        category, _, *others = _answer_cells(by_detectors)
+        return [category, DETECTOR, *others]
     return _answer_cells(Answer(basis=Basis.NONE))
 
 

@@ -23,7 +23,7 @@ from pipeline.exporters.source import (
 )
 from pipeline.exporters.writing import DIGITS, JsonList, free_name, rounded
 from pipeline.files.atomic import atomic_file
-from pipeline.records import EMPTY, Box, ImageRecord, Level, SourceLabel, Taxon, category_name
+from pipeline.records import DRAWN_DETECTOR, EMPTY, Box, ImageRecord, Level, SourceLabel, Taxon, category_name
 from pipeline.taxonomy import taxonomy_string
 
 FORMAT_VERSION = "1.6"
@@ -112,12 +112,14 @@ class _Images:
     def _failure(self, photograph: LabelledImage) -> str | None:
         image = photograph.image
         self.detectors.update(photograph.detectors)
-        self.detectors.update(detection.record.detector for detection in photograph.detections)
+        found_by = {detection.record.detector for detection in photograph.detections}
+        self.detectors.update(found_by - {DRAWN_DETECTOR})
         if image.failure is not None:
             return ": ".join(part for part in (image.failure, image.failure_detail) if part)
         if photograph.detections:
             return None
-        if photograph.detectors and any(map(_says_something, photograph.labels)):
+        is_seen = photograph.whole is not None and photograph.whole.category != EMPTY
+        if photograph.detectors and (is_seen or any(map(_says_something, photograph.labels))):
             self._report.note(f"photographs with the failure {WITHOUT_BOX!r}")
             return WITHOUT_BOX
         if photograph.detectors:
@@ -141,6 +143,8 @@ class _Images:
     def _classification(self, answer: Answer) -> list[Any] | None:
         if answer.unsure:
             self._report.note("detections that people are unsure of, without a classification")
+        if answer.others:
+            self._report.note("detections with further species, of which this format takes one")
         if answer.category is None:
             return None
         if answer.basis in self.sources:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from pipeline.exporters.attributes import in_common
+from pipeline.exporters.individuals import individuals
 from pipeline.exporters.source import Answer, Basis, ExportReport, LabelledDetection, LabelledImage
 from pipeline.records import ANIMAL, EMPTY, PERSON, Level, SourceLabel, category_name
 from pipeline.vocabulary import kind_of
@@ -26,7 +28,7 @@ class Shown:
     probability: float | None = None  # of a machine
     at: dt.datetime | None = None  # aware
     count: int | None = None  # individuals
-    details: Mapping[str, str] = field(default_factory=dict)  # further columns from the source
+    details: Mapping[str, str] = field(default_factory=dict)  # further columns, as Camtrap DP calls them
 
     @property
     def is_machine(self) -> bool:
@@ -52,19 +54,26 @@ def shown_on(frames: Sequence[LabelledImage]) -> list[Shown]:
 
     Boxes count first: each category once, with as many individuals as one detector found on one photograph.
     Labels of the source add what no box shows, unless people answered every box. There is nothing only if
-    nothing else is shown and no box lacks an answer, and also if detectors looked and found nothing.
+    nothing else is shown and no box lacks an answer, and also if detectors looked and found nothing. What
+    people say of photographs without boxes comes before what machines say of them.
     """
     by_category: dict[str | None, Shown] = {}
     is_open = any(_answer(detection) is None for frame in frames for detection in frame.detections)
     for frame in frames:
         of_boxes = [each for each in _of_boxes(frame.detections) if not (is_open and each.category == EMPTY)]
-        for each in (*of_boxes, *_of_labels(frame)):
+        named = [_of_whole(frame.whole)] if frame.whole and frame.whole.category not in (None, EMPTY) else []
+        for each in (*of_boxes, *_of_labels(frame), *named):
             known = by_category.get(each.category)
             by_category[each.category] = each if known is None else _joined(known, each)
     something = [each for each in by_category.values() if each.category != EMPTY]
     if something:
-        named = [each for each in something if each.category is not None]
-        return named or something
+        return [each for each in something if each.category is not None] or something
+    wholes = [frame.whole for frame in frames if frame.whole is not None]
+    if any(whole.basis is Basis.NONE for whole in wholes):
+        return []
+    unsure = [whole for whole in wholes if whole.category is None]
+    if unsure or (wholes and len(wholes) == len(frames)):
+        return [functools.reduce(_joined, map(_of_whole, unsure or wholes))]
     if by_category:
         return list(by_category.values())
     if any(frame.detections or frame.image.failure is not None for frame in frames):
@@ -84,19 +93,23 @@ def note_unanswered(
 
 def _of_boxes(detections: Sequence[LabelledDetection]) -> Iterator[Shown]:
     """What the boxes of a photograph show."""
-    answers = [(_answer(detection), detection.record.detector) for detection in detections]
-    boxes = Counter((answer.category, detector) for answer, detector in answers if answer is not None)
+    answers = [
+        (each, detection.record.detector)
+        for detection in detections
+        if (answer := _answer(detection)) is not None
+        for each in (answer, *answer.others)
+    ]
+    counts = individuals((answer.category, detector, answer.individuals) for answer, detector in answers)
     for answer, _ in answers:
-        if answer is None:
-            continue
-        most = max(number for (category, _), number in boxes.items() if category == answer.category)
+        alike = (other for other, _ in answers if other.category == answer.category)
         yield Shown(
             category=answer.category,
             basis=answer.basis,
             by=answer.by,
             probability=answer.probability,
             at=answer.at,
-            count=None if answer.category == EMPTY else most,
+            count=None if answer.category == EMPTY else counts[answer.category],
+            details=in_common(other.attributes.columns for other in alike),
         )
 
 
@@ -117,8 +130,14 @@ def _answer(detection: LabelledDetection) -> Answer | None:
     )
 
 
+def _of_whole(answer: Answer) -> Shown:
+    return Shown(category=answer.category, basis=answer.basis, by=answer.by, at=answer.at)
+
+
 def _of_labels(photograph: LabelledImage) -> Iterator[Shown]:
     """What labels of the photograph add to its boxes; those of its sequence if it has none of its own."""
+    if photograph.whole is not None:  # people looked after the machines whose labels these are
+        return
     detections = photograph.detections
     own = [label for label in photograph.labels if label.level is not Level.SEQUENCE]
     bases = [detection.answer.basis for detection in detections]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel, Taxon
+from pipeline.exporters.attributes import Attributes
+from pipeline.records import DeploymentRecord, DetectionRecord, ImageRecord, SourceLabel, Taxon, Way
 
 
 class Basis(StrEnum):
@@ -31,6 +32,22 @@ class Answer:
     by: tuple[str, ...] = ()  # annotators, or the source, or the model version
     probability: float | None = None  # of a machine, 0 to 1
     at: dt.datetime | None = None  # aware: when the answer was given
+    way: Way | None = None  # how people gave it in Label Studio
+    kept: bool | None = None  # whether people kept the suggestion; None: there was none
+    attributes: Attributes = field(default_factory=Attributes)  # what people said beside the category
+
+    @property
+    def individuals(self) -> int:
+        """How many the box holds: as many as people counted, or else one."""
+        return self.attributes.count or 1
+
+    @property
+    def others(self) -> tuple[Answer, ...]:
+        """The answers for further categories in the same box."""
+        further = dict.fromkeys(name for name in self.attributes.also if name != self.category)
+        return tuple(
+            replace(self, category=name, unsure=False, kept=None, attributes=Attributes()) for name in further
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +66,9 @@ class LabelledImage:
     detections: tuple[LabelledDetection, ...] = ()  # by confidence, highest first
     labels: tuple[SourceLabel, ...] = ()  # of the whole photograph or its sequence, as the source gave them
     detectors: tuple[str, ...] = ()  # that looked at it, including those that found nothing
+    # What people say of a photograph that machines call empty: that it is (EMPTY), or with Basis.NONE, that
+    # there is something without a box yet. None: nobody looked, or boxes and people's labels tell.
+    whole: Answer | None = None
 
 
 class ExportSource(Protocol):

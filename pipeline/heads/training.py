@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Embeddings, Floats
+from pipeline.arrays import Embeddings, Floats, Ints
 from pipeline.errors import ModelError
 from pipeline.heads import ensemble
 from pipeline.heads import folds as grouping
@@ -36,6 +36,7 @@ class Fitted:
     # (N, C) calibrated probabilities of each example by the fold that held it out, 0 for a class that the
     # fold had no label of; None with one class.
     held_out: Floats | None
+    folds: Ints | None  # (N,) which fold held each example out; None with one class
 
 
 def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
@@ -64,7 +65,7 @@ def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
     if len(ids) == 1:
         metrics["classes"] = {names[0]: {"labels": len(y), "recall": None, "precision": None}}
         head = _constant(embedder, ids[0], x.shape[1], len(y))
-        return Fitted(head=head, metrics=metrics, held_out=None)
+        return Fitted(head=head, metrics=metrics, held_out=None, folds=None)
     folds = grouping.grouped(examples.sequences, examples.locations, np.random.default_rng(seed))
     assert folds is not None, "two classes make two rows"
     # There are many small products: BLAS threads that wait for each other on a busy machine made this 30
@@ -89,7 +90,7 @@ def fit(examples: Examples, *, embedder: str, seed: int = 0) -> Fitted:
     )
     metrics |= {"held_out_by": folds.held_out_by, "groups": folds.groups, "folds": folds.count}
     metrics |= evaluate(calibrated, y, examples.sequences, names)
-    return Fitted(head=head, metrics=metrics, held_out=softmax(calibrated))
+    return Fitted(head=head, metrics=metrics, held_out=softmax(calibrated), folds=folds.of)
 
 
 def _constant(embedder: str, category: int, dimension: int, labels: int) -> LinearHead:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.jobs import redis_queue
 from pipeline.records import RunKind, RunRecord, RunState, utc_now
-from pipeline.steps.learning.schedule import GROWTH, unlearned
+from pipeline.steps.learning.schedule import GROWTH, is_enough
 from pipeline.store import candidates, embeddings, models, projects, runs
 from pipeline.workspace import Workspace
 
@@ -55,6 +55,8 @@ def top_up_if_low(workspace: Workspace, project_id: int, *, trigger: str) -> int
     from pipeline.steps.labelling.stock import is_low
 
     with workspace.database.read() as conn:
+        if projects.get(conn, project_id).replaced_by is not None:
+            return None
         ended = runs.recent(conn, project_id, kind=RunKind.PUBLISH)
     if utc_now() < retry_at(ended):
         return None
@@ -66,8 +68,10 @@ def top_up_if_low(workspace: Workspace, project_id: int, *, trigger: str) -> int
 
 def is_due(conn: sa.Connection, workspace: Workspace, project_id: int) -> bool:
     """Whether there are enough new or corrected labels, or new crops, for a training."""
+    if projects.get(conn, project_id).replaced_by is not None:
+        return False
     newest = models.newest(conn, project_id)
-    if newest is not None and unlearned(conn, project_id, workspace.settings.retrain_every).is_enough:
+    if newest is not None and is_enough(conn, project_id, workspace.settings.retrain_every):
         return True
     if newest is not None and newest.labels:
         return False

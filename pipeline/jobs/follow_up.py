@@ -26,7 +26,7 @@ def request_follow_up(workspace: Workspace, *, trigger: str, project_id: int | N
     with workspace.database.read() as conn:
         wanting = [
             project.id
-            for project in projects.all(conn)
+            for project in projects.active(conn)
             if project_id in (None, project.id) and _lacks_something(conn, project)
         ]
     for number in wanting:

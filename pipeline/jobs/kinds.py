@@ -92,10 +92,13 @@ def _train(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
 
 
 def _sync(workspace: Workspace, run: RunRecord, _progress: bool) -> Result:
-    """Sync, and request a top-up of the stock and a training if they are due."""
+    """Sync, and request what is due: an embedding of boxes that people drew, a top-up, a training."""
+    from pipeline.steps.labelling.boxes import cut_drawn
     from pipeline.steps.labelling.sync import sync
 
     project_id = project_of(run)
     report = sync(workspace, workspace.label_studio(), project_id)
+    if cut_drawn(workspace).cut:
+        request(workspace, project_id, RunKind.EMBED, trigger=run.kind)
     top_up_if_low(workspace, project_id, trigger=run.kind)
     return {**asdict(report), "training": train_if_due(workspace, project_id)}

@@ -60,7 +60,7 @@ def retry_failed(workspace: Workspace) -> None:
     with workspace.database.read() as conn:
         due = [
             (project.id, kind)
-            for project in projects.all(conn)
+            for project in projects.active(conn)
             for kind in (RunKind.EMBED, RunKind.PUBLISH)
             if _failed_before(runs.recent(conn, project.id, kind=kind), now)
             and kind not in {run.kind for run in runs.open_runs(conn, project.id)}

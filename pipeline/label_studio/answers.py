@@ -31,6 +31,14 @@ class Pick:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawnBox:
+    """A box that a person drew on a photograph, or moved."""
+
+    box: Box
+    moved: bool = False  # whether it was the detector's before
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """One annotation's answer: `single` where its task shows one crop, `every` where it shows a group."""
 
@@ -40,7 +48,7 @@ class Answer:
     struck_are: Pick = Pick()  # of all that were struck; SKIPPED: each is asked about alone
     attributes: Mapping[str, Any] = field(default_factory=dict)  # of the one crop: count, sex, ...
     group_attributes: Mapping[str, Any] = field(default_factory=dict)  # of all crops of a group
-    boxes: tuple[Box, ...] = ()  # that were drawn or moved; not those that the detector drew
+    boxes: tuple[DrawnBox, ...] = ()  # not those that are as the detector drew them
     shows_no_animal: bool = False  # of a whole photograph
 
 
@@ -200,7 +208,7 @@ def _text(texts: Sequence[str]) -> str | None:
     return "\n".join(text.strip() for text in texts)[:MAX_TEXT] or None
 
 
-def _drawn_boxes(given: _Given) -> Iterator[Box]:
+def _drawn_boxes(given: _Given) -> Iterator[DrawnBox]:
     """The boxes, without those that a person left as the detector drew them."""
     for item in given.items(controls.BOX):
         if item.get("origin") == "prediction":
@@ -209,7 +217,7 @@ def _drawn_boxes(given: _Given) -> Iterator[Box]:
         if box is None:
             given.malformed.add(controls.BOX)
         else:
-            yield box
+            yield DrawnBox(box=box, moved=item.get("origin") == "prediction-changed")
 
 
 def _box(value: Any) -> Box | None:

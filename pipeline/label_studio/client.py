@@ -7,6 +7,7 @@ or whose paging or bulk operations it slows down, go directly to the API over th
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,28 +116,48 @@ class LabelStudio:
         what = f"changing {', '.join(fields)} of project {project_id}"
         return _dict(self._connection.write(what, self._sdk.projects.update, project_id, **fields))
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control, without skipped and deleted ones."""
-        answer: Json = self._connection.get(
-            f"reading the labels of project {project_id}", f"api/projects/{project_id}/summary"
-        )
-        counts: dict[str, int] = (answer.get("created_labels") or {}).get(control, {})
-        return counts
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls, without skipped and deleted ones."""
+        by_control = self._summary(project_id).get("created_labels") or {}
+        counts: Counter[str] = Counter()
+        for control in controls:
+            counts.update(by_control.get(control, {}))
+        return dict(counts)
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        """The number of annotations by control, without skipped and deleted ones."""
+        counts: Counter[str] = Counter()
+        for described, count in (self._summary(project_id).get("created_annotations") or {}).items():
+            counts[described.partition("|")[0]] += count
+        return dict(counts)
+
+    def _summary(self, project_id: int) -> Json:
+        what = f"reading the labels of project {project_id}"
+        answer: Json = self._connection.get(what, f"api/projects/{project_id}/summary")
+        return answer
 
     def import_tasks(
         self,
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
         """Create a task for each entry, in one call; returns the task ids in the same order.
 
-        `predictions`, one for each task, come with them (`model_version`, `score`, `result`).
+        `predictions`, one for each task, come with them (`model_version`, `score`, `result`). `skipped_by`,
+        one for each task, is the user to whom it is never served, as if they had skipped it: such a task
+        is out of the label stream until `unpark_task`.
         """
         what = f"importing {len(data)} tasks into project {project_id}"
         entries: list[Json] = [{"data": dict(entry)} for entry in data]
         for entry, prediction in zip(entries, predictions or (), strict=predictions is not None):
             entry["predictions"] = [dict(prediction)]
+        for entry, user in zip(entries, skipped_by or (), strict=skipped_by is not None):
+            if user is not None:
+                # Without `ground_truth`, Label Studio marks what is imported as ground truth.
+                skip = {"completed_by": user, "was_cancelled": True, "ground_truth": False, "result": []}
+                entry["annotations"] = [skip]
         answer: Json = self._connection.send(
             what, "POST", f"api/projects/{project_id}/import", entries, {"return_task_ids": "true"}
         )
@@ -149,6 +170,14 @@ class LabelStudio:
                 remedy="use the Community edition of Label Studio: other editions return no task ids",
             )
         return ids
+
+    def user_names(self) -> dict[str, str]:
+        """The e-mail address of each user, or else the name, by id as annotations have it."""
+        answer: Any = self._connection.get("listing the users", "api/users/")
+        return {
+            str(user["id"]): str(user.get("email") or user.get("username") or user["id"])
+            for user in _dicts(answer)
+        }
 
     def task(self, task_id: int) -> Json:
         """One task with its annotations (without `unique_id`) and predictions."""
@@ -220,6 +249,21 @@ class LabelStudio:
     def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
         """These tasks with complete annotations, see `task_list.export_tasks`."""
         return task_list.export_tasks(self._connection, project_id, task_ids)
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there; the task is served again once it has no other."""
+        try:
+            self._connection.send(
+                f"deleting annotation {annotation_id}", "DELETE", f"api/annotations/{annotation_id}/", None
+            )
+        except ApiResponseError as refusal:
+            if refusal.status != 404:
+                raise
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+        answer = self._connection.get("listing the users", "api/users/")
+        return {str(user["id"]): str(user["email"]) for user in answer}
 
     def task_count(self, project_id: int) -> int:
         """The number of tasks of a project."""
@@ -381,6 +425,35 @@ class LabelStudio:
         except ApiResponseError as refusal:
             return refusal.detail
         return ""
+
+    def columns(self, project_id: int) -> list[str]:
+        """The columns of a project's Data Manager, such as `tasks:completed_at` or `tasks:data.place`."""
+        what = f"listing the columns of project {project_id}"
+        answer: Json = self._connection.get(what, "api/dm/columns", {"project": project_id})
+        return [
+            f"tasks:data.{column['id']}" if column.get("parent") == "data" else f"tasks:{column['id']}"
+            for column in answer["columns"]
+            if not column.get("children")
+        ]
+
+    def tabs(self, project_id: int) -> list[Json]:
+        """The tabs of a project's Data Manager, with `id` and `data`."""
+        what = f"listing the tabs of project {project_id}"
+        tabs: list[Json] = self._connection.get(what, "api/dm/views/", {"project": project_id})
+        return tabs
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        """Add a tab behind the present ones."""
+        body = {"project": project_id, "data": dict(data)}
+        what = f"adding the tab {data['title']!r} to project {project_id}"
+        tab: Json = self._connection.send(what, "POST", "api/dm/views/", body)
+        return tab
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        """Give a tab other filters and columns."""
+        body = {"project": project_id, "data": dict(data)}
+        what = f"changing the tab {data['title']!r} of project {project_id}"
+        self._connection.send(what, "PATCH", f"api/dm/views/{tab_id}/", body)
 
 
 def _webhook_fields(url: str, headers: Mapping[str, str]) -> Json:

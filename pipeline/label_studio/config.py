@@ -15,7 +15,7 @@ from pipeline.errors import LabelStudioError, SettingsError
 from pipeline.label_studio.screen import keys
 from pipeline.label_studio.screen.answers import fixed_key
 from pipeline.label_studio.screen.controls import EARLIER_SPECIES, NOT_IN_LIST
-from pipeline.label_studio.screen.facts import draw_facts
+from pipeline.label_studio.screen.facts import draw_facts, take_automatic_keys
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import EMPTY, UNSURE, category_name
 from pipeline.vocabulary import category_of
@@ -46,18 +46,19 @@ def render(
 ) -> str:
     """The label config with `species` in this order, which ask what `options` say.
 
-    `present` are the present keys by name. A species keeps its letter; new species get the first free ones.
-    In a project of more species than `keys.LETTERS` none has a letter. `hints`, by category, are the
-    scientific names, which the search finds, too. `former` are kept as `choices.keep_former` says.
+    `present` are the present keys by name. A species keeps its letter; new species get the first free ones,
+    unless the project has more species than there are `keys.LETTERS`. `hints`, by category, are the
+    scientific names, which the search finds, too. `former` are kept as `keep_former` says.
     """
     root = ET.fromstring(template())
     draw_facts(root, options or ScreenOptions())
+    take_automatic_keys(root)
     given = _letters(species, present or {})
     for choices in lists_of(root):
         for name in species:
             choices.append(new_choice(name, (hints or {}).get(category_name(name)), given.get(name, "")))
         if not choices.get("name", "").startswith("also"):
-            choices.append(ET.Element("Choice", {"value": NOT_IN_LIST, "hotkey": keys.NO_KEY}))
+            choices.append(ET.Element("Choice", {"value": NOT_IN_LIST}))
     keep_former(root, former)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
@@ -67,16 +68,15 @@ def _letters(species: Sequence[str], present: Mapping[str, str]) -> dict[str, st
     """The key of each species on the screen of one crop."""
     fixed = {name: key for name in species if (key := fixed_key(name)) is not None}
     others = [name for name in species if name not in fixed]
-    if len(others) > len(keys.LETTERS):
-        return fixed
     kept = {name: present[name] for name in others if present.get(name) in keys.LETTERS}
-    free = iter(key for key in keys.LETTERS if key not in kept.values())
-    return fixed | {name: kept.get(name) or next(free) for name in others}
+    few = len(others) <= len(keys.LETTERS)
+    free = iter([key for key in keys.LETTERS if key not in kept.values()] if few else [])
+    return fixed | {name: kept.get(name) or next(free, "") for name in others}
 
 
 def new_choice(word: str, scientific: str | None = None, key: str = "") -> ET.Element:
     """A choice of one of the lists. Annotations store the word, whatever else it shows."""
-    choice = ET.Element("Choice", {"value": word, "hotkey": keys.NO_KEY})
+    choice = ET.Element("Choice", {"value": word})
     if scientific is not None and scientific != word:
         choice.attrib |= {"value": f"{word}{SCIENTIFIC}{scientific}", "alias": word}
     if key:
@@ -94,7 +94,7 @@ def offered(config: str) -> dict[str, str]:
     choices = choices_of(root)
     former = set(former_of(choices))
     listed = {
-        word_of(choice): choice.get(KEY) or _own_key(choice)
+        word_of(choice): choice.get(KEY) or choice.get("hotkey", "")
         for choice in choices.iter("Choice")
         if choice not in former and word_of(choice) != NOT_IN_LIST
     }
@@ -102,9 +102,9 @@ def offered(config: str) -> dict[str, str]:
     return listed | always
 
 
-def _own_key(choice: ET.Element) -> str:
-    key = choice.get("hotkey", "")
-    return "" if key == keys.NO_KEY else key
+def controls(config: str) -> set[str]:
+    """The names of the controls of a label config, such as `another_{{idx}}`. Raises LabelStudioError."""
+    return {name for each in parsed(config).iter() if (name := each.get("name")) is not None}
 
 
 def former(config: str) -> list[str]:
@@ -139,6 +139,7 @@ def keep_former(root: ET.Element, words: Sequence[str]) -> None:
     """
     if not words:
         return
+    no_key = {"hotkey": keys.NO_KEY} if is_earlier(root) else {}
     for choices in lists_of(root):
         view = choices.find(f"View[@className='{FORMER}']")
         if view is None:
@@ -147,7 +148,7 @@ def keep_former(root: ET.Element, words: Sequence[str]) -> None:
         present = {word_of(choice) for choice in view}
         for word in dict.fromkeys(words):
             if word not in present:
-                ET.SubElement(view, "Choice", {"value": word, "hotkey": keys.NO_KEY})
+                ET.SubElement(view, "Choice", {"value": word} | no_key)
     style = root.find(".//Style")
     if style is None:
         style = ET.Element("Style")
@@ -187,6 +188,19 @@ def lists_of(root: ET.Element) -> list[ET.Element]:
 def is_earlier(root: ET.Element) -> bool:
     """Whether the config is that of an earlier release, or one like it."""
     return root.find(f".//Choices[@name='{EARLIER_SPECIES}']") is not None
+
+
+def refuse_earlier(project_id: int, config: str) -> None:
+    """Raise LabelStudioError if the project has the screen of an earlier release: it can show no new task.
+
+    Label Studio does not let a project with annotations change to other controls (1.23.2).
+    """
+    if is_earlier(parsed(config)):
+        raise LabelStudioError(
+            f"project {project_id} has the labelling screen of an earlier release, on which nothing new can "
+            "be asked; its labels count as before",
+            remedy=f"`wildloop project renew --project {project_id}` makes a project that goes on with them",
+        )
 
 
 def choices_of(root: ET.Element) -> ET.Element:

@@ -20,8 +20,12 @@ class TaskClient(Protocol):
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
-        """Create a task for each entry, with its prediction; returns the task ids in the same order."""
+        """Create a task for each entry, with its prediction; returns the task ids in the same order.
+
+        `skipped_by`: the user to whom each is never served. Such a task waits for `unpark_task`.
+        """
 
     def tasks(self, project_id: int) -> Iterator[Json]:
         """All tasks of a project with `id` and `data`."""
@@ -43,6 +47,9 @@ class AskClient(TaskClient, Protocol):
 
     def project(self, project_id: int) -> Json:
         """The project, with `label_config`."""
+
+    def unpark_task(self, task_id: int) -> bool:
+        """Put a task into the label stream; False if it is gone."""
 
 
 class QueueClient(Protocol):
@@ -89,8 +96,21 @@ class StockClient(AskClient, QueueClient, Protocol):
 class SpeciesClient(StockClient, Protocol):
     """Changes what can be chosen."""
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control."""
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls."""
+
+
+class WithdrawClient(Protocol):
+    """Takes annotations back."""
+
+    def annotators(self) -> dict[str, str]:
+        """The e-mail address of each user, by id."""
+
+    def exported_tasks(self, project_id: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        """Those of these tasks that exist, with their annotations' unique ids."""
+
+    def delete_annotation(self, annotation_id: int) -> None:
+        """Delete an annotation, if it is there."""
 
 
 class ConnectionClient(Protocol):
@@ -127,7 +147,43 @@ class ConnectionClient(Protocol):
         """Delete a webhook."""
 
 
-class SetUpClient(ConnectionClient, Protocol):
+class InstructionsClient(Protocol):
+    """Writes the instructions of a project."""
+
+    def browser_path(self) -> str:
+        """The path below which browsers reach Label Studio."""
+
+    def project(self, project_id: int) -> Json:
+        """The project, with `expert_instruction`."""
+
+    def update_project(self, project_id: int, **fields: Any) -> Json:
+        """Change fields of a project."""
+
+
+class OptionsClient(InstructionsClient, Protocol):
+    """Changes what the screens of a project ask."""
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        """The number of annotations by control."""
+
+
+class TabsClient(Protocol):
+    """Sets up the Data Manager of a project."""
+
+    def columns(self, project_id: int) -> list[str]:
+        """The columns, such as `tasks:completed_at` or `tasks:data.place`."""
+
+    def tabs(self, project_id: int) -> list[Json]:
+        """The tabs, with `id` and `data`."""
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        """Add a tab."""
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        """Give a tab other filters and columns."""
+
+
+class SetUpClient(ConnectionClient, OptionsClient, TabsClient, Protocol):
     """Creates projects and sets them up."""
 
     def projects(self, title: str) -> list[Json]:
@@ -142,8 +198,8 @@ class SetUpClient(ConnectionClient, Protocol):
     def update_project(self, project_id: int, **fields: Any) -> Json:
         """Change fields of a project."""
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        """The number of annotations by choice of a control."""
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        """The number of annotations by choice of these controls."""
 
     def local_storages(self, project_id: int) -> list[Json]:
         """The local-files storages of a project."""

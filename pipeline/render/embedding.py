@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from pipeline.evaluation.probe import LABELS
 from pipeline.evaluation.retrieval import NEIGHBOURS
 from pipeline.render.learning import held_out_accuracy, version_metrics
-from pipeline.render.text import count, decimal, facts, indented, lines, paragraphs, share, table
+from pipeline.render.text import (
+    count,
+    decimal,
+    facts,
+    indented,
+    lines,
+    paragraphs,
+    printable,
+    share,
+    table,
+)
 
 if TYPE_CHECKING:
     from pipeline.evaluation.results import EvaluationRow
@@ -30,6 +40,11 @@ def embed_report(report: EmbedReport) -> str:
         f"{count(report.embedded, 'crops')} embedded{rate} by {report.embedder}, "
         f"{report.dimension} dimensions",
         broken_crops(report.broken, "the next run tries again"),
+        f"{count(len(report.uncut), 'photographs')} with boxes that people drew cannot be read; the next run "
+        "tries again:"
+        if report.uncut
+        else None,
+        *(f"  {printable(name)}: {why}" for name, why in report.uncut[:SHOWN]),
     )
 
 

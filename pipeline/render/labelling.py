@@ -11,12 +11,14 @@ from pipeline.store import choices
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.steps.labelling.decisions import Undecided
     from pipeline.steps.labelling.propose import Proposal
     from pipeline.steps.labelling.requested_boards import RequestedBoard
     from pipeline.steps.labelling.review import ReviewRequest, Suspect
     from pipeline.steps.labelling.species import ListedSpecies, SpeciesChange
     from pipeline.steps.labelling.stock import StockReport
     from pipeline.steps.labelling.sync import SyncReport
+    from pipeline.steps.labelling.withdraw import Withdrawal
 
 
 DONE = "Labelling is done: every crop has a label, an accepted prediction, or people are unsure about it."
@@ -111,7 +113,7 @@ def species_list(found: Sequence[ListedSpecies]) -> str:
                 one.hotkey or NOTHING,
                 f"{one.labels:,}",
                 ", ".join(one.other_names) or NOTHING,
-                "" if one.offered else "not offered",
+                "" if one.offered else "proposed" if one.proposed else "not offered",
             )
             for one in found
         ],
@@ -172,12 +174,12 @@ def sync_report(report: SyncReport) -> str:
 
 
 def suspects(found: Sequence[Suspect]) -> str:
-    """Labels that look wrong, one a line, worst first."""
+    """Labels that are expected to be wrong, one a line, most probable first."""
     return table(
-        ("quality", "label", "by", "predicted", "probability", "task", "file", "detection"),
+        ("wrong", "label", "by", "predicted", "probability", "task", "file", "detection"),
         [
             (
-                decimal(one.quality, 3),
+                share(one.wrong),
                 one.label_name,
                 ", ".join(one.labelled_by) or NOTHING,
                 one.predicted,
@@ -194,4 +196,41 @@ def suspects(found: Sequence[Suspect]) -> str:
 
 def review_request(report: ReviewRequest) -> str:
     """How many labels people look at again."""
-    return f"{count(report.created, 'labels')} queued for a second look; {report.waiting:,} waiting now"
+    asked = f"{count(report.created, 'labels')} put before people again, in {count(report.tasks, 'tasks')}"
+    return f"{asked}; {report.waiting:,} waiting now"
+
+
+def undecided_crops(found: Sequence[Undecided]) -> str:
+    """Crops that somebody must decide, one a line, with who said what."""
+    return table(
+        ("file", "said", "comment", "detection"),
+        [
+            (
+                one.file_name,
+                "; ".join(f"{word} ({', '.join(by)})" for word, by in sorted(one.said.items())) or NOTHING,
+                one.comment or NOTHING,
+                one.detection_id,
+            )
+            for one in found
+        ],
+        "llll",
+    )
+
+
+def withdrawal(found: Withdrawal) -> str:
+    """Annotations that are meant, by annotator, way and answer."""
+    if found.first is None or found.last is None:
+        return "No annotation that counts is meant by this."
+    first, last = (moment.astimezone().strftime("%Y-%m-%d %H:%M") for moment in (found.first, found.last))
+    return lines(
+        f"{count(found.annotations, 'annotations')} of {count(found.tasks, 'tasks')} with "
+        f"{count(found.crops, 'crops')}, made from {first} to {last}",
+        *(
+            f"{what}: {', '.join(f'{name} ({number:,})' for name, number in counts.items())}"
+            for what, counts in (
+                ("annotations by annotator", found.annotators),
+                ("crops by way", found.ways),
+                ("crops by answer", found.answers),
+            )
+        ),
+    )

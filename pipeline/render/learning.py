@@ -14,19 +14,23 @@ from pipeline.render.text import (
     interval,
     lines,
     paragraphs,
+    printable,
     share,
     table,
 )
 
 if TYPE_CHECKING:
     from pipeline.records import ModelRecord
+    from pipeline.steps.labelling.frames import DrawnEmpties
     from pipeline.steps.learning.accept import AcceptedGroup, AcceptReport
     from pipeline.steps.learning.audit import Judgement
     from pipeline.steps.learning.confirmations import ConfirmationReport
+    from pipeline.steps.learning.empties import EmptiesJudgement
     from pipeline.stopping import Estimate, Forecast
     from pipeline.stopping.confirmed import WrongShare
 
 SPECIES_SHOWN = 3  # of a group that is accepted together
+UNREADABLE_SHOWN = 5  # photographs that are named
 
 
 def version_metrics(record: ModelRecord) -> str:
@@ -172,6 +176,47 @@ def audit_report(report: Judgement) -> str:
         "No forecast yet: it needs three trained versions, and audit labels from 20 sequences."
         if report.forecast is None
         else _forecast(report.forecast),
+    )
+
+
+def drawn_empties(report: DrawnEmpties) -> str:
+    """What a draw of photographs called empty added, and which of them cannot be read."""
+    shown = report.unreadable[:UNREADABLE_SHOWN]
+    return lines(
+        f"{count(report.drawn, 'photographs')} drawn of those in which the detector saw nothing",
+        f"{count(len(report.unreadable), 'photographs')} cannot be read; the next draw tries again:"
+        if shown
+        else None,
+        *(f"  {printable(each.file_name)}: {each.failure} ({each.detail})" for each in shown),
+    )
+
+
+def empties_report(report: EmptiesJudgement) -> str:
+    """How many photographs that machines call empty show an animal, at most, and what that rests on."""
+    return lines(
+        f"Photographs called empty: {empties_limit(report)}",
+        f"  {report.no_animal:,} of {count(report.looked_at, 'photographs')} looked at show no animal, "
+        f"{report.animals:,} show one, {report.undecided:,} are undecided and count as if they did"
+        if report.looked_at
+        else None,
+        f"  {count(report.open, 'drawn photographs')} wait for people" if report.open else None,
+        f"  {count(report.unreadable, 'drawn photographs')} cannot be read; the next draw tries again"
+        if report.unreadable
+        else None,
+        f"  {count(report.later, 'photographs')} came since and are not part of this, until `wildloop audit "
+        "--empties N` draws again"
+        if report.later
+        else None,
+    )
+
+
+def empties_limit(report: EmptiesJudgement) -> str:
+    """The limit in one sentence."""
+    if report.at_most is None:
+        return f"nothing can be said of {report.called_empty:,} before people have looked at some"
+    return (
+        f"at most {report.share:.1%} of {report.called_empty:,} show an animal "
+        f"({report.confidence:.0%} confidence)"
     )
 
 

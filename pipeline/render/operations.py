@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.records import RunKind, RunRecord
 from pipeline.render.labelling import stock_report
-from pipeline.render.learning import audit_accuracy, confirmations, held_out_accuracy
+from pipeline.render.learning import audit_accuracy, confirmations, empties_limit, held_out_accuracy
 from pipeline.render.text import (
     by_kind,
     columns,
@@ -40,7 +40,10 @@ def status(report: Status) -> str:
     """Photographs, crops and embeddings, each project, and what went wrong lately."""
     return paragraphs(
         facts(_installation(report)),
-        columns(_pool(report), "lrl"),
+        lines(
+            columns(_pool(report), "lrl"),
+            None if report.empties is None else f"called empty: {empties_limit(report.empties)}",
+        ),
         *(f"Project {each.id}: {each.title}\n{indented(facts(_project(each)))}" for each in report.projects),
         None if report.projects else "No project yet: create one with `wildloop project create`.",
         _errors(report),
@@ -59,7 +62,9 @@ def follow_up_run(run: RunRecord) -> str:
         return stock_report(StockReport(**result["stock"]))
     if run.kind is RunKind.TRAIN and result.get("version"):
         made = f"trained on {count(result['labels'], 'labels')}" if result["labels"] else "a cold start"
-        return f"the queue is that of {result['version']}, {made}"
+        return lines(
+            f"the queue is that of {result['version']}, {made}", stock_report(StockReport(**result["stock"]))
+        )
     return ""
 
 
@@ -88,7 +93,8 @@ def _pool(report: Status) -> Iterator[tuple[str, str, str]]:
     ]
     yield "photographs", f"{report.photographs:,}", ", ".join(filter(None, aside))
     yield "detections", f"{report.detections:,}", ""
-    yield "crops", f"{report.crops:,}", ""
+    uncut = "boxes that people drew have no crop yet: an embed run cuts them from the photographs"
+    yield "crops", f"{report.crops:,}", count(report.uncut, uncut) if report.uncut else ""
     embedded = [(f"{number:,}", f"by {embedder}") for embedder, number in report.embedded.items()]
     for row, (number, embedder) in enumerate(embedded or [("0", "")]):
         yield "" if row else "embedded", number, embedder
@@ -116,9 +122,11 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             "waiting",
             f"{count(project.waiting, 'crops')}; Label Studio asks {count(project.stock, 'tasks')} now",
         )
-    if project.unoffered:
-        named = ", ".join(f"{name} ({number:,})" for name, number in project.unoffered.items())
-        yield "not offered", f"{named}: {choices.remedy(project.unoffered)}"
+    others = {name: number for name, number in project.unoffered.items() if name not in project.proposed}
+    for what, missing in (("proposed by annotators", project.proposed), ("not offered", others)):
+        if missing:
+            named = ", ".join(f"{name} ({number:,})" for name, number in missing.items())
+            yield what, f"{named}: {choices.remedy(missing)}"
     yield from _version(project.model)
     yield "audit", f"{project.audit_labels:,} labelled, {project.audit_waiting:,} waiting"
     audited = audit_accuracy(project.model.metrics) if project.model is not None else None
@@ -132,8 +140,7 @@ def _project(project: ProjectStatus) -> Iterator[tuple[str, str]]:
             f"{project.accepted.confidence:.0%} confidence",
         )
     yield "versions trained", f"{project.versions:,}"
-    missing = project.labels_until_training
-    yield "next training", _next_training(project, missing)
+    yield "next training", _next_training(project, project.labels_until_training)
     yield "runs", ", ".join(map(_run, project.runs)) or "none queued or running"
     yield "last sync", moment(project.synced_at)
 
@@ -179,13 +186,16 @@ def _errors(report: Status) -> str:
 
 
 def simulation_result(result: SimulationResult) -> str:
-    """The strategies side by side, and the files written."""
+    """The strategies side by side, the ways to ask, and the files written."""
     pool, splits = result.study.pool, result.study.splits
     seeds = f"means over {len(splits)} seeds [95% interval]" if len(splits) > 1 else "one seed: no interval"
-    header = [title.replace("|", "\n") for title in result.summary.header()]
     return paragraphs(
         f"{pool.source}: {count(len(pool), 'crops')} of {count(len(pool.names), 'species')}, tested by "
         f"{splits[0].by}; {seeds}",
-        table(header, result.summary.cells(), "l" + "r" * (len(header) - 1)),
+        *(_side_by_side(each.header(), each.cells()) for each in (result.summary, result.asking)),
         lines(*map(str, result.files)),
     )
+
+
+def _side_by_side(header: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    return table([title.replace("|", "\n") for title in header], cells, "l" + "r" * (len(header) - 1))

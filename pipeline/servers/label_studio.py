@@ -8,6 +8,8 @@ from pipeline.local_label_studio import Account
 from pipeline.servers.processes import INSTALL, executable
 from pipeline.settings import child_environ
 
+# One key submits, and the one that Label Studio has for it goes on working.
+KEYMAP = '{"annotation:submit": {"key": "space,ctrl+enter", "mac": "space,command+enter"}}'
 # Prefixes of variables meant for another Label Studio on this machine; ours must not see them.
 _FOREIGN = ("LABEL_STUDIO_", "HEARTEX_", "POSTGRE_", "REDIS_", "DJANGO_")
 
@@ -36,6 +38,7 @@ def environ(account: Account, *, url: str, data_dir: Path, served_dir: Path) -> 
         "SSRF_PROTECTION_ENABLED": "false",  # allows a webhook to this machine
         # Without this flag a push of predictions recounts every task of the project.
         "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
+        "EDITOR_KEYMAP": inherited.get("EDITOR_KEYMAP") or KEYMAP,
         "LOG_LEVEL": "WARNING",
         "COLLECT_ANALYTICS": "False",
         "LATEST_VERSION_CHECK": "False",

@@ -10,7 +10,17 @@ import numpy as np
 from pipeline.arrays import Ints
 from pipeline.statistics import f1_scores
 
-COLUMNS = ("strategy", "seed", "labels", "accuracy", "macro_f1", "rare_recall", "classes_seen")
+COLUMNS = (
+    "strategy",
+    "asking",
+    "seed",
+    "labels",
+    "presses",
+    "accuracy",
+    "macro_f1",
+    "rare_recall",
+    "classes_seen",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +37,7 @@ class Point:
     """The state after one round."""
 
     labels: int
+    presses: int  # keys pressed for these labels
     figures: Figures
     classes_seen: int  # species labelled so far
 
@@ -36,13 +47,20 @@ class Curve:
     """One strategy on one split."""
 
     strategy: str
+    asking: str  # what came together on a screen
     seed: int
     points: tuple[Point, ...]  # at least one, by ascending labels
     open_species: int  # the number of species among the open crops
+    to_label_all: int  # key presses until every open crop is labelled, with the last head
+    wrong: int  # labels
 
     @property
     def labels(self) -> list[int]:
         return [point.labels for point in self.points]
+
+    @property
+    def presses(self) -> list[int]:
+        return [point.presses for point in self.points]
 
     def values(self, name: str) -> list[float]:
         """A metric, or `classes_seen`, after each round."""
@@ -56,6 +74,10 @@ class Curve:
             return None
         return float(np.interp(labels, self.labels, self.values(name)))
 
+    def at_presses(self, presses: int) -> float:
+        """Macro-F1 at this number of key presses, by linear interpolation, or that of the nearest round."""
+        return float(np.interp(presses, self.presses, self.values("macro_f1")))
+
     @property
     def area(self) -> float:
         """Mean macro-F1 over the labels from the first round to the last (trapezoids)."""
@@ -64,10 +86,19 @@ class Curve:
             return float(values[0])
         return float(np.sum(np.diff(labels) * (values[1:] + values[:-1]) / 2) / (labels[-1] - labels[0]))
 
+    def first_with(self, macro_f1: float) -> Point | None:
+        """The first round with at least this macro-F1."""
+        return next((point for point in self.points if point.figures.macro_f1 >= macro_f1), None)
+
     def labels_to_reach(self, macro_f1: float) -> int | None:
         """Labels at the first round with at least this macro-F1."""
-        reached = (point.labels for point in self.points if point.figures.macro_f1 >= macro_f1)
-        return next(reached, None)
+        point = self.first_with(macro_f1)
+        return None if point is None else point.labels
+
+    def presses_to_reach(self, macro_f1: float) -> int | None:
+        """Key presses until the first round with at least this macro-F1."""
+        point = self.first_with(macro_f1)
+        return None if point is None else point.presses
 
     @property
     def labels_to_see_all(self) -> int | None:
@@ -96,8 +127,10 @@ def table(curves: Iterable[Curve]) -> Iterator[tuple[str | int | float, ...]]:
             figures = point.figures
             yield (
                 curve.strategy,
+                curve.asking,
                 curve.seed,
                 point.labels,
+                point.presses,
                 round(figures.accuracy, 6),
                 round(figures.macro_f1, 6),
                 round(figures.rare_recall, 6),

@@ -9,6 +9,8 @@ from importlib.resources import files
 import numpy as np
 
 from pipeline import __version__
+from pipeline.simulation.asking_summary import asking_summary
+from pipeline.simulation.presses import TABLE
 from pipeline.simulation.split import RARE_QUANTILE, RARE_SHARE
 from pipeline.simulation.study import Study
 from pipeline.simulation.summary import FIGURES, at_milestones, milestones, summary
@@ -17,8 +19,8 @@ TEMPLATE = "report.html.jinja"
 FEW_SEEDS = 5  # fewer make wide intervals
 
 
-def page(study: Study, picture: bytes) -> str:
-    """The page as HTML, with the PNG `picture` of the curves in it. All text is escaped."""
+def page(study: Study, picture: bytes, presses_picture: bytes) -> str:
+    """The page as HTML, with the two PNG pictures in it. All text is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
@@ -30,6 +32,9 @@ def page(study: Study, picture: bytes) -> str:
         facts=_facts(study),
         picture=base64.b64encode(picture).decode(),
         summary=summary(study),
+        presses_picture=base64.b64encode(presses_picture).decode(),
+        asking=asking_summary(study),
+        presses_table=TABLE,
         columns=["strategy", *(f"{labels:,} labels" for labels in steps)],
         sections=sections,
         few_seeds=len(study.splits) < FEW_SEEDS,
@@ -51,7 +56,10 @@ def _facts(study: Study) -> Iterator[tuple[str, str]]:
     yield "Strategies", ", ".join(study.strategies)
     yield "Seeds", f"{len(splits)}"
     rounds = study.curves[0].labels[:4]
-    yield "Budget", f"{schedule.budget:,} labels, in rounds at {', '.join(map(str, rounds))}, …"
+    yield (
+        "Budget",
+        f"{schedule.budget:,} labels, in rounds at {', '.join(map(str, rounds))}, …; as many key presses",
+    )
     yield "Made by", f"Wildloop {__version__}"
 
 

@@ -1,4 +1,4 @@
-"""Several strategies replayed on the same splits, in parallel processes."""
+"""Several strategies, and several ways to ask, replayed on the same splits in parallel processes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,36 @@ from tqdm import tqdm
 
 from pipeline.acquisition.round import Strategy
 from pipeline.errors import ModelError
+from pipeline.simulation.asking import ASKINGS, SINGLES
 from pipeline.simulation.curve import Curve
 from pipeline.simulation.labelled_pool import LabelledPool
-from pipeline.simulation.replay import Schedule, replay
+from pipeline.simulation.replay import DEFAULT, Schedule, replay
 from pipeline.simulation.split import Split, split
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """The replays of several strategies."""
+    """The replays of several strategies, of which one is asked in several ways."""
 
     pool: LabelledPool
     splits: tuple[Split, ...]  # one for each seed
     strategies: tuple[str, ...]
     schedule: Schedule
-    curves: tuple[Curve, ...]  # by strategy, then by seed
+    curves: tuple[Curve, ...]  # of singles, by strategy, then by seed
+    grouped: tuple[Curve, ...]  # of `asked`, by the other ways to ask, then by seed
+
+    @property
+    def asked(self) -> str:
+        """The strategy whose crops are asked in several ways: a project's own, or else the first."""
+        return _asked(self.strategies)
 
     def of(self, strategy: str) -> list[Curve]:
         """The curves of one strategy, by seed."""
         return [curve for curve in self.curves if curve.strategy == strategy]
+
+    def of_asking(self, name: str) -> list[Curve]:
+        """The curves of one way to ask, by seed."""
+        return [curve for curve in [*self.of(self.asked), *self.grouped] if curve.asking == name]
 
 
 def study(
@@ -46,12 +57,15 @@ def study(
 ) -> Study:
     """Replay each of `strategies`, which must be picklable, on the splits of seeds 0 to `seeds` - 1.
 
-    The curves do not depend on the number of processes. Raises SourceError if the pool cannot be split, and
-    ModelError if the system kills a process.
+    One of them is also asked in each of `ASKINGS`. The curves do not depend on the number of processes.
+    Raises SourceError if the pool cannot be split, and ModelError if the system kills a process.
     """
     splits = tuple(split(pool, seed) for seed in range(seeds))
-    jobs = [(name, part) for part in splits for name in strategies]
-    curves: dict[tuple[str, int], Curve] = {}
+    asked = _asked(tuple(strategies))
+    alone = [(name, SINGLES) for name in strategies]
+    together = [(asked, asking) for asking in ASKINGS if asking is not SINGLES]
+    jobs = [(*job, part) for part in splits for job in [*alone, *together]]
+    curves: dict[tuple[str, str, int], Curve] = {}
     with (
         tqdm(total=len(jobs), desc="simulate", unit="replay", disable=None if progress else True) as bar,
         # A forked process would inherit locks of libraries that run threads here.
@@ -60,12 +74,13 @@ def study(
         ) as workers,
     ):
         running = [
-            workers.submit(replay, pool, part, name, strategies[name], schedule) for name, part in jobs
+            workers.submit(replay, pool, part, name, strategies[name], schedule, asking)
+            for name, asking, part in jobs
         ]
         try:
             for done in as_completed(running):
                 curve = done.result()
-                curves[curve.strategy, curve.seed] = curve
+                curves[curve.strategy, curve.asking, curve.seed] = curve
                 bar.update()
         except BrokenProcessPool as exc:
             raise ModelError(
@@ -79,8 +94,13 @@ def study(
         splits=splits,
         strategies=tuple(strategies),
         schedule=schedule,
-        curves=tuple(curves[name, part.seed] for name in strategies for part in splits),
+        curves=tuple(curves[name, asking.name, part.seed] for name, asking in alone for part in splits),
+        grouped=tuple(curves[name, asking.name, part.seed] for name, asking in together for part in splits),
     )
+
+
+def _asked(strategies: tuple[str, ...]) -> str:
+    return DEFAULT if DEFAULT in strategies else strategies[0]
 
 
 def _prepare() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -48,6 +47,12 @@ def draw(
     return insert_new(conn, audit, rows)
 
 
+def inherit(conn: sa.Connection, former: int, new: int) -> int:
+    """Give project `new` the sample of `former`, whose labels judge it as well; returns its size."""
+    rows = conn.execute(sa.select(audit).where(audit.c.project_id == former)).mappings().all()
+    return insert_new(conn, audit, [{**row, "project_id": new} for row in rows])
+
+
 def drawn_ids(conn: sa.Connection, project_id: int | None = None) -> set[str]:
     """All crops ever drawn for the project, or for any project if None. No version learns from them."""
     query = sa.select(audit.c.detection_id)
@@ -63,6 +68,23 @@ def drawn_among(conn: sa.Connection, project_id: int, detection_ids: Iterable[st
     return drawn
 
 
+def take_over(conn: sa.Connection, former: str, new: str) -> None:
+    """Let a box that a person drew stand in every sample for the one that it replaces."""
+    query = sa.select(audit.c.project_id, audit.c.asked, audit.c.drawn_at).where(
+        audit.c.detection_id == former
+    )
+    rows = [
+        {
+            "project_id": row.project_id,
+            "detection_id": new,
+            "asked": row.asked,
+            "drawn_at": row.drawn_at,
+        }
+        for row in conn.execute(query)
+    ]
+    insert_new(conn, audit, rows)
+
+
 def label_count(conn: sa.Connection, project_id: int) -> int:
     """The number of crops in the sample that have a label."""
     query = (
@@ -70,6 +92,7 @@ def label_count(conn: sa.Connection, project_id: int) -> int:
         .select_from(audit.join(detection, detection.c.id == audit.c.detection_id))
         .where(
             audit.c.project_id == project_id,
+            detection.c.replaced_by.is_(None),
             detection.c.kind.in_(oracle.RESOLVED),
             detection.c.category_id.is_not(None),
         )
@@ -82,25 +105,26 @@ def sample(conn: sa.Connection, project_id: int) -> AuditSample:
     query = (
         sa.select(audit.c.detection_id, audit.c.asked, detection.c.kind, detection.c.category_id)
         .join(detection, detection.c.id == audit.c.detection_id)
-        .where(audit.c.project_id == project_id)
+        .where(audit.c.project_id == project_id, detection.c.replaced_by.is_(None))
     )
     rows = sorted(conn.execute(query), key=lambda row: _order(project_id, row.detection_id))
     histories = oracle.histories(conn, [row.detection_id for row in rows])
     current = {detection_id: current_label(history) for detection_id, history in histories.items()}
     labelled: list[str] = []
-    waiting: list[sa.Row[Any]] = []
+    requested: list[str] = []
+    waiting: list[str] = []
     unanswered = 0
     for row in rows:
         label = current.get(row.detection_id, CurrentLabel(verdict=None))
         if row.kind not in oracle.RESOLVED and not label.disputed and label.verdict is not Verdict.SKIPPED:
-            waiting.append(row)
+            (requested if row.asked else waiting).append(row.detection_id)
         elif row.category_id is None or (label.source == LABEL_STUDIO_SOURCE and not label.unprompted):
             unanswered += 1
         elif label.source == LABEL_STUDIO_SOURCE:
             labelled.append(row.detection_id)
     return AuditSample(
-        requested=tuple(row.detection_id for row in waiting if row.asked),
-        waiting=tuple(row.detection_id for row in waiting if not row.asked),
+        requested=tuple(requested),
+        waiting=tuple(waiting),
         labelled=tuple(labelled),
         unanswered=unanswered,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.store import categories, oracle, predictions
+from pipeline.store.schema import oracle as oracle_rows
 from pipeline.store.schema import project
 from pipeline.vocabulary import category_of
 
@@ -109,3 +110,20 @@ def unoffered(conn: sa.Connection, project_id: int) -> dict[str, int]:
     counts = oracle.label_counts(conn)
     missing = {names[number]: count for number, count in counts.items() if number not in offers}
     return dict(sorted(missing.items(), key=lambda item: (-item[1], item[0])))
+
+
+def proposed(conn: sa.Connection, project_id: int) -> dict[str, int]:
+    """Those of `unoffered` whose names annotators typed, because they are not in the list."""
+    attributes = oracle_rows.c.attributes
+    typed = (
+        sa.select(attributes["proposed"].as_string())
+        .where(
+            oracle_rows.c.project_id == project_id,
+            attributes.is_not(None),  # there is an index of these
+            sa.cast(attributes, sa.Text).contains('"proposed": '),
+        )
+        .distinct()
+    )
+    names, numbers = categories.names(conn), categories.numbers(conn)
+    known = {names[numbers[name]] for name in conn.scalars(typed) if name in numbers}
+    return {name: count for name, count in unoffered(conn, project_id).items() if name in known}

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline.records import Box, DetectionKind, DetectionRecord
+from pipeline.records import SIGN_OFF_DETECTOR, Box, DetectionKind, DetectionRecord
 from pipeline.store.database import IN_ROWS, chunks, insert_new
 from pipeline.store.schema import detection, image
 
@@ -35,6 +35,16 @@ def set_crops(conn: sa.Connection, records: Iterable[DetectionRecord]) -> int:
             ],
         )
     return len(without_crop)
+
+
+def set_frames(conn: sa.Connection, records: Iterable[DetectionRecord]) -> None:
+    """Set the frame of stored detections that have none yet."""
+    rows = [{"key": record.id, "frame": record.frame_path} for record in records if record.frame_path]
+    if rows:
+        this = sa.update(detection).where(
+            detection.c.id == sa.bindparam("key"), detection.c.frame_path.is_(None)
+        )
+        conn.execute(this.values(frame_path=sa.bindparam("frame")), rows)
 
 
 def of_images(conn: sa.Connection, image_ids: Iterable[str]) -> dict[str, list[DetectionRecord]]:
@@ -79,8 +89,13 @@ def file_names(conn: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
 
 
 def counts(conn: sa.Connection) -> dict[str, int]:
-    """The number of `detections`, and of `crops`: detections with a written crop."""
-    query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).select_from(detection)
+    """The number of `detections`, and of `crops`: detections with a written crop.
+
+    A box that a person drew anew counts instead of the former one.
+    """
+    query = sa.select(sa.func.count(), sa.func.count(detection.c.crop_path)).where(
+        detection.c.replaced_by.is_(None), detection.c.detector != SIGN_OFF_DETECTOR
+    )
     detections, crops = conn.execute(query).one()
     return {"detections": detections, "crops": crops}
 

@@ -223,7 +223,8 @@ def pages(conn: sa.Connection, embedder_id: str, after: int) -> Iterator[Page]:
 def _is_missing(embedder_id: str) -> sa.ColumnElement[bool]:
     """Whether a detection of the target pool has a crop but no vector (the other pool trains embedders)."""
     is_target = sa.exists().where(image.c.id == detection.c.image_id, image.c.role == Role.TARGET)
-    return sa.and_(detection.c.crop_path.is_not(None), is_target, ~_has_vector(embedder_id))
+    is_cut = sa.and_(detection.c.crop_path.is_not(None), detection.c.replaced_by.is_(None))
+    return sa.and_(is_cut, is_target, ~_has_vector(embedder_id))
 
 
 def _has_vector(embedder_id: str) -> sa.ColumnElement[bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.current_label import OracleEntry
-from pipeline.records import DetectionRecord, ImageRecord, Role, SourceLabel
+from pipeline.records import SIGN_OFF_DETECTOR, DetectionRecord, ImageRecord, Role, SourceLabel
 from pipeline.store import detections, image_labels, images, oracle
 from pipeline.store.schema import image
 
@@ -20,10 +20,11 @@ class ExportRow:
     """One photograph with its detections and labels."""
 
     image: ImageRecord
-    detections: tuple[DetectionRecord, ...]  # highest confidence first
+    detections: tuple[DetectionRecord, ...]  # highest confidence first; not those that people drew anew
     labels: tuple[SourceLabel, ...]
     scans: tuple[str, ...]  # names of the scans, see `pipeline.identity`
     histories: Mapping[str, list[OracleEntry]]  # oracle entries by detection id
+    sign_off: tuple[OracleEntry, ...] = ()  # of the photograph as a whole
 
 
 def stream(conn: sa.Connection, role: Role) -> Iterator[ExportRow]:
@@ -32,25 +33,10 @@ def stream(conn: sa.Connection, role: Role) -> Iterator[ExportRow]:
     Of a file that changed, only the newest content; a failure only if the file could never be read.
     """
     keys = (image.c.location, image.c.seq_id, image.c.frame_num, image.c.file_name, image.c.id)
-    query = sa.select(image).where(image.c.role == role, ~_superseded()).order_by(*keys)
+    query = sa.select(image).where(image.c.role == role, ~images.superseded()).order_by(*keys)
     result = conn.execution_options(yield_per=PAGE).execute(query).mappings()
     for page in result.partitions():
         yield from _page(conn, [images.from_row(row) for row in page])
-
-
-def _superseded() -> sa.ColumnElement[bool]:
-    """Whether the same file has a newer row, or one that could be read while this one failed."""
-    other = image.alias()
-    return sa.exists().where(
-        other.c.path == image.c.path,
-        other.c.id != image.c.id,
-        other.c.role == image.c.role,
-        other.c.failure.is_(None),
-        sa.or_(
-            image.c.failure.is_not(None),
-            sa.tuple_(other.c.imported_at, other.c.id) > sa.tuple_(image.c.imported_at, image.c.id),
-        ),
-    )
 
 
 def _page(conn: sa.Connection, records: Sequence[ImageRecord]) -> Iterator[ExportRow]:
@@ -60,13 +46,15 @@ def _page(conn: sa.Connection, records: Sequence[ImageRecord]) -> Iterator[Expor
     scans = images.scans_of(conn, ids)
     histories = oracle.histories(conn, (box.id for boxes in detections_of.values() for box in boxes))
     for record in records:
-        boxes = sorted(
-            detections_of.get(record.id, ()), key=lambda box: (-(box.bbox_confidence or 0.0), box.id)
-        )
+        found = detections_of.get(record.id, ())
+        whole = [box for box in found if box.detector == SIGN_OFF_DETECTOR]
+        standing = [box for box in found if box.replaced_by is None and box not in whole]
+        boxes = sorted(standing, key=lambda box: (-(box.bbox_confidence or 0.0), box.id))
         yield ExportRow(
             image=record,
             detections=tuple(boxes),
             labels=tuple(labels.get(record.id, ())),
             scans=tuple(sorted(scans.get(record.id, ()))),
             histories={box.id: histories[box.id] for box in boxes if box.id in histories},
+            sign_off=tuple(entry for box in whole for entry in histories.get(box.id, ())),
         )

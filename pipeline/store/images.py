@@ -185,6 +185,21 @@ def counts(conn: sa.Connection) -> dict[str, Any]:
     return {"photographs": readable, "failed": dict(sorted(by_kind.items(), key=lambda item: str(item[0])))}
 
 
+def superseded() -> sa.ColumnElement[bool]:
+    """Whether the same file has a newer row, or one that could be read while this one failed."""
+    other = image.alias()
+    return sa.exists().where(
+        other.c.path == image.c.path,
+        other.c.id != image.c.id,
+        other.c.role == image.c.role,
+        other.c.failure.is_(None),
+        sa.or_(
+            image.c.failure.is_not(None),
+            sa.tuple_(other.c.imported_at, other.c.id) > sa.tuple_(image.c.imported_at, image.c.id),
+        ),
+    )
+
+
 def from_row(row: Mapping[Any, Any]) -> ImageRecord:
     """The record of a row of `image`; further columns of the row are ignored."""
     return ImageRecord(**{name: row[name] for name in _FIELDS if name != "role"}, role=Role(row["role"]))

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from pipeline.records import DetectionKind, Role
+from pipeline.records import SIGN_OFF_DETECTOR, DetectionKind, Role
 from pipeline.store.oracle import RESOLVED
 from pipeline.store.schema import detection, image
 
@@ -48,7 +48,11 @@ def crops_by_image(
         sa.select(*columns)
         .join(image, image.c.id == detection.c.image_id)
         .where(
-            image.c.role.in_(list(roles)), detection.c.kind.in_(kinds), detection.c.category_id.is_not(None)
+            image.c.role.in_(list(roles)),
+            detection.c.kind.in_(kinds),
+            detection.c.category_id.is_not(None),
+            detection.c.replaced_by.is_(None),
+            detection.c.detector != SIGN_OFF_DETECTOR,
         )
         .order_by(detection.c.image_id, detection.c.id)
     )

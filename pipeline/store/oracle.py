@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pipeline.current_label import GROUPS, CurrentLabel, OracleEntry, current_label
 from pipeline.records import (
     LABEL_STUDIO_SOURCE,
+    SIGN_OFF_DETECTOR,
     AnnotationRecord,
     DetectionKind,
     DetectionRecord,
@@ -94,11 +95,7 @@ def active_annotations(
     An annotation of a group of detections is as many. Those of a former project with the same id
     (`projects.renew`) are not among them.
     """
-    created_at = sa.select(project.c.created_at).where(project.c.id == project_id).scalar_subquery()
-    in_project = sa.and_(
-        oracle.c.project_id == project_id,
-        oracle.c.recorded_at >= sa.func.coalesce(created_at, oracle.c.recorded_at),
-    )
+    in_project = _of_project(project_id)
     if task_ids is not None:
         latest = _latest_by_key(conn, oracle.c.task_id, set(task_ids), in_project)
     elif annotation_ids is not None:
@@ -106,6 +103,37 @@ def active_annotations(
     else:
         latest = _latest(conn.execute(_REVISION.where(in_project)))
     return [state for state in latest.values() if state.annotation.verdict is not Verdict.DELETED]
+
+
+def latest(conn: sa.Connection, annotation_uids: Iterable[str]) -> dict[Key, LatestRevision]:
+    """The newest state of these annotations for each detection that they spoke of, deletions included."""
+    return _latest_by_key(conn, oracle.c.annotation_uid, set(annotation_uids))
+
+
+def answered_at(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, dt.datetime]:
+    """When each of these tasks was answered last, by an annotation that counts; others have no entry.
+
+    Whoever skips a task in Label Studio leaves it to others, which is no answer. Submitting it blank is one.
+    """
+    later = oracle.alias()
+    is_superseded = sa.exists().where(
+        later.c.annotation_uid == oracle.c.annotation_uid,
+        later.c.detection_id == oracle.c.detection_id,
+        later.c.revision > oracle.c.revision,
+    )
+    is_left = sa.and_(
+        oracle.c.verdict == Verdict.SKIPPED.value,
+        sa.func.coalesce(sa.cast(oracle.c.attributes, sa.Text), "").not_like('%"blank": true%'),
+    )
+    query = (
+        sa.select(oracle.c.task_id, sa.func.max(oracle.c.annotated_at).label("moment"))
+        .where(_of_project(project_id), oracle.c.verdict != Verdict.DELETED.value, ~is_left, ~is_superseded)
+        .group_by(oracle.c.task_id)
+    )
+    found: dict[int, dt.datetime] = {}
+    for batch in chunks(sorted(task_ids), IN_ROWS):
+        found |= {row.task_id: row.moment for row in conn.execute(query.where(oracle.c.task_id.in_(batch)))}
+    return found
 
 
 def update_labels(conn: sa.Connection, detection_ids: Iterable[str]) -> None:
@@ -207,12 +235,18 @@ def labelled_as(conn: sa.Connection, numbers: Iterable[int]) -> set[str]:
 def undecided(conn: sa.Connection, project_id: int) -> dict[str, CurrentLabel]:
     """The current label of each detection that people annotated and that still waits, by detection id.
 
-    These are detections that are disputed, skipped or struck out, or whose annotations were deleted.
+    These are detections that are disputed, skipped or struck out, or whose annotations were deleted. Whole
+    photographs that are signed off are not among them: see `store.empties`.
     """
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.project_id == project_id, detection.c.kind == DetectionKind.ACTIVE)
+        .where(
+            oracle.c.project_id == project_id,
+            detection.c.kind == DetectionKind.ACTIVE,
+            detection.c.replaced_by.is_(None),
+            detection.c.detector != SIGN_OFF_DETECTOR,
+        )
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())
@@ -229,14 +263,25 @@ def struck_ids(conn: sa.Connection) -> set[str]:
 
     One that somebody skipped since is not among them.
     """
+    # A literal: SQLite uses the index for no parameter.
+    struck = sa.literal_column(f"'{Verdict.STRUCK.value}'", sa.Text)
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.verdict == Verdict.STRUCK.value, detection.c.kind.not_in(RESOLVED))
+        .where(oracle.c.verdict == struck, detection.c.kind.not_in(RESOLVED))
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())
     return {id_ for id_, history in entries.items() if current_label(history).struck}
+
+
+def _of_project(project_id: int) -> sa.ColumnElement[bool]:
+    """Whether a row is of this project, and not of a former one with the same id (`projects.renew`)."""
+    created_at = sa.select(project.c.created_at).where(project.c.id == project_id).scalar_subquery()
+    return sa.and_(
+        oracle.c.project_id == project_id,
+        oracle.c.recorded_at >= sa.func.coalesce(created_at, oracle.c.recorded_at),
+    )
 
 
 def _is_new(state: AnnotationRecord, stored: LatestRevision | None, fetched_at: dt.datetime | None) -> bool:

@@ -40,12 +40,28 @@ def all(conn: sa.Connection) -> list[ProjectRecord]:
     return [_record(row) for row in conn.execute(query).mappings()]
 
 
+def active(conn: sa.Connection) -> list[ProjectRecord]:
+    """All projects in which people label: those of `all` that no other one goes on with."""
+    return [record for record in all(conn) if record.replaced_by is None]
+
+
+def active_one(conn: sa.Connection, project_id: int) -> ProjectRecord:
+    """The project, if people label in it. Raises StoreError for one that was replaced, or is unknown."""
+    record = get(conn, project_id)
+    if record.replaced_by is not None:
+        raise StoreError(
+            f"project {project_id} was replaced by project {record.replaced_by}: only its labels still count",
+            remedy=f"use --project {record.replaced_by}",
+        )
+    return record
+
+
 def choose(conn: sa.Connection, project_id: int | None) -> ProjectRecord:
-    """The project with this id, or the only project if it is None.
+    """The project with this id, or the only active project if it is None.
 
     Raises StoreError, with the projects, if there is no such project or the choice is ambiguous.
     """
-    records = {record.id: record for record in all(conn)}
+    records = {record.id: record for record in (active if project_id is None else all)(conn)}
     if not records:
         raise StoreError(
             f"there is no project yet in {place(conn.engine.url)}",
@@ -111,6 +127,22 @@ def renew(conn: sa.Connection, record: ProjectRecord, *, made_at: dt.datetime | 
     elif former.current_model is not None:
         predictions.unpush(conn, former.current_model)
     conn.execute(this.values(values))
+
+
+def replace(conn: sa.Connection, former: int, new: int) -> None:
+    """Let project `new` go on with the labels of `former`, in which nothing is asked or trained any more."""
+    conn.execute(sa.update(project).where(project.c.id == former).values(replaced_by=new))
+    runs.end_queued(conn, former, reason=f"project {new} replaced the project")
+
+
+def rename(conn: sa.Connection, project_id: int, title: str) -> None:
+    """Give the project another title."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(title=title))
+
+
+def set_options(conn: sa.Connection, project_id: int, options: Mapping[str, Any]) -> None:
+    """Store the options of the project's screens."""
+    conn.execute(sa.update(project).where(project.c.id == project_id).values(options=dict(options)))
 
 
 def change_embedder(conn: sa.Connection, project_id: int, *, former: str, new: str) -> None:

@@ -1,92 +1,100 @@
-"""Reviews: additional tasks for labelled detections whose label looks wrong."""
+"""Reviews: further tasks for labelled detections whose label is expected to be wrong.
+
+The details of such a task name the label that it is about: of one crop, or of all crops of a board.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 
-from pipeline.records import Purpose, TaskRecord
-from pipeline.store import categories, tasks
+from pipeline.records import Purpose, TaskKind, TaskRecord, Verdict
+from pipeline.store import categories, oracle, tasks
 from pipeline.store.database import IN_ROWS, chunks
 from pipeline.store.oracle import RESOLVED
 from pipeline.store.schema import detection, task
 
-MARK = "review"  # key in the data of a review task, which identifies those left by an interrupted run
-FIRST_SCORE = -2.0  # reviews come before the queue: their scores are -2 to -1, all others are 0 or higher
+LABEL = "label"  # key in the details: a category id
+
+Pair = tuple[str, int]  # a detection, and the category that it is called
 
 
-@dataclass(frozen=True, kw_only=True)
-class Review:
-    """A task that asks for a second opinion about a labelled detection."""
-
-    project_id: int
-    task_id: int
-    detection_id: str
-    label: int  # category id of the label that looks wrong
-    quality: float  # estimated probability that the label is right, 0 to 1
-
-    @property
-    def score(self) -> float:
-        """The place in Label Studio's queue, lowest first: before the queue, lowest quality first."""
-        return FIRST_SCORE + self.quality
+def requested_labels(conn: sa.Connection, project_id: int) -> set[Pair]:
+    """All labels that were ever put up for review, answered or not."""
+    return set(_pairs(conn, _all(conn, project_id)))
 
 
-def add(conn: sa.Connection, records: Iterable[Review]) -> int:
-    """Insert the reviews that are not stored yet; returns their number."""
-    return tasks.add(
-        conn,
-        (
-            TaskRecord(
-                project_id=record.project_id,
-                task_id=record.task_id,
-                detections=(record.detection_id,),
-                purpose=Purpose.REVIEW,
-                score=record.score,
-                details={"label": record.label, "quality": record.quality},
-            )
-            for record in records
-        ),
-    )
+def unanswered(conn: sa.Connection, project_id: int) -> list[TaskRecord]:
+    """The open reviews of the project, in the order in which they are served.
 
-
-def requested_labels(conn: sa.Connection, project_id: int) -> set[tuple[str, int]]:
-    """All (detection id, category id) pairs that were ever put up for review, answered or not."""
-    numbers = categories.resolved(conn)
-    return {(record.detection_id, numbers[record.label]) for record in all(conn, project_id)}
-
-
-def unanswered(conn: sa.Connection, project_id: int) -> list[Review]:
-    """The open reviews of the project, lowest quality first.
-
-    A review is closed by a vote on its task (a skip is not a vote) or when the detection gets another
-    label; one whose category was merged is the same.
+    A review is closed by a vote on its task (a skip is not a vote), or when no crop has the label any more
+    that it is about; one whose category was merged is the same.
     """
+    records = _all(conn, project_id, task.c.answered_at.is_(None), task.c.deleted_at.is_(None))
+    return sorted(_with_label(conn, records), key=lambda record: (record.score or 0.0, record.task_id))
+
+
+def waiting_crops(conn: sa.Connection, project_id: int) -> int:
+    """The number of crops that open reviews ask about."""
+    return len({crop for record in unanswered(conn, project_id) for crop in record.detections})
+
+
+def objections(conn: sa.Connection, project_id: int) -> list[Pair]:
+    """The labels that somebody struck out of a review board, and that nobody was asked about alone yet.
+
+    What is named otherwise on the board is among them: on a board people see small pictures.
+    """
+    records = _all(conn, project_id)
+    boards = {record.task_id: record for record in records if record.kind is not TaskKind.SINGLE}
+    answered = [number for number, record in boards.items() if record.answered_at is not None]
+    if not answered:
+        return []
     numbers = categories.resolved(conn)
-    every = all(conn, project_id, task.c.answered_at.is_(None), task.c.deleted_at.is_(None))
-    labels = _labels(conn, {record.detection_id for record in every})
-    waiting = [record for record in every if labels.get(record.detection_id) == numbers[record.label]]
-    return sorted(waiting, key=lambda record: (record.quality, record.task_id))
+    asked_alone = set(_pairs(conn, [record for record in records if record.kind is TaskKind.SINGLE]))
+    found: dict[Pair, None] = {}
+    for state in oracle.active_annotations(conn, project_id, task_ids=answered):
+        said = state.annotation
+        label = numbers[_label(boards[said.task_id or 0])]
+        if said.verdict is Verdict.SKIPPED or (said.verdict is Verdict.LABEL and said.label == label):
+            continue
+        found[said.detection_id, label] = None
+    current = _labels(conn, {crop for crop, _ in found})
+    return sorted(pair for pair in found if pair not in asked_alone and current.get(pair[0]) == pair[1])
 
 
-def by_task(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> dict[int, Review]:
-    """The review of each of these tasks; a task that is not a review has no entry."""
-    return {
-        number: _record(record)
-        for number, record in tasks.get(conn, project_id, task_ids).items()
-        if record.purpose is Purpose.REVIEW
-    }
-
-
-def all(conn: sa.Connection, project_id: int, *conditions: sa.ColumnElement[bool]) -> list[Review]:
+def _all(conn: sa.Connection, project_id: int, *conditions: sa.ColumnElement[bool]) -> list[TaskRecord]:
     query = sa.select(task.c.task_id).where(
         task.c.project_id == project_id, task.c.purpose == Purpose.REVIEW.value, *conditions
     )
-    return [_record(record) for record in tasks.get(conn, project_id, conn.scalars(query).all()).values()]
+    records = tasks.get(conn, project_id, conn.scalars(query).all()).values()
+    # One that an interrupted run left in Label Studio has no details, and is not asked for.
+    return [record for record in records if LABEL in (record.details or {})]
 
 
-def _labels(conn: sa.Connection, detection_ids: set[str]) -> dict[str, int | None]:
+def _label(record: TaskRecord) -> int:
+    return int((record.details or {})[LABEL])
+
+
+def _pairs(conn: sa.Connection, records: Iterable[TaskRecord]) -> Iterator[Pair]:
+    numbers = categories.resolved(conn)
+    for record in records:
+        for crop in record.detections:
+            yield crop, numbers[_label(record)]
+
+
+def _with_label(conn: sa.Connection, records: list[TaskRecord]) -> list[TaskRecord]:
+    """The reviews of which some crop still has the label that they are about."""
+    numbers = categories.resolved(conn)
+    labels = _labels(conn, {crop for record in records for crop in record.detections})
+    return [
+        record
+        for record in records
+        if any(labels.get(crop) == numbers[_label(record)] for crop in record.detections)
+    ]
+
+
+def _labels(conn: sa.Connection, detection_ids: set[str]) -> Mapping[str, int | None]:
     """The category of each of these detections that has a current label."""
     labels: dict[str, int | None] = {}
     for batch in chunks(sorted(detection_ids), IN_ROWS):
@@ -95,14 +103,3 @@ def _labels(conn: sa.Connection, detection_ids: set[str]) -> dict[str, int | Non
         )
         labels.update((row.id, row.category_id) for row in conn.execute(query))
     return labels
-
-
-def _record(record: TaskRecord) -> Review:
-    details = record.details or {}
-    return Review(
-        project_id=record.project_id,
-        task_id=record.task_id,
-        detection_id=record.detections[0],
-        label=int(details["label"]),
-        quality=float(details["quality"]),
-    )

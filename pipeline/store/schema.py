@@ -147,8 +147,18 @@ detection = sa.Table(
     sa.Column("detector_category", sa.Text, nullable=False),
     sa.Column("crop_path", sa.Text),
     sa.Column("frame_path", sa.Text),
-    sa.Column("replaced_by", sa.Text, sa.ForeignKey("detection.id")),  # the box that a person drew instead
+    # The box that a person drew instead; the detection itself if who drew it took it back.
+    sa.Column("replaced_by", sa.Text, sa.ForeignKey("detection.id")),
     sa.Index("ix_detection_kind_category_id", "kind", "category_id"),  # every webhook counts labels
+)
+
+# Photographs in which detectors saw nothing, drawn at random for people to sign off. See store.empties.
+sign_off = sa.Table(
+    "sign_off",
+    metadata,
+    sa.Column("image_id", sa.Text, sa.ForeignKey("image.id"), primary_key=True),
+    sa.Column("detection_id", sa.Text, sa.ForeignKey("detection.id"), nullable=False),  # the whole frame
+    sa.Column("drawn_at", UtcDateTime, nullable=False),
 )
 
 # Labels from sources, of whole photographs or sequences. The labels of detections are in `oracle`.
@@ -270,6 +280,12 @@ oracle = sa.Table(
     sa.Column("attributes", sa.JSON(none_as_null=True)),  # what else the annotator said: count, sex, ...
     sa.UniqueConstraint("annotation_uid", "detection_id", "revision"),
 )
+# Few rows are asked for by these, among all that were ever written.
+for _few, _column, _where in (
+    ("struck", oracle.c.detection_id, oracle.c.verdict == "struck"),
+    ("attributes", oracle.c.project_id, oracle.c.attributes.is_not(None)),
+):
+    sa.Index(f"ix_oracle_{_few}", _column, sqlite_where=_where, postgresql_where=_where)
 
 # Model versions. Rows are added, never changed. See records.ModelRecord.
 model = sa.Table(

@@ -22,7 +22,7 @@ class TaskContent:
     image_id: str
     box: Box
     path: str  # of the photograph
-    crop_path: str  # below the data folder
+    crop_path: str  # below the data folder; of a detection that is no crop, its frame
     frame_path: str | None
     bbox_confidence: float | None
     file_name: str
@@ -40,7 +40,7 @@ _CONTENT: sa.Select[Any] = (
         detection.c.bbox_X2.label("x2"),
         detection.c.bbox_Y2.label("y2"),
         image.c.path,
-        detection.c.crop_path,
+        sa.func.coalesce(detection.c.crop_path, detection.c.frame_path).label("crop_path"),
         detection.c.frame_path,
         detection.c.bbox_confidence,
         image.c.file_name,
@@ -49,7 +49,7 @@ _CONTENT: sa.Select[Any] = (
         image.c.seq_id.label("sequence"),
     )
     .join(image, image.c.id == detection.c.image_id)
-    .where(detection.c.crop_path.is_not(None))
+    .where(sa.func.coalesce(detection.c.crop_path, detection.c.frame_path).is_not(None))
 )
 
 
@@ -208,7 +208,7 @@ def remove(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> int
 
 
 def contents(conn: sa.Connection, detection_ids: Iterable[str]) -> dict[str, TaskContent]:
-    """The task content of each of these detections; one without a crop has no entry."""
+    """The task content of each of these detections; one without a picture has no entry."""
     content_of: dict[str, TaskContent] = {}
     for batch in chunks(detection_ids, IN_ROWS):
         for row in conn.execute(_CONTENT.where(detection.c.id.in_(batch))).mappings():

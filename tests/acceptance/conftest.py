@@ -18,6 +18,7 @@ import pytest
 
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.connection import Connection
+from pipeline.servers.label_studio import KEYMAP
 from pipeline.servers.processes import ServerError, Servers, executable, free_port
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace, open_workspace
@@ -177,6 +178,7 @@ def label_studio_server(
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
         FAST_IMPORT_FLAG: "true",
+        "EDITOR_KEYMAP": KEYMAP,
         "COLLECT_ANALYTICS": "False",
         "LATEST_VERSION_CHECK": "False",
         "SENTRY_DSN": "",

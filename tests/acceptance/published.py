@@ -1,4 +1,4 @@
-"""A project of published crops on a real Label Studio, without an ML backend."""
+"""A project on a real Label Studio that asks about crops, without an ML backend."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pipeline.steps.labelling.publish import publish
-from pipeline.steps.labelling.push import PushReport, push
 
-from pipeline.label_studio.results import choice_result
+from pipeline.label_studio.screen import controls
 from pipeline.records import DetectionRecord, ImageRecord, ModelRecord, PredictionRecord, utc_now
 from pipeline.steps.labelling.project import create_project
+from pipeline.steps.labelling.stock import StockReport, top_up
 from pipeline.store import categories, detections, embeddings, images, models, tasks
 from tests.acceptance.conftest import Installation
+from tests.helpers.results import chose
 from tests.helpers.stored import Embedder
 
 
@@ -43,7 +43,7 @@ class PublishedProject:
         with self.database.write() as conn:
             images.add(conn, photographs)
             detections.add(conn, crops)
-        publish(self.workspace, self.client, self.id)
+        self.top_up()
         with self.database.read() as conn:
             self.task_of = tasks.by_detection(conn, self.id, self.ids)
             self.categories = {name: number for number, name in categories.names(conn).items()}
@@ -70,9 +70,9 @@ class PublishedProject:
         with self.database.write() as conn:
             models.activate(conn, record, queue)
 
-    def push(self, **options: Any) -> PushReport:
-        """Push the current version's queue."""
-        return push(self.workspace, self.client, self.id, **options)
+    def top_up(self, **options: Any) -> StockReport:
+        """Let Label Studio ask what the current version's queue says."""
+        return top_up(self.workspace, self.client, self.id, **options)
 
     def next_task(self) -> dict[str, Any]:
         """The task that the label stream serves this account now."""
@@ -81,5 +81,5 @@ class PublishedProject:
 
     def annotate(self, task_id: int, choice: str, **fields: Any) -> None:
         """Submit an annotation; `fields` are Label Studio's."""
-        body = {"result": choice_result(choice, None), **fields}
+        body = {"result": [chose(controls.SPECIES, choice)], **fields}
         self.api.send("label", "POST", f"api/tasks/{task_id}/annotations/", body)

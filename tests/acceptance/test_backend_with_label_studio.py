@@ -17,14 +17,17 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from pipeline.current_label import current_label
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.results import choice_result, read_verdict
-from pipeline.records import Verdict
+from pipeline.label_studio.results import choice_result
+from pipeline.records import Purpose, TaskKind, Verdict
 from pipeline.servers.processes import Servers
+from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.store import audits, categories, oracle, predictions, projects, tasks
 from pipeline.store.schema import run
 from tests.acceptance.conftest import Installation, LabelStudioServer, install
 from tests.helpers.processes import processor_seconds
+from tests.helpers.results import answered, chose
 
 SPECIES = ("deer", "fox")
 PHOTOGRAPHS = 60
@@ -84,7 +87,7 @@ class Backend:
         return {
             one["unique_id"]: (
                 int(task["id"]),
-                *read_verdict(one["result"], one["was_cancelled"]),
+                *answered(one["result"], one["was_cancelled"]),
                 one["ground_truth"],
                 str(one["completed_by"]),
             )
@@ -148,6 +151,56 @@ def test_whatever_people_do_is_in_the_oracle_at_once(here: Backend) -> None:
     assert here.oracle_says() == here.label_studio_says()
     assert len(here.oracle_says()) == 6
     assert "0 changes recorded" in here.wildloop("sync")
+
+
+def test_a_board_is_a_row_for_each_crop_can_be_corrected_and_is_taken_back_whole(here: Backend) -> None:
+    with here.database.read() as conn:
+        deer = categories.numbers(conn)["deer"]
+        asked = tasks.get(conn, here.project, [here.tasks.pop() for _ in range(4)])
+    crops = tuple(record.detections[0] for record in asked.values())
+    planned = PlannedTask(
+        kind=TaskKind.BOARD,
+        purpose=Purpose.QUEUE,
+        detections=crops,
+        score=0.5,
+        suggested=deer,
+        probability=0.9,
+    )
+    [board] = ask(here.installation.workspace, here.installation.client, here.project, [planned])
+    kept = chose("all_suggested_0", "deer")
+
+    def says() -> dict[str, str]:
+        with here.database.read() as conn:
+            names, histories = categories.names(conn), oracle.histories(conn, crops)
+        current = {crop: current_label(history) for crop, history in histories.items()}
+        return {
+            crop: str(label.verdict) if label.label is None else names[label.label]
+            for crop, label in current.items()
+            if label.verdict is not None
+        }
+
+    body = {"result": [kept, chose("struck_0", crops[1])], "lead_time": 8.0}
+    made = here.api.send("answering", "POST", f"api/tasks/{board.task_id}/annotations/", body)
+    assert says() == {crops[0]: "deer", crops[1]: "struck", crops[2]: "deer", crops[3]: "deer"}
+    corrected = [kept, chose("struck_0", crops[1], crops[2]), chose("struck_species_0", "fox")]
+    here.api.send("correcting", "PATCH", f"api/annotations/{made['id']}/", {"result": corrected})
+    assert says() == {crops[0]: "deer", crops[1]: "fox", crops[2]: "fox", crops[3]: "deer"}
+    here.stop()
+    here.api.send("correcting", "PATCH", f"api/annotations/{made['id']}/", {"result": [kept]})
+    assert "2 changes recorded" in here.wildloop("sync")
+    assert "0 changes recorded" in here.wildloop("sync", "--full")
+    assert set(says().values()) == {"deer"}
+    here.serve()
+    told = here.wildloop("withdraw", "--task", str(board.task_id))
+    assert "1 annotation of 1 task with 4 crops" in told
+    assert f"annotations by annotator: {here.installation.client.whoami()['email']} (1)" in told
+    assert len(says()) == 4
+    here.wildloop("withdraw", "--task", str(board.task_id), "--yes")
+    assert says() == {}
+    assert here.api.get("reading the board", f"api/tasks/{board.task_id}/")["annotations"] == []
+    assert "0 changes recorded" in here.wildloop("sync")
+    here.api.send("answering", "POST", f"api/tasks/{board.task_id}/annotations/", body)
+    assert says()[crops[0]] == "deer"
 
 
 def test_a_restart_between_two_labels_loses_neither(here: Backend) -> None:
@@ -236,7 +289,7 @@ def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: 
         [stored] = told["predictions"]
         [answer] = here.ask("/predict", {"tasks": [told], "project": f"{here.project}.17"})["results"]
         assert stored["model_version"] == answer["model_version"]
-        assert read_verdict(stored["result"], False) == read_verdict(answer["result"], False)
+        assert answered(stored["result"]) == answered(answer["result"])
         assert (stored["result"] == []) == (task in audited)
         if stored["result"]:
             assert stored["result"][0]["score"] == pytest.approx(answer["result"][0]["score"])
@@ -264,7 +317,7 @@ def test_a_photograph_that_reached_label_studio_without_us_is_predicted_and_its_
         task = here.api.get("reading the new task", f"api/tasks/{number}/")
         [answer] = here.ask("/predict", {"tasks": [task], "project": f"{here.project}.17"})["results"]
         elsewhere.shutdown()
-    assert read_verdict(answer["result"], False)[1] in SPECIES, here.log()
+    assert answered(answer["result"])[1] in SPECIES, here.log()
     here.annotate(number, "fox")
     assert here.oracle_says() == here.label_studio_says()
 

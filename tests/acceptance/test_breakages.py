@@ -224,7 +224,7 @@ BREAKAGES: dict[str, tuple[tuple[Breakage, Callable[[Site], Changes]], str, Stat
         deed(changed_project("model_version", ml_backend.BACKEND_TITLE)),
         "model version",
         State.FAIL,
-        "`wildloop push`",
+        "`wildloop publish`",
     ),
     "sampling changed": (
         deed(changed_project("sampling", "Sequential sampling")),

@@ -124,7 +124,7 @@ def test_the_played_labels_train_versions_one_after_another(played: Played) -> N
     assert project["audit_labels"] == 6  # every tenth crop, and no version learns from it
     assert project["model"]["labels"] == 54
     assert read["photographs"] == 300
-    assert read["crops"] == read["detections"] == project["published"]
+    assert read["crops"] == read["detections"] == project["crops"]
     assert read["failed_runs"] == []
     assert project["queued"] == project["running"] == 0
 
@@ -168,7 +168,7 @@ def test_a_second_start_goes_on_and_ctrl_c_leaves_nobody(played: Played) -> None
     assert [project["id"] for project in after["projects"]] == [
         project["id"] for project in before["projects"]
     ]
-    assert after["projects"][0]["published"] == before["projects"][0]["published"]
+    assert after["projects"][0]["crops"] == before["projects"][0]["crops"]
     assert after["projects"][0]["labelled"] == 60
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.crops import write_jpeg
-from pipeline.label_studio.results import read_verdict
 from pipeline.records import (
     Box,
     DetectionRecord,
@@ -27,6 +26,7 @@ from tests.acceptance.conftest import Installation
 from tests.acceptance.published import PublishedProject
 from tests.helpers import photographs
 from tests.helpers.label_stream import Stream
+from tests.helpers.results import answered
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -73,7 +73,7 @@ class Park(PublishedProject):
         self.installation.wildloop("train")  # the order before any label
         for _ in range(count):
             task = self.next_task()
-            self.label(task, SPECIES[int(task["data"]["detection_id"][1:]) % 2])
+            self.label(task, SPECIES[int(task["data"]["detections"][0][1:]) % 2])
         self.installation.wildloop("sync")
         assert "trained" in self.installation.wildloop("train")
 
@@ -95,7 +95,7 @@ class Park(PublishedProject):
     def labels(self) -> dict[str, tuple[Verdict, str | None]]:
         """What was submitted, by detection."""
         return {
-            task["data"]["detection_id"]: read_verdict(annotation["result"], annotation["was_cancelled"])
+            task["data"]["detections"][0]: answered(annotation["result"], annotation["was_cancelled"])
             for task in self.client.tasks_updated_since(self.id, None)
             for annotation in task["annotations"]
         }
@@ -132,11 +132,11 @@ def park(installation: Installation) -> Park:
 def test_tasks_are_served_in_the_order_of_the_queue_even_without_answers(park: Park) -> None:
     queue = ["d11", "d03", "d07", "d00"]
     park.activate("v0", queue, [None] * 4)
-    park.push()
+    park.top_up()
     served = []
     for _ in queue:
         task = park.next_task()
-        served.append(task["data"]["detection_id"])
+        served.append(task["data"]["detections"][0])
         assert [each["result"] for each in task["predictions"]] == [[]]
         park.label(task, "fox")
     assert served == queue
@@ -144,23 +144,26 @@ def test_tasks_are_served_in_the_order_of_the_queue_even_without_answers(park: P
 
 def test_a_new_version_takes_the_queue_over_while_an_open_task_can_still_be_submitted(park: Park) -> None:
     park.activate("v1", ["d05", "d02", "d09"], ["deer", "fox", "hare"])
-    park.push()
+    park.top_up()
     open_task = park.next_task()
-    assert open_task["data"]["detection_id"] == "d05"
+    assert open_task["data"]["detections"][0] == "d05"
 
     park.activate("v2", ["d02", "d05", "d14"], ["lynx", "lynx", "owl"])
-    assert park.push().pushed == 3
+    assert park.top_up().asked == 3
     park.label(open_task, "deer")  # Label Studio refuses this where the prediction is gone
+    park.installation.wildloop("sync")
 
     served = park.next_task()
-    assert served["data"]["detection_id"] == "d02"
+    assert served["data"]["detections"][0] == "d02"
     assert [each["model_version"] for each in served["predictions"]] == ["v2"]
-    assert park.push().pushed == 0
-
-    assert park.push(open_task=dt.timedelta(0)).removed == 3
-    of_task = park.client.task(park.task_of["d09"])["predictions"]
-    assert [each["model_version"] for each in of_task] == []
-    assert set(park.client.prediction_versions(park.id)) == {"v2"}
+    again = park.top_up()
+    assert (again.asked, again.parked) == (0, 1)  # the later task of the crop that is answered
+    parked = len(park.client.task_ids(park.id))
+    gone = park.top_up(grace=dt.timedelta(0)).deleted
+    assert gone == 6  # of d02, d05, d09 and d14 before the versions, of d02 by v1, and of d05 by v2
+    assert len(park.client.task_ids(park.id)) == parked - gone
+    park.installation.wildloop("sync")
+    assert park.labels() == {"d05": (Verdict.LABEL, "deer")}
 
 
 def test_ten_crops_are_labelled_by_hotkey_in_the_order_of_the_queue_with_its_answers_chosen(
@@ -169,7 +172,7 @@ def test_ten_crops_are_labelled_by_hotkey_in_the_order_of_the_queue_with_its_ans
     queue = park.ids[10::-1]
     answers = [SPECIES[number % 5] for number in range(len(queue))]
     park.activate("v1", queue, answers)
-    park.push()
+    park.top_up()
 
     wishes = ["badger", "deer", "owl", "empty", "unsure", "badger", "wren", "fox", "hare", "yak"]
     keys = {"owl": "6", "wren": "q", "yak": "w", "empty": "0", "unsure": "-"}
@@ -183,7 +186,7 @@ def test_ten_crops_are_labelled_by_hotkey_in_the_order_of_the_queue_with_its_ans
             assert stream.chosen() == [wish]
         if turn == 9:  # a new version comes while the tenth crop is open
             park.activate("v2", ["d15", "d13", "d00"], ["wolf", "rat", "pig"])
-            park.push()
+            park.top_up()
         shown = stream.submit()
 
     assert shown == "d15"  # of lowest score among the current version's
@@ -215,15 +218,15 @@ def test_audit_crops_that_are_asked_for_come_before_the_queue_and_no_version_lea
     served = []
     for _ in asked:
         task = park.next_task()
-        served.append(task["data"]["detection_id"])
+        served.append(task["data"]["detections"][0])
         assert [each["result"] for each in task["predictions"]] == [[]]
         park.label(task, SPECIES[int(served[-1][1:]) % 2])
     assert served == list(queue)[:3]
     assert set(served) == set(asked)
     task = park.next_task()
     fourth = list(queue)[3]
-    assert task["data"]["detection_id"] == fourth
-    assert [read_verdict(each["result"], False)[1] for each in task["predictions"]] == [queue[fourth]]
+    assert task["data"]["detections"][0] == fourth
+    assert [answered(each["result"])[1] for each in task["predictions"]] == [queue[fourth]]
 
     installation.wildloop("sync")
     assert "is unchanged: no new labels" in installation.wildloop("train")
@@ -259,7 +262,7 @@ def test_an_audit_crop_has_no_species_chosen_and_the_next_of_the_queue_the_predi
 
 def test_the_screen_shows_crop_photo_facts_and_every_choice_without_scrolling(park: Park, page: Page) -> None:
     park.activate("v0", ["d04"], [None])
-    park.push()
+    park.top_up()
     stream = Stream(page, park.client.url, park.id)
     assert stream.open() == "d04"
     assert stream.chosen() == []  # nothing is pre-selected where the version has no head
@@ -287,7 +290,7 @@ def test_the_screen_shows_crop_photo_facts_and_every_choice_without_scrolling(pa
 
 def test_a_crop_without_a_choice_is_not_submitted(park: Park, page: Page) -> None:
     park.activate("v1", ["d04", "d05"], ["fox", "deer"])
-    park.push()
+    park.top_up()
     stream = Stream(page, park.client.url, park.id)
     stream.open()
     page.keyboard.press("3")  # the key of the selected choice deselects it

@@ -47,7 +47,7 @@ class Forest(PublishedProject):
             for rank in range(WAITING)
         ]
         self.activate_version(version, queue)
-        self.push()
+        self.top_up()
 
     def label(self, number: int) -> str | None:
         with self.database.read() as conn:
@@ -79,7 +79,7 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     said = installation.wildloop("review", "--push")
     assert "1 label queued for a second look; 1 waiting now" in said
     served = forest.next_task()
-    assert served["data"]["detection_id"] == crop(MISTAKEN)
+    assert served["data"]["detections"][0] == crop(MISTAKEN)
     assert served["id"] != forest.task_of[crop(MISTAKEN)]
     assert [one["result"] for one in served["predictions"]] == [[]]
 
@@ -90,7 +90,7 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
 
     said = installation.wildloop("review", "--push")
     assert "0 labels queued for a second look; 1 waiting now" in said
-    assert "0 crops published" in installation.wildloop("publish")
+    assert "new tasks" not in installation.wildloop("publish")
     assert forest.client.task_count(forest.id) == LABELLED + WAITING + 1
 
     forest.annotate(served["id"], truth(MISTAKEN))
@@ -99,4 +99,4 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     with forest.database.read() as conn:
         assert reviews.unanswered(conn, forest.id) == []
     assert "0 of 30 labels look wrong" in installation.wildloop("review")
-    assert forest.next_task()["data"]["detection_id"] == crop(LABELLED)
+    assert forest.next_task()["data"]["detections"][0] == crop(LABELLED)

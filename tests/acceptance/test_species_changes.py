@@ -107,7 +107,7 @@ def test_a_choice_added_by_hand_is_suggested_in_its_own_spelling_and_kept_by_eve
         prediction(fourth, 2, categories_of(project, "lynx")),
     ]
     project.activate_version("v1-made-up", made_up)
-    project.push()
+    project.top_up()
     assert suggestion(project, second) == [["Moose"]]
     assert suggestion(project, third) == [["fox"]]
     assert suggestion(project, fourth) == []  # nobody can choose a lynx

@@ -39,6 +39,8 @@ class FakeLabelStudio(LabelStudio):
             "sampling": "Uncertainty sampling",
             "show_collab_predictions": True,
             "model_version": "",
+            "expert_instruction": "",
+            "show_instruction": False,
         }
         self.rows: dict[int, Json] = {}  # every task with its annotations, by id
         for number, detection in (tasks or {}).items():
@@ -53,6 +55,7 @@ class FakeLabelStudio(LabelStudio):
         self.storages: list[Json] = []
         self.hooks: list[Json] = []
         self.connected: list[Json] = []
+        self.views: list[Json] = []  # the tabs of the Data Manager
         self.served: dict[str, bytes] = {}
         self.path = ""  # below which browsers reach it
         self.refusals: dict[str, str] = {}  # by address
@@ -165,11 +168,27 @@ class FakeLabelStudio(LabelStudio):
         """
         self.rows[task]
         self.locks.pop(task, None)
+        annotation = self._annotation(task, result, by, skip=skip, truth=truth, prediction=prediction)
+        self.rows[task]["annotations"].append(annotation)
+        self._count(task)
+        self.touch(task)
+        self._send("ANNOTATION_CREATED", annotation=_json(annotation), task=self._task(task, whole=False))
+        return int(annotation["id"])
+
+    def _annotation(
+        self,
+        task: int,
+        result: list[Json],
+        by: int,
+        *,
+        skip: bool = False,
+        truth: bool = False,
+        prediction: Json | None = None,
+    ) -> Json:
         used = {each["id"] for row in self.rows.values() for each in row["annotations"]}
-        number = max(used, default=0) + 1
         moment = self._tick()
-        annotation = {
-            "id": number,
+        return {
+            "id": max(used, default=0) + 1,
             "unique_id": str(uuid.uuid4()),
             "task": task,
             "result": result,
@@ -181,11 +200,6 @@ class FakeLabelStudio(LabelStudio):
             "updated_at": moment,
             "prediction": prediction or {},
         }
-        self.rows[task]["annotations"].append(annotation)
-        self._count(task)
-        self.touch(task)
-        self._send("ANNOTATION_CREATED", annotation=_json(annotation), task=self._task(task, whole=False))
-        return number
 
     def change(self, annotation_id: int, choice: str) -> None:
         """Give an annotation another label."""
@@ -244,11 +258,17 @@ class FakeLabelStudio(LabelStudio):
         if annotation_id in {each["id"] for row in self.rows.values() for each in row["annotations"]}:
             self.delete(annotation_id)
 
+    def annotators(self) -> dict[str, str]:
+        return {"1": "ann@example.org", "2": "bob@example.org"}
+
     def version(self) -> str:
         return "1.23.2"
 
     def whoami(self) -> Json:
         return {"email": "ann@example.org"}
+
+    def user_names(self) -> dict[str, str]:
+        return {"1": "ann@example.org", "2": "bea@example.org"}
 
     def browser_path(self) -> str:
         return self.path
@@ -282,8 +302,18 @@ class FakeLabelStudio(LabelStudio):
         self.fields.update(fields)
         return self.fields
 
-    def used_choices(self, project_id: int, control: str) -> dict[str, int]:
-        return dict(Counter(choice for chosen in self.labels().values() for choice in chosen))
+    def used_choices(self, project_id: int, controls: Iterable[str]) -> dict[str, int]:
+        wanted = set(controls)
+        chosen = (item for item in self._results() if item["from_name"] in wanted)
+        return dict(Counter(choice for item in chosen for choice in item["value"].get("choices", ())))
+
+    def used_controls(self, project_id: int) -> dict[str, int]:
+        return dict(Counter(item["from_name"] for item in self._results()))
+
+    def _results(self) -> Iterator[Json]:
+        for row in self.rows.values():
+            for annotation in row["annotations"]:
+                yield from () if annotation["was_cancelled"] else annotation["result"]
 
     def task_count(self, project_id: int) -> int:
         return int(self.project(project_id)["task_number"])
@@ -338,11 +368,16 @@ class FakeLabelStudio(LabelStudio):
         project_id: int,
         data: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] | None = None,
+        skipped_by: Sequence[int | None] | None = None,
     ) -> list[int]:
         self.imports.append(len(data))
         numbers = [next(self._numbers) for _ in data]
         for number, entry in zip(numbers, data, strict=True):
             self.add_task(number, dict(entry))
+        for number, user in zip(numbers, skipped_by or (), strict=skipped_by is not None):
+            if user is not None:  # imported skips are counted as answers, and no webhook tells of them
+                self.rows[number]["annotations"].append(self._annotation(number, [], user, skip=True))
+                self.rows[number]["is_labeled"] = True
         if predictions:
             rows = [{"task": task, **each} for task, each in zip(numbers, predictions, strict=True)]
             self.import_predictions(project_id, rows)
@@ -399,6 +434,20 @@ class FakeLabelStudio(LabelStudio):
 
     def webhooks(self, project_id: int) -> list[Json]:
         return self.hooks
+
+    def columns(self, project_id: int) -> list[str]:
+        return ["tasks:id", "tasks:completed_at", "tasks:total_annotations", "tasks:data.hash"]
+
+    def tabs(self, project_id: int) -> list[Json]:
+        return self.views
+
+    def create_tab(self, project_id: int, data: Mapping[str, Any]) -> Json:
+        self.views.append({"id": next(self._numbers), "data": dict(data)})
+        return self.views[-1]
+
+    def change_tab(self, project_id: int, tab_id: int, data: Mapping[str, Any]) -> None:
+        [tab] = [tab for tab in self.views if tab["id"] == tab_id]
+        tab["data"] = dict(data)
 
     def refusal_of(self, what: str, path: str, body: Any) -> str:
         return self.refusals.get(path, "")

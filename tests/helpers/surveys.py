@@ -46,6 +46,7 @@ def photograph(
     *boxes: LabelledDetection,
     labels: Iterable[SourceLabel] = (),
     detectors: Iterable[str] = (),
+    whole: Answer | None = None,
     **fields: Any,
 ) -> LabelledImage:
     """A photograph of site a at noon; `fields` are those of ImageRecord."""
@@ -55,7 +56,13 @@ def photograph(
         LabelledDetection(record=_of(box.record, record.id, number), answer=box.answer)
         for number, box in enumerate(boxes)
     )
-    return LabelledImage(image=record, detections=own, labels=tuple(labels), detectors=tuple(detectors))
+    return LabelledImage(
+        image=record, detections=own, labels=tuple(labels), detectors=tuple(detectors), whole=whole
+    )
+
+
+SIGNED_OFF = Answer(basis=Basis.PEOPLE, category="empty", by=("ann",))  # a whole photograph
+STRUCK_OUT = Answer(basis=Basis.NONE)  # that shows something, and has no box yet
 
 
 def box(

@@ -334,7 +334,7 @@ def test_audit_and_accept_as_somebody_types_them(typed: Database, tmp_path: Path
     say("train")
     told = say("audit", "--size", "150")
     assert "150 audit crops drawn" in told
-    assert "its queue is pushed" in told
+    assert "Label Studio asks" in told
     assert "6 audit labels" in told
     label(typed, [number(one) for one in sample(typed).requested])
     told = say("audit")

@@ -443,7 +443,7 @@ def test_the_commands_change_the_embedder_and_embed_what_comes_later_with_it(
     assert f"30 crops embedded by {descriptor}" in told
     assert f"project 4 (Forest) uses {descriptor} instead of {OLD}" in told
     assert f"to revert, run `wildloop activate {first.version}`" in told
-    assert "its queue is pushed" in told
+    assert "Label Studio asks" in told
     assert server.model_version == project(sqlite_database).current_model != first.version
     assert f"already uses {descriptor}; nothing changed" in say("embedding", "use", "descriptor")
     assert json.loads(say("embedding", "use", "descriptor", "--json")) is None

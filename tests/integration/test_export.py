@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Basis
 from pipeline.records import (
     AnnotationRecord,
@@ -15,6 +17,7 @@ from pipeline.records import (
     ImageRecord,
     Role,
     Verdict,
+    Way,
 )
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.learning.train import train
@@ -35,6 +38,7 @@ def said(
     annotator: str = "ann",
     source: str = "label-studio",
     confidence: float | None = None,
+    **further: Any,
 ) -> AnnotationRecord:
     return AnnotationRecord(
         project_id=1 if source == "label-studio" else None,
@@ -48,6 +52,7 @@ def said(
         annotated_at=NOON,
         source=source,
         confidence=confidence,
+        **further,
     )
 
 
@@ -159,3 +164,29 @@ def test_the_current_version_answers_for_the_rest_where_it_is_sure_enough(
     left = [box.answer for one in strict.photographs() for box in one.detections]
     assert {one.basis for one in left} == {Basis.PEOPLE, Basis.NONE}
     assert all(one.category is None for one in left if one.basis is Basis.NONE)
+
+
+def test_how_people_gave_a_label_and_what_else_they_said_is_with_the_answer(
+    project_database: Database, tmp_path: Path
+) -> None:
+    with project_database.write() as conn:
+        categories.merge(conn, ["stag"], into="deer")
+        number = categories.numbers(conn)
+    said_of = {"count": 2, "sex": "female", "age": "old", "also": ["badger", "stag"], "behaviour": ["eating"]}
+    record(
+        project_database,
+        [
+            said("d4", number["fox"], way=Way.BOARD, shown=number["fox"], kept=True, attributes=said_of),
+            said("d3", number["deer"], way=Way.SINGLE, shown=number["fox"], kept=False),
+            said("d2", number["deer"], way=Way.SINGLE, annotator="bob", attributes={"count": "many"}),
+        ],
+    )
+    (first, *_) = StoreExport(make_workspace(project_database, tmp_path), None).photographs()
+    answers = {one.record.id: one.answer for one in first.detections}
+    assert (answers["d4"].way, answers["d4"].kept) == (Way.BOARD, True)
+    assert answers["d4"].attributes == Attributes(
+        count=2, sex="female", also=("badger", "deer"), behaviour=("eating",)
+    )
+    assert (answers["d3"].way, answers["d3"].kept) == (Way.SINGLE, False)
+    assert (answers["d2"].kept, answers["d2"].attributes) == (None, Attributes())  # nothing was suggested
+    assert (answers["d1"].way, answers["d1"].kept) == (None, None)  # of a source

@@ -98,7 +98,7 @@ def test_an_import_into_a_project_makes_the_queue_where_no_worker_runs(
     assert len(server.rows) == CROPS
     assert [score for _, score in server.queue()] == [place / CROPS for place in range(CROPS)]
     assert "6 crops embedded by descriptor" in told.output
-    assert "6 crops published" in told.output
+    assert "Label Studio asks 6 tasks, first the queue of v0-" in told.output
     assert "label them at http://localhost:8080/projects/7/data" in told.output
     again = command("import", "folder", str(photos), "--detector", "whole-frame")
     assert again.exit_code == 0
@@ -188,15 +188,20 @@ def test_what_failed_is_told_by_the_import_and_tried_again_by_the_worker(
         patch.setattr(server, "import_tasks", refuse)
         told = command("import", "folder", str(photos), "--detector", "whole-frame")
     assert told.exit_code == 1
-    assert "The publish run failed: Label Studio does not answer" in str(told.exception)
+    assert "Label Studio does not answer" in str(told.exception)
     assert "6 crops embedded" in told.output
+    assert kinds(workspace) == [("embed", "done"), ("publish", "done"), ("train", "failed")]
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "import_tasks", refuse)
+        jobs.run_now(workspace, PROJECT, RunKind.PUBLISH, trigger="timer")
     scheduler.retry_failed(workspace)
-    assert kinds(workspace) == [("embed", "done"), ("publish", "failed")]  # not at once
+    assert kinds(workspace)[3:] == [("publish", "failed")]  # not at once
+    assert jobs.top_up_if_low(workspace, PROJECT, trigger="sync") is None
     with workspace.database.write() as conn:
         conn.execute(sa.update(run_table).values(finished_at=utc_now() - dt.timedelta(minutes=2)))
     scheduler.retry_failed(workspace)
     scheduler.retry_failed(workspace)
-    assert kinds(workspace)[2:] == [("publish", "queued")]
+    assert kinds(workspace)[4:] == [("publish", "queued")]
     jobs.work(workspace, burst=True)
     assert len(server.queue()) == CROPS
 
@@ -333,10 +338,9 @@ def test_publish_makes_the_order_of_new_crops(workspace: Workspace, command: Com
     add_project(workspace)
     assert command("import", "folder", str(photos), "--detector", "whole-frame", "--no-follow").exit_code == 0
     told = command("publish")
-    assert "run `wildloop embed`" in str(told.exception)
+    assert "Label Studio asks 6 tasks, in no order yet" in told.output
     assert command("embed").exit_code == 0
     told = command("publish")
     assert told.exit_code == 0, told.output
-    assert "0 crops published; the project has 6 tasks" in told.output
-    assert "6 predictions of v0-" in told.output
+    assert "Label Studio asks 6 tasks, first the queue of v0-" in told.output
     assert all(state is not RunState.QUEUED for _, state in kinds(workspace))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 
 from backend.webhook import receive
 from pipeline.current_label import current_label
-from pipeline.records import ProjectRecord, Purpose, TaskKind, TaskRecord, Verdict, Way
+from pipeline.records import TaskKind, TaskRecord, Verdict, Way
 from pipeline.settings import Settings
 from pipeline.steps.labelling.sync import SyncReport, reset_watermark, sync
 from pipeline.store import audits, categories, detections, oracle, tasks
@@ -20,40 +22,37 @@ from pipeline.store.database import Database
 from pipeline.store.schema import oracle as oracle_table
 from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio, Json
+from tests.helpers.groups import (
+    BOARD,
+    DEER,
+    FRAME,
+    FRAMES,
+    PROJECT,
+    SEQUENCE,
+    SHOWN,
+    SUGGESTION,
+    grouped_label_studio,
+    labels,
+    publish_groups,
+)
 from tests.helpers.results import chose, drew, typed
-from tests.helpers.stored import publish_tasks
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
-PROJECT = 4
-BOARD, SEQUENCE, SUGGESTION, FRAMES, FRAME, UNSTORED = 20, 21, 22, 23, 24, 25
-ALONE = {number: f"d{number}" for number in range(1, 9)}
-SHOWN = {
-    BOARD: (TaskKind.BOARD, Purpose.QUEUE, ("d1", "d2", "d3", "d4")),
-    SEQUENCE: (TaskKind.SEQUENCE, Purpose.QUEUE, ("d5", "d6")),
-    SUGGESTION: (TaskKind.BOARD, Purpose.SUGGESTION, ("d7", "d8")),
-    FRAMES: (TaskKind.FRAMES, Purpose.EMPTIES, ("d5", "d6")),
-    FRAME: (TaskKind.FRAME, Purpose.EMPTIES, ("d7",)),
-}
-DEER = [chose("all_suggested_0", "deer")]  # submitted as it was suggested
+UNSTORED = 25
 PREDICTION = {"model_version": "v1", "result": DEER}
 
 
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
-    """Eight detections, each with a task of its own; groups of them are asked about, too."""
-    publish_tasks(database, ProjectRecord(id=PROJECT, title="Forest", embedder="descriptor"), ALONE)
-    with database.write() as conn:
-        tasks.add(conn, [shown(number) for number in SHOWN])
+    publish_groups(database)
     return Workspace(settings=Settings(data_dir=tmp_path, database_url=""), database=database)
 
 
 @pytest.fixture
 def server(workspace: Workspace) -> FakeLabelStudio:
     """A Label Studio that loses no webhook."""
-    made = FakeLabelStudio(PROJECT, ALONE)
-    for number in SHOWN:
-        made.add_task(number, data(number))
+    made = grouped_label_studio()
     made.webhook = lambda payload: receive(workspace, payload, lambda _: None)
     return made
 
@@ -66,31 +65,6 @@ def synced(workspace: Workspace, server: FakeLabelStudio) -> Callable[[], SyncRe
         return sync(workspace, server, PROJECT)
 
     return run
-
-
-def shown(number: int) -> TaskRecord:
-    kind, purpose, ids = SHOWN[number]
-    return TaskRecord(project_id=PROJECT, task_id=number, kind=kind, purpose=purpose, detections=ids)
-
-
-def data(number: int) -> Json:
-    kind, purpose, ids = SHOWN[number]
-    return {"kind": kind.value, "purpose": purpose.value, "detections": list(ids)}
-
-
-def labels(workspace: Workspace) -> dict[str, str]:
-    """The label of each detection that has one, and else why it waits."""
-    with workspace.database.read() as conn:
-        names = categories.names(conn)
-        current = {
-            id_: current_label(history)
-            for id_, history in oracle.histories(conn, list(ALONE.values())).items()
-        }
-    return {
-        id_: names[label.label] if label.label is not None else str(label.verdict)
-        for id_, label in sorted(current.items())
-        if label.verdict is not None
-    }
 
 
 def entries(workspace: Workspace, detection_id: str) -> list[Any]:
@@ -113,6 +87,7 @@ def answered_at(workspace: Workspace, task: int) -> dt.datetime | None:
 # --- one answer for several crops
 
 
+@pytest.mark.both_databases
 def test_a_board_labels_all_that_was_not_struck_out(workspace: Workspace, server: FakeLabelStudio) -> None:
     server.submit(BOARD, [*DEER, chose("struck_0", "d3")], by=5, prediction=PREDICTION)
     assert labels(workspace) == {"d1": "deer", "d2": "deer", "d3": "struck", "d4": "deer"}
@@ -158,6 +133,17 @@ def test_a_sequence_has_a_count_and_each_way_its_name(workspace: Workspace, serv
     assert ways == [Way.SEQUENCE, Way.SUGGESTION, Way.SINGLE]
     [row] = entries(workspace, "d6")
     assert (row.attributes, row.kept) == ({"sequence_count": 2, "comment": "x"}, None)
+
+
+def test_what_was_struck_out_of_a_sequence_was_not_counted_in_it(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    struck = [chose("struck_0", "d6"), chose("struck_species_0", "fox")]
+    given = [chose("group_count_0", "2"), typed("group_comment_0", "x")]
+    server.submit(SEQUENCE, [chose("all_0", "deer"), *struck, *given])
+    [deer], [fox] = entries(workspace, "d5"), entries(workspace, "d6")
+    assert deer.attributes == {"sequence_count": 2, "comment": "x"}
+    assert fox.attributes == {"comment": "x"}
 
 
 def test_a_single_has_its_attributes_and_the_answer_of_a_group_in_it_is_ignored(
@@ -264,6 +250,7 @@ def test_a_board_without_an_answer_leaves_its_crops(workspace: Workspace, server
 # --- the audit
 
 
+@pytest.mark.both_databases
 def test_a_crop_of_the_audit_gets_no_label_from_a_group(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
@@ -297,6 +284,7 @@ def test_a_label_of_the_audit_counts_only_if_it_was_given_alone_and_without_a_su
 # --- changes
 
 
+@pytest.mark.both_databases
 def test_an_updated_board_is_a_revision_of_what_changed(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
@@ -344,6 +332,7 @@ def test_a_task_that_wildloop_deletes_keeps_what_people_said(
 # --- lost webhooks
 
 
+@pytest.mark.both_databases
 def test_a_sync_repairs_what_webhooks_missed_and_a_second_one_changes_nothing(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
@@ -379,8 +368,8 @@ def test_a_task_that_is_not_stored_is_known_by_its_data(
     workspace: Workspace, server: FakeLabelStudio, synced: Any
 ) -> None:
     server.webhook = None
-    SHOWN_NOW = {"kind": "board", "purpose": "queue", "detections": ["d1", "no such crop", "d2"]}
-    server.add_task(UNSTORED, SHOWN_NOW)
+    data = {"kind": "board", "purpose": "queue", "detections": ["d1", "no such crop", "d2"]}
+    server.add_task(UNSTORED, data)
     server.submit(UNSTORED, DEER)
     report = synced()
     assert (report.new, report.foreign) == (2, 0)
@@ -409,10 +398,9 @@ def test_tasks_that_wildloop_changed_are_no_work_of_people(server: FakeLabelStud
     assert (report.tasks, report.new) == (1, 0)
 
 
-def test_a_new_detection_of_a_task_does_not_move_answers(
+def test_a_task_that_is_restored_with_its_crops_in_another_order_shifts_no_answer(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    """Values are ids, never positions: a task restored with its crops in another order means the same."""
     struck = server.submit(BOARD, [*DEER, chose("struck_0", "d3")])
     with workspace.database.write() as conn:
         tasks.remove(conn, PROJECT, [BOARD])
@@ -425,3 +413,79 @@ def test_a_new_detection_of_a_task_does_not_move_answers(
     with workspace.database.read() as conn:
         assert {found.kind for found in detections.get(conn, ["d3"]).values()} == {0}
         assert Verdict.STRUCK in {each.verdict for each in oracle.histories(conn, ["d3"])["d3"]}
+
+
+@pytest.mark.both_databases
+def test_boards_that_several_people_submit_at_once_are_all_recorded(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    payloads: list[Json] = []
+    server.webhook = payloads.append
+    for annotator in range(1, 7):
+        server.submit(BOARD, [*DEER, chose("struck_0", f"d{1 + annotator % 4}")], by=annotator)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda payload: receive(workspace, payload, lambda _: None), payloads * 2))
+    assert sum(answer["new"] for answer in answers) == row_count(workspace) == 24
+    assert set(labels(workspace).values()) == {"deer"}
+    assert answered_at(workspace, BOARD) == server.now
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.both_databases
+def test_after_lost_repeated_and_reordered_webhooks_a_sync_makes_groups_equal(
+    workspace: Workspace, server: FakeLabelStudio, synced: Any, seed: int
+) -> None:
+    chance = random.Random(seed)
+    waiting: list[Json] = []
+    said: dict[str, tuple[int, list[str], str]] = {}  # task, struck and species of the struck, by unique id
+
+    def unreliable(payload: Json) -> None:
+        if chance.random() < 0.4:
+            return
+        waiting.extend([payload] * chance.choice([1, 1, 2]))
+        chance.shuffle(waiting)
+        while waiting and chance.random() < 0.7:
+            receive(workspace, waiting.pop(), lambda _: None)
+
+    def answer(task: int) -> tuple[tuple[int, list[str], str], list[Json]]:
+        crops = SHOWN[task][2]
+        struck, named = chance.sample(crops, chance.randint(0, len(crops))), chance.choice(["fox", "struck"])
+        result = [*DEER, chose("struck_0", *struck)]
+        return (task, struck, named), [
+            *result,
+            chose("struck_species_0", "fox"),
+        ] if named == "fox" else result
+
+    server.webhook = unreliable
+    for _ in range(40):
+        active = [each for row in server.rows.values() for each in row["annotations"]]
+        act = chance.choice(["answer", "answer", "update", "delete", "sync"])
+        if act == "answer":
+            means, result = answer(chance.choice([BOARD, SEQUENCE, SUGGESTION]))
+            number = server.submit(means[0], result, by=chance.choice([1, 2, 3]))
+            said[server.annotation(number)["unique_id"]] = means
+        elif act == "update" and active:
+            one = chance.choice(active)
+            said[one["unique_id"]], result = answer(one["task"])
+            server.update(one["id"], result)
+        elif act == "delete" and active:
+            del said[(one := chance.choice(active))["unique_id"]]
+            server.delete(one["id"])
+        elif act == "sync":
+            synced()
+    synced()
+    expected = {
+        (uid, crop): named if crop in struck else "deer"
+        for uid, (task, struck, named) in said.items()
+        for crop in SHOWN[task][2]
+    }
+    with workspace.database.read() as conn:
+        names = categories.names(conn)
+        stored = {
+            (one.annotation_uid, one.detection_id): str(one.verdict)
+            if one.label is None
+            else names[one.label]
+            for one in (state.annotation for state in oracle.active_annotations(conn, PROJECT))
+        }
+    assert stored == expected
+    assert synced().new == 0

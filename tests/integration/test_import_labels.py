@@ -19,7 +19,7 @@ from importers.ingest.source_image import ImportOptions, SourceDetections, Sourc
 from importers.reading.locations import by_folder
 from pipeline.records import AnnotationRecord, Box, DetectionKind, Level, Role, SourceLabel, Verdict, utc_now
 from pipeline.steps.datasets.export import StoreExport
-from pipeline.store import categories, detections, embeddings, image_labels, images, oracle
+from pipeline.store import candidates, categories, detections, embeddings, image_labels, images, oracle
 from pipeline.store.database import Database
 from pipeline.store.schema import detection, image, image_label
 from pipeline.store.schema import oracle as oracle_table

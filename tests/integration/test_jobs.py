@@ -224,13 +224,14 @@ class TestCarryingOut:
             raise LabelStudioError("Label Studio does not answer")
 
         with monkeypatch.context() as patch:
-            patch.setattr(server, "import_predictions", refuse)
+            patch.setattr(server, "import_tasks", refuse)
             ended = jobs.run_now(workspace, PROJECT, RunKind.TRAIN, trigger="command")
         assert ended.state is RunState.FAILED
         assert "did not reach Label Studio" in str(ended.error)
         assert current(workspace) is not None
         assert server.queue() == []
         assert jobs.run_now(workspace, PROJECT, RunKind.SYNC, trigger="command").state is RunState.DONE
+        jobs.work(workspace, burst=True)  # the top-up that the sync has requested
         assert server.model_version == current(workspace)
         assert len(server.queue()) == 90
 

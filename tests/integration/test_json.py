@@ -20,7 +20,7 @@ from tests.helpers.labelled_workspace import SPECIES, forest, label, populate
 from tests.helpers.photographs import encoded, put, scene
 
 VERSION = {"version", "project_id", "embedder", "labels", "path", "parent", "metrics", "created_at"}
-PUSH = {"version", "pushed", "missing", "removed", "waiting"}
+STOCK = {"version", "asked", "parked", "deleted", "recovered", "open", "complete"}
 
 Json = Callable[..., Any]
 
@@ -148,7 +148,7 @@ def test_versions(trained: Json) -> None:
     assert (first["current"], second["current"]) == (False, True)
     assert trained("activate", "v0")["version"] == first["version"]
     result = trained("train")
-    told = {"run", "version", "new", "labels", "accuracy", "reason", "push", "model", "unoffered"}
+    told = {"run", "version", "new", "labels", "accuracy", "reason", "stock", "model", "unoffered"}
     assert told == result.keys()
     assert result["model"].keys() >= VERSION
     assert result["version"] == second["version"]
@@ -184,7 +184,7 @@ def test_before_the_first_version_there_is_no_audit(run: Json, tmp_path: Path) -
 
 
 def test_label_studio(trained: Json) -> None:
-    assert trained("push").keys() == PUSH
+    assert trained("publish").keys() == STOCK
     reviewed = trained("review")
     assert {"suspects", "labels", "waiting", "found", "requested"} == reviewed.keys()
     assert (reviewed["labels"], reviewed["requested"]) == (60, None)
@@ -202,17 +202,19 @@ def test_a_project(run: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     report = run("project", "create", *words)
     assert report.keys() == {"project", "changes", "unoffered", "url"}
     assert (report["project"]["id"], report["project"]["title"]) == (7, "Park")
-    assert report["changes"] == ["created project 7"]
+    assert report["changes"] == ["created project 7", "instructions written"]
     assert report["url"].endswith("/projects/7/data")
     changed = run("project", "species", "add", "lynx")
-    assert (changed["offered"][-3:], changed["relabelled"], changed["push"]) == (
+    assert (changed["offered"][-3:], changed["relabelled"], changed["stock"]) == (
         ["lynx", "empty", "unsure"],
         0,
         None,
     )
     listed = run("project", "species", "list")
     assert [one["name"] for one in listed] == ["deer", "fox", "lynx", "empty"]
-    assert listed[0].keys() == {"name", "hotkey", "labels", "other_names", "offered"}
+    assert listed[0].keys() == {"name", "hotkey", "labels", "other_names", "offered", "proposed"}
+    assert run("project", "options", "--with", "count")["options"]["count"]
+    assert run("project", "options").keys() == {"project", "options"}
     assert run("project", "forget", "7") == {"project": 7, "labels": 0}
 
 
@@ -240,5 +242,5 @@ def test_the_doctor(run: Json, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_remarks_go_to_standard_error() -> None:
     result = CliRunner().invoke(wildloop, ["audit", "--size", "1", "--json"], catch_exceptions=False)
     assert "1 audit crop drawn" in result.stderr
-    assert "its queue is pushed" in result.stderr
+    assert "first the queue of v" in result.stderr
     assert json.loads(result.stdout)["version"]

@@ -79,20 +79,29 @@ def test_a_file_is_replayed_to_a_table_a_picture_and_a_page(file: Path, tmp_path
     )
     assert result.exit_code == 0, result.output
     assert "pool.npz: 150 crops of 3 species, tested by location" in result.output
-    for name in ("curves.csv", "curves.png", "report.html"):
+    files = ["curves.csv", "curves.png", "presses.png", "report.html"]
+    for name in files:
         assert str(out / name) in result.output
-    assert sorted(path.name for path in out.iterdir()) == ["curves.csv", "curves.png", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == files
     with (out / "curves.csv").open(encoding="utf-8", newline="") as opened:
         header, *rows = csv.reader(opened)
-    assert header == ["strategy", "seed", "labels", "accuracy", "macro_f1", "rare_recall", "classes_seen"]
-    assert [row[:3] for row in rows] == [
-        [strategy, seed, labels]
+    assert header[:5] == ["strategy", "asking", "seed", "labels", "presses"]
+    assert header[5:] == ["accuracy", "macro_f1", "rare_recall", "classes_seen"]
+    assert [row[:4] for row in rows if row[1] == "singles"] == [
+        [strategy, "singles", seed, labels]
         for strategy in ("random", "margin")
         for seed in ("0", "1")
         for labels in ("20", "40", "60")
     ]
-    assert all(0 <= float(value) <= 1 for row in rows for value in row[3:6])
-    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    # One strategy is asked in the other ways, too: until as many keys are pressed, or nothing is left.
+    for asking in ("sequences", "sequences and boards"):
+        ends = {row[2]: row for row in rows if row[1] == asking}
+        assert {row[0] for row in ends.values()} == {"random"}
+        assert asking in result.output
+        assert all(int(row[4]) >= 60 or int(row[3]) > 60 for row in ends.values())
+    assert all(0 <= float(value) <= 1 for row in rows for value in row[5:8])
+    for picture in ("curves.png", "presses.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
     assert "data:image/png;base64," in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -103,7 +112,7 @@ def test_the_labelled_crops_of_the_project_are_replayed(store: Database, tmp_pat
     assert result.exit_code == 0, result.output
     assert "project 4 (Forest): 60 crops of 3 species, tested by location" in result.output
     last = (tmp_path / "out" / "curves.csv").read_text().splitlines()[-1].split(",")
-    assert last[2] in {"30", "45"}  # two or three of the four places are open: all is labelled in the end
+    assert last[3] in {"30", "45"}  # two or three of the four places are open: all is labelled in the end
 
 
 def test_the_pool_of_a_project_is_what_is_labelled_and_embedded(database: Database, data_dir: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pipeline import jobs
 from pipeline.label_studio.screen import controls
 from pipeline.records import Purpose, RunKind, TaskKind, TaskRecord, utc_now
+from pipeline.steps.labelling import stock as stock_step
 from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import forget_tasks
@@ -48,10 +49,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeLabelStudio:
     return empty
 
 
+@pytest.fixture(autouse=True)
+def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every crop is asked about alone, except in tests of groups."""
+    if "in_groups" not in request.node.name:
+        monkeypatch.setattr(stock_step, "plan_groups", lambda _workspace, _project, planned: planned)
+
+
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
     """120 crops of which Label Studio may hold 40, and a queue of ten."""
-    populate(database, CROPS, asked=False, options={"stock": STOCK}, sequence=1)
+    populate(database, CROPS, asked=False, options={"stock": STOCK})
     return make_workspace(
         database, tmp_path / "data", retrain_every=5, top_k=QUEUE, label_studio_api_key="key"
     )
@@ -60,7 +68,7 @@ def workspace(database: Database, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def whole(database: Database, tmp_path: Path) -> Workspace:
     """Thirty crops, all of which Label Studio may hold, and a queue of ten."""
-    populate(database, 30, asked=False, sequence=1)
+    populate(database, 30, asked=False)
     return make_workspace(
         database, tmp_path / "data", retrain_every=5, top_k=QUEUE, label_studio_api_key="key"
     )
@@ -151,7 +159,7 @@ def test_a_second_top_up_changes_nothing(workspace: Workspace, server: FakeLabel
 def test_crops_without_a_vector_are_asked_in_no_order(
     database: Database, server: FakeLabelStudio, tmp_path: Path
 ) -> None:
-    populate(database, 30, asked=False, sequence=1)
+    populate(database, 30, asked=False)
     with database.write() as conn:
         conn.exec_driver_sql("DELETE FROM embedding")
     report = topped(make_workspace(database, tmp_path / "data"), server)
@@ -188,6 +196,23 @@ def test_a_crop_is_in_the_stream_once_whatever_versions_asked_about_it(
     assert set(in_stream.values()) == {1}
     assert set(in_stream) == {detection(n) for n in range(30)} - labelled(whole)
     assert not server.deleted
+
+
+def test_a_crop_is_in_the_stream_once_also_in_groups(whole: Workspace, server: FakeLabelStudio) -> None:
+    started(whole, server)
+    for _ in range(3):
+        task = server.next_task()
+        assert task is not None
+        data = server.rows[task]["data"]
+        control = controls.SPECIES if data["single"] else controls.ALL
+        server.submit(task, [said(control, truth(server, task))])
+        sync(whole, server, PROJECT)
+        refresh(whole, PROJECT)
+    data = [server.rows[task]["data"] for task in server.tasks_in_stream(PROJECT)]
+    in_stream = Counter(crop for each in data for crop in each["detections"])
+    assert any(each["group"] for each in data)
+    assert set(in_stream.values()) == {1}
+    assert set(in_stream) == {detection(n) for n in range(30)} - labelled(whole)
 
 
 def trained(workspace: Workspace, server: FakeLabelStudio) -> str:
@@ -321,7 +346,7 @@ def test_what_somebody_asked_for_stays_first_through_versions(
     trained(workspace, server)
     crop = sorted(labelled(workspace))[0]
     planned = PlannedTask(
-        kind=TaskKind.SINGLE, purpose=Purpose.EXPERT, detections=(crop,), score=-2.5, details={"why": 1}
+        kind=TaskKind.SINGLE, purpose=Purpose.CONFIRMATION, detections=(crop,), score=-2.5, details={"why": 1}
     )
     [asked] = ask(workspace, server, PROJECT, [planned], version=server.model_version)
     label_next(workspace, server, 0)
@@ -375,7 +400,7 @@ def test_a_used_up_queue_is_made_anew_without_a_training(
 def test_a_queue_longer_than_the_stock_comes_in_parts(
     database: Database, server: FakeLabelStudio, tmp_path: Path
 ) -> None:
-    populate(database, CROPS, asked=False, options={"stock": 20}, sequence=1)
+    populate(database, CROPS, asked=False, options={"stock": 20})
     workspace = make_workspace(database, tmp_path / "data", top_k=50)
     assert started(workspace, server).open == 20
     first = [crop for crop, _ in server.queue()]

@@ -192,10 +192,12 @@ def test_boxes_that_a_person_drew_or_moved_are_read_and_the_others_not() -> None
             drew("manual", x=50, y=50, width=5, height=5, rotation=30),
         ]
     )
-    assert [[round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2)] for box in answer.boxes] == [
+    sides = [(each.box.x1, each.box.y1, each.box.x2, each.box.y2) for each in answer.boxes]
+    assert [[round(side, 6) for side in of_box] for of_box in sides] == [
         [0.1, 0.2, 0.4, 0.6],
         [0.0, 0.5, 0.05, 1.0],
     ]
+    assert [each.moved for each in answer.boxes] == [True, False]
 
 
 def test_a_photograph_can_show_no_animal() -> None:
@@ -289,7 +291,7 @@ def test_whatever_comes_is_read_or_refused(result: Any) -> None:
         assert (pick.category is not None) == (pick.verdict is Verdict.LABEL)
         assert pick.category is None or pick.category == category_name(pick.category)
         assert pick.category is None or pick.category.encode()
-    assert all(isinstance(box, Box) for box in answer.boxes)
+    assert all(isinstance(each.box, Box) for each in answer.boxes)
     assert set(answer.attributes) <= {"count", "sex", "age", "behaviour", "also", "comment", "expert"}
 
 

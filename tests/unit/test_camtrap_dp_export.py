@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ExportError
+from pipeline.exporters.attributes import AGES, SEXES, Attributes
 from pipeline.exporters.camtrap_dp import read_taxa
 from pipeline.exporters.camtrap_dp.deployments import OUTSIDE_PERIOD, WITHOUT_LOCATION, WITHOUT_TIME
 from pipeline.exporters.camtrap_dp.package import RENAMED
 from pipeline.exporters.camtrap_dp.source_rows import stamp
 from pipeline.exporters.source import Basis
-from pipeline.records import Box, DeploymentRecord, Level, SourceLabel, Taxon
+from pipeline.records import DRAWN_DETECTOR, Box, DeploymentRecord, Level, SourceLabel, Taxon, Way
 from pipeline.timezones import zone_of
 from tests.helpers.camtrap_dp_packages import (
     boxed,
@@ -34,7 +35,7 @@ from tests.helpers.camtrap_dp_packages import (
 )
 from tests.helpers.camtrap_dp_standard import problems
 from tests.helpers.photographs import encoded, put, scene
-from tests.helpers.surveys import NOON, FixedSurvey, box, photograph, survey
+from tests.helpers.surveys import NOON, SIGNED_OFF, STRUCK_OUT, FixedSurvey, box, photograph, survey
 
 AT = dt.datetime(2024, 5, 20, 9, 30, tzinfo=dt.UTC)
 DEPLOYMENT = DeploymentRecord(
@@ -118,6 +119,44 @@ def test_a_detection_is_a_row_with_its_box_and_who_named_it(tmp_path: Path) -> N
     assert row["eventStart"] == row["eventEnd"] == "2024-05-01T12:00:00+02:00"
     assert cells(row, "deploymentID", "observationLevel", "eventID") == ("d1", "media", "")
     assert row["observationTags"] == "detector:md_v5a | bboxConfidence:0.9"
+
+
+DOE = Attributes(count=2, sex="female", age="adult", behaviour=("foraging", "vigilance"), comment="lame")
+DESCRIBED = ("count", "sex", "lifeStage", "behavior", "observationComments")
+
+
+def test_what_annotators_said_of_an_animal_is_in_the_columns_of_its_row(tmp_path: Path) -> None:
+    doe = box("roe deer", Basis.PEOPLE, attributes=DOE, way=Way.BOARD, kept=True)
+    plain = box("roe deer", Basis.PEOPLE, at=Box(x1=0, y1=0, x2=1, y2=1), way=Way.SINGLE)
+    first, second = written(tmp_path, photograph("a/1.jpg", doe, plain))
+    assert cells(first, *DESCRIBED) == ("2", "female", "adult", "foraging|vigilance", "lame")
+    assert first["observationTags"].endswith("| way:board | suggestion:kept")
+    assert cells(second, *DESCRIBED) == ("1", "", "", "", "")
+    assert second["observationTags"].endswith("| way:single")
+
+
+def test_a_comment_on_what_people_are_unsure_of_is_kept_but_no_count(tmp_path: Path) -> None:
+    (row,) = written(
+        tmp_path, photograph("a/1.jpg", box(basis=Basis.PEOPLE, unsure=True, attributes=DOE, kept=False))
+    )
+    assert cells(row, "observationType", "count", "observationComments") == ("unknown", "", "lame")
+    assert row["observationTags"].endswith("| suggestion:changed")
+
+
+def test_each_further_species_in_a_box_is_an_observation_with_that_box(tmp_path: Path) -> None:
+    said = replace(DOE, also=("red fox", "roe deer", "human"))
+    found = written(
+        tmp_path, photograph("a/1.jpg", box("roe deer", Basis.PEOPLE, attributes=said, by=("ann",)))
+    )
+    assert [cells(row, *SAID, "count", "sex") for row in found] == [
+        ("animal", "Roe deer", "human", "ann", "2", "female"),
+        ("animal", "Red fox", "human", "ann", "1", ""),
+        ("human", "Homo sapiens", "human", "ann", "1", ""),
+    ]
+    assert len({row["observationID"] for row in found}) == 3
+    assert len({cells(row, "bboxX", "bboxY", "bboxWidth", "bboxHeight") for row in found}) == 1
+    (medium,) = rows(tmp_path / "package", "media")
+    assert medium["filePublic"] == "false"  # a person is on it
 
 
 @pytest.mark.parametrize(
@@ -229,6 +268,37 @@ def test_a_sequence_has_a_row_for_each_species_with_the_most_individuals_of_a_fr
     assert fox["eventEnd"] == "2024-05-01T12:00:03+02:00"
 
 
+def test_a_sequence_has_as_many_individuals_as_people_counted_in_it(tmp_path: Path) -> None:
+    said = Attributes(sequence_count=5, comment="a herd")
+    deer = box("roe deer", Basis.PEOPLE, attributes=said, way=Way.SEQUENCE)
+    fox = box("red fox", Basis.PEOPLE, attributes=Attributes(count=2, sex="male", comment="limps"))
+    found = written(tmp_path, *burst((deer,), (deer, fox), (fox,)))
+    assert [cells(row, "scientificName", "count") for row in found if row["observationLevel"] == "media"] == [
+        ("Roe deer", "1"),
+        ("Roe deer", "1"),
+        ("Red fox", "2"),
+        ("Red fox", "2"),
+    ]
+    assert [cells(row, "scientificName", *DESCRIBED) for row in events(found)] == [
+        ("Red fox", "2", "", "", "", ""),  # of one fox, not of both
+        ("Roe deer", "5", "", "", "", "a herd"),
+    ]
+
+
+def test_an_event_counts_boxes_that_people_drew_beside_those_of_a_detector(tmp_path: Path) -> None:
+    moved = box("red fox", Basis.PEOPLE, at=Box(x1=0, y1=0, x2=1, y2=1), detector=DRAWN_DETECTOR)
+    (row,) = events(written(tmp_path, *burst((box("red fox", Basis.PEOPLE), moved))))
+    assert row["count"] == "2"
+
+
+def test_a_count_by_people_replaces_what_a_source_counted_in_the_sequence(tmp_path: Path) -> None:
+    deer = box("roe deer", Basis.PEOPLE, attributes=Attributes(sequence_count=3), way=Way.SEQUENCE)
+    herd = label("roe deer", Level.SEQUENCE, count=2, key="o1")
+    unanswered = box(at=Box(x1=0, y1=0, x2=1, y2=1))
+    (row,) = events(written(tmp_path, *burst((deer, unanswered), (deer,), labels=[herd])))
+    assert cells(row, "scientificName", "count") == ("Roe deer", "3")
+
+
 def test_what_a_source_said_of_a_sequence_is_kept_once(tmp_path: Path) -> None:
     said = [label(level=Level.SEQUENCE, count=4, annotator="eve"), label("empty", Level.SEQUENCE)]
     (row,) = events(written(tmp_path, *burst((), (), (), labels=said)))
@@ -324,6 +394,30 @@ def test_a_sequence_is_blank_where_every_box_of_it_is(tmp_path: Path) -> None:
     found = written(tmp_path / "1", *burst((nothing,), (nothing,), ()))
     assert [cells(row, *SAID) for row in events(found)] == [("blank", "", "human", "ann")]
     assert events(written(tmp_path / "2", *burst((nothing,), (box(),)))) == []
+
+
+def test_a_photograph_that_people_signed_off_is_blank_by_them(tmp_path: Path) -> None:
+    weak = label("empty", weak=True)
+    found = written(
+        tmp_path,
+        photograph("a/1.jpg", labels=[weak], detectors=["md"], whole=SIGNED_OFF),
+        photograph("a/2.jpg", labels=[weak], detectors=["md"], whole=STRUCK_OUT),
+        photograph("a/3.jpg", detectors=["md"], whole=replace(SIGNED_OFF, category=None, unsure=True)),
+    )
+    assert [cells(row, *SAID) for row in found] == [
+        ("blank", "", "human", "ann"),
+        ("unclassified", "", "", ""),
+        ("unknown", "", "human", "ann"),
+    ]
+
+
+def test_a_sequence_is_blank_by_people_if_they_signed_off_all_of_it(tmp_path: Path) -> None:
+    frames = [replace(frame, detectors=("md",)) for frame in burst((), ())]
+    signed = [replace(frame, whole=SIGNED_OFF) for frame in frames]
+    (row,) = events(written(tmp_path / "1", *signed))
+    assert cells(row, *SAID) == ("blank", "", "human", "ann")
+    (row,) = events(written(tmp_path / "2", signed[0], frames[1]))
+    assert cells(row, *SAID) == ("blank", "", "machine", "md")
 
 
 def test_sequences_of_two_cameras_that_share_an_id_stay_apart(tmp_path: Path) -> None:
@@ -664,6 +758,17 @@ BOXES = st.builds(
     confidence=st.none() | st.floats(0.2, 1).map(lambda sure: round(sure, 4)),
     probability=st.none() | st.floats(0, 1).map(lambda sure: round(sure, 4)),
     by=st.lists(TEXT, max_size=2).map(tuple),
+    way=st.none() | st.sampled_from(Way),
+    kept=st.none() | st.booleans(),
+    attributes=st.builds(
+        Attributes,
+        count=st.none() | st.integers(1, 99),
+        sequence_count=st.none() | st.integers(1, 99),
+        sex=st.none() | st.sampled_from(SEXES),
+        age=st.none() | st.sampled_from(AGES),
+        behaviour=st.lists(TEXT, max_size=2).map(tuple),
+        comment=st.none() | TEXT,
+    ),
     when=st.none() | st.datetimes(dt.datetime(1900, 1, 2), timezones=st.just(dt.UTC)),
 )
 MOMENTS = st.datetimes(dt.datetime(1900, 1, 2), dt.datetime(9999, 12, 30)).map(

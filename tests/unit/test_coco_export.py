@@ -16,9 +16,10 @@ from importers.ingest.source_image import SourceImage
 from importers.reading.image_root import ImageRoot
 from importers.sources import coco
 from pipeline.errors import ExportError
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.coco import UNCLASSIFIED, write
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
-from pipeline.records import Box, Level, SourceLabel, Taxon, category_name
+from pipeline.records import Box, Level, SourceLabel, Taxon, Way, category_name
 from pipeline.render.datasets import export_report
 from pipeline.vocabulary import kind_of
 from tests.helpers.coco_rules import assert_valid
@@ -326,3 +327,20 @@ def test_a_species_that_no_box_tells_stays_beside_the_boxes_of_people(tmp_path: 
     labels = [SourceLabel(category=name, source="coco:x") for name in ("human", "deer")]
     told = said(tmp_path, photograph("a.jpg", person, labels=labels))
     assert sorted((one["category"], "bbox" in one) for one in told) == [("deer", False), ("human", True)]
+
+
+def test_what_annotators_said_is_with_the_box_and_each_further_species_has_it_too(tmp_path: Path) -> None:
+    doe = Attributes(count=2, sex="female", age="adult", behaviour=("foraging",), also=("red fox",))
+    given = box("roe deer", Basis.PEOPLE, attributes=doe, way=Way.BOARD, kept=False)
+    deer, fox = said(tmp_path, photograph("a.jpg", given))
+    bbox = deer.pop("bbox")
+    assert deer == {
+        "category": "roe deer",
+        "count": 2,
+        "sex": "female",
+        "age": "adult",
+        "behaviour": ["foraging"],
+        "way": "board",
+        "suggestion_kept": False,
+    }
+    assert fox == {"category": "red fox", "bbox": bbox, "way": "board"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,10 +47,8 @@ def entry(
     )
 
 
-def label(category: int, *, votes: int = 1, voters: int = 1, confirmed: bool = False) -> CurrentLabel:
-    return CurrentLabel(
-        verdict=Verdict.LABEL, label=category, votes=votes, voters=voters, confirmed=confirmed
-    )
+def label(category: int, *, votes: int = 1, voters: int = 1, **others: Any) -> CurrentLabel:
+    return CurrentLabel(verdict=Verdict.LABEL, label=category, votes=votes, voters=voters, **others)
 
 
 BOARD = Way.BOARD
@@ -149,9 +148,15 @@ BY_HAND = {
         [entry(DEER, by=None, uid="a"), entry(DEER, by=None, uid="b"), entry(FOX)],
         label(DEER, votes=2, voters=3),
     ),
-    "choosing the category shown confirms it": ([entry(DEER, shown=DEER)], label(DEER, confirmed=True)),
-    "choosing another category does not confirm it": ([entry(DEER, shown=FOX)], label(DEER)),
-    "a board labels like any other": ([entry(DEER, way=BOARD, shown=DEER)], label(DEER, confirmed=True)),
+    "choosing the category shown confirms it": (
+        [entry(DEER, shown=DEER)],
+        label(DEER, confirmed=True, suggested=True),
+    ),
+    "choosing another category does not confirm it": ([entry(DEER, shown=FOX)], label(DEER, suggested=True)),
+    "a board labels like any other": (
+        [entry(DEER, way=BOARD, shown=DEER)],
+        label(DEER, confirmed=True, suggested=True),
+    ),
     "boards of two people": (
         [entry(DEER, way=BOARD), entry(DEER, by="bob", way=BOARD)],
         label(DEER, votes=2, voters=2),
@@ -222,8 +227,9 @@ BY_HAND = {
 def test_the_rule_gives_the_label_worked_by_hand(case: str) -> None:
     history, expected = BY_HAND[case]
     current = current_label(history)
-    decided = {"source": None, "by": (), "at": None, "way": None, "unprompted": False, "attributes": {}}
-    assert replace(current, **decided) == expected
+    assert (
+        replace(current, source=None, by=(), at=None, way=None, unprompted=False, attributes={}) == expected
+    )
 
 
 def test_the_current_label_says_how_it_was_made() -> None:

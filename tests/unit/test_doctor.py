@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -29,6 +30,7 @@ from pipeline.label_studio.checks import (
 from pipeline.label_studio.connection import ApiResponseError
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.ml_backend import SECRET_HEADER
+from pipeline.label_studio.tabs import ensure_tabs
 from pipeline.records import ProjectRecord, utc_now
 from pipeline.settings import Settings, unknown_variables
 from pipeline.steps.operations import doctor as module
@@ -36,6 +38,7 @@ from pipeline.steps.operations.doctor import package_names, packages, variables,
 from pipeline.store import workers
 from pipeline.store.database import Database
 from pipeline.store.schema import worker as worker_table
+from tests.helpers import earlier_release
 from tests.helpers.fake_label_studio import FakeLabelStudio
 
 CROP = "crops/ab/abc.jpg"
@@ -66,7 +69,8 @@ def healthy(settings: Settings) -> FakeLabelStudio:
     server = FakeLabelStudio()
     served = ServedFiles.of(settings)
     address = served.address(CROP)
-    number = server.import_tasks(7, [{"detection_id": "abc", "crop": address, "frame": address}])[0]
+    number = server.import_tasks(7, [{"detections": ["abc"], "picture": address}])[0]
+    ensure_tabs(server, 7)
     assert number == TASK
     server.import_predictions(7, [{"task": number, "score": 0.0, "model_version": "v1", "result": []}])
     server.update_project(7, model_version="v1")
@@ -112,7 +116,7 @@ def examined(
 def test_a_right_project_passes_every_check(healthy: FakeLabelStudio, settings: Settings) -> None:
     found = examined(healthy, settings)
     assert {finding.state for finding in found} == {State.OK}
-    assert len(found) == 10
+    assert len(found) == 11
 
 
 Break = Callable[[FakeLabelStudio], Any]
@@ -121,6 +125,15 @@ Break = Callable[[FakeLabelStudio], Any]
 def lose_storages(server: FakeLabelStudio) -> None:
     server.storages.clear()
     server.served.clear()
+
+
+def without_another(label_config: str) -> str:
+    """The label config without the search for another species than the likeliest."""
+    root = ET.fromstring(label_config)
+    for parent in list(root.iter()):
+        for child in [each for each in parent if each.get("name") == "find_{{idx}}"]:
+            parent.remove(child)
+    return ET.tostring(root, encoding="unicode")
 
 
 TRAPS: dict[str, tuple[Break, str, State, str]] = {
@@ -227,6 +240,19 @@ TRAPS: dict[str, tuple[Break, str, State, str]] = {
         State.WARN,
         "fflag_fix_back_4620",
     ),
+    "no tabs": (lambda server: server.views.clear(), "tabs", State.WARN, "project create"),
+    "a screen without what the project asks": (
+        lambda server: server.fields.update(label_config=without_another(server.fields["label_config"])),
+        "label config",
+        State.WARN,
+        "project create",
+    ),
+    "the screen of an earlier release": (
+        lambda server: server.fields.update(label_config=earlier_release.label_config()),
+        "label config",
+        State.WARN,
+        "wildloop project renew --project 7",
+    ),
     "a foreign label config": (
         lambda server: server.fields.update(label_config="<View/>"),
         "label config",
@@ -255,13 +281,19 @@ def test_pictures_at_another_path_than_label_studio_are_named_with_their_remedy(
     if path:
         healthy.path = path
     else:
-        data["frame"] = "/label" + data["frame"]
+        data["picture"] = "/label" + data["picture"]
     wrong = [result for result in examined(healthy, settings) if result.state is not State.OK]
     assert [(result.check, result.state) for result in wrong] == [("crops", State.FAIL)]
     assert "wildloop publish" in (wrong[0].remedy or "")
-    data.update(crop=path + ServedFiles.of(settings).address(CROP))
-    data.update(frame=data["crop"])
+    data.update(picture=path + ServedFiles.of(settings).address(CROP))
     assert {result.state for result in examined(healthy, settings)} == {State.OK}
+
+
+def test_a_project_that_was_replaced_is_only_named(healthy: FakeLabelStudio, settings: Settings) -> None:
+    healthy.connected.clear()
+    [found] = examined(healthy, settings, replace(RECORD, replaced_by=9))
+    assert found.state is State.OK
+    assert "replaced by project 9" in found.what
 
 
 def test_a_label_studio_that_does_not_know_its_path_is_named_with_the_variable(

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ExportError
 from pipeline.exporters import labels_csv
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Basis, LabelledImage
-from pipeline.records import Level, SourceLabel, Taxon
+from pipeline.records import Level, SourceLabel, Taxon, Way
 from tests.helpers.surveys import FixedSurvey, box, photograph, survey
 
 
@@ -66,9 +67,55 @@ def test_every_column_of_a_detection_is_written(tmp_path: Path) -> None:
         "probability": "0.75",
         "labelled_at": "2024-06-01 08:30:00",
         "unsure": "0",
+        "count": "",
+        "sequence_count": "",
+        "sex": "",
+        "age": "",
+        "behaviour": "",
+        "also": "",
+        "comment": "",
+        "way": "",
+        "suggestion_kept": "",
         "source_labels": "deer (sequence, coco:ena24)",
         "failure": "",
     }
+
+
+def test_what_annotators_said_beside_the_species_has_columns_of_its_own(tmp_path: Path) -> None:
+    said = Attributes(
+        count=2,
+        sequence_count=3,
+        sex="female",
+        age="juvenile",
+        behaviour=("foraging", "-running"),
+        also=("red fox",),
+        comment="=a comment",
+    )
+    rows = table(
+        tmp_path,
+        photograph(
+            "a.jpg",
+            box("roe deer", Basis.PEOPLE, attributes=said, way=Way.SEQUENCE, kept=True),
+            box("roe deer", Basis.PEOPLE, way=Way.BOARD, kept=False),
+            box("roe deer", Basis.PEOPLE, way=Way.SINGLE),
+        ),
+    )
+    names = (
+        "count",
+        "sequence_count",
+        "sex",
+        "age",
+        "behaviour",
+        "also",
+        "comment",
+        "way",
+        "suggestion_kept",
+    )
+    assert [[row[name] for name in names] for row in rows] == [
+        ["2", "3", "female", "juvenile", "foraging; -running", "red fox", "'=a comment", "sequence", "1"],
+        ["", "", "", "", "", "", "", "board", "0"],
+        ["", "", "", "", "", "", "", "single", ""],
+    ]
 
 
 def test_the_taxon_of_a_category_stands_beside_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
@@ -106,3 +107,15 @@ def test_without_label_studio_the_command_says_how_to_install_it_and_creates_not
     told = CliRunner().invoke(command)
     assert "uv pip install '.[demo]'" in str(told.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_space_bar_submits_unless_the_operator_chose_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keymap() -> str:
+        folder = Path("/srv")
+        environ = label_studio.environ(SERVER.account, url=SERVER.url, data_dir=folder, served_dir=folder)
+        return environ["EDITOR_KEYMAP"]
+
+    monkeypatch.delenv("EDITOR_KEYMAP", raising=False)
+    assert json.loads(keymap())["annotation:submit"]["key"] == "space,ctrl+enter"
+    monkeypatch.setenv("EDITOR_KEYMAP", '{"annotation:submit": {"key": "enter"}}')
+    assert json.loads(keymap())["annotation:submit"]["key"] == "enter"

@@ -20,6 +20,7 @@ from importers.sources import megadetector as source
 from importers.sources.megadetector.classes import read_classes
 from importers.sources.megadetector.file import check
 from pipeline.exporters import megadetector
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.records import Box, Level, SourceLabel, Taxon
 from pipeline.render.datasets import export_report
@@ -296,3 +297,9 @@ def test_the_package_megadetector_finds_our_files_valid(tmp_path: Path) -> None:
     written(path, *MIXED, model_version="v7-abc")
     answer = validator.validate_batch_results(str(path))["validation_results"]
     assert (answer["errors"], answer["warnings"]) == ([], [])
+
+
+def test_further_species_in_a_box_have_no_place_and_are_counted(tmp_path: Path) -> None:
+    both = box("roe deer", Basis.PEOPLE, attributes=Attributes(also=("red fox",)))
+    report = megadetector.write(tmp_path / "out.json", survey(photograph("a.jpg", both)))
+    assert report.notes == {"detections with further species, of which this format takes one": 1}

@@ -18,6 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from pipeline.cli import COMMANDS, wildloop
+from pipeline.servers.label_studio import KEYMAP
 from pipeline.settings import VARIABLES
 from tests.conftest import unavailable
 
@@ -127,6 +128,10 @@ def test_label_studios_packages_have_an_upper_bound() -> None:
     image = compose()["services"]["label-studio"]["image"]
     (server,) = [text for text in stated if text.startswith("label-studio>")]
     assert Requirement(server).specifier.contains(image.partition(":")[2])
+
+
+def test_the_same_key_submits_under_docker_and_on_one_machine() -> None:
+    assert compose()["services"]["label-studio"]["environment"]["EDITOR_KEYMAP"] == KEYMAP
 
 
 def test_every_package_whose_pins_uv_overrides_is_required_in_its_current_release() -> None:

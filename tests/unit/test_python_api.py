@@ -131,7 +131,7 @@ def test_the_examples_of_the_page_run(
         assert len(list(csv.DictReader(file))) == 24
     exec(project, names)
     assert names["refreshed"].record.version.startswith("v0-")
-    assert len(server.queue()) == names["refreshed"].push.pushed == 24
+    assert len(server.queue()) == names["refreshed"].stock.open == 24
     server.label(["deer", "fox"])
     exec(training, names)
     assert names["refreshed"].record.labels == 22  # two of the queue's 24 are audit crops

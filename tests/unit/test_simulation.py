@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from pipeline.acquisition.round import Round
 from pipeline.arrays import Ints
 from pipeline.errors import ModelError, SourceError
 from pipeline.simulation import npz_file
+from pipeline.simulation.asking import ASKINGS, SINGLES
+from pipeline.simulation.asking_summary import asking_summary
 from pipeline.simulation.curve import COLUMNS, Curve, Figures, Point, judge, table
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.page import page
-from pipeline.simulation.plot import png
+from pipeline.simulation.plot import png, presses_png
 from pipeline.simulation.replay import Schedule, replay
 from pipeline.simulation.seed_mean import mean_over_seeds, reached
 from pipeline.simulation.split import split
@@ -62,15 +65,26 @@ def schedule(budget: int) -> Schedule:
     return Schedule(first=20, wanted=WANTED, budget=budget)
 
 
-def curve(*points: tuple[int, float], strategy: str = "random", seed: int = 0, seen: int = 1) -> Curve:
+def curve(
+    *points: tuple[int, float],
+    strategy: str = "random",
+    asking: str = "singles",
+    seed: int = 0,
+    seen: int = 1,
+    presses: float = 2,  # a label
+) -> Curve:
     """A curve from labels and macro-F1, with one more species seen at each round."""
     return Curve(
         strategy=strategy,
+        asking=asking,
         seed=seed,
         open_species=3,
+        to_label_all=int(100 * presses),
+        wrong=0,
         points=tuple(
             Point(
                 labels=labels,
+                presses=int(presses * labels),
                 figures=Figures(accuracy=f1 / 2, macro_f1=f1, rare_recall=0.25),
                 classes_seen=seen + at,
             )
@@ -79,14 +93,19 @@ def curve(*points: tuple[int, float], strategy: str = "random", seed: int = 0, s
     )
 
 
-def studied(*curves: Curve, budget: int = 40) -> Study:
+def studied(*curves: Curve, grouped: tuple[Curve, ...] | None = None, budget: int = 40) -> Study:
+    """A study of these curves of singles; those of the other ways to ask are the first strategy's."""
     pool = made_up()
+    if grouped is None:
+        first = [one for one in curves if one.strategy == curves[0].strategy]
+        grouped = tuple(replace(one, asking=each.name) for each in ASKINGS[1:] for one in first)
     return Study(
         pool=pool,
         splits=tuple(split(pool, one) for one in sorted({one.seed for one in curves})),
         strategies=tuple(dict.fromkeys(one.strategy for one in curves)),
         schedule=schedule(budget),
         curves=curves,
+        grouped=grouped,
     )
 
 
@@ -145,10 +164,12 @@ def test_figures_are_of_judged_species_and_accuracy_of_every_crop() -> None:
 
 
 def test_the_table_has_a_row_for_each_round() -> None:
-    assert COLUMNS == ("strategy", "seed", "labels", "accuracy", "macro_f1", "rare_recall", "classes_seen")
+    assert ",".join(COLUMNS) == (
+        "strategy,asking,seed,labels,presses,accuracy,macro_f1,rare_recall,classes_seen"
+    )
     assert list(table([curve((20, 0.25), (40, 0.5), seed=3)])) == [
-        ("random", 3, 20, 0.125, 0.25, 0.25, 1),
-        ("random", 3, 40, 0.25, 0.5, 0.25, 2),
+        ("random", "singles", 3, 20, 40, 0.125, 0.25, 0.25, 1),
+        ("random", "singles", 3, 40, 80, 0.25, 0.5, 0.25, 2),
     ]
 
 
@@ -337,18 +358,29 @@ def test_a_degenerate_pool_is_replayed_to_its_end(make: Callable[[], LabelledPoo
     assert found.labels[-1] == len(part.open)
     assert found.labels_to_see_all is not None
     assert all(0 <= value <= 1 for name in ("accuracy", "macro_f1") for value in found.values(name))
-    whole = Study(pool=pool, splits=(part,), strategies=("name",), schedule=schedule(1000), curves=(found,))
+    grouped = tuple(replay(pool, part, "name", strategy, schedule(1000), asking) for asking in ASKINGS[1:])
+    whole = Study(
+        pool=pool,
+        splits=(part,),
+        strategies=("name",),
+        schedule=schedule(1000),
+        curves=(found,),
+        grouped=grouped,
+    )
+    assert {one.labels[-1] for one in grouped} == {len(part.open)}
     assert png(whole).startswith(b"\x89PNG")
-    assert "not reached" not in page(whole, b"")
+    assert presses_png(whole).startswith(b"\x89PNG")
+    assert "not reached" not in page(whole, b"", b"").partition("Key presses by what comes together")[0]
 
 
 def test_curves_are_the_same_whatever_the_number_of_processes() -> None:
     pool = made_up()
     strategies = {"random": anything, "least": least_sure}
     alone, together = (
-        study(pool, strategies, seeds=2, schedule=schedule(60), processes=processes) for processes in (1, 2)
+        study(pool, strategies, seeds=2, schedule=schedule(40), processes=processes) for processes in (1, 2)
     )
     assert alone.curves == together.curves
+    assert alone.grouped == together.grouped
     assert [(one.strategy, one.seed) for one in alone.curves] == [
         ("random", 0),
         ("random", 1),
@@ -365,12 +397,14 @@ def test_a_process_that_the_system_ends_is_told_with_a_remedy() -> None:
 def test_the_page_needs_nothing_beside_itself() -> None:
     whole = studied(curve((20, 0.2), (120, 0.4)), curve((20, 0.3), (120, 0.5), strategy="margin"), budget=120)
     picture = png(whole)
-    html = page(whole, picture)
+    html = page(whole, picture, presses_png(whole))
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     sources = re.findall(r'(?:src|href)="([^"]*)"', html)
-    assert len(sources) == 1
-    assert sources[0].startswith("data:image/png;base64,")
-    plain = html.replace(sources[0], "")
+    assert len(sources) == 2
+    plain = html
+    for source in sources:
+        assert source.startswith("data:image/png;base64,")
+        plain = plain.replace(source, "")
     assert "http" not in plain
     assert "url(" not in plain
     assert "<script" not in plain
@@ -380,7 +414,7 @@ def test_the_page_needs_nothing_beside_itself() -> None:
 
 def test_names_from_outside_cannot_break_the_page() -> None:
     whole = studied(curve((20, 0.2), (40, 0.4), strategy="<script>"))
-    assert "<script>" not in page(whole, b"")
+    assert "<script>" not in page(whole, b"", b"")
 
 
 def test_a_pool_is_read_from_a_file(tmp_path: Path) -> None:
@@ -436,3 +470,51 @@ def test_what_is_no_npz_file_is_refused(tmp_path: Path) -> None:
     for name in ("one.npy", "cut.npz", "half.npz", "empty.npz", "text.npz", "absent.npz", "."):
         with pytest.raises(SourceError, match=re.escape(str(tmp_path / name))):
             npz_file.read(tmp_path / name)
+
+
+def test_a_target_is_what_singles_reach_with_the_budget_of_presses() -> None:
+    found = asking_summary(
+        studied(
+            curve((20, 0.2), (40, 0.4), (60, 0.6)),  # 40 and 80 and 120 presses
+            grouped=(
+                curve((20, 0.2), (60, 0.4), (80, 0.5), asking="sequences", presses=1),
+                curve((20, 0.1), (200, 0.3), asking="sequences and boards", presses=0.5),
+            ),
+            budget=80,
+        )
+    )
+    assert found.target.mean == pytest.approx(0.4)
+    singles, sequences, boards = found.rows
+    assert (singles.presses_to_target, singles.labels_to_target) == ("80", "40")
+    assert (sequences.presses_to_target, sequences.labels_to_target) == ("60", "60")
+    assert boards.presses_to_target == "not reached"
+    assert sequences.macro_f1.mean == pytest.approx(0.5)
+    assert sequences.presses_to_label_all.mean == 100
+    assert len(found.header()) == len(next(found.cells()))
+
+
+def test_a_pool_whose_sequences_show_one_species_each_needs_fewer_presses_together() -> None:
+    pool = made_up(crops=900, species=3)
+    part = split(pool, 0)
+    singles, sequences, boards = (
+        replay(pool, part, "anything", anything, schedule(200), asking) for asking in ASKINGS
+    )
+    assert sequences.to_label_all < 0.5 * singles.to_label_all  # of three crops each
+    assert boards.to_label_all < sequences.to_label_all
+    assert singles.labels[-1] == 200
+    assert sequences.presses[-1] >= 200
+    assert [one.wrong for one in (singles, sequences, boards)] == [0, 0, 0]
+
+
+def test_a_person_who_keeps_wrong_suggestions_gives_wrong_labels_with_fewer_presses() -> None:
+    pool = made_up(crops=900, species=3)
+    part = split(pool, 0)
+    attentive, careless = (
+        replay(pool, part, "anything", anything, schedule(200), replace(SINGLES, overlooked=share))
+        for share in (0, 1)
+    )
+    assert attentive.wrong == 0
+    assert careless.wrong > 0
+    assert careless.presses[-1] < attentive.presses[-1]
+    unbiased = replace(SINGLES, overlooked=1, suggest_from=1.1)  # nothing is suggested
+    assert replay(pool, part, "anything", anything, schedule(200), unbiased).wrong == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from backend.webhook import receive
 from pipeline.errors import LabelStudioError, StoreError
 from pipeline.exporters.source import Basis
 from pipeline.label_studio import config
+from pipeline.label_studio.screen import controls
 from pipeline.records import ProjectRecord, Taxon
+from pipeline.render import operations as render
 from pipeline.render.labelling import species_change
 from pipeline.steps.datasets.export import StoreExport
 from pipeline.steps.labelling.species import (
@@ -25,8 +28,10 @@ from pipeline.steps.labelling.species import (
 )
 from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import reset_watermark, sync
+from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.predict import load_version
 from pipeline.steps.learning.train import train
+from pipeline.steps.operations.status import status
 from pipeline.store import acceptances, categories, choices, models, oracle, projects, taxa
 from pipeline.store.acceptances import Acceptance
 from pipeline.store.database import Database
@@ -34,8 +39,8 @@ from pipeline.workspace import Workspace
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import (
     PROJECT,
+    SPECIES,
     detection,
-    forest,
     make_workspace,
     populate,
     species,
@@ -47,20 +52,44 @@ LABELLED = 45
 
 @pytest.fixture
 def workspace(sqlite_database: Database, tmp_path: Path) -> Workspace:
-    """Crops of which people have labelled some in Label Studio, and the version trained on them, pushed."""
-    populate(sqlite_database)
+    """Crops of which people have labelled some in Label Studio, and the version trained on them, asked."""
+    populate(sqlite_database, asked=False)
     return make_workspace(sqlite_database, tmp_path, top_k=60)
 
 
 @pytest.fixture
 def server(workspace: Workspace) -> FakeLabelStudio:
-    made = forest(120)
-    for number in range(LABELLED):
-        made.annotate(number + 1, species(number))
+    made = FakeLabelStudio(PROJECT, species=SPECIES)
+    cold_start(workspace, PROJECT)
+    top_up(workspace, made, PROJECT)
+    for crop in range(LABELLED):
+        answer(made, crop, species(crop))
     sync(workspace, made, PROJECT)
     train(workspace, PROJECT)
     top_up(workspace, made, PROJECT)
     return made
+
+
+def answer(server: FakeLabelStudio, crop: int, word: str) -> None:
+    """A person answers the newest task about a crop with one of its choices."""
+    task = max(number for number in server.rows if server.shows(number) == detection(crop))
+    server.submit(task, [chosen(controls.SPECIES, word)])
+
+
+def chosen(control: str, word: str) -> dict[str, Any]:
+    return {"from_name": control, "to_name": "crop_0", "type": "choices", "value": {"choices": [word]}}
+
+
+def named(server: FakeLabelStudio, crop: int) -> set[str]:
+    """The words that annotations of a crop have."""
+    return {
+        word
+        for number, row in server.rows.items()
+        if server.shows(number) == detection(crop)
+        for annotation in row["annotations"]
+        for item in annotation["result"]
+        for word in item["value"]["choices"]
+    }
 
 
 def labels(workspace: Workspace) -> dict[str, int]:
@@ -71,11 +100,11 @@ def labels(workspace: Workspace) -> dict[str, int]:
 
 
 def suggested(server: FakeLabelStudio) -> set[str]:
-    """Every word that the present queue suggests."""
+    """Every word that Label Studio suggests to whoever takes the next tasks."""
     return {
         word
         for each in server.predictions
-        if each["model_version"] == server.model_version and each["task"] in server.tasks_in_stream(PROJECT)
+        if each["model_version"] == server.model_version and not server.rows[each["task"]]["is_labeled"]
         for result in each["result"]
         for word in result["value"]["choices"]
     }
@@ -92,20 +121,30 @@ def test_a_renamed_species_keeps_its_labels_key_and_suggestions(
     assert suggested(server) == {"deer", "fox", "boar"}
     report = rename_species(workspace, server, PROJECT, "Fox", "red fox")
     assert report.offered == ["deer", "red fox", "boar", "empty", "unsure"]
-    assert offered(server)["red fox"] == "2"
+    assert offered(server)["red fox"] == "w"
     assert labels(workspace) == {"deer": before["deer"], "red fox": before["fox"], "boar": before["boar"]}
     assert suggested(server) == {"deer", "red fox", "boar"}
-    # Annotations keep their word: the config keeps it for them, and a sync finds nothing to change.
-    assert config.former(server.fields["label_config"]) == ["fox"]
-    assert set(server.labels()[detection(3)]) == {"fox"}
+    # Annotations keep their word, which is another name of the category now: a sync finds nothing to change.
+    assert named(server, 3) == {"fox"}
     server.exported.clear()
     reset_watermark(workspace, PROJECT)
     assert sync(workspace, server, PROJECT).new == 0
     assert server.exported == []
-    server.annotate(100, "red fox")
-    server.annotate(101, "fox")  # from a screen that was open during the change
+    answer(server, 100, "red fox")
+    answer(server, 101, "fox")  # from a screen that was open during the change
     assert sync(workspace, server, PROJECT).new == 2
     assert labels(workspace)["red fox"] == before["fox"] + 2
+
+
+def test_a_word_of_a_list_is_kept_for_the_annotations_that_have_it(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    task = max(number for number in server.rows if server.shows(number) == detection(100))
+    words = [chosen(controls.SPECIES, controls.ANOTHER_SPECIES), chosen(controls.ANOTHER, "fox")]
+    server.submit(task, words)
+    rename_species(workspace, server, PROJECT, "fox", "red fox")
+    assert config.former(server.fields["label_config"]) == ["fox"]
+    assert "fox" not in offered(server)
 
 
 def test_a_rename_back_restores_the_list(workspace: Workspace, server: FakeLabelStudio) -> None:
@@ -132,12 +171,11 @@ def test_merged_species_are_one_in_labels_suggestions_and_probabilities(
     before = labels(workspace)
     report = merge_species(workspace, server, PROJECT, ["fox", "deer"], "mammal")
     assert report.offered == ["mammal", "boar", "empty", "unsure"]
-    assert offered(server)["mammal"] == "1"
+    assert offered(server)["mammal"] == "q"
     assert labels(workspace) == {"mammal": before["fox"] + before["deer"], "boar": before["boar"]}
     assert suggested(server) == {"mammal", "boar"}
-    assert config.former(server.fields["label_config"]) == ["deer", "fox"]
     queued = [each for each in server.predictions if each["model_version"] == server.model_version]
-    probabilities = [each["result"][0]["score"] for each in queued if each["result"]]
+    probabilities = [each["result"][0].get("score", 0) for each in queued if each["result"]]
     assert max(probabilities) <= 1.0001
     with workspace.database.read() as conn:
         current = models.current(conn, PROJECT)
@@ -157,7 +195,7 @@ def test_a_species_that_was_merged_is_added_again_with_its_own_labels(
     add_species(workspace, server, PROJECT, ["fox", "Moose"])
     assert labels(workspace) == before
     assert list(offered(server)) == ["deer", "boar", "fox", "Moose", "empty", "unsure"]
-    assert offered(server)["Moose"] == "4"  # the first free key
+    assert offered(server)["Moose"] == "r"  # the first free key
     assert suggested(server) == {"deer", "fox", "boar"}
     with pytest.raises(StoreError, match="offers 'Moose' already"):
         add_species(workspace, server, PROJECT, ["moose"])
@@ -246,6 +284,41 @@ def test_labels_of_no_choice_suggest_nothing_until_their_species_is_offered(
         assert choices.unoffered(conn, PROJECT) == {}
 
 
+def test_a_name_that_annotators_typed_is_a_proposal_until_it_is_taken_up(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    def propose(crop: int, name: str) -> None:
+        task = max(number for number in server.rows if server.shows(number) == detection(crop))
+        typed = {
+            "from_name": controls.NAME,
+            "to_name": "crop_0",
+            "type": "textarea",
+            "value": {"text": [name]},
+        }
+        another = chosen(controls.SPECIES, controls.ANOTHER_SPECIES)
+        server.submit(task, [another, chosen(controls.ANOTHER, controls.NOT_IN_LIST), typed])
+
+    def listed() -> dict[str, tuple[int, bool]]:
+        found = list_species(workspace, server, PROJECT)
+        return {one.name: (one.labels, one.proposed) for one in found if not one.offered}
+
+    propose(100, "Pine Marten")
+    propose(101, "pine marten")
+    propose(102, "pine martin")
+    sync(workspace, server, PROJECT)
+    assert listed() == {"pine marten": (2, True), "pine martin": (1, True)}
+    [told] = status(workspace).projects
+    assert told.proposed == {"pine marten": 2, "pine martin": 1}
+    assert "proposed by annotators" in render.status(status(workspace))
+
+    add_species(workspace, server, PROJECT, ["pine marten"])
+    merge_species(workspace, server, PROJECT, ["pine martin"], "pine marten")
+    assert listed() == {}
+    assert labels(workspace)["pine marten"] == 3
+    [told] = status(workspace).projects
+    assert told.proposed == {}
+
+
 def test_a_species_of_no_choice_becomes_part_of_one_that_is_offered(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
@@ -264,11 +337,12 @@ def test_a_choice_keeps_its_spelling_in_suggestions(workspace: Workspace, server
 def test_a_species_added_by_hand_leaves_the_queue_in_place(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
-    pushed = list(server.predictions)
+    asked = list(server.predictions)
     server.update_project(PROJECT, label_config=config.render(["deer", "fox", "boar", "Moose"]))
-    assert top_up(workspace, server, PROJECT).asked == 0
-    assert server.predictions == pushed  # whoever has a task open can submit it
-    server.annotate(100, "Moose")
+    report = top_up(workspace, server, PROJECT)
+    assert (report.asked, report.parked) == (0, 0)
+    assert server.predictions == asked
+    answer(server, 100, "Moose")
     sync(workspace, server, PROJECT)
     assert labels(workspace)["moose"] == 1
 

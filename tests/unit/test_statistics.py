@@ -7,9 +7,15 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, hypergeom
 
-from pipeline.statistics import clopper_pearson, clustered_share, effective_size, mean_of_shares
+from pipeline.statistics import (
+    clopper_pearson,
+    clustered_share,
+    effective_size,
+    mean_of_shares,
+    most_in_population,
+)
 
 DRAWS = 600
 
@@ -131,3 +137,49 @@ def test_mean_recalls_are_covered_however_rare_the_classes(
 def test_equally_known_shares_halve_their_doubt_fourfold() -> None:
     low, high = mean_of_shares([0.5] * 4, [0.4] * 4, [0.6] * 4)
     assert (low, high) == pytest.approx((0.45, 0.55))
+
+
+@pytest.mark.parametrize(
+    ("found", "drawn", "population", "most"),
+    [
+        (0, 164, 41_000, 738),  # 1.8%: 1 - 0.05 ** (1 / 164) in an endless population
+        (0, 41_000, 41_000, 0),
+        (7, 20, 20, 7),  # all were looked at
+        (0, 1, 20, 19),  # one draw says little
+        (3, 3, 20, 20),
+        (0, 90, 100, 1),  # by hand: one is missed with 0.1, two with 0.1 * 9 / 99
+    ],
+)
+def test_the_most_members_of_a_population(found: int, drawn: int, population: int, most: int) -> None:
+    assert most_in_population(found, drawn, population) == pytest.approx(most, rel=0.01)
+
+
+@given(st.integers(1, 60), st.data(), st.sampled_from([0.5, 0.8, 0.95, 0.99]))
+def test_the_most_members_are_the_largest_number_that_a_test_does_not_reject(
+    population: int, data: st.DataObject, confidence: float
+) -> None:
+    drawn = data.draw(st.integers(1, population))
+    found = data.draw(st.integers(0, drawn))
+    possible = range(found, population - (drawn - found) + 1)
+    kept = [n for n in possible if hypergeom.cdf(found, population, n, drawn) >= 1 - confidence - 1e-9]
+    assert most_in_population(found, drawn, population, confidence) == max(kept, default=found)
+
+
+def test_in_a_large_population_the_limit_is_that_of_clopper_and_pearson() -> None:
+    for found, drawn in ((0, 50), (2, 300), (40, 400)):
+        _, high = clopper_pearson(found, drawn, confidence=0.9)  # its upper side has 95%
+        assert most_in_population(found, drawn, 1_000_000) / 1_000_000 == pytest.approx(high, rel=1e-3)
+
+
+@pytest.mark.parametrize("members", [0, 1, 30, 300])
+def test_the_limit_holds_for_as_many_samples_as_it_says_however_members_cluster(members: int) -> None:
+    """A survey of 3,000 in sequences of three, all of which show an animal or none."""
+    rng = np.random.default_rng(members)
+    shows = np.zeros(3_000, bool)
+    shows[:members] = True  # they follow one another
+    limits = [
+        most_in_population(int(rng.choice(shows, 200, replace=False).sum()), 200, 3_000) for _ in range(DRAWS)
+    ]
+    held = np.mean([limit >= members for limit in limits])
+    assert held >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / DRAWS)
+    assert np.mean(limits) < members + 200  # and says something

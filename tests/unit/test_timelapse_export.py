@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from importers.reading.image_root import ImageRoot
 from importers.sources.timelapse import read, source_images
 from importers.sources.timelapse.table import fields_of
 from pipeline.exporters import timelapse
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.shown import shown_on
 from pipeline.exporters.source import Basis, ExportReport, LabelledImage
-from pipeline.records import Box, Level, SourceLabel, Taxon
+from pipeline.records import DRAWN_DETECTOR, Box, Level, SourceLabel, Taxon
 from pipeline.render.datasets import export_report
-from tests.helpers.surveys import NOON, box, photograph, survey
+from tests.helpers.surveys import NOON, SIGNED_OFF, STRUCK_OUT, box, photograph, survey
 
 LEFT, RIGHT = Box(x1=0, y1=0, x2=0.2, y2=1), Box(x1=0.8, y1=0, x2=1, y2=1)
 PEOPLE, WEAK, MODEL, SOURCE = Basis.PEOPLE, Basis.WEAK, Basis.MODEL, Basis.SOURCE
@@ -38,6 +40,25 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> tuple[list[dic
 
 
 # What a photograph shows
+
+
+def test_a_fact_is_of_a_species_if_it_was_said_of_all_its_animals_and_a_comment_always() -> None:
+    doe, fawn = (
+        Attributes(count=2, sex="female", age="adult", comment="ear tag"),
+        Attributes(age="juvenile", sex="female", comment="small", also=("red fox",)),
+    )
+    deer, fox = shown_on(
+        [
+            photograph(
+                "1",
+                box("roe deer", PEOPLE, attributes=doe),
+                box("roe deer", PEOPLE, attributes=fawn, at=LEFT),
+            )
+        ]
+    )
+    assert (deer.category, deer.count) == ("roe deer", 3)
+    assert deer.details == {"sex": "female", "observationComments": "ear tag | small"}
+    assert (fox.category, fox.count, fox.basis, fox.details) == ("red fox", 1, PEOPLE, {})
 
 
 @pytest.mark.parametrize(
@@ -58,6 +79,20 @@ def written(path: Path, *images: LabelledImage, **others: Any) -> tuple[list[dic
         (photograph("1", box(), labels=[label("empty")]), [("empty", SOURCE, None)]),
         (photograph("1"), []),
         (photograph("1", detectors=("md",)), [("empty", WEAK, None)]),
+        (photograph("1", detectors=("md",), whole=SIGNED_OFF), [("empty", PEOPLE, None)]),
+        (
+            photograph("1", labels=[label("empty", weak=True)], detectors=("md",), whole=SIGNED_OFF),
+            [("empty", PEOPLE, None)],
+        ),
+        (photograph("1", detectors=("md",), whole=STRUCK_OUT), []),
+        (
+            photograph("1", detectors=("md",), whole=replace(SIGNED_OFF, category=None)),
+            [(None, PEOPLE, None)],
+        ),
+        (
+            photograph("1", detectors=("md",), whole=replace(SIGNED_OFF, category="red fox")),
+            [("red fox", PEOPLE, None)],
+        ),
         (photograph("1", labels=[label("red fox")], detectors=("md",)), [("red fox", SOURCE, None)]),
         (photograph("1", box("roe deer", PEOPLE), labels=[label("red fox")]), [("roe deer", PEOPLE, 1)]),
         (
@@ -83,6 +118,16 @@ def test_the_frames_of_a_video_show_everything_that_any_of_them_shows() -> None:
     ]
     (fox,) = shown_on(frames)
     assert (fox.category, fox.basis, fox.count, fox.probability) == ("red fox", PEOPLE, 2, None)
+
+
+def test_a_video_is_empty_by_people_only_if_they_signed_off_every_frame() -> None:
+    seen = [photograph(f"v/{number}", detectors=("md",), video="v.mp4") for number in range(2)]
+    signed = [replace(frame, whole=SIGNED_OFF) for frame in seen]
+    assert [(each.category, each.basis) for each in shown_on(signed)] == [("empty", PEOPLE)]
+    assert [(each.category, each.basis) for each in shown_on([signed[0], seen[1]])] == [("empty", WEAK)]
+    assert shown_on([signed[0], replace(seen[1], whole=STRUCK_OUT)]) == []
+    with_fox = photograph("v/2", box("red fox", PEOPLE), video="v.mp4")
+    assert [each.category for each in shown_on([*signed, with_fox])] == ["red fox"]
 
 
 # The table
@@ -173,3 +218,22 @@ def test_times_are_those_of_the_camera(tmp_path: Path) -> None:
         tmp_path / "t.csv", photograph("1.jpg", datetime=dt.datetime(2024, 5, 1, 12, 0, 0, 7))
     )
     assert row["DateTime"] == "2024-05-01 12:00:00"
+
+
+def test_columns_for_what_annotators_said_are_there_if_they_said_it(tmp_path: Path) -> None:
+    doe = Attributes(sex="female", behaviour=("foraging", "vigilance"))
+    deer, plain = box("roe deer", PEOPLE, attributes=doe), box("red fox", PEOPLE, at=LEFT)
+    (row,), _ = written(tmp_path / "described.csv", photograph("1", deer, plain))
+    assert (row["Species"], row["Sex"], row["Behavior"]) == ("roe deer", "female", "foraging|vigilance")
+    assert (row["Species2"], row["Sex2"], row["Behavior2"]) == ("red fox", "", "")
+    assert not {"LifeStage", "Comments"} & row.keys()
+    (row,), _ = written(tmp_path / "plain.csv", photograph("1", plain))
+    assert not {"Sex", "Behavior"} & row.keys()
+
+
+def test_boxes_that_people_drew_stand_beside_those_of_a_detector() -> None:
+    moved = box("red fox", PEOPLE, at=RIGHT, detector=DRAWN_DETECTOR)
+    (fox,) = shown_on([photograph("1", box("red fox", PEOPLE), box("red fox", PEOPLE, detector="b"), moved)])
+    assert fox.count == 2
+    (fox,) = shown_on([photograph("1", moved)])
+    assert fox.count == 1

@@ -18,6 +18,7 @@ from importers.sources.wildlife_insights import read, source_images
 from importers.sources.wildlife_insights.download import opened
 from pipeline.errors import ExportError, FileError
 from pipeline.exporters import wildlife_insights
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Basis, ExportReport, LabelledImage
 from pipeline.exporters.wildlife_insights.columns import CAMERA, DEPLOYMENT, IMAGE, PROJECT
 from pipeline.records import Box, DeploymentRecord, SourceLabel, Taxon
@@ -109,6 +110,17 @@ def test_an_identification_has_its_taxon_its_count_and_who_made_it(tmp_path: Pat
     text = export_report(report)
     assert "1  row without wi_taxon_id" in text
     assert "1  row by a machine" in text
+
+
+def test_what_annotators_said_of_an_animal_has_its_columns(tmp_path: Path) -> None:
+    said = Attributes(count=3, sex="female", age="subadult", comment="ear tag", also=("red fox",))
+    given = box("cervidae family", PEOPLE, attributes=said, by=("ada",))
+    tables, _ = written(tmp_path / "wi", at_hill("1.jpg", given))
+    names = ("common_name", "number_of_objects", "sex", "age", "individual_animal_notes", "identified_by")
+    assert [[row[name] for name in names] for row in tables["images"]] == [
+        ["Cervidae family", "3", "Female", "Subadult", "ear tag", "ada"],
+        ["Red fox", "1", "", "", "", "ada"],
+    ]
 
 
 def test_photographs_of_two_sources_with_one_id_stay_apart(tmp_path: Path) -> None:

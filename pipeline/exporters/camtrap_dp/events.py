@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.exporters.attributes import COMMENTS
 from pipeline.exporters.camtrap_dp.deployments import ExportedDeployment
 from pipeline.exporters.camtrap_dp.observation import BLANK, Observation, Taxa, join
 from pipeline.exporters.camtrap_dp.observations import (
@@ -16,9 +17,10 @@ from pipeline.exporters.camtrap_dp.observations import (
     shows_something,
 )
 from pipeline.exporters.camtrap_dp.source_rows import of_image
-from pipeline.exporters.source import Basis, LabelledImage
+from pipeline.exporters.individuals import individuals
+from pipeline.exporters.source import Basis, LabelledDetection, LabelledImage
 from pipeline.identity import digest
-from pipeline.records import UNCLASSIFIED, Level, SourceLabel
+from pipeline.records import UNCLASSIFIED, Level, SourceLabel, Way
 
 _Observations = dict[tuple[str, str], Observation]  # by `what`
 
@@ -36,6 +38,8 @@ class Event:
     _labels: dict[tuple[str, str], SourceLabel] = field(default_factory=dict, init=False)  # by source and key
     _joined: _Observations = field(default_factory=dict, init=False)  # labels without a key
     _answers: _Observations = field(default_factory=dict, init=False)
+    _counted: dict[tuple[str, str], int] = field(default_factory=dict, init=False)  # by people, by `what`
+    _signed_off: list[Observation] = field(default_factory=list, init=False)  # blank by people
     _rows: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict, init=False)
     _by_people: bool = field(default=True, init=False)
     _boxes: int = field(default=0, init=False)
@@ -64,26 +68,42 @@ class Event:
         )
         answered = [detection for detection in detections if detection.answer.category is not None]
         self._unnamed += len(detections) - len(answered)
-        observations = [taxa.of_detection(detection) for detection in answered]
-        # Several detectors may have found one animal: the detector with most boxes counts.
-        boxes = Counter(
-            (observation.what, detection.record.detector)
-            for observation, detection in zip(observations, answered, strict=True)
+        observations = [
+            (observation, detection)
+            for detection in answered
+            for observation in (taxa.of_detection(detection), *taxa.others_of(detection))
+        ]
+        counts = individuals(
+            (observation.what, detection.record.detector, observation.count or 0)
+            for observation, detection in observations
         )
-        individuals: Counter[tuple[str, str]] = Counter()
-        for (what, _), count in boxes.items():
-            individuals[what] = max(individuals[what], count)
-        for observation in observations:
-            count_of = individuals[observation.what] if observation.count else None
-            join(self._answers, replace(observation, count=count_of))
+        for observation, detection in observations:
+            self._add_counted(observation, detection)
+            join(
+                self._answers,
+                replace(
+                    observation,
+                    count=counts[observation.what] or None,
+                    details=_of_sequence(detection),
+                ),
+            )
         for _, observation, box in found:
-            if not box and not observation.came and observation.kind != UNCLASSIFIED:
+            if observation.kind == BLANK and photograph.whole is not None:
+                self._signed_off.append(observation)
+            elif not box and not observation.came and observation.kind != UNCLASSIFIED:
                 join(self._answers, replace(observation, key="", details={}))
+
+    def _add_counted(self, observation: Observation, detection: LabelledDetection) -> None:
+        """Remember how many people counted in the sequence; of several such counts, the largest."""
+        counted = detection.answer.attributes.sequence_count
+        if counted is not None and observation.count:
+            self._counted[observation.what] = max(counted, self._counted.get(observation.what, 0))
 
     def rows(self, taxa: Taxa) -> Iterator[tuple[str, Observation]]:
         """The observations of the event, each with an id: those of a source, else one for each species.
 
-        A blank one is only among them if nothing else was seen or if a source has it as its own observation.
+        A blank one is only among them if nothing else was seen or if a source has it as its own observation,
+        and it is by people only if they looked at every photograph.
         An event of which nothing is known but what a package said is as the package has it.
         """
         zone = self.deployment.clock
@@ -99,7 +119,10 @@ class Event:
         given = [*labelled_by.values(), *self._joined.values()]
         by_people = self._boxes > 0 and self._by_people
         labels = [each for each in given if not (by_people and each.kind in OF_ANIMALS)]
-        answers = {} if self._is_known else self._answers
+        answers = {} if self._is_known else dict(self._answers)
+        if not any(each.kind == BLANK for each in self._answers.values()):
+            for each in self._signed_off:
+                join(answers, each)
         if answers:
             labels = [each for each in labels if each.kind != UNCLASSIFIED]
         labelled_as = {each.what for each in labels}
@@ -111,8 +134,23 @@ class Event:
             for each in (*others, *labels)
             if each.kind != BLANK or not (seen or (labelled and not each.key))
         ]
+        rows_of = Counter(each.what for each in observations)
         for place, each in enumerate(sorted(observations, key=lambda each: (each.what, each.key))):
-            yield f"{self.key}-{place}", each
+            yield f"{self.key}-{place}", each if rows_of[each.what] > 1 else self._as_counted(each)
+
+    def _as_counted(self, observation: Observation) -> Observation:
+        """The only observation of a species, with as many individuals as people counted in the sequence."""
+        counted = self._counted.get(observation.what)
+        if counted is None:
+            return observation
+        return replace(observation, count=counted, details={**observation.details, "count": str(counted)})
+
+
+def _of_sequence(detection: LabelledDetection) -> dict[str, str]:
+    """What people said of the whole sequence: the comment that they gave for all its crops."""
+    answer = detection.answer
+    comment = answer.attributes.columns.get(COMMENTS)
+    return {COMMENTS: comment} if comment and answer.way is Way.SEQUENCE else {}
 
 
 def event_of(photograph: LabelledImage, deployment: ExportedDeployment, time: dt.datetime) -> Event | None:

@@ -123,10 +123,17 @@ class Taxa:
         staying = old.details if is_same else _STAYING
         kept = {name: old.details[name] for name in staying if name in old.details and name not in _ANSWER}
         kept = {name: text for name, text in kept.items() if text or name == "eventID"}
-        return replace(answer, details={**answer.details, **kept}, key=old.key)
+        return replace(answer, details={**kept, **answer.details}, key=old.key)
 
     def of_detection(self, detection: LabelledDetection) -> Observation:
-        """The observation of a box, by the detection's answer."""
+        """The observation of a box, by the detection's answer, with what people said of the animal."""
+        return _described(self._of_detection(detection), detection.answer)
+
+    def others_of(self, detection: LabelledDetection) -> list[Observation]:
+        """The observations of further species in the box."""
+        return [_described(self._observation(answer, count=1), answer) for answer in detection.answer.others]
+
+    def _of_detection(self, detection: LabelledDetection) -> Observation:
         answer = detection.answer
         if answer.unsure:
             return Observation(kind=UNKNOWN, is_machine=False, by=answer.by, at=answer.at)
@@ -141,6 +148,14 @@ class Taxa:
                 probability=detection.record.bbox_confidence,
             )
         return self._observation(answer, count=1)
+
+    def of_whole(self, answer: Answer) -> Observation:
+        """The observation of a photograph without boxes that people looked at."""
+        if answer.basis is Basis.NONE:
+            return Observation(kind=UNCLASSIFIED)
+        if answer.category is None:
+            return Observation(kind=UNKNOWN, is_machine=False, by=answer.by, at=answer.at)
+        return self._observation(answer, count=None)
 
     def of_label(self, label: SourceLabel) -> Observation:
         """The observation of a whole photograph or sequence, by the label of a source."""
@@ -184,6 +199,17 @@ class Taxa:
             return BLANK, None
         name = self._names.get(category)
         return meaning.value, name or ("Homo sapiens" if meaning is Meaning.HUMAN else None)
+
+
+def _described(observation: Observation, answer: Answer) -> Observation:
+    """An observation with what people said beside the species: how many, and what describes the animal."""
+    said = answer.attributes
+    counted = {} if said.count is None or observation.count is None else {"count": str(said.count)}
+    return replace(
+        observation,
+        count=observation.count and answer.individuals,
+        details={**observation.details, **counted, **_allowed(said.columns)},
+    )
 
 
 def join(observations: dict[tuple[str, str], Observation], new: Observation) -> None:

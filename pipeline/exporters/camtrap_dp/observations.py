@@ -42,7 +42,7 @@ def of_medium(photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo) -> Iterato
     labels = [
         (label, _of_label(label, came, taxa, zone))
         for label in photograph.labels
-        if label.level is Level.IMAGE
+        if label.level is Level.IMAGE and photograph.whole is None
     ]
     seen = shows_something(observation for _, observation, _ in boxes.rows)
     labelled = shows_something(observation for _, observation in labels)
@@ -56,7 +56,7 @@ def of_medium(photograph: LabelledImage, taxa: Taxa, zone: dt.tzinfo) -> Iterato
     rows = [*boxes.rows, *rows]
     if came is not None:
         rows += _unlabelled_rows(photograph, came, rows, taxa, zone)
-    unlabelled = _unlabelled(photograph)
+    unlabelled = _unlabelled(photograph, taxa)
     if not rows and (came is None or unlabelled.kind == BLANK):
         rows.append((f"{image_id}-0", unlabelled, {}))
     yield from rows
@@ -77,6 +77,9 @@ class _Boxes:
             for observation in self._of_box(detection, of_box):
                 self._detections.append(detection)
                 self.rows.append((detection.record.id, observation, _box(detection)))
+            for place, observation in enumerate(taxa.others_of(detection), start=1):
+                self._detections.append(detection)
+                self.rows.append((f"{detection.record.id}-{place}", observation, _box(detection)))
         if came is not None and (came.source in photograph.detectors or photograph.image.failure):
             for row in (row for of_box in boxed.values() for row in of_box):  # no box of them was kept
                 self._detections.append(None)
@@ -102,7 +105,8 @@ class _Boxes:
             detection = self._detections[place]
             by_source = detection is not None and detection.answer.basis in _OF_SOURCES
             told = observation if by_source else self._taxa.renewed(boxed, row, self._zone)
-            count = max(1, int(told.details.get("count") or 1) - len(places) + 1)
+            counted = boxed.details.get("count")  # by people, in this box
+            count = counted or max(1, int(told.details.get("count") or 1) - len(places) + 1)
             tags = " | ".join(filter(None, (told.details.get("observationTags"), box["observationTags"])))
             details = {**told.details, **box, "observationTags": tags, "count": str(count)}
             self.rows[place] = (id_, replace(told, details=details, came=False), box)
@@ -175,8 +179,10 @@ def all_by_people(detections: Iterable[LabelledDetection]) -> bool:
     return bool(bases) and all(basis is Basis.PEOPLE for basis in bases)
 
 
-def _unlabelled(photograph: LabelledImage) -> Observation:
+def _unlabelled(photograph: LabelledImage, taxa: Taxa) -> Observation:
     """The observation of a photograph without boxes and labels: blank if a detector looked at it."""
+    if photograph.whole is not None:
+        return taxa.of_whole(photograph.whole)
     if photograph.image.failure is None and photograph.detectors:
         return Observation(kind=BLANK, is_machine=True, by=photograph.detectors)
     return Observation(kind=UNCLASSIFIED)
@@ -187,6 +193,10 @@ def _box(detection: LabelledDetection) -> Row:
     tags = [f"detector:{record.detector}"]
     if record.bbox_confidence is not None:
         tags.append(f"bboxConfidence:{number(record.bbox_confidence)}")
+    if detection.answer.way is not None:
+        tags.append(f"way:{detection.answer.way}")
+    if detection.answer.kept is not None:
+        tags.append(f"suggestion:{'kept' if detection.answer.kept else 'changed'}")
     return {
         "bboxX": number(box.x1),
         "bboxY": number(box.y1),

@@ -35,10 +35,13 @@ class Video:
     def add(self, image: ImageRecord, time: dt.datetime, found: list[Found]) -> None:
         """Add a frame, exposed at `time`, with its observations."""
         self.start = min(self.start, started(image, time))
-        counts = Counter(observation.what for _, observation, box in found if box)
+        counts: Counter[tuple[str, str]] = Counter()
+        for _, observation, box in found:
+            counts[observation.what] += (observation.count or 0) if box else 0
         for id_, observation, box in found:
-            count = max(counts[observation.what], observation.count or 0) if observation.count else None
-            join(self._answers, replace(observation, count=count, key=""))
+            count = max(counts[observation.what], observation.count or 0) or None
+            details = {} if box else observation.details  # of one animal, not of the video
+            join(self._answers, replace(observation, count=count, key="", details=details))
             self._seen.setdefault(observation.what, []).append(time)
             if box:
                 self._boxes.append((time, (id_, observation, box)))

@@ -14,6 +14,8 @@ from pipeline.label_studio.checks.server import addresses, prediction_import
 from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.ml_backend import BACKEND_TITLE
 from pipeline.label_studio.project import UNCERTAINTY
+from pipeline.label_studio.screen.options import ScreenOptions
+from pipeline.label_studio.tabs import TABS
 from pipeline.records import ProjectRecord
 from pipeline.settings import Settings
 
@@ -35,9 +37,14 @@ def examine_project(
     except LabelStudioError as exc:
         yield broken("project", exc)
         return
-    yield ok("project", f"{project['title']!r} with {project['task_number']} tasks")
+    described = f"{project['title']!r} with {project['task_number']} tasks"
+    if record.replaced_by is not None:
+        yield ok("project", f"{described}, replaced by project {record.replaced_by}: its answers still count")
+        return
+    yield ok("project", described)
     checks: list[Callable[[], Iterator[CheckResult]]] = [
-        lambda: _label_config(project),
+        lambda: _label_config(project, record),
+        lambda: _tabs(client, record.id),
         lambda: _queue(project, record, waiting),
         lambda: files(client, settings, record.id, shown),
         lambda: _connected(client, settings, record.id),
@@ -59,13 +66,34 @@ def _connected(client: LabelStudio, settings: Settings, project_id: int) -> Iter
         yield from backend(client, settings, project_id)
 
 
-def _label_config(project: Mapping[str, Any]) -> Iterator[CheckResult]:
+def _label_config(project: Mapping[str, Any], record: ProjectRecord) -> Iterator[CheckResult]:
+    label_config = str(project["label_config"])
     try:
-        number = len(config.species_of(str(project["label_config"])))
+        species = config.species_of(label_config)
     except LabelStudioError as exc:
         yield fail("label config", str(exc), CREATE_AGAIN)
         return
-    yield ok("label config", f"{number} species")
+    try:
+        config.refuse_earlier(record.id, label_config)
+    except LabelStudioError as exc:
+        yield warn("label config", exc.what, exc.remedy or CREATE_AGAIN)
+        return
+    wanted = config.render(species, options=ScreenOptions.from_json(record.options))
+    missing = sorted(config.controls(wanted) - config.controls(label_config))
+    if missing:
+        yield warn("label config", f"the screens lack {', '.join(missing)}", CREATE_AGAIN)
+    else:
+        yield ok("label config", f"{len(species)} species")
+
+
+def _tabs(client: LabelStudio, project_id: int) -> Iterator[CheckResult]:
+    """Check that the Data Manager has tabs of Wildloop; people may have changed or deleted some."""
+    titles = {tab["data"].get("title") for tab in client.tabs(project_id)}
+    present = [tab.title for tab in TABS if tab.title in titles]
+    if present:
+        yield ok("tabs", ", ".join(present))
+    else:
+        yield warn("tabs", "the Data Manager has none of Wildloop's", CREATE_AGAIN)
 
 
 def _queue(project: Mapping[str, Any], record: ProjectRecord, waiting: bool) -> Iterator[CheckResult]:

@@ -125,7 +125,8 @@ def _fetched(
         if refusal.status != GONE:
             raise
         return warn("crops", f"task {task} was deleted", "run `wildloop publish`: it creates the task again")
-    for field in ("crop", "frame"):
+    # Tasks of earlier releases have two pictures, and each its own field.
+    for field in ("picture",) if "picture" in data else ("crop", "frame"):
         address = str(data.get(field))
         inside = within(address, path)
         if inside is None or not inside.startswith(served.prefix):

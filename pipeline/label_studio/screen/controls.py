@@ -48,3 +48,7 @@ NO_ANIMAL = "no animal"  # of PHOTO_EMPTY
 EXPERT = "expert"  # of FLAGS: an expert must see it
 SEVERAL = "several"  # of FLAGS: shows ALSO; no answer
 ANIMAL_BOX = "animal"  # the label of BOX
+
+# Where annotations have the word of a species: in lists of the label config, or in any way
+LISTED = (ANOTHER, ALL_ANOTHER, STRUCK_ANOTHER, ALSO, EARLIER_SPECIES)
+NAMED = (*LISTED, SPECIES, SUGGESTED, ALL, ALL_SUGGESTED, STRUCK_SPECIES)

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from html import escape
 
 from pipeline.label_studio.screen import keys
-from pipeline.label_studio.screen.controls import ANIMAL_BOX, EXPERT, SEVERAL
+from pipeline.label_studio.screen.controls import EXPERT, SEVERAL
 from pipeline.label_studio.screen.html import key_cap
 from pipeline.label_studio.screen.options import ScreenOptions
 
-BOX_COLOUR = "#ffb000"
 COUNTS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10+")
 
 
@@ -39,7 +38,6 @@ def draw_facts(root: ET.Element, options: ScreenOptions) -> None:
     _fill(root, "age_{{idx}}", keys.AGE.items())
     given = [*keys.BEHAVIOUR, *[""] * len(options.behaviour)]
     _fill(root, "behaviour_{{idx}}", zip(options.behaviour, given, strict=False))
-    _add_box(root)
 
 
 def _fill(root: ET.Element, name: str, words: Iterable[tuple[str, str] | tuple[str, str, str]]) -> None:
@@ -49,12 +47,11 @@ def _fill(root: ET.Element, name: str, words: Iterable[tuple[str, str] | tuple[s
         return
     for word, key, *read in words:
         html = f"{key_cap(key)}{escape(read[0] if read else word)}"
-        ET.SubElement(choices, "Choice", {"value": word, "hotkey": key or keys.NO_KEY, "html": html})
+        ET.SubElement(choices, "Choice", {"value": word, "hotkey": key, "html": html})
 
 
-def _add_box(root: ET.Element) -> None:
-    """Boxes are drawn with their one label at once: it is selected from the start."""
-    labels = root.find(".//RectangleLabels")
-    if labels is not None:
-        label = {"value": ANIMAL_BOX, "hotkey": keys.BOX, "selected": "true", "background": BOX_COLOUR}
-        ET.SubElement(labels, "Label", label)
+def take_automatic_keys(root: ET.Element) -> None:
+    """Keep Label Studio from giving keys to options that have none."""
+    head = [each.get("name") for each in root].index("head")
+    for place, key in enumerate(keys.AUTOMATIC, head + 1):
+        root.insert(place, ET.Element("Filter", {"name": f"no_key_{key}", "toName": "head", "hotkey": key}))

@@ -14,20 +14,19 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import EMPTY, UNSURE, TaskKind
 
 COUNT_ROW = 32  # pixels
-WIDE, TALL = 1330 / 506, 790 / 918  # the place for pictures at 1366 x 768 and 820 x 1180, width by height
+WIDE, TALL = 1330 / 506, 790 / 830  # the place for pictures at 1366 x 768 and 820 x 1180, width by height
 
 
 def group(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
     """What the screen of several crops draws."""
     photographs = asked.kind is TaskKind.FRAMES
     counted = options.count and asked.kind is TaskKind.SEQUENCE
+    crop_keys = _crop_keys(len(asked.crops), counted=counted)
     return {
         "ask": _question(asked, counted=counted),
         "choices": always(asked, (EMPTY, UNSURE)) if photographs else answers(asked, letters=False),
         "suggested": suggestion(asked),
-        "items": [
-            _item(crop, key) for crop, key in zip(asked.crops, _crop_keys(len(asked.crops)), strict=True)
-        ],
+        "items": [_item(crop, key) for crop, key in zip(asked.crops, crop_keys, strict=True)],
         "those": '<div class="ask"><b>The struck ones are</b></div>',
         "struck": [] if photographs else _struck(asked),
         "counts": _counts(asked) if counted else [],
@@ -49,28 +48,33 @@ def _question(asked: Asked, *, counted: bool) -> str:
 def _shape(asked: Asked) -> str:
     """CSS variables: how many pictures stand beside each other, on a wide screen and on a tall one."""
     shape = 4 / 3 if asked.kind is TaskKind.FRAMES else 1.0
-    wide, tall = (_columns(len(asked.crops), shape, area) for area in (WIDE, TALL))
-    rows = {"rows": wide, "tall-rows": tall}
-    sizes = {name: -(-len(asked.crops) // columns) for name, columns in rows.items()}
-    variables = {"columns": wide, "tall-columns": tall, "shape": round(shape, 3), **sizes}
+    wide, tall = (columns(len(asked.crops), shape, area) for area in (WIDE, TALL))
+    variables = {
+        "shape": round(shape, 3),
+        "columns": wide,
+        "rows": -(-len(asked.crops) // wide),
+        "tall-columns": tall,
+        "tall-rows": -(-len(asked.crops) // tall),
+    }
     return " ".join(f"--{name}: {value};" for name, value in variables.items())
 
 
-def _columns(number: int, shape: float, area: float) -> int:
+def columns(number: int, shape: float, area: float) -> int:
     """With how many columns the pictures are largest; of equals the one with the fewest empty places.
 
     `shape` and `area` are the widths of a picture and of all of them, by their heights.
     """
 
-    def merit(columns: int) -> tuple[float, int]:
-        rows = -(-number // columns)
-        return round(min(area / columns, shape / rows), 6), -columns * rows
+    def merit(beside: int) -> tuple[float, int]:
+        rows = -(-number // beside)
+        return round(min(area / beside, shape / rows), 6), -beside * rows
 
     return max(range(1, number + 1), key=merit)
 
 
-def _crop_keys(number: int) -> list[str]:
-    given = [*keys.CROPS, *keys.MORE_CROPS][:number]
+def _crop_keys(number: int, *, counted: bool) -> list[str]:
+    """A key for each crop, as far as they go. The keys of more crops are those of the count."""
+    given = [*keys.CROPS, *(() if counted else keys.MORE_CROPS)][:number]
     return given + [""] * (number - len(given))
 
 

@@ -22,9 +22,7 @@ def head(asked: Asked) -> str:
     """The line as HTML."""
     places = dict.fromkeys(crop.place for crop in asked.crops if crop.place)
     parts = [f"<b>{escape(next(iter(places)))}</b>"] if len(places) == 1 else []
-    parts += [
-        f"<span>{escape(text)}</span>" for text in (_times(asked), _light(asked), _number(asked)) if text
-    ]
+    parts += [f"<span>{escape(text)}</span>" for text in (_times(asked), _light(asked), _what(asked)) if text]
     why = asked.reason or _WHY.get(asked.purpose, "")
     parts += [f"<em>{escape(why)}</em>"] if why else []
     parts += [f"<small>{escape(asked.version)}</small>"] if asked.version else []
@@ -45,8 +43,10 @@ def _light(asked: Asked) -> str:
     return {True: "infrared", False: "day"}.get(lights.pop(), "") if len(lights) == 1 else ""  # type: ignore[arg-type]
 
 
-def _number(asked: Asked) -> str:
-    if asked.kind in (TaskKind.SINGLE, TaskKind.FRAME):
+def _what(asked: Asked) -> str:
+    if asked.kind is TaskKind.FRAME:
+        return "Draw a box around every animal."
+    if asked.kind is TaskKind.SINGLE:
         return ""
     what = "photographs" if asked.kind is TaskKind.FRAMES else "crops"
     return f"{len(asked.crops)} {what}"

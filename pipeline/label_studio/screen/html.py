@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from pipeline.label_studio.screen.keys import NO_KEY
-
 _SHOWN = {"left": "←", "right": "→", "home": "Home", "end": "End", "-": "−"}
 
 
@@ -20,7 +18,7 @@ def key_name(key: str) -> str:
 def key_cap(key: str) -> str:
     """A key in a small frame; "" for what has none."""
     first = key.split(",")[0]
-    return "" if first in ("", NO_KEY) else f"<kbd>{escape(key_name(first))}</kbd>"
+    return f"<kbd>{escape(key_name(first))}</kbd>" if first else ""
 
 
 def picture(url: str, name: str, *, lazy: bool = False) -> str:
@@ -39,7 +37,7 @@ def option(word: str, key: str = "", *, html: str = "", name: str = "") -> dict[
     shown = html or f"{key_cap(key)}<span>{escape(word)}</span>"
     return {
         "value": word,
-        "hotkey": key or NO_KEY,
+        "hotkey": key,
         "html": f'<div class="{name}">{shown}</div>' if name else shown,
     }
 

@@ -6,8 +6,11 @@ can be zoomed: shift+1, shift+2, h, v; with boxes r; on every screen u, escape, 
 
 from __future__ import annotations
 
-# Label Studio gives every option without a key one of its own choice, which would act although nobody sees
-# it. No keyboard sends this one. (`f24` would act on f: Label Studio knows function keys up to 19.)
+# Label Studio gives these to options without a key, where they would act although nobody sees them. A Filter
+# that has no list to search takes them instead: it is not drawn, and does nothing.
+AUTOMATIC = tuple("1234567890qwetasdfgzxcvbyiopjklnm")
+# Of an option that nobody must choose, in a config without such Filters. No keyboard sends it. (`f24` would
+# act on f: Label Studio knows function keys up to 19.)
 NO_KEY = "ctrl+alt+shift+f19"
 
 # The answer

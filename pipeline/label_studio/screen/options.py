@@ -21,7 +21,7 @@ class ScreenOptions:
     suggest_from: float = 0.5  # below this probability nothing is suggested
     stock: int = 2_000  # unanswered tasks that Label Studio holds
     boards: bool = True  # crops that are predicted alike are asked together
-    opinions: float = 0.0  # the share of crops that a second annotator is asked about
+    opinions: float = 0.05  # the share of crops that a second annotator is asked about
 
     def to_json(self) -> dict[str, Any]:
         """The options as JSON."""

@@ -10,13 +10,21 @@ from pipeline.label_studio.screen.controls import ANIMAL_BOX, BOX, NO_ANIMAL, PH
 from pipeline.label_studio.screen.html import option, result
 from pipeline.records import Box, TaskKind
 
+COLOUR = "#ffb000"  # of boxes
+
 
 def photo(asked: Asked) -> dict[str, Any]:
-    """What the screen draws: the photograph, and with the kind `single` the crop's box in it."""
-    crop = asked.crops[0]
-    if asked.kind is TaskKind.SINGLE:
-        return {"url": crop.frame, "choices": []}  # its species can be empty
-    return {"url": crop.crop, "choices": [option(NO_ANIMAL, keys.EMPTY)]}
+    """What the screen draws: the photograph, and with the kind `single` the crop's box in it.
+
+    Where boxes are all that is asked, they can be drawn at once; otherwise after their key.
+    """
+    crop, alone = asked.crops[0], asked.kind is TaskKind.FRAME
+    label = {"value": ANIMAL_BOX, "hotkey": keys.BOX, "selected": alone, "background": COLOUR}
+    return {
+        "url": crop.crop if alone else crop.frame,
+        "labels": [label],
+        "choices": [option(NO_ANIMAL, keys.EMPTY)] if alone else [],  # a species can be empty
+    }
 
 
 def box_result(box: Box) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pipeline.label_studio.screen.content import Asked, Neighbour
 from pipeline.label_studio.screen.html import key_cap, option, picture
 from pipeline.label_studio.screen.options import ScreenOptions
 
+MOST = 7  # photographs of a sequence that are shown: one row
+
 
 def single(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
     """What the screen of one crop draws."""
@@ -42,8 +44,10 @@ def _pictures(asked: Asked) -> list[dict[str, Any]]:
 
 
 def _with_keys(neighbours: tuple[Neighbour, ...]) -> list[tuple[Neighbour, str]]:
-    """Each photograph of the sequence with its key: the arrows step away from the crop's own."""
+    """The photographs around the crop's own with their keys: the arrows step away from it."""
     this = next((place for place, each in enumerate(neighbours) if each.is_this), 0)
+    start = max(0, min(this - MOST // 2, len(neighbours) - MOST))
+    neighbours, this = neighbours[start : start + MOST], this - start
     of_place = {place: keys.NEIGHBOURS.get(place - this, "") for place in range(len(neighbours))}
     for place, key in ((0, keys.FIRST), (len(neighbours) - 1, keys.LAST)):
         if place in of_place and place != this:

@@ -24,6 +24,7 @@ def task_data(asked: Asked, options: ScreenOptions) -> dict[str, Any]:
     alone, with_photo = asked.kind is TaskKind.SINGLE, _has_photo(asked, options)
     first = asked.crops[0]
     return {
+        "picture": first.crop,  # of the lists, whose columns come in this order
         "kind": asked.kind.value,
         "purpose": asked.purpose.value,
         "detections": [crop.detection_id for crop in asked.crops],
@@ -50,7 +51,7 @@ def prediction_result(asked: Asked, options: ScreenOptions) -> list[dict[str, An
     if asked.suggested is not None and asked.kind is not TaskKind.FRAME:
         results += suggestion_result(asked.kind, asked.suggested, asked.probability)
     box = asked.crops[0].box
-    if _has_photo(asked, options) and box is not None:
+    if asked.kind is TaskKind.SINGLE and options.boxes and box is not None:
         results.append(box_result(box))
     return results
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.current_label import CurrentLabel, OracleEntry, current_label
+from pipeline.exporters.attributes import Attributes
 from pipeline.exporters.source import Answer, Basis, LabelledDetection, LabelledImage
 from pipeline.identity import detector_of
 from pipeline.records import (
+    DRAWN_DETECTOR,
     LABEL_STUDIO_SOURCE,
     DeploymentRecord,
     DetectionRecord,
@@ -25,6 +28,7 @@ from pipeline.steps.learning.pool_state import sequences_of
 from pipeline.steps.learning.predict import load_version
 from pipeline.store import acceptances, categories, deployments, models, packages, projects, taxa
 from pipeline.store.acceptances import Acceptance
+from pipeline.store.empties import Finding, finding
 from pipeline.store.export_rows import ExportRow, stream
 from pipeline.workspace import Workspace
 
@@ -61,6 +65,7 @@ class StoreExport:
         model = accepted = None
         with workspace.database.read() as conn:
             self._names = categories.names(conn)
+            self._numbers = categories.numbers(conn)
             self._taxa = {taxon.category: taxon for taxon in taxa.all(conn).values()}
             self._deployments = deployments.all(conn)
             self._packages = packages.all(conn)
@@ -108,28 +113,48 @@ class StoreExport:
                 yield self._labelled(stored)
 
     def _labelled(self, stored: ExportRow) -> LabelledImage:
-        wanted = self._detector
+        wanted = self._detector and (self._detector, DRAWN_DETECTOR)  # people's boxes replace its own
         detectors = dict.fromkeys(filter(None, map(detector_of, stored.scans)))
         return LabelledImage(
             image=stored.image,
             detections=tuple(
                 LabelledDetection(record=box, answer=self._answer(box, stored.histories.get(box.id, ())))
                 for box in stored.detections
-                if wanted in (None, box.detector)
+                if wanted is None or box.detector in wanted
             ),
             labels=stored.labels,
-            detectors=tuple(detector for detector in detectors if wanted in (None, detector)),
+            detectors=tuple(detector for detector in detectors if wanted is None or detector in wanted),
+            whole=self._whole(stored),
+        )
+
+    def _whole(self, stored: ExportRow) -> Answer | None:
+        """What people say of a photograph without boxes; labels of people that came with it come first."""
+        if stored.detections or any(not (label.weak or label.is_unclassified) for label in stored.labels):
+            return None
+        found = finding(stored.sign_off, ())
+        current = current_label(stored.sign_off)
+        if found is Finding.STRUCK or current.disputed:
+            return Answer(basis=Basis.NONE)
+        if current.verdict is Verdict.UNSURE:
+            return replace(self._said(current), basis=Basis.PEOPLE, unsure=True, by=current.by)
+        if current.label is None:
+            return None
+        return replace(
+            self._said(current),
+            basis=Basis.PEOPLE,
+            category=self._names[current.label],
+            by=_labelled_by(current),
         )
 
     def _answer(self, box: DetectionRecord, history: Iterable[OracleEntry]) -> Answer:
         current = current_label(history)
         basis = Basis.PEOPLE if current.source == LABEL_STUDIO_SOURCE else Basis.SOURCE
+        said = self._said(current)
         if current.verdict is Verdict.LABEL and current.label is not None:
-            return Answer(
-                basis=basis, category=self._names[current.label], by=_labelled_by(current), at=current.at
-            )
+            category = self._names[current.label]
+            return replace(said, basis=basis, category=category, by=_labelled_by(current))
         if current.verdict is Verdict.UNSURE:
-            return Answer(basis=basis, unsure=True, by=current.by, at=current.at)
+            return replace(said, basis=basis, unsure=True, by=current.by)
         if current.disputed:  # a prediction cannot settle what people dispute
             return Answer(basis=Basis.NONE)
         predicted = self._predicted(box)
@@ -144,6 +169,18 @@ class StoreExport:
                 at=current.at,
             )
         return Answer(basis=Basis.NONE)
+
+    def _said(self, label: CurrentLabel) -> Answer:
+        """When and how people gave the label, and what else they said; the caller fills in the rest."""
+        said = Attributes.from_json(label.attributes)
+        now = (self._names[self._numbers[name]] if name in self._numbers else name for name in said.also)
+        return Answer(
+            basis=Basis.NONE,
+            at=label.at,
+            way=label.way,
+            kept=label.confirmed if label.suggested else None,
+            attributes=replace(said, also=tuple(dict.fromkeys(now))),
+        )
 
     def _predicted(self, box: DetectionRecord) -> Answer | None:
         prediction = None if self._predictions is None else self._predictions.of(box.id)

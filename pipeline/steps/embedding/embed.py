@@ -12,6 +12,7 @@ from tqdm import tqdm
 from pipeline.embedders import Embedder
 from pipeline.errors import PhotoError
 from pipeline.steps.embedding.crop_vectors import BATCH, crop_vectors
+from pipeline.steps.labelling.boxes import cut_drawn
 from pipeline.store import embeddings
 from pipeline.workspace import Workspace
 
@@ -38,6 +39,7 @@ class EmbedReport:
     broken: tuple[BrokenCrop, ...]
     seconds: float
     complete: bool = True  # False: it ended at its time limit
+    uncut: tuple[tuple[str, str], ...] = ()  # photographs with drawn boxes that cannot be read, and why
 
 
 def embed(
@@ -50,10 +52,13 @@ def embed(
 ) -> EmbedReport:
     """Embed every crop that lacks this embedder's vector; each batch is committed separately.
 
+    The crops of boxes that people drew are cut first.
+
     Ends early once it has worked for `limit` seconds. A killed run continues where it was, and several
     processes may run at once. A crop that is missing or broken is reported, and the next run tries it again.
     """
     started = time.monotonic()
+    uncut = cut_drawn(workspace).failed
     with workspace.database.write() as conn:
         embeddings.register(conn, embedder)
         missing = embeddings.missing_count(conn, embedder.id)
@@ -79,6 +84,7 @@ def embed(
         broken=tuple(sorted(broken, key=lambda crop: crop.crop_path)),
         seconds=time.monotonic() - started,
         complete=complete,
+        uncut=uncut,
     )
 
 

@@ -13,8 +13,9 @@ from pipeline.label_studio.roles import AskClient, StockClient
 from pipeline.label_studio.screen.content import Asked
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.screen.task import prediction_result, task_data
-from pipeline.records import EMPTY, PERSON, VEHICLE, Purpose, TaskKind, TaskRecord
+from pipeline.records import EMPTY, NOT_BY, PERSON, VEHICLE, Purpose, TaskKind, TaskRecord
 from pipeline.steps.labelling.likeliest import LikeliestSpecies, read_likeliest
+from pipeline.steps.labelling.record import forget_tasks
 from pipeline.steps.labelling.shown import ShownCrops, read_shown
 from pipeline.store import categories, choices, projects, tasks
 from pipeline.store.database import chunks
@@ -58,6 +59,7 @@ def ask(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     records: list[TaskRecord] = []
     for batch in chunks(planned, CALL_TASKS):
         screens = _Screens.read(workspace, served, project_id, label_config, batch)
@@ -66,7 +68,11 @@ def ask(
             project_id,
             [task_data(asked, screens.options) for _, asked in shown],
             None if version is None else [screens.prediction(each, asked, version) for each, asked in shown],
+            [_not_served_to(each) for each, _ in shown],
         )
+        for task_id, (each, _) in zip(created, shown, strict=True):
+            if _not_served_to(each) is not None:
+                client.unpark_task(task_id)
         made = [
             TaskRecord(
                 project_id=project_id,
@@ -80,10 +86,21 @@ def ask(
             )
             for task_id, (each, asked) in zip(created, shown, strict=True)
         ]
+        _forget_former(workspace, project_id, created)
         with workspace.database.write() as conn:
             tasks.add(conn, made)
         records += made
     return records
+
+
+def _forget_former(workspace: Workspace, project_id: int, created: Sequence[int]) -> None:
+    """Forget tasks that had these ids before: on SQLite, Label Studio gives those of deleted tasks again."""
+    with workspace.database.read() as conn:
+        former = tasks.get(conn, project_id, created)
+    if former:
+        forget_tasks(workspace, project_id, former)
+        with workspace.database.write() as conn:
+            tasks.remove(conn, project_id, former)
 
 
 def planned_again(record: TaskRecord) -> PlannedTask:
@@ -110,6 +127,7 @@ def rank(
     """
     served = ServedFiles.of(workspace.settings, client.browser_path())
     label_config = str(client.project(project_id)["label_config"])
+    config.refuse_earlier(project_id, label_config)
     for batch in chunks(records, CALL_TASKS):
         planned = [planned_again(record) for record in batch]
         screens = _Screens.read(workspace, served, project_id, label_config, planned)
@@ -122,6 +140,12 @@ def rank(
         with workspace.database.write() as conn:
             scores = {record.task_id: each.score for record, each in zip(batch, planned, strict=True)}
             tasks.set_places(conn, project_id, version, scores)
+
+
+def _not_served_to(planned: PlannedTask) -> int | None:
+    """The user of Label Studio from whom the task is kept."""
+    annotator = str(planned.details.get(NOT_BY, ""))
+    return int(annotator) if annotator.isdecimal() else None
 
 
 def _stored_details(planned: PlannedTask) -> dict[str, Any] | None:
@@ -139,7 +163,7 @@ class _Screens:
 
     options: ScreenOptions
     words: Mapping[str, str]  # the choices with their hotkeys
-    offered: Mapping[int, str]  # the word of each category
+    offered: Mapping[int, str]  # the word of each category, also of one that was merged since
     crops: ShownCrops
     likeliest: LikeliestSpecies
 

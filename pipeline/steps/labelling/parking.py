@@ -45,7 +45,7 @@ def delete_parked(
     """
     with workspace.database.read() as conn:
         newest = tasks.newest_id(conn, project_id)
-        expired = [record.task_id for record in tasks.parked(conn, project_id, utc_now() - grace)]
+        expired = {record.task_id: record for record in tasks.parked(conn, project_id, utc_now() - grace)}
     if not expired:
         return 0
     present = {int(task["id"]): task for task in client.some_tasks(project_id, expired)}
@@ -56,7 +56,7 @@ def delete_parked(
         if number != newest
         and number not in drafts
         and not task["total_annotations"]
-        and not task["cancelled_annotations"]
+        and task["cancelled_annotations"] <= (expired[number].kept_from is not None)
     ]
     for batch in chunks(unused, CALL_TASKS):
         with workspace.database.write() as conn:

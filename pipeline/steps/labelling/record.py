@@ -13,10 +13,13 @@ from pipeline.current_label import GROUPS
 from pipeline.errors import LabelStudioError
 from pipeline.label_studio.annotations import Annotation
 from pipeline.records import AnnotationRecord, Purpose, TaskKind, TaskRecord, Verdict, utc_now
+from pipeline.steps.labelling.boxes import box_votes
 from pipeline.steps.labelling.votes import Vote, votes
-from pipeline.store import audits, categories, detections, oracle, tasks
+from pipeline.store import audits, boxes, categories, detections, oracle, tasks
 from pipeline.store.oracle import LatestRevision
 from pipeline.workspace import Workspace
+
+ALONE = (TaskKind.SINGLE, TaskKind.FRAME)  # the kinds on which boxes are drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class Recorded:
 
     new: int = 0  # revisions that the oracle did not have: one for each detection that an annotation is about
     foreign: int = 0  # annotations of tasks that show no detection of the store
+    boxes: int = 0  # that people drew or moved: an embed run cuts their crops
 
 
 def record_annotations(
@@ -47,16 +51,21 @@ def record_annotations(
     with workspace.database.write() as conn:
         shown = _stored_tasks(conn, project_id, annotations, claims or {})
         audited = audited_in_groups(conn, project_id, shown.values())
-        cast = [
-            (annotation, shown[annotation.task_id], votes(shown[annotation.task_id], annotation, audited))
-            for annotation in annotations
-            if annotation.task_id in shown
-        ]
+        cast: list[tuple[Annotation, TaskRecord, list[Vote]]] = []
+        drawn = 0
+        for annotation in annotations:
+            task = shown.get(annotation.task_id)
+            if task is not None:
+                of_task = votes(task, annotation, audited)
+                of_boxes = box_votes(conn, task, annotation, of_task)
+                cast.append((annotation, task, [*of_task, *of_boxes]))
+                drawn += len(of_boxes)
         number = _numbers(conn, [vote for _, _, of_annotation in cast for vote in of_annotation])
         states = [_state(annotation, task, vote, number) for annotation, task, of in cast for vote in of]
+        states += _no_longer_said(conn, cast)
         states += _deletions(conn, project_id, list(deleted))
         new = _append(conn, project_id, states, fetched_at)
-        return Recorded(new=new, foreign=len(annotations) - len(cast))
+        return Recorded(new=new, foreign=len(annotations) - len(cast), boxes=drawn)
 
 
 def delete_annotations(workspace: Workspace, project_id: int, annotation_ids: Iterable[int]) -> int:
@@ -149,20 +158,14 @@ def _append(
     new = oracle.append(conn, states, fetched_at=fetched_at)
     if new:
         oracle.update_labels(conn, {state.detection_id for state in states})
+        boxes.settle(conn, {state.detection_id for state in states})
         _note_answers(conn, project_id, {state.task_id for state in states if state.task_id is not None})
     return new
 
 
-def _note_answers(conn: sa.Connection, project_id: int, task_ids: Iterable[int]) -> None:
-    """Write when each task was answered. Whoever skips it leaves it to others, which is no answer."""
-    answered: dict[int, dt.datetime | None] = dict.fromkeys(task_ids)
-    for state in oracle.active_annotations(conn, project_id, task_ids=answered):
-        annotation = state.annotation
-        is_left = annotation.verdict is Verdict.SKIPPED and not (annotation.attributes or {}).get("blank")
-        if annotation.task_id is not None and not is_left:
-            newest = answered[annotation.task_id] or annotation.annotated_at
-            answered[annotation.task_id] = max(newest, annotation.annotated_at)
-    tasks.set_answered(conn, project_id, answered)
+def _note_answers(conn: sa.Connection, project_id: int, task_ids: set[int]) -> None:
+    moments: dict[int, dt.datetime | None] = dict.fromkeys(task_ids)
+    tasks.set_answered(conn, project_id, moments | oracle.answered_at(conn, project_id, task_ids))
 
 
 def _state(
@@ -192,6 +195,23 @@ def _state(
         kept=label == shown if is_answer else None,
         attributes=dict(vote.attributes) or None,
     )
+
+
+def _no_longer_said(
+    conn: sa.Connection, cast: Sequence[tuple[Annotation, TaskRecord, Sequence[Vote]]]
+) -> list[AnnotationRecord]:
+    """The deletion of what annotations said of boxes that are not in them any more."""
+    alone = [(each, {vote.detection_id for vote in of}) for each, task, of in cast if task.kind in ALONE]
+    stored = oracle.latest(conn, (each.uid for each, _ in alone if each.uid is not None))
+    return [
+        replace(_deletion(state), annotated_at=each.updated_at)
+        for each, said in alone
+        for (uid, detection_id), state in stored.items()
+        if uid == each.uid
+        and detection_id not in said
+        and state.annotation.verdict is not Verdict.DELETED
+        and state.annotation.annotated_at < each.updated_at
+    ]
 
 
 def _deletions(

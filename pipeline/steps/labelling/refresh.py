@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import LabelStudioError
 from pipeline.records import ModelRecord
+from pipeline.steps.labelling.instructions import renew_instructions
 from pipeline.steps.labelling.stock import StockReport, top_up
 from pipeline.steps.learning import activate as versions
 from pipeline.steps.learning.cold_start import cold_start
@@ -27,13 +28,18 @@ def refresh(workspace: Workspace, project_id: int) -> Refresh:
     """Train, or make a cold start where nothing can be trained; then top the stock up.
 
     Raises EmbedderChangedError if the project's embedder changes meanwhile: the project then stays as it
-    is. Raises LabelStudioError if the top-up fails: the new version is current even then.
+    is. Raises LabelStudioError if the top-up fails: the new version is current even then. Raises StoreError
+    for a project that was replaced.
     """
+    with workspace.database.read() as conn:
+        projects.active_one(conn, project_id)
     record = train(workspace, project_id)
     reason = None
     if record is None:
         record, reason = cold_start(workspace, project_id), TOO_FEW
-    return Refresh(record=record, reason=reason, stock=_top_up(workspace, record))
+    stock = _top_up(workspace, record)
+    renew_instructions(workspace, workspace.label_studio(), project_id)
+    return Refresh(record=record, reason=reason, stock=stock)
 
 
 def lacks_order(workspace: Workspace, project_id: int) -> bool:

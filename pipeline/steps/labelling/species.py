@@ -17,13 +17,17 @@ import sqlalchemy as sa
 from pipeline.errors import StoreError
 from pipeline.label_studio import config
 from pipeline.label_studio.choices import with_added, with_replaced
-from pipeline.label_studio.results import CONTROL
 from pipeline.label_studio.roles import SpeciesClient
+from pipeline.label_studio.screen.controls import LISTED
 from pipeline.label_studio.species import check_name
 from pipeline.records import EMPTY, Taxon, category_name
+from pipeline.steps.labelling.ask import ask, planned_again
+from pipeline.steps.labelling.instructions import renew_instructions
+from pipeline.steps.labelling.parking import park
 from pipeline.steps.labelling.stock import StockReport, top_up
+from pipeline.steps.labelling.stock_plan import asks_first
 from pipeline.steps.learning.activate import refill
-from pipeline.store import acceptances, categories, choices, oracle, projects, taxa
+from pipeline.store import acceptances, categories, choices, oracle, projects, tasks, taxa
 from pipeline.vocabulary import category_of
 from pipeline.workspace import Workspace
 
@@ -39,6 +43,7 @@ class ListedSpecies:
     labels: int  # current labels that count in the project
     other_names: Sequence[str]  # labels were given under these, too
     offered: bool
+    proposed: bool  # annotators typed its name, because it is not in the list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ class SpeciesChange:
 
     offered: Sequence[str]  # the choices of the project now
     relabelled: int  # labels that have another category now
-    stock: StockReport | None  # with the new suggestions; None without a version, which suggests nothing
+    stock: StockReport | None  # with the new suggestions; None if nothing is suggested in the project
     doubled: Mapping[int, Mapping[str, Sequence[str]]]  # by other project: `store.choices.doubled`
 
 
@@ -89,6 +94,7 @@ def list_species(workspace: Workspace, client: SpeciesClient, project_id: int) -
     present = _read(workspace, client, project_id)
     with workspace.database.read() as conn:
         offered, counts = choices.offered(conn, project_id), oracle.label_counts(conn)
+        proposed = choices.proposed(conn, project_id)
     words = offered | {number: present.names[number] for number in counts if number not in offered}
     return [
         ListedSpecies(
@@ -101,6 +107,7 @@ def list_species(workspace: Workspace, client: SpeciesClient, project_id: int) -
                 if other == number and name != category_name(word)
             ),
             offered=number in offered,
+            proposed=word in proposed,
         )
         for number, word in words.items()
     ]
@@ -195,7 +202,7 @@ def _replace(
     """Let `word` stand for the categories of `former`, in Label Studio and in the store."""
     merged = {category for name in former if (category := present.category(name)) is not None}
     gone = [choice for choice in present.keys if present.category(choice) in merged and choice != word]
-    used = client.used_choices(present.project_id, CONTROL)
+    used = client.used_choices(present.project_id, LISTED)
     hidden = [choice for choice in gone if used.get(choice)]
     target, relabelled = category_of(word) or word, 0
     if merged != {target}:  # else only the spelling changes
@@ -223,6 +230,22 @@ def _merge(conn: sa.Connection, former: Sequence[str], into: str) -> int:
     return len(oracle.labelled_as(conn, merged or {target}))
 
 
+def _ask_anew(workspace: Workspace, client: SpeciesClient, project_id: int, version: str | None) -> None:
+    """Take tasks out of the stream that suggest a species which is another one now, or is offered no more.
+
+    Answers of whoever has one open count as what the word stands for now. What the queue asks, a top-up asks
+    anew; what somebody asked for on purpose is asked anew here.
+    """
+    with workspace.database.read() as conn:
+        offered, every = choices.offered(conn, project_id), tasks.open_tasks(conn, project_id)
+    suggested = [(task, (task.details or {}).get("suggested")) for task in every]
+    outdated = [task for task, number in suggested if number is not None and number not in offered]
+    wanted = [planned_again(task) for task in outdated if not asks_first(task)]
+    if wanted:
+        ask(workspace, client, project_id, wanted, version=version)
+    park(workspace, client, project_id, [task.task_id for task in outdated])
+
+
 def _offer(
     workspace: Workspace, client: SpeciesClient, present: _Present, label_config: str, relabelled: int
 ) -> SpeciesChange:
@@ -230,15 +253,19 @@ def _offer(
     project_id, words = present.project_id, list(config.offered(label_config))
     with workspace.database.write() as conn:
         choices.see(conn, project_id, words)  # first, or the webhook reports the change as somebody's
-        version = projects.get(conn, project_id).current_model
+        project = projects.get(conn, project_id)
+    version = project.current_model
     if not config.same(label_config, present.label_config):
         client.update_project(project_id, label_config=label_config)
     stock = None
-    if version is not None:
-        if relabelled:
-            refill(workspace, project_id, version)
-        stock = top_up(workspace, client, project_id)
+    if project.replaced_by is None and not config.is_earlier(config.parsed(label_config)):
+        _ask_anew(workspace, client, project_id, version)
+        if version is not None:
+            if relabelled:
+                refill(workspace, project_id, version)
+            stock = top_up(workspace, client, project_id)
+        renew_instructions(workspace, client, project_id)
     with workspace.database.read() as conn:
-        others = [record.id for record in projects.all(conn) if record.id != project_id]
+        others = [record.id for record in projects.active(conn) if record.id != project_id]
         doubled = {number: found for number in others if (found := choices.doubled(conn, number))}
     return SpeciesChange(offered=words, relabelled=relabelled, stock=stock, doubled=doubled)

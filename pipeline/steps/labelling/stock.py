@@ -16,17 +16,22 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import partial
 
+from pipeline.label_studio.config import refuse_earlier
 from pipeline.label_studio.files import ServedFiles
 from pipeline.label_studio.roles import StockClient
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import ProjectRecord, Purpose
 from pipeline.steps.labelling.ask import ask, planned_again, rank
 from pipeline.steps.labelling.choices import see_choices
+from pipeline.steps.labelling.frames import ask_due, is_struck_due
 from pipeline.steps.labelling.groups import plan_groups
+from pipeline.steps.labelling.look_again import look_again
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
 from pipeline.steps.labelling.record import claimed
 from pipeline.steps.labelling.stock_plan import (
+    Grouped,
     asks_first,
     is_external,
     queue_tasks,
@@ -74,24 +79,30 @@ def top_up(
     client: StockClient,
     project_id: int,
     *,
+    grouped: Grouped | None = None,
     grace: dt.timedelta = GRACE,
 ) -> StockReport:
     """Bring the stock of a project up to date and up to its size; a second run changes nothing.
 
     If every place of the current version's queue is used up, the version gets a new queue first, which
-    costs time by the size of the pool. Raises StoreError for an unknown project, and LabelStudioError; what
-    was done until then stays, and the next run goes on.
+    costs time by the size of the pool. `grouped` decides what comes together, else `plan_groups`. Raises
+    StoreError for an unknown or replaced project, and LabelStudioError; what was done until then stays, and
+    the next run goes on.
     """
     with workspace.database.read() as conn:
-        project = projects.get(conn, project_id)
+        project = projects.active_one(conn, project_id)
         size = ScreenOptions.from_json(project.options).stock
     label_studio = client.project(project_id)
+    refuse_earlier(project_id, str(label_studio["label_config"]))
     see_choices(workspace, project_id, str(label_studio["label_config"]))
+    grouped = grouped or partial(plan_groups, workspace, project_id)
     recovered = _compare_with_stream(workspace, client, project_id)
     asked = _renew(workspace, client, project)
-    asked += _ask_queue(workspace, client, project_id, size)
+    asked += _ask_queue(workspace, client, project_id, size, grouped)
     if _is_used_up(workspace, project_id):
-        asked += _ask_queue(workspace, client, project_id, size)
+        asked += _ask_queue(workspace, client, project_id, size, grouped)
+    asked += len(ask_due(workspace, client, project_id))
+    asked += look_again(workspace, client, project_id)
     _follow_version(workspace, client, project_id)
     parked = _park(workspace, client, project_id, size)
     reserve, complete = _ask_reserve(workspace, client, project_id, size)
@@ -125,6 +136,8 @@ def is_low(workspace: Workspace, project_id: int, *, complete: bool) -> bool:
                 return True
             if not placed and tasks.first_count(conn, project_id):  # the queue is used up, the reserve not
                 return True
+        if is_struck_due(conn, project_id):
+            return True
         if not read_struck(conn, project_id):
             return False
         stock = read_stock(conn, project_id)
@@ -181,7 +194,9 @@ def _renew(workspace: Workspace, client: StockClient, project: ProjectRecord) ->
     return len(wanted)
 
 
-def _ask_queue(workspace: Workspace, client: StockClient, project_id: int, size: int) -> int:
+def _ask_queue(
+    workspace: Workspace, client: StockClient, project_id: int, size: int, grouped: Grouped
+) -> int:
     """Ask about struck crops, and about the next crops of the queue; returns the number of new tasks."""
     with workspace.database.read() as conn:
         stock = read_stock(conn, project_id)
@@ -192,8 +207,7 @@ def _ask_queue(workspace: Workspace, client: StockClient, project_id: int, size:
     held = sum(queued.isdisjoint(task.detections) for task in stock.placed)
     part = queue[: max(0, size - held)]
     waiting = read_waiting(workspace, project_id, [place.detection_id for place in part])
-    next_crops = plan_groups(workspace, project_id, queue_tasks(part, waiting, stock))
-    planned = [*struck_tasks(stock, waiting), *next_crops]
+    planned = [*struck_tasks(stock, waiting), *grouped(queue_tasks(part, waiting, stock))]
     ask(workspace, client, project_id, planned, version=version)
     external = [
         replace(stock.external[place.detection_id], score=place.score)

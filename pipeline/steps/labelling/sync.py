@@ -20,7 +20,7 @@ from pipeline.label_studio.annotations import Annotation, moment, read
 from pipeline.records import TaskRecord, utc_now
 from pipeline.steps.labelling.choices import see_choices
 from pipeline.steps.labelling.record import audited_in_groups, claimed, forget_tasks, record_annotations
-from pipeline.steps.labelling.votes import votes
+from pipeline.steps.labelling.votes import is_marker, votes
 from pipeline.store import categories, oracle, projects, tasks
 from pipeline.store.database import chunks
 from pipeline.store.oracle import LatestRevision
@@ -128,8 +128,13 @@ def _compare(
         if annotations is None:
             unreadable += 1
             continue
-        present = {_listed_key(each, shown.get(task_id), audited, numbers) for each in annotations}
-        states = {_stored_key(of_one): of_one for of_one in stored.get(task_id, {}).values()}
+        task_shown = shown.get(task_id)
+        present = {
+            _listed_key(each, task_shown, audited, numbers)
+            for each in annotations
+            if task_shown is None or not is_marker(task_shown, each)
+        }
+        states = {_stored_key(of_one, task_shown): of_one for of_one in stored.get(task_id, {}).values()}
         if present - states.keys():
             changed.append(task_id)
         else:
@@ -203,13 +208,16 @@ def _listed_key(
     return annotation.id, annotation.updated_at, annotation.ground_truth, frozenset(said)
 
 
-def _stored_key(states: Sequence[LatestRevision]) -> tuple[object, ...]:
+def _stored_key(states: Sequence[LatestRevision], task: TaskRecord | None) -> tuple[object, ...]:
     """The `_listed_key` of the stored states of one annotation.
 
-    What somebody corrected in a group is later than the rest of it.
+    What somebody corrected in a group is later than the rest of it. What was said of drawn boxes follows from
+    the same moment as the rest.
     """
     newest = max((state.annotation for state in states), key=lambda annotation: annotation.annotated_at)
     said = {
-        (state.annotation.detection_id, state.annotation.verdict, state.annotation.label) for state in states
+        (state.annotation.detection_id, state.annotation.verdict, state.annotation.label)
+        for state in states
+        if task is None or state.annotation.detection_id in task.detections
     }
     return newest.annotation_id, newest.annotated_at, newest.ground_truth, frozenset(said)

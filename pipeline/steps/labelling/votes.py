@@ -30,6 +30,8 @@ def votes(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> list[V
     suggestion. Submitting without an answer is a skip, with the attribute `blank`: Label Studio leaves a task
     that somebody skips to others, and this one to nobody.
     """
+    if is_marker(task, annotation):
+        return []
     if annotation.is_skip:
         given = annotation.answer.attributes
         said = {name: given[name] for name in ("comment", "expert") if name in given}
@@ -40,6 +42,11 @@ def votes(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> list[V
         else vote
         for vote in _submitted(task, annotation, audited)
     ]
+
+
+def is_marker(task: TaskRecord, annotation: Annotation) -> bool:
+    """Whether the task was created with this skip, which keeps it from an annotator."""
+    return annotation.is_skip and task.kept_from is not None and annotation.annotator == task.kept_from
 
 
 def _submitted(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> Iterable[Vote]:
@@ -72,6 +79,8 @@ def _of_group(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> It
     answer = annotation.answer
     shown = answer.every.suggested or annotation.shown
     struck = set(answer.struck)
+    counted = answer.group_attributes
+    uncounted = {name: value for name, value in counted.items() if name != "sequence_count"}
     for detection_id in task.detections:
         is_struck = detection_id in struck
         pick = answer.struck_are if is_struck else answer.every
@@ -80,7 +89,8 @@ def _of_group(task: TaskRecord, annotation: Annotation, audited: Set[str]) -> It
         elif is_struck and pick.verdict is Verdict.SKIPPED:
             yield Vote(detection_id=detection_id, verdict=Verdict.STRUCK, shown=shown)
         else:
-            yield _vote(detection_id, pick, shown, answer.group_attributes)
+            # What was counted is what the others show.
+            yield _vote(detection_id, pick, shown, uncounted if is_struck else counted)
 
 
 def _vote(detection_id: str, pick: Pick, shown: str | None, attributes: Mapping[str, Any]) -> Vote:
@@ -96,4 +106,5 @@ def _vote(detection_id: str, pick: Pick, shown: str | None, attributes: Mapping[
 
 
 def _corners(answer: Answer) -> list[list[float]]:
-    return [[round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2)] for box in answer.boxes]
+    boxes = [each.box for each in answer.boxes]
+    return [[round(side, 6) for side in (box.x1, box.y1, box.x2, box.y2)] for box in boxes]

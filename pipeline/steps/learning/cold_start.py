@@ -33,7 +33,7 @@ def prepare_cold_start(workspace: Workspace, project: ProjectRecord) -> Prepared
     ids = [*(pool.ids[row] for row in state.waiting), *state.audit.requested, *state.audit.waiting]
     with workspace.database.read() as conn:
         embedded = candidates.embedded_count(conn, project.embedder)
-    if not embedded:
+    if not ids and not embedded:
         raise ModelError(
             f"project {project.id} has no crop that is embedded by {project.embedder}",
             remedy="run `wildloop embed`",

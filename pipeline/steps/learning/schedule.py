@@ -6,6 +6,7 @@ What counts are labels that no version has learned: new ones, corrected ones, an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,7 +24,6 @@ class Unlearned:
     labels: int  # that are new, or others than then
     audit: int  # of these, labels of the audit, from which no version learns
     wanted: int  # for the next training
-
     left: int  # crops that wait for people, counted up to `wanted`: no more labels will come
 
     @property
@@ -42,31 +42,52 @@ def unlearned(conn: sa.Connection, project_id: int, retrain_every: int) -> Unlea
 
     The same labels give the same version: one that was made long ago can be the last that was trained.
     """
-    versions = {
-        record.version: record
-        for record in (models.newest(conn, project_id), models.current(conn, project_id))
-        if record is not None
-    }
-    since = [_since(conn, project_id, record, retrain_every) for record in versions.values() or [None]]
+    versions: Sequence[ModelRecord | None] = _versions(conn, project_id) or [None]
+    since = [_since(conn, project_id, record, retrain_every) for record in versions]
     return min(since, key=lambda found: (found.labels - found.wanted, found.labels - found.audit))
+
+
+def is_enough(conn: sa.Connection, project_id: int, retrain_every: int) -> bool:
+    """Whether there are labels enough for a training: `unlearned`, and quick where there are not.
+
+    Every webhook leads to this question.
+    """
+    if candidates.left_for_people(conn, project_id, limit=1):
+        for record in _versions(conn, project_id):
+            row, wanted = _row_known(record), new_labels_wanted(labels_known(record), retrain_every)
+            if row is not None and label_changes.touched_since(conn, row, limit=wanted) < wanted:
+                return False
+    return unlearned(conn, project_id, retrain_every).is_enough
+
+
+def _versions(conn: sa.Connection, project_id: int) -> list[ModelRecord]:
+    """The newest version, and the current one if that is another."""
+    found = (models.newest(conn, project_id), models.current(conn, project_id))
+    return list({record.version: record for record in found if record is not None}.values())
 
 
 def _since(
     conn: sa.Connection, project_id: int, version: ModelRecord | None, retrain_every: int
 ) -> Unlearned:
     known = labels_known(version)
-    metrics = {} if version is None else version.metrics
-    labels = oracle.label_count(conn) - known
-    audit = audits.label_count(conn, project_id) - int(metrics.get("audit_known", 0))
-    row = metrics.get("oracle_known")  # versions of earlier releases, and cold starts, lack it
     wanted = new_labels_wanted(known, retrain_every)
-    if row is not None:
+    left = candidates.left_for_people(conn, project_id, limit=wanted)
+    row = _row_known(version)
+    if row is None:
+        labels = oracle.label_count(conn) - known
+        audit = audits.label_count(conn, project_id)
+        if version is not None:
+            audit -= int(version.metrics.get("audit_known", 0))
+    else:
         audited = audits.drawn_ids(conn, project_id)
         changed = label_changes.changed_since(conn, row, limit=wanted + len(audited))
-        # A crop that is published now brings its label along, without a change of the label.
-        labels, audit = max(labels, len(changed)), max(audit, len(changed & audited))
-    left = candidates.left_for_people(conn, project_id, limit=wanted)
+        labels, audit = len(changed), len(changed & audited)
     return Unlearned(labels=labels, audit=audit, wanted=wanted, left=left)
+
+
+def _row_known(version: ModelRecord | None) -> int | None:
+    """The newest row of the oracle when the version was made; cold starts and earlier releases lack it."""
+    return None if version is None else version.metrics.get("oracle_known")
 
 
 def queue_length(labels: int, *, top_k: int, retrain_every: int) -> int:

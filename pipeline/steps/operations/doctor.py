@@ -85,10 +85,10 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         yield from examine_first_project(client, settings.with_unsaved_secrets())
         yield warn("project", "the store holds none", "run `wildloop project create`")
     for record, shown in stored.projects:
-        for result in (
-            *examine_project(client, settings, record, shown, waiting=stored.waiting[record.id]),
-            *examine_choices(client, record, stored.labels[record.id]),
-        ):
+        results = list(examine_project(client, settings, record, shown, waiting=stored.waiting[record.id]))
+        if record.replaced_by is None:
+            results += examine_choices(client, record, stored.labels[record.id])
+        for result in results:
             yield replace(result, project=record.id)
 
 

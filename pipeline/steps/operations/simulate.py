@@ -1,4 +1,4 @@
-"""A labelled pool -> the learning curve of every strategy: curves.csv, curves.png and report.html."""
+"""A labelled pool -> learning curves of strategies and of ways to ask: a table, pictures and a page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy as np
 from pipeline.acquisition.round import Strategy
 from pipeline.errors import ModelError, SettingsError
 from pipeline.files.atomic import atomic_file, write_error
+from pipeline.simulation.asking_summary import AskingSummary, asking_summary
 from pipeline.simulation.curve import COLUMNS, table
 from pipeline.simulation.labelled_pool import LabelledPool, labelled_pool
 from pipeline.simulation.page import page
-from pipeline.simulation.plot import png
+from pipeline.simulation.plot import png, presses_png
 from pipeline.simulation.replay import Schedule
 from pipeline.simulation.strategies import STRATEGIES
 from pipeline.simulation.study import Study, study
@@ -27,15 +28,16 @@ from pipeline.store import projects
 from pipeline.workspace import Workspace
 
 ROUND = 20  # labels before the first head, and the fewest between two heads
-FILES = ("curves.csv", "curves.png", "report.html")
+FILES = ("curves.csv", "curves.png", "presses.png", "report.html")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationResult:
-    """The strategies compared."""
+    """The strategies compared, and the ways to ask."""
 
     study: Study  # the replays themselves
     summary: Summary  # the strategies side by side
+    asking: AskingSummary  # the ways to ask side by side
     files: tuple[Path, ...]  # that were written
 
 
@@ -51,7 +53,8 @@ def simulate(
 ) -> SimulationResult:
     """Replay each strategy on the pool, once for each seed, and write `FILES` to the folder `out`.
 
-    Each replay labels `budget` crops, in rounds as long as those of a project. Each file is written whole
+    Each replay labels `budget` crops, in rounds as long as those of a project. One strategy is also asked in
+    sequences and on boards, until as many keys are pressed. Each file is written whole
     or not at all. Raises SourceError if the pool cannot be split, and FileError if a file cannot be written.
     """
     try:
@@ -62,7 +65,10 @@ def simulate(
     replays = study(pool, strategies, seeds=seeds, schedule=schedule, processes=processes, progress=progress)
     _write(replays, out)
     return SimulationResult(
-        study=replays, summary=summary(replays), files=tuple(out / name for name in FILES)
+        study=replays,
+        summary=summary(replays),
+        asking=asking_summary(replays),
+        files=tuple(out / name for name in FILES),
     )
 
 
@@ -97,12 +103,13 @@ def stored_pool(workspace: Workspace, project_id: int) -> LabelledPool:
 
 
 def _write(replays: Study, out: Path) -> None:
-    picture = png(replays)
+    picture, presses_picture = png(replays), presses_png(replays)
     with atomic_file(out / "curves.csv") as draft, draft.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
-        rows.writerows(table(replays.curves))
-    with atomic_file(out / "curves.png") as draft:
-        draft.write_bytes(picture)
+        rows.writerows(table([*replays.curves, *replays.grouped]))
+    for name, content in (("curves.png", picture), ("presses.png", presses_picture)):
+        with atomic_file(out / name) as draft:
+            draft.write_bytes(content)
     with atomic_file(out / "report.html") as draft:
-        draft.write_text(page(replays, picture), encoding="utf-8")
+        draft.write_text(page(replays, picture, presses_picture), encoding="utf-8")

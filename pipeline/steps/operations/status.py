@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pipeline.records import ModelRecord, ProjectRecord, RunKind, RunRecord, RunState, Verdict
 from pipeline.steps.learning.confirmations import ConfirmationReport, confirmation_report
+from pipeline.steps.learning.empties import EmptiesJudgement, judge_empties
 from pipeline.steps.learning.schedule import unlearned
 from pipeline.store import (
     acceptances,
@@ -29,6 +30,7 @@ from pipeline.store import (
     tasks,
     workers,
 )
+from pipeline.store import boxes as drawn_boxes
 from pipeline.store.database import place
 from pipeline.workspace import Workspace
 
@@ -79,6 +81,7 @@ class ProjectStatus:
     done: bool  # whether nothing is left for people
     labelled: int
     unoffered: Mapping[str, int]  # labels by species that the project does not offer
+    proposed: Mapping[str, int]  # those of them whose names annotators typed
     unsure: int  # people looked and cannot tell
     skipped: int  # everybody who looked skipped them
     disputed: int  # annotators disagree, and none of their annotations is marked as ground truth
@@ -120,6 +123,8 @@ class Status:
     crops: int
     embedded: Mapping[str, int]  # crops, by embedder
     projects: tuple[ProjectStatus, ...]
+    uncut: int  # boxes that people drew, whose crops are not cut yet
+    empties: EmptiesJudgement | None  # photographs that machines call empty; None: no sample was drawn
     failed_runs: tuple[RunFailure, ...]  # the newest, newest first
     failed_photographs: tuple[overview.FailedPhoto, ...]  # the newest, newest first
 
@@ -139,7 +144,9 @@ def status(workspace: Workspace) -> Status:
             detections=boxes["detections"],
             crops=boxes["crops"],
             embedded=overview.embedded_counts(conn),
-            projects=tuple(_project(conn, project, retrain_every) for project in projects.all(conn)),
+            projects=tuple(_project(conn, project, retrain_every) for project in projects.active(conn)),
+            uncut=drawn_boxes.without_crop_count(conn),
+            empties=judge_empties(conn),
             failed_runs=tuple(
                 RunFailure(
                     run=row.id,
@@ -171,6 +178,7 @@ def _project(conn: sa.Connection, project: ProjectRecord, retrain_every: int) ->
         done=bool(crops) and not stock and not candidates.left_for_people(conn, project.id, limit=1),
         labelled=oracle.label_count(conn),
         unoffered=choices.unoffered(conn, project.id),
+        proposed=choices.proposed(conn, project.id),
         unsure=overview.unsure_count(conn),
         skipped=sum(answer.verdict is Verdict.SKIPPED for answer in undecided),
         disputed=sum(answer.disputed for answer in undecided),

@@ -27,6 +27,15 @@ def upgrade() -> None:
         "ALTER TABLE detection ADD COLUMN replaced_by TEXT"
         " CONSTRAINT fk_detection_replaced_by REFERENCES detection (id)"
     )
+    op.create_table(
+        "sign_off",
+        sa.Column("image_id", sa.Text(), nullable=False),
+        sa.Column("detection_id", sa.Text(), nullable=False),
+        sa.Column("drawn_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name="fk_sign_off_image_id"),
+        sa.ForeignKeyConstraint(["detection_id"], ["detection.id"], name="fk_sign_off_detection_id"),
+        sa.PrimaryKeyConstraint("image_id", name="pk_sign_off"),
+    )
     _change_oracle()
     _change_tasks()
 
@@ -40,6 +49,12 @@ def _change_oracle() -> None:
         table.create_unique_constraint(
             "uq_oracle_annotation_uid_detection_id_revision", ["annotation_uid", "detection_id", "revision"]
         )
+    for name, column, condition in (
+        ("struck", "detection_id", "verdict = 'struck'"),
+        ("attributes", "project_id", "attributes IS NOT NULL"),
+    ):
+        where = sa.text(condition)
+        op.create_index(f"ix_oracle_{name}", "oracle", [column], sqlite_where=where, postgresql_where=where)
     op.execute("UPDATE oracle SET way = 'single' WHERE project_id IS NOT NULL")
     op.execute(
         "UPDATE oracle SET kept = (label IS NOT NULL AND label = shown)"
