@@ -168,10 +168,10 @@ def test_the_command_prints_text_and_json_with_stable_keys(
     read = json.loads(answer.output)
     assert set(read) == {
         "store", "workers", "photographs", "failed", "damaged", "detections", "crops", "embedded", "projects",
-        "failed_runs", "failed_photographs",
+        "failed_runs", "failed_photographs", "uncut", "empties",
     }  # fmt: skip
     assert set(read["projects"][0]) == {
-        "id", "title", "embedder", "crops", "stock", "waiting", "done", "labelled",
+        "id", "title", "embedder", "proposed", "crops", "stock", "waiting", "done", "labelled",
         "unoffered", "unsure", "skipped",
         "disputed", "audit_labels",
         "audit_waiting", "confirmations", "accepted", "versions", "model", "labels_until_training",

@@ -59,7 +59,7 @@ def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 def workspace(database: Database, tmp_path: Path) -> Workspace:
     """120 crops of which Label Studio may hold 40, and a queue of ten."""
-    populate(database, CROPS, asked=False, options={"stock": STOCK}, sequence=1)
+    populate(database, CROPS, asked=False, options={"stock": STOCK})
     return make_workspace(
         database, tmp_path / "data", retrain_every=5, top_k=QUEUE, label_studio_api_key="key"
     )
@@ -68,7 +68,7 @@ def workspace(database: Database, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def whole(database: Database, tmp_path: Path) -> Workspace:
     """Thirty crops, all of which Label Studio may hold, and a queue of ten."""
-    populate(database, 30, asked=False, sequence=1)
+    populate(database, 30, asked=False)
     return make_workspace(
         database, tmp_path / "data", retrain_every=5, top_k=QUEUE, label_studio_api_key="key"
     )
@@ -159,7 +159,7 @@ def test_a_second_top_up_changes_nothing(workspace: Workspace, server: FakeLabel
 def test_crops_without_a_vector_are_asked_in_no_order(
     database: Database, server: FakeLabelStudio, tmp_path: Path
 ) -> None:
-    populate(database, 30, asked=False, sequence=1)
+    populate(database, 30, asked=False)
     with database.write() as conn:
         conn.exec_driver_sql("DELETE FROM embedding")
     report = topped(make_workspace(database, tmp_path / "data"), server)
@@ -400,7 +400,7 @@ def test_a_used_up_queue_is_made_anew_without_a_training(
 def test_a_queue_longer_than_the_stock_comes_in_parts(
     database: Database, server: FakeLabelStudio, tmp_path: Path
 ) -> None:
-    populate(database, CROPS, asked=False, options={"stock": 20}, sequence=1)
+    populate(database, CROPS, asked=False, options={"stock": 20})
     workspace = make_workspace(database, tmp_path / "data", top_k=50)
     assert started(workspace, server).open == 20
     first = [crop for crop, _ in server.queue()]

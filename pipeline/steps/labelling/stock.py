@@ -200,8 +200,8 @@ def _ask_queue(workspace: Workspace, client: StockClient, project_id: int, size:
     held = sum(queued.isdisjoint(task.detections) for task in stock.placed)
     part = queue[: max(0, size - held)]
     waiting = read_waiting(workspace, project_id, [place.detection_id for place in part])
-    next_crops = plan_groups(workspace, project_id, queue_tasks(part, waiting, stock))
-    planned = [*struck_tasks(stock, waiting), *next_crops]
+    together = plan_groups(workspace, project_id, queue_tasks(part, waiting, stock))
+    planned = [*struck_tasks(stock, waiting), *together]
     ask(workspace, client, project_id, planned, version=version)
     external = [
         replace(stock.external[place.detection_id], score=place.score)
