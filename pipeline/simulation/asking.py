@@ -13,7 +13,7 @@ from pipeline.grouping.sequences import Crops, grouped
 from pipeline.heads.pooling import pooled
 from pipeline.simulation.presses import LETTERS, LIKELIEST, Offer, to_answer, to_name
 
-SUGGEST_FROM = 0.5  # the default of label_studio.screen.options
+SUGGEST_FROM = 0.6  # the default of label_studio.screen.options
 
 
 @dataclass(frozen=True, kw_only=True)
