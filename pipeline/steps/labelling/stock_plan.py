@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from pipeline.records import PredictionRecord, Purpose, TaskKind, TaskRecord
@@ -12,8 +12,6 @@ from pipeline.steps.labelling.suggestions import asks_about_labels
 FIRST_STRUCK = -4.0  # crops that were struck out come before all else: -4 to -3
 FIRST_REQUESTED = -1.0  # audit crops that `wildloop audit` drew come before the queue: -1 to 0
 EXTERNAL = "external"  # key in the details of a task that somebody created in Label Studio
-
-# Turns the next crops of the queue into tasks: which come together.
 
 
 @dataclass(frozen=True, kw_only=True)
