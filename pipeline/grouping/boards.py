@@ -38,19 +38,20 @@ def boards(
     *,
     count: int,
     size: int = SIZES[0],
+    sure: float = SURE,
     seed: int = 0,
 ) -> list[Board]:
     """Up to `count` boards of the `rows` (M,) of `embeddings` (N, D), no row on two of them.
 
     `named` (M,) are the categories that the version names, `probability` (M,) those of these; crops below
-    `SURE` come on no board. The caller leaves out crops that must not be on one: those of the audit, and
+    `sure` come on no board. The caller leaves out crops that must not be on one: those of the audit, and
     novel ones. Species take turns, in an order drawn at random. Each board is a crop drawn at random with
     its nearest neighbours of the same name.
     """
     rng = np.random.default_rng(seed)
     waiting = {
-        int(category): _drawn(np.flatnonzero((named == category) & (probability >= SURE)), rng)
-        for category in np.unique(named[probability >= SURE])
+        int(category): _drawn(np.flatnonzero((named == category) & (probability >= sure)), rng)
+        for category in np.unique(named[probability >= sure])
     }
     made: list[Board] = []
     turns = [int(category) for category in rng.permutation(list(waiting))]

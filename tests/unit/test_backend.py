@@ -355,6 +355,8 @@ def test_an_unknown_photograph_on_the_present_screen_is_asked_about_alone(
     workspace: Workspace, client: FlaskClient
 ) -> None:
     activate(workspace)
+    with workspace.database.write() as conn:
+        conn.exec_driver_sql("""UPDATE project SET options = '{"suggest_from": 0.0}'""")
     path = photograph(workspace.data_dir / "uploads" / "a.jpg")
     data = screen("deer", "fox")
     data["single"][0]["url"] = local(path, workspace.data_dir)

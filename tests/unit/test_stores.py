@@ -32,7 +32,6 @@ READERS = [
     "project species add lynx",
     "models",
     "publish",
-    "push",
     "review",
     "simulate --out out",
     "sync",
