@@ -88,6 +88,12 @@ class FakeLabelStudio(LabelStudio):
         ]
         return sorted(queue, key=lambda place: place[1])
 
+    def asked(self) -> set[str]:
+        """The detections that the queue of the chosen version asks about."""
+        tasks = {each["task"] for each in self.predictions if each["model_version"] == self.model_version}
+        rows = [self.rows[task] for task in tasks if not self.rows[task]["is_labeled"]]
+        return {crop for row in rows for crop in row["data"].get("detections") or ()}
+
     def shows(self, task: int) -> str:
         """The first detection of a task."""
         data = self.rows[task]["data"]

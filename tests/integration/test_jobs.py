@@ -213,7 +213,7 @@ class TestCarryingOut:
         assert ended.state is RunState.DONE
         assert ended.result["version"] == current(workspace) == server.model_version
         assert ended.result["labels"] == 30
-        assert len(server.queue()) == 90
+        assert len(server.asked()) == 90
 
     def test_a_queue_that_label_studio_did_not_take_is_pushed_by_the_next_sync(
         self, workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
@@ -233,7 +233,7 @@ class TestCarryingOut:
         assert jobs.run_now(workspace, PROJECT, RunKind.SYNC, trigger="command").state is RunState.DONE
         jobs.work(workspace, burst=True)  # the top-up that the sync has requested
         assert server.model_version == current(workspace)
-        assert len(server.queue()) == 90
+        assert len(server.asked()) == 90
 
     def test_a_sync_asks_for_the_training_that_is_due(
         self, workspace: Workspace, server: FakeLabelStudio

@@ -113,7 +113,7 @@ def test_an_import_of_nothing_fails_and_still_reports(run: Json, tmp_path: Path)
 def test_embeddings_exports_and_datasets(run: Json, crops: Path, tmp_path: Path) -> None:
     run("import", "crops", crops, "--location-pattern", "(?P<location>CAM[0-9])")
     (embedded,) = run("embed", "--embedder", "descriptor")
-    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "complete", "seconds"}
+    assert embedded.keys() == {"embedder", "dimension", "embedded", "broken", "uncut", "complete", "seconds"}
     assert embedded["embedded"] == 6
     for form in ("csv", "coco", "megadetector", "detections-csv"):
         report = run("export", form, tmp_path / form)
@@ -159,6 +159,7 @@ def test_versions(trained: Json) -> None:
 def test_the_audit_and_what_it_permits(trained: Json) -> None:
     report = trained("audit", "--size", "5")
     figures = {"version", "waiting", "labelled", "open", "unanswered", "estimates", "pooled", "forecast"}
+    figures.add("confirmations")
     assert report.keys() == figures
     assert report["estimates"].keys() >= {"rows", "confidence", "accuracy", "macro_recall", "classes"}
     assert report["estimates"]["accuracy"].keys() == {"value", "low", "high", "size"}
@@ -186,7 +187,7 @@ def test_before_the_first_version_there_is_no_audit(run: Json, tmp_path: Path) -
 def test_label_studio(trained: Json) -> None:
     assert trained("publish").keys() == STOCK
     reviewed = trained("review")
-    assert {"suspects", "labels", "waiting", "found", "requested"} == reviewed.keys()
+    assert {"suspects", "expected", "labels", "waiting", "found", "requested"} == reviewed.keys()
     assert (reviewed["labels"], reviewed["requested"]) == (60, None)
     synced = {"tasks", "new", "tasks_deleted", "foreign", "unreadable", "disputed", "training"}
     assert trained("sync").keys() == synced
