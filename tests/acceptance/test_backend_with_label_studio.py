@@ -19,11 +19,11 @@ from PIL import Image
 
 from pipeline.current_label import current_label
 from pipeline.errors import LabelStudioError
-from pipeline.label_studio.results import choice_result
+from pipeline.label_studio.screen import controls
 from pipeline.records import Purpose, TaskKind, Verdict
 from pipeline.servers.processes import Servers
 from pipeline.steps.labelling.ask import PlannedTask, ask
-from pipeline.store import audits, categories, oracle, predictions, projects, tasks
+from pipeline.store import audits, categories, detections, oracle, predictions, projects, tasks
 from pipeline.store.schema import run
 from tests.acceptance.conftest import Installation, LabelStudioServer, install
 from tests.helpers.processes import processor_seconds
@@ -69,12 +69,13 @@ class Backend:
             return json.loads(answer.read())
 
     def annotate(self, task: int, choice: str | None, **more: Any) -> int:
-        body = {"result": choice_result(choice, None) if choice else [], "lead_time": 1.0, **more}
+        result = [chose(controls.SPECIES, choice)] if choice else []
+        body = {"result": result, "lead_time": 1.0, **more}
         made = self.api.send("annotating", "POST", f"api/tasks/{task}/annotations/", body)
         return int(made["id"])
 
     def change(self, annotation: int, choice: str) -> None:
-        body = {"result": choice_result(choice, None)}
+        body = {"result": [chose(controls.SPECIES, choice)]}
         self.api.send("changing", "PATCH", f"api/annotations/{annotation}/", body)
 
     def delete(self, path: str) -> None:
@@ -128,7 +129,8 @@ def here(label_studio: LabelStudioServer) -> Iterator[Backend]:
         backend.wildloop("embed")
         backend.serve()
         species = str(installation.species(*SPECIES))
-        backend.wildloop("project", "create", "--title", installation.folder.name, "--species", species)
+        create = ["project", "create", "--title", installation.folder.name, "--species", species]
+        backend.wildloop(*create, "--suggest-from", "0")
         backend.wildloop("publish")
         with backend.database.read() as conn:
             [backend.project] = [project.id for project in projects.all(conn)]
@@ -201,6 +203,7 @@ def test_a_board_is_a_row_for_each_crop_can_be_corrected_and_is_taken_back_whole
     assert "0 changes recorded" in here.wildloop("sync")
     here.api.send("answering", "POST", f"api/tasks/{board.task_id}/annotations/", body)
     assert says()[crops[0]] == "deer"
+    here.wildloop("withdraw", "--task", str(board.task_id), "--yes")
 
 
 def test_a_restart_between_two_labels_loses_neither(here: Backend) -> None:
@@ -251,6 +254,8 @@ def test_predictions_are_there_right_after_a_restart_and_within_milliseconds(her
     assert "trained" in here.wildloop("train")
     with here.database.read() as conn:
         version = projects.get(conn, here.project).current_model
+        asked_now = tasks.open_tasks(conn, here.project)
+    here.tasks = [task.task_id for task in asked_now if task.model_version == version]
     here.stop()
     here.serve()
     asked = [here.api.get("reading a task", f"api/tasks/{task}/") for task in here.tasks]
@@ -290,7 +295,7 @@ def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: 
         [answer] = here.ask("/predict", {"tasks": [told], "project": f"{here.project}.17"})["results"]
         assert stored["model_version"] == answer["model_version"]
         assert answered(stored["result"]) == answered(answer["result"])
-        assert (stored["result"] == []) == (task in audited)
+        assert (stored["result"] == []) == (task in audited), told["data"]["single"]
         if stored["result"]:
             assert stored["result"][0]["score"] == pytest.approx(answer["result"][0]["score"])
         assert stored["score"] == pytest.approx(answer["score"])
@@ -312,7 +317,9 @@ def test_a_photograph_that_reached_label_studio_without_us_is_predicted_and_its_
         threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
         like = here.api.get("reading a task", f"api/tasks/{here.tasks[0]}/")["data"]
         photograph = f"http://127.0.0.1:{elsewhere.server_port}/fox-01.jpg"
-        data = {key: value for key, value in like.items() if key != "detection_id"} | {"crop": photograph}
+        suggested = [{"value": word} for word in SPECIES]
+        alone = like["single"][0] | {"url": photograph, "suggested": suggested}
+        data = like | {"detections": [], "single": [alone]}
         [number] = here.installation.client.import_tasks(here.project, [data])
         task = here.api.get("reading the new task", f"api/tasks/{number}/")
         [answer] = here.ask("/predict", {"tasks": [task], "project": f"{here.project}.17"})["results"]
@@ -323,7 +330,7 @@ def test_a_photograph_that_reached_label_studio_without_us_is_predicted_and_its_
 
 
 def test_files_of_label_studio_come_with_the_token_and_a_limit(here: Backend) -> None:
-    crop = here.api.get("reading a task", f"api/tasks/{here.tasks[0]}/")["data"]["crop"]
+    crop = here.api.get("reading a task", f"api/tasks/{here.tasks[0]}/")["data"]["picture"]
     client = here.installation.client
     content = client.content(crop)
     assert content.startswith(b"\xff\xd8")
@@ -334,8 +341,9 @@ def test_files_of_label_studio_come_with_the_token_and_a_limit(here: Backend) ->
 
 
 def species_of(here: Backend, task: int) -> str:
-    told = here.api.get("reading a task", f"api/tasks/{task}/")
-    return str(told["data"]["file_name"]).rsplit("/", 1)[-1].split("-")[0]
+    with here.database.read() as conn:
+        [crop] = tasks.get(conn, here.project, [task])[task].detections
+        return detections.file_names(conn, [crop])[crop].rsplit("/", 1)[-1].split("-")[0]
 
 
 def audited_and_novel(here: Backend) -> tuple[set[int], set[int]]:
