@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.label_studio.results import choice_result
 from pipeline.servers.processes import free_port
 from pipeline.store import projects
 from tests.acceptance.conftest import (
@@ -76,30 +75,28 @@ def test_pictures_are_shown_below_a_path_and_labelled_there(
     assert "1 change recorded" in below.wildloop("sync")
 
 
-def test_tasks_published_before_the_path_are_named_by_doctor_and_mended_by_publish(
+def test_tasks_of_before_the_path_are_named_by_doctor_and_asked_anew_by_publish(
     below: Installation, secured: LabelStudioServer, browser: Browser
 ) -> None:
     run, client = below.wildloop, below.client
     project = project_of(below)
-    ids = client.task_ids(project)
-    labelled = {"result": choice_result("roe deer", None)}
-    below.api.send("labelling", "POST", f"api/tasks/{ids[0]}/annotations/", labelled)
-    for field in ("crop", "frame"):  # as an earlier release published them, or Label Studio at another path
-        client.replace_in_tasks(project, ids, field, former=f"{PATH}/data/", new="/data/")
+    former = sorted(client.tasks_in_stream(project))
+    for number in former:  # as if they had been asked while Label Studio was at the root of its host
+        text = json.dumps(client.task(number)["data"]).replace(f"{PATH}/data/", "/data/")
+        below.api.send("moving", "PATCH", f"api/tasks/{number}/", {"data": json.loads(text)})
     with below.workspace.database.write() as conn:
         projects.mend_tasks(conn)
     findings = {each["check"]: each for each in json.loads(run("doctor", "--json", status=1))}
     assert findings["crops"]["state"] == "fail"
     assert "wildloop publish" in findings["crops"]["remedy"]
-    assert "12  older tasks show the present address of their pictures" in run("publish")
+    assert f"{len(former)}  new tasks" in run("publish")
+    assert client.tasks_in_stream(project).isdisjoint(former)
     findings = {each["check"]: each for each in json.loads(run("doctor", "--json"))}
     assert findings["crops"]["state"] == "ok"
-    assert client.task(ids[0])["annotations"]
     with logged_in(browser, secured) as page:
         stream = Stream(page, secured.url, project)
-        stream.view(ids[0])
+        stream.open()
         assert min(stream.pictures()) > 0
-        assert stream.chosen() == ["roe deer"]
 
 
 def test_the_certificate_is_named_where_nothing_trusts_it(
