@@ -258,17 +258,24 @@ def disputed_ids(conn: sa.Connection, project_id: int) -> set[str]:
     return {id_ for id_, current in undecided(conn, project_id).items() if current.disputed}
 
 
-def struck_ids(conn: sa.Connection) -> set[str]:
-    """The detections that were struck out of a group and wait to be asked about alone.
+def struck_ids(conn: sa.Connection, project_id: int) -> set[str]:
+    """The detections that were struck out of a group of the project and wait to be asked about alone.
 
-    One that somebody skipped since is not among them.
+    One that somebody skipped since is not among them; one with a weak label is. Whole photographs that are
+    signed off are not among them: see `store.empties`. It costs as many rows as were ever struck out.
     """
     # A literal: SQLite uses the index for no parameter.
     struck = sa.literal_column(f"'{Verdict.STRUCK.value}'", sa.Text)
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.verdict == struck, detection.c.kind.not_in(RESOLVED))
+        .where(
+            oracle.c.verdict == struck,
+            oracle.c.project_id == project_id,
+            detection.c.kind.not_in(RESOLVED),
+            detection.c.replaced_by.is_(None),
+            detection.c.detector != SIGN_OFF_DETECTOR,
+        )
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())

@@ -120,7 +120,7 @@ def test_a_board_of_which_everything_is_struck_confirms_nothing(
     server.submit(BOARD, [*DEER, chose("struck_0", "d1", "d2", "d3", "d4")])
     assert set(labels(workspace).values()) == {"struck"}
     with workspace.database.read() as conn:
-        assert oracle.struck_ids(conn) == {"d1", "d2", "d3", "d4"}
+        assert oracle.struck_ids(conn, PROJECT) == {"d1", "d2", "d3", "d4"}
 
 
 def test_a_sequence_has_a_count_and_each_way_its_name(workspace: Workspace, server: FakeLabelStudio) -> None:

@@ -81,9 +81,7 @@ def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew: Set[str] = f
         )
         for crop in task.detections
     }
-    alone = {
-        crop for crop, label in oracle.undecided(conn, project_id).items() if label.disputed or label.struck
-    }
+    alone = oracle.disputed_ids(conn, project_id) | oracle.struck_ids(conn, project_id)
     return grouped | alone | audits.drawn_ids(conn, project_id)
 
 
