@@ -295,6 +295,18 @@ def test_an_updated_board_is_a_revision_of_what_changed(
     assert answered_at(workspace, BOARD) == server.now
 
 
+def test_what_label_studio_sent_of_a_board_is_stored_once_with_each_revision(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    sent = [[*DEER, chose("struck_0", "d3")], [*DEER, chose("struck_0", "d3", "d4")]]
+    number = server.submit(BOARD, sent[0])
+    server.update(number, sent[1])
+    with workspace.database.read() as conn:
+        stored = conn.scalars(sa.select(oracle_table.c.result).order_by(oracle_table.c.id)).all()
+    assert [result for result in stored if result is not None] == sent
+    assert len(stored) == 5
+
+
 def test_a_deleted_annotation_takes_the_whole_board_back(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
