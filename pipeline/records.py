@@ -292,7 +292,7 @@ class AnnotationRecord:
     shown: int | None = None  # category id of that prediction
     source: str = LABEL_STUDIO_SOURCE
     confidence: float | None = None  # of the machine, with Verdict.WEAK only
-    result: Any = None  # the `result` JSON of Label Studio, unchanged
+    result: Any = None  # the `result` JSON of Label Studio, unchanged; of a group, with the first row only
     way: Way | None = None  # None for labels from a source
     kept: bool | None = None  # whether the suggestion was kept; None: there was none
     attributes: Mapping[str, Any] | None = field(default=None, hash=False)  # count, sex, comment, ...

@@ -85,8 +85,8 @@ def take_over(conn: sa.Connection, former: str, new: str) -> None:
     insert_new(conn, audit, rows)
 
 
-def label_count(conn: sa.Connection, project_id: int) -> int:
-    """The number of crops in the sample that have a label."""
+def label_count(conn: sa.Connection, project_id: int, *, requested: bool = True) -> int:
+    """The number of crops in the sample that have a label; unless `requested`, of those drawn for queues."""
     query = (
         sa.select(sa.func.count())
         .select_from(audit.join(detection, detection.c.id == audit.c.detection_id))
@@ -97,6 +97,8 @@ def label_count(conn: sa.Connection, project_id: int) -> int:
             detection.c.category_id.is_not(None),
         )
     )
+    if not requested:
+        query = query.where(audit.c.asked.is_(False))
     return int(conn.execute(query).scalar_one())
 
 

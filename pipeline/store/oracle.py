@@ -53,13 +53,15 @@ def append(
     of detections it must also differ: whoever corrects one crop of a board repeats nothing of the others.
     `fetched_at` is the time at which a sync began to read Label Studio: the states that it read also
     overrule a deletion, or other content with the same time, that was recorded before. States may come in
-    any order, repeatedly, and from several processes at the same time.
+    any order, repeatedly, and from several processes at the same time. The `result` of an annotation of a
+    group, which all its states share, is stored with the first new one of them.
     """
     states = sorted(annotations, key=lambda state: state.annotated_at)
     lock(conn, "oracle")
     latest = _latest_by_key(conn, oracle.c.annotation_uid, {state.annotation_uid for state in states})
     now = utc_now()
     rows = []
+    with_result: set[tuple[str, dt.datetime]] = set()  # of groups
     for state in states:
         stored = latest.get(_key(state))
         if not _is_new(state, stored, fetched_at):
@@ -68,6 +70,10 @@ def append(
             state = replace(state, annotated_at=max(state.annotated_at, stored.annotation.annotated_at))
         revision = stored.revision + 1 if stored else 1
         latest[_key(state)] = LatestRevision(annotation=state, revision=revision, recorded_at=now)
+        if state.way in GROUPS:
+            moment = state.annotation_uid, state.annotated_at
+            state = replace(state, result=None) if moment in with_result else state
+            with_result.add(moment)
         rows.append(_row(state, revision, now))
     if rows:
         conn.execute(sa.insert(oracle), rows)
@@ -258,17 +264,24 @@ def disputed_ids(conn: sa.Connection, project_id: int) -> set[str]:
     return {id_ for id_, current in undecided(conn, project_id).items() if current.disputed}
 
 
-def struck_ids(conn: sa.Connection) -> set[str]:
-    """The detections that were struck out of a group and wait to be asked about alone.
+def struck_ids(conn: sa.Connection, project_id: int) -> set[str]:
+    """The detections that were struck out of a group of the project and wait to be asked about alone.
 
-    One that somebody skipped since is not among them.
+    One that somebody skipped since is not among them; one with a weak label is. Whole photographs that are
+    signed off are not among them: see `store.empties`. It costs as many rows as were ever struck out.
     """
     # A literal: SQLite uses the index for no parameter.
     struck = sa.literal_column(f"'{Verdict.STRUCK.value}'", sa.Text)
     query = (
         sa.select(oracle.c.detection_id)
         .join(detection, detection.c.id == oracle.c.detection_id)
-        .where(oracle.c.verdict == struck, detection.c.kind.not_in(RESOLVED))
+        .where(
+            oracle.c.verdict == struck,
+            oracle.c.project_id == project_id,
+            detection.c.kind.not_in(RESOLVED),
+            detection.c.replaced_by.is_(None),
+            detection.c.detector != SIGN_OFF_DETECTOR,
+        )
         .distinct()
     )
     entries = histories(conn, conn.scalars(query).all())

@@ -43,9 +43,10 @@ def waiting_crops(conn: sa.Connection, project_id: int) -> int:
 def objections(conn: sa.Connection, project_id: int) -> list[Pair]:
     """The labels that somebody struck out of a review board, and that nobody was asked about alone yet.
 
-    What is named otherwise on the board is among them: on a board people see small pictures.
+    What is named otherwise on the board is among them: on a board people see small pictures. Boards that a
+    version suggests because labels disagree with their neighbours count as review boards.
     """
-    records = _all(conn, project_id)
+    records = _all(conn, project_id, purposes=(Purpose.REVIEW, Purpose.SUGGESTION))
     boards = {record.task_id: record for record in records if record.kind is not TaskKind.SINGLE}
     answered = [number for number, record in boards.items() if record.answered_at is not None]
     if not answered:
@@ -63,9 +64,15 @@ def objections(conn: sa.Connection, project_id: int) -> list[Pair]:
     return sorted(pair for pair in found if pair not in asked_alone and current.get(pair[0]) == pair[1])
 
 
-def _all(conn: sa.Connection, project_id: int, *conditions: sa.ColumnElement[bool]) -> list[TaskRecord]:
+def _all(
+    conn: sa.Connection,
+    project_id: int,
+    *conditions: sa.ColumnElement[bool],
+    purposes: Iterable[Purpose] = (Purpose.REVIEW,),
+) -> list[TaskRecord]:
+    """The tasks of these purposes that are about a label."""
     query = sa.select(task.c.task_id).where(
-        task.c.project_id == project_id, task.c.purpose == Purpose.REVIEW.value, *conditions
+        task.c.project_id == project_id, task.c.purpose.in_([each.value for each in purposes]), *conditions
     )
     records = tasks.get(conn, project_id, conn.scalars(query).all()).values()
     # One that an interrupted run left in Label Studio has no details, and is not asked for.

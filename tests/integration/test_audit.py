@@ -19,7 +19,7 @@ from pipeline.steps.learning.activate import activate
 from pipeline.steps.learning.audit import draw, judge
 from pipeline.steps.learning.cold_start import cold_start
 from pipeline.steps.learning.train import train
-from pipeline.store import acceptances, audits, candidates, predictions, projects
+from pipeline.store import acceptances, audits, candidates, oracle, predictions, projects
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
 from tests.helpers.labelled_workspace import (
@@ -185,6 +185,25 @@ def test_three_versions_make_a_forecast(pool: Database, tmp_path: Path) -> None:
     assert judgement is not None
     assert judgement.forecast is not None
     assert judgement.forecast.target == 0.95
+
+
+def test_a_forecast_counts_the_audit_labels_that_came_with_the_queue_and_no_others(
+    pool: Database, tmp_path: Path
+) -> None:
+    audited(pool, tmp_path, 60)
+    label_queue(pool, 40)
+    trained(pool, tmp_path)
+    with pool.read() as conn:  # as if sequences had brought them along: no crop of the audit is among them
+        waiting = sorted(set(candidates.waiting_ids(conn)) - audits.drawn_ids(conn, PROJECT))
+    label(pool, [number(crop) for crop in waiting[:90]])
+    record = trained(pool, tmp_path)
+    judgement = judge(make_workspace(pool, tmp_path), PROJECT)
+    assert judgement is not None
+    assert judgement.forecast is not None
+    with pool.read() as conn:
+        every = oracle.label_count(conn)
+    assert judgement.forecast.labels == every - 60
+    assert judgement.forecast.labels < record.labels * 10 / 9 - 5
 
 
 def test_before_the_first_head_there_is_nothing_to_judge(pool: Database, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +24,11 @@ from pipeline.records import ProjectRecord, Purpose, TaskKind, TaskRecord, Way
 from pipeline.steps.embedding.embed import embed
 from pipeline.steps.embedding.example import read_example
 from pipeline.steps.labelling.requested_boards import SCORE, board_like
+from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import sync
 from pipeline.steps.learning.audit import draw
 from pipeline.steps.learning.train import train
-from pipeline.store import audits, embeddings, oracle, projects, tasks
+from pipeline.store import audits, categories, embeddings, oracle, projects, tasks
 from pipeline.store.database import Database
 from pipeline.store.schema import project as project_table
 from pipeline.workspace import Workspace
@@ -255,6 +257,34 @@ def test_new_look_alikes_and_doubtful_labels_are_suggested_with_the_reason(
     assert [detection(number) for number in (3, 4, 5)] in doubted
     assert all(not server.data[board["task_id"]]["species"] for board in boards)
     assert not {tuple(sorted(crops(board))) for board in made("--suggest")} & set(map(tuple, told.values()))
+
+
+def test_a_label_struck_out_among_those_that_disagree_is_asked_about_alone(
+    trained: Workspace, server: FakeLabelStudio
+) -> None:
+    labelled_workspace.label(trained.database, [3, 4, 5], day=1, wrong=True)
+    train(trained, PROJECT)
+    with trained.database.write() as conn:  # Label Studio does not have the labels of before
+        start = labelled_workspace.START
+        projects.move_watermark(conn, PROJECT, former=None, new=start, synced_at=start)
+    server.now = start + dt.timedelta(days=2)
+    [board] = [each for each in made("--suggest") if detection(4) in crops(each)]
+    with trained.database.read() as conn:
+        before = categories.names(conn)[oracle.labels(conn)[detection(4)]]
+    assert before != true(detection(4))
+    result = [chose(controls.ALL, before), chose(controls.STRUCK, detection(4))]
+    server.submit(board["task_id"], result, by=2)
+    sync(trained, server, PROJECT)
+    top_up(trained, server, PROJECT)
+    with trained.database.read() as conn:
+        asked = [task for task in tasks.open_tasks(conn, PROJECT) if task.purpose is Purpose.REVIEW]
+    assert [(task.kind, task.detections) for task in asked] == [(TaskKind.SINGLE, (detection(4),))]
+    top_up(trained, server, PROJECT)
+    assert server.next_task() == asked[0].task_id
+    server.submit(asked[0].task_id, [chose(controls.SPECIES, true(detection(4)))], by=1)
+    sync(trained, server, PROJECT)
+    with trained.database.read() as conn:
+        assert categories.names(conn)[oracle.labels(conn)[detection(4)]] == true(detection(4))
 
 
 @pytest.mark.parametrize("words", [(), ("--suggest", "--species", "fox"), ("--like", "x", "--size", "30")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -207,6 +208,17 @@ def test_after_a_training_boards_come_among_the_queue(workspace: Workspace, serv
         assert 0 <= (board.score or 0) < 1
         [prediction] = [each for each in server.predictions if each["task"] == board.task_id]
         assert prediction["result"][0]["value"]["choices"] == [data["species"]]
+
+
+def test_a_top_up_that_asks_nothing_seeks_no_boards_in_the_pool(
+    workspace: Workspace, server: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for board in of_kind(trained(workspace, server), TaskKind.BOARD):
+        answered(workspace, server, board)
+    sought: list[str] = []
+    monkeypatch.setattr("pipeline.steps.labelling.groups.boards", lambda *_, **__: sought.append("a") or [])
+    topped(workspace, server)
+    assert not sought
 
 
 def test_boards_hold_no_novel_crops(
@@ -450,6 +462,30 @@ def test_look_alikes_of_an_unknown_species_come_among_the_queue_without_a_sugges
     assert set(board.detections) <= set(unknown)
     assert 0 < (board.score or 0) < 1
     assert server.data[board.task_id]["species"] == ""
+
+
+@pytest.mark.parametrize("why", ["queued", "audited"])
+def test_a_suggestion_leaves_the_stream_when_one_of_its_crops_comes_alone(
+    workspace: Workspace, server: FakeLabelStudio, why: str
+) -> None:
+    unknown = strangers(workspace)
+    suggested = of_kind(trained(workspace, server), TaskKind.BOARD, Purpose.SUGGESTION)
+    [board] = [task for task in suggested if set(task.detections) & set(unknown)]
+    crop = board.detections[0]
+    with workspace.database.write() as conn:
+        if why == "audited":
+            audits.draw(conn, PROJECT, [crop], 1, requested=True)
+        else:  # by a queue that was made anew
+            version = board.model_version or ""
+            queue = predictions.queue(conn, version)
+            place = replace(queue[-1], detection_id=crop, rank=len(queue), category_id=None)
+            predictions.replace(conn, version, [*queue, place])
+    topped(workspace, server)
+    with workspace.database.read() as conn:
+        found = tasks.open_tasks(conn, PROJECT)
+    assert board.task_id not in {task.task_id for task in found}
+    assert set(Counter(crops_of(found)).values()) == {1}
+    assert crop in crops_of(found)
 
 
 def test_the_next_version_has_suggestions_of_its_own(workspace: Workspace, server: FakeLabelStudio) -> None:

@@ -120,7 +120,7 @@ def test_a_board_of_which_everything_is_struck_confirms_nothing(
     server.submit(BOARD, [*DEER, chose("struck_0", "d1", "d2", "d3", "d4")])
     assert set(labels(workspace).values()) == {"struck"}
     with workspace.database.read() as conn:
-        assert oracle.struck_ids(conn) == {"d1", "d2", "d3", "d4"}
+        assert oracle.struck_ids(conn, PROJECT) == {"d1", "d2", "d3", "d4"}
 
 
 def test_a_sequence_has_a_count_and_each_way_its_name(workspace: Workspace, server: FakeLabelStudio) -> None:
@@ -293,6 +293,18 @@ def test_an_updated_board_is_a_revision_of_what_changed(
     assert labels(workspace) == {"d1": "deer", "d2": "deer", "d3": "deer", "d4": "struck"}
     assert [len(entries(workspace, id_)) for id_ in ("d1", "d2", "d3", "d4")] == [1, 1, 2, 2]
     assert answered_at(workspace, BOARD) == server.now
+
+
+def test_what_label_studio_sent_of_a_board_is_stored_once_with_each_revision(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    sent = [[*DEER, chose("struck_0", "d3")], [*DEER, chose("struck_0", "d3", "d4")]]
+    number = server.submit(BOARD, sent[0])
+    server.update(number, sent[1])
+    with workspace.database.read() as conn:
+        stored = conn.scalars(sa.select(oracle_table.c.result).order_by(oracle_table.c.id)).all()
+    assert [result for result in stored if result is not None] == sent
+    assert len(stored) == 5
 
 
 def test_a_deleted_annotation_takes_the_whole_board_back(

@@ -213,7 +213,7 @@ def test_an_annotation_has_a_row_for_each_detection_of_its_task(store: Database)
     assert rows(store) == [("b", 1, "label", DEER), ("b", 1, "label", DEER), ("b", 1, "struck", None)]
     with store.read() as conn:
         assert oracle.labels(conn) == {"d0": DEER, "d1": DEER}
-        assert oracle.struck_ids(conn) == {"d2"}
+        assert oracle.struck_ids(conn, PROJECT) == {"d2"}
         states = oracle.active_annotations(conn, PROJECT)
         assert {state.annotation.detection_id for state in states} == {"d0", "d1", "d2"}
         assert {state.annotation.way for state in states} == {Way.BOARD}
@@ -251,7 +251,7 @@ def test_a_deleted_group_that_comes_again_is_restored(store: Database) -> None:
 def test_what_was_struck_waits_until_somebody_answers_or_skips_it_alone(store: Database) -> None:
     def struck() -> set[str]:
         with store.read() as conn:
-            return oracle.struck_ids(conn)
+            return oracle.struck_ids(conn, PROJECT)
 
     record(store, board(Verdict.STRUCK, Verdict.STRUCK, Verdict.STRUCK))
     assert struck() == {"d0", "d1", "d2"}

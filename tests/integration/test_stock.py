@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import jobs
 from pipeline.label_studio.screen import controls
-from pipeline.records import Purpose, RunKind, TaskKind, TaskRecord, utc_now
+from pipeline.records import AnnotationRecord, Purpose, RunKind, TaskKind, TaskRecord, Verdict, utc_now
 from pipeline.steps.labelling import stock as stock_step
 from pipeline.steps.labelling.ask import PlannedTask, ask
 from pipeline.steps.labelling.parking import GRACE, delete_parked, park
@@ -27,6 +27,7 @@ from pipeline.steps.operations.status import ProjectStatus, status
 from pipeline.store import oracle, tasks
 from pipeline.store.database import Database
 from pipeline.workspace import Workspace
+from tests.helpers.annotations import record
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import (
     PROJECT,
@@ -338,6 +339,38 @@ def test_what_was_struck_out_comes_next_and_alone(workspace: Workspace, server: 
     label_next(workspace, server, 8)
     refresh(workspace, PROJECT)
     assert crops[1] not in {server.shows(task) for task in server.tasks_in_stream(PROJECT)}
+
+
+def test_what_was_struck_out_comes_next_also_with_a_label_of_a_machine(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    trained(workspace, server)
+    crops = [task.detections[0] for task in stock(workspace)][-4:]
+    weak = AnnotationRecord(
+        project_id=None,
+        detection_id=crops[1],
+        annotation_uid="weak",
+        annotation_id=None,
+        task_id=None,
+        annotator=None,
+        verdict=Verdict.WEAK,
+        label=1,
+        annotated_at=utc_now(),
+        source="classifier",
+        confidence=0.9,
+    )
+    record(workspace.database, [weak])
+    planned = PlannedTask(
+        kind=TaskKind.BOARD, purpose=Purpose.QUEUE, detections=tuple(crops), score=0.0, suggested=1
+    )
+    [board] = ask(workspace, server, PROJECT, [planned], version=server.model_version)
+    server.submit(board.task_id, [said(controls.ALL, "deer"), said(controls.STRUCK, crops[1])])
+    sync(workspace, server, PROJECT)
+    assert is_low(workspace, PROJECT, complete=True)
+    topped(workspace, server)
+    task = server.next_task()
+    assert task is not None
+    assert (server.shows(task), server.rows[task]["data"]["kind"]) == (crops[1], TaskKind.SINGLE)
 
 
 def test_what_somebody_asked_for_stays_first_through_versions(

@@ -35,6 +35,8 @@ def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[Planned
     alone. A project can do without boards (`ScreenOptions.boards`). Raises StoreError for an unknown
     project, and ModelError if the files of its version are damaged.
     """
+    if not planned:  # nothing that a board could come between, and boards are sought in the whole pool
+        return []
     asked = {crop for task in planned for crop in task.detections}
     with workspace.database.read() as conn:
         project = projects.get(conn, project_id)
@@ -81,9 +83,7 @@ def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew: Set[str] = f
         )
         for crop in task.detections
     }
-    alone = {
-        crop for crop, label in oracle.undecided(conn, project_id).items() if label.disputed or label.struck
-    }
+    alone = oracle.disputed_ids(conn, project_id) | oracle.struck_ids(conn, project_id)
     return grouped | alone | audits.drawn_ids(conn, project_id)
 
 

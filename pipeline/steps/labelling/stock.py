@@ -36,7 +36,7 @@ from pipeline.steps.labelling.stock_plan import (
     reserve_tasks,
     struck_tasks,
 )
-from pipeline.steps.labelling.stock_state import read_stock, read_struck, read_waiting
+from pipeline.steps.labelling.stock_state import read_stock, read_waiting
 from pipeline.steps.learning import activate as versions
 from pipeline.store import (
     acceptances,
@@ -133,7 +133,7 @@ def is_low(workspace: Workspace, project_id: int, *, complete: bool) -> bool:
                 return True
         if is_struck_due(conn, project_id):
             return True
-        if not read_struck(conn, project_id):
+        if not oracle.struck_ids(conn, project_id):
             return False
         stock = read_stock(conn, project_id)
     return bool(struck_tasks(stock, read_waiting(workspace, project_id, ())))

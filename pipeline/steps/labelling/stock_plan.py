@@ -78,10 +78,16 @@ class Stock:
         too_many = max(0, len(self.tasks) - len(settled) - keep)
         return settled + spare[:too_many]
 
+    def _is_newest(self, task: TaskRecord) -> bool:
+        """Whether no later task asks for the first label of one of its crops."""
+        return all(self._newest.get(crop, task.task_id) <= task.task_id for crop in task.detections)
+
     def _is_over(self, task: TaskRecord, waiting: Waiting) -> bool:
         """Whether nobody needs to answer this task any more."""
         if task.purpose is Purpose.SUGGESTION:
-            if is_passing(task) and not self.has_place(task):
+            if is_passing(task) and not (self.has_place(task) and self._is_newest(task)):
+                return True
+            if is_passing(task) and not waiting.audited.isdisjoint(task.detections):
                 return True
             return not asks_about_labels(task) and waiting.unlabelled.isdisjoint(task.detections)
         if not asks_first(task):

@@ -18,16 +18,10 @@ def read_stock(conn: sa.Connection, project_id: int) -> Stock:
     return Stock(tasks=tasks.open_tasks(conn, project_id), version=version)
 
 
-def read_struck(conn: sa.Connection, project_id: int) -> set[str]:
-    """The crops that were struck out of a group, and that nobody has named since."""
-    undecided = oracle.undecided(conn, project_id)
-    return {crop for crop, label in undecided.items() if label.struck}
-
-
 def read_waiting(workspace: Workspace, project_id: int, crops: Iterable[str]) -> Waiting:
     """What is known of these crops, and of all that were struck out or are disputed."""
     with workspace.database.read() as conn:
-        struck = read_struck(conn, project_id)
+        struck = oracle.struck_ids(conn, project_id)
         asked = {*crops, *struck}
         unlabelled = candidates.waiting_among(conn, sorted(asked))
         audited = audits.drawn_among(conn, project_id, sorted(asked))

@@ -19,7 +19,7 @@ from pipeline.steps.labelling.boards import waiting_rows
 from pipeline.steps.learning.pool_state import sequences_of
 from pipeline.steps.learning.predict import LoadedVersion
 from pipeline.steps.learning.training_set import training_labels
-from pipeline.store import categories, tasks
+from pipeline.store import categories, reviews, tasks
 from pipeline.workspace import Workspace
 
 DRAWN = 16_384  # waiting crops that are compared with the labels; of more, some are drawn at random
@@ -35,8 +35,9 @@ def suggest(
 
     Crops that resemble the labels of a rare species although the version names them otherwise; crops that
     resemble each other and nothing labelled; labels whose nearest labels are of another species, unless that
-    was answered before. No crop is on two of them, and none of `apart` on any. The scores are 0: the caller
-    gives each its place in the queue. The same version and crops give the same boards.
+    was answered before. What is struck out of the last, or named otherwise on it, comes back as a review
+    (`store.reviews.objections`). No crop is on two of them, and none of `apart` on any. The scores are 0: the
+    caller gives each its place in the queue. The same version and crops give the same boards.
     """
     rng = np.random.default_rng(zlib.crc32(version.record.version.encode()))
     rows = np.sort(rng.permutation(waiting_rows(workspace, version.pool, apart))[:DRAWN])
@@ -63,7 +64,8 @@ def suggest(
                 detections=tuple(version.pool.ids[row] for row in group.rows),
                 score=0.0,
                 reason=reason(labels.names.get(-1 if group.category is None else group.category, "")),
-                details={SUGGESTS: kind, "category": group.category},
+                details={SUGGESTS: kind, "category": group.category}
+                | ({reviews.LABEL: group.category} if kind == DISAGREEING else {}),
             )
             for group in groups
         ]

@@ -11,7 +11,6 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline import stopping
-from pipeline.acquisition.audit import EVERY
 from pipeline.arrays import Ints
 from pipeline.errors import ModelError
 from pipeline.heads import LinearHead
@@ -32,6 +31,7 @@ class AuditLabels:
     truth: Ints  # (N,) category ids, by people
     rows: Ints  # (N,) of the pool
     sequences: tuple[str, ...]  # (N,)
+    queued: int  # of all audit labels, those that came with a queue, without being asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +121,7 @@ def read_audit_labels(conn: sa.Connection, pool: Pool, project_id: int) -> Audit
         truth=np.array([labels[crop] for crop in ids], np.intp),
         rows=np.array([pool.index[crop] for crop in ids], np.intp),
         sequences=tuple(places[crop].sequence for crop in ids),
+        queued=audits.label_count(conn, project_id, requested=False),
     )
 
 
@@ -130,8 +131,10 @@ def _forecast(
     """The forecast from heads, each with the number of labels it learned from; None without heads."""
     if not heads:
         return None
-    # People give one audit label in ten, so a head with nine labels cost ten.
-    labels = np.array([round(labels * EVERY / (EVERY - 1)) for labels, _ in heads], np.intp)
+    # Heads do not learn from the audit labels that people give with a queue. Of tasks these are one in ten, of
+    # labels fewer: a sequence or a board has several.
+    learned = np.array([labels for labels, _ in heads], np.intp)
+    labels = np.rint(learned * (1 + audit.queued / learned.max())).astype(np.intp)
     correct = np.array([_predictions(head, pool, audit) == audit.truth for _, head in heads])
     return stopping.forecast(labels, correct, audit.sequences, target=target)
 
