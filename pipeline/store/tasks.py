@@ -15,6 +15,15 @@ from pipeline.store.schema import detection, image, task, task_crop
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answered:
+    """How many tasks people have answered since the last of a kind."""
+
+    audit: int
+    board: int
+    confirmation: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskContent:
     """What the task of a detection shows."""
 
@@ -139,6 +148,24 @@ def parked(conn: sa.Connection, project_id: int, before: dt.datetime) -> list[Ta
     """The unanswered tasks in Label Studio that were parked before this moment."""
     conditions = (_present(project_id), task.c.parked_at < before, task.c.answered_at.is_(None))
     return list(_select(conn, *conditions).values())
+
+
+def answered_since(conn: sa.Connection, project_id: int) -> Answered:
+    """How many tasks of the project people have answered since the last audit crop, board, confirmation."""
+    answered = sa.and_(task.c.project_id == project_id, task.c.answered_at.is_not(None))
+
+    def since(condition: sa.ColumnElement[bool]) -> int:
+        last = conn.execute(
+            sa.select(sa.func.max(task.c.answered_at)).where(answered, condition)
+        ).scalar_one()
+        later = answered if last is None else sa.and_(answered, task.c.answered_at > last)
+        return int(conn.execute(sa.select(sa.func.count()).where(later)).scalar_one())
+
+    return Answered(
+        audit=since(task.c.purpose == Purpose.AUDIT),
+        board=since(task.c.kind == TaskKind.BOARD),
+        confirmation=since(task.c.purpose == Purpose.CONFIRMATION),
+    )
 
 
 def set_answered(conn: sa.Connection, project_id: int, moments: Mapping[int, dt.datetime | None]) -> None:

@@ -216,7 +216,12 @@ def test_a_top_up_that_asks_nothing_seeks_no_boards_in_the_pool(
     for board in of_kind(trained(workspace, server), TaskKind.BOARD):
         answered(workspace, server, board)
     sought: list[str] = []
-    monkeypatch.setattr("pipeline.steps.labelling.groups.boards", lambda *_, **__: sought.append("a") or [])
+
+    def boards(*_: object, **__: object) -> list[PlannedTask]:
+        sought.append("boards")
+        return []
+
+    monkeypatch.setattr("pipeline.steps.labelling.groups.boards", boards)
     topped(workspace, server)
     assert not sought
 
@@ -511,3 +516,15 @@ def test_a_suggestion_whose_crops_have_labels_leaves_the_stream_and_can_still_be
     with workspace.database.read() as conn:
         history = oracle.histories(conn, board.detections)
     assert all(Way.SUGGESTION in {entry.way for entry in entries} for entries in history.values())
+
+
+def test_every_tenth_task_is_of_the_audit_though_the_queue_is_renewed_after_four(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    done: list[TaskRecord] = []
+    while len(done) < 24:
+        for task in trained(workspace, server)[:4]:
+            answered(workspace, server, task)
+            done.append(task)
+    of_audit = [place for place, task in enumerate(done, 1) if task.purpose is Purpose.AUDIT]
+    assert of_audit == [10, 20]

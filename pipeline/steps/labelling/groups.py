@@ -29,11 +29,12 @@ LEAST_LABELS = 100
 def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
     """The tasks of a queue, given those of its crops one by one, in their order.
 
-    Each crop brings along those of its sequence (`sequences.with_sequences`). After nine such tasks comes a
-    board, every third a suggestion, and the next of the crops that are to be confirmed; scores lie between
-    those of the neighbours. No crop is in two tasks, and crops of the audit, struck and disputed ones come
-    alone. A project can do without boards (`ScreenOptions.boards`). Raises StoreError for an unknown
-    project, and ModelError if the files of its version are damaged.
+    Each crop brings along those of its sequence (`sequences.with_sequences`). After nine such tasks comes an
+    audit crop, a board, every third a suggestion, and the next of the crops that are to be confirmed; scores
+    lie between those of the neighbours. The nine are counted from what people have answered: queues are
+    renewed more often than every nine tasks. No crop is in two tasks, and crops of the audit, struck and
+    disputed ones come alone. A project can do without boards (`ScreenOptions.boards`). Raises StoreError for
+    an unknown project, and ModelError if the files of its version are damaged.
     """
     if not planned:  # nothing that a board could come between, and boards are sought in the whole pool
         return []
@@ -50,17 +51,21 @@ def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[Planned
             and asked.isdisjoint(task.detections)
         ]
         checks = to_confirm(conn, project_id)
-    queue = with_sequences(workspace, project, planned, apart)
+        answered = tasks.answered_since(conn, project_id)
+    audit = [task for task in planned if _is_drawn_for_queue(task)]
+    queue = with_sequences(workspace, project, [task for task in planned if task not in audit], apart)
+    queue = _among(queue, audit, answered.audit, append=True)
     if current is not None and _makes_boards(project, current):
         boards_open = sum(task.kind is TaskKind.BOARD for task in staying)
         others = len(staying) - boards_open + sum(task.score >= 0 for task in queue)
         taken = apart.union(*(task.detections for task in staying), *(task.detections for task in queue))
-        queue = _among(queue, _boards(workspace, current, taken, others // (EVERY - 1) - boards_open))
+        wanted = (answered.board + others) // (EVERY - 1) - boards_open
+        queue = _among(queue, _boards(workspace, current, taken, wanted), answered.board)
     confirmations = [
         PlannedTask(kind=TaskKind.SINGLE, purpose=Purpose.CONFIRMATION, detections=(crop,), score=0.0)
         for crop in checks
     ]
-    return _among(queue, confirmations)
+    return _among(queue, confirmations, answered.confirmation)
 
 
 def kept_apart(conn: sa.Connection, project_id: int, *, asked_anew: Set[str] = frozenset()) -> set[str]:
@@ -108,15 +113,33 @@ def _boards(workspace: Workspace, current: ModelRecord, apart: Set[str], count: 
     return [*mixed, *left]
 
 
-def _among(queue: Sequence[PlannedTask], others: Sequence[PlannedTask]) -> list[PlannedTask]:
-    """The queue with the next of the `others` after each nine tasks, as far as the queue goes."""
+def _is_drawn_for_queue(task: PlannedTask) -> bool:
+    return task.purpose is Purpose.AUDIT and task.score >= 0  # what `wildloop audit` draws comes first
+
+
+def _among(
+    queue: Sequence[PlannedTask], others: Sequence[PlannedTask], answered: int, *, append: bool = False
+) -> list[PlannedTask]:
+    """The queue with the next of the `others` after each nine tasks, as far as the queue goes.
+
+    `answered` is how many tasks people have answered since they answered the last of such others. With
+    `append`, those that are left come at the end.
+    """
     left = iter(others)
-    mixed = []
-    passed = 0
+    mixed: list[PlannedTask] = []
+    passed = answered
     for place, task in enumerate(queue):
         mixed.append(task)
         passed += task.score >= 0  # crops that `wildloop audit` asks for come before the queue
-        if task.score >= 0 and passed % (EVERY - 1) == 0:
+        if task.score >= 0 and passed >= EVERY - 1:
             after = queue[place + 1].score if place + 1 < len(queue) else 1.0
             mixed += [replace(other, score=(task.score + after) / 2) for other in islice(left, 1)]
+            passed = 0
+    if append:
+        last = max((task.score for task in mixed), default=0.0)
+        rest = list(left)
+        mixed += [
+            replace(other, score=last + (1.0 - last) * (place + 1) / (len(rest) + 1))
+            for place, other in enumerate(rest)
+        ]
     return mixed
