@@ -131,8 +131,8 @@ def _forecast(
     """The forecast from heads, each with the number of labels it learned from; None without heads."""
     if not heads:
         return None
-    # Heads do not learn from the audit labels that people give with a queue. Of tasks these are one in ten, of
-    # labels fewer: a sequence or a board has several.
+    # Heads do not learn from the audit labels that people give with a queue. Of tasks these are one in ten,
+    # of labels fewer: a sequence or a board has several.
     learned = np.array([labels for labels, _ in heads], np.intp)
     labels = np.rint(learned * (1 + audit.queued / learned.max())).astype(np.intp)
     correct = np.array([_predictions(head, pool, audit) == audit.truth for _, head in heads])
