@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from pipeline.arrays import Ints
 from pipeline.label_studio.screen import controls
 from pipeline.records import Purpose, TaskKind, TaskRecord, Way
 from pipeline.render.operations import status as rendered
 from pipeline.steps.labelling.ask import PlannedTask, ask
+from pipeline.steps.labelling.boards import waiting_rows
 from pipeline.steps.labelling.groups import plan_groups
 from pipeline.steps.labelling.stock import top_up
 from pipeline.steps.labelling.sync import sync
@@ -26,6 +28,7 @@ from pipeline.steps.learning.train import train
 from pipeline.steps.operations.status import status
 from pipeline.store import audits, categories, embeddings, oracle, predictions, projects, tasks
 from pipeline.store.database import Database
+from pipeline.store.pool import Pool
 from pipeline.store.schema import embedding as embedding_table
 from pipeline.workspace import Workspace
 from tests.helpers import labelled_workspace
@@ -217,13 +220,27 @@ def test_a_top_up_that_asks_nothing_seeks_no_boards_in_the_pool(
         answered(workspace, server, board)
     sought: list[str] = []
 
-    def boards(*_: object, **__: object) -> list[PlannedTask]:
-        sought.append("boards")
-        return []
+    def seek(workspace: Workspace, pool: Pool, apart: Set[str]) -> Ints:
+        sought.append("waiting crops")
+        return waiting_rows(workspace, pool, apart)
 
-    monkeypatch.setattr("pipeline.steps.labelling.groups.boards", boards)
+    monkeypatch.setattr("pipeline.steps.labelling.boards.waiting_rows", seek)
     topped(workspace, server)
     assert not sought
+
+
+def test_boards_hold_no_crops_that_come_with_a_later_part_of_the_queue(
+    workspace: Workspace, server: FakeLabelStudio
+) -> None:
+    with workspace.database.write() as conn:
+        projects.set_options(conn, PROJECT, {"stock": 24})
+    boards = of_kind(trained(workspace, server), TaskKind.BOARD)
+    with workspace.database.read() as conn:
+        version = projects.get(conn, PROJECT).current_model or ""
+        later = {place.detection_id for place in predictions.unpushed(conn, version)}
+    assert boards
+    assert later
+    assert later.isdisjoint(crops_of(boards))
 
 
 def test_boards_hold_no_novel_crops(

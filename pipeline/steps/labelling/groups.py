@@ -17,7 +17,7 @@ from pipeline.steps.labelling.sequences import with_sequences
 from pipeline.steps.labelling.suggestions import suggest
 from pipeline.steps.learning.confirmations import to_confirm
 from pipeline.steps.learning.predict import load_version
-from pipeline.store import audits, models, oracle, projects, tasks
+from pipeline.store import audits, models, oracle, predictions, projects, tasks
 from pipeline.workspace import Workspace
 
 SUGGESTION_EVERY = 3  # every third board is a suggestion
@@ -52,6 +52,7 @@ def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[Planned
         ]
         checks = to_confirm(conn, project_id)
         answered = tasks.answered_since(conn, project_id)
+        later = [] if current is None else predictions.unpushed(conn, current.version)
     audit = [task for task in planned if _is_drawn_for_queue(task)]
     queue = with_sequences(workspace, project, [task for task in planned if task not in audit], apart)
     queue = _among(queue, audit, answered.audit, append=True)
@@ -59,6 +60,7 @@ def plan_groups(workspace: Workspace, project_id: int, planned: Sequence[Planned
         boards_open = sum(task.kind is TaskKind.BOARD for task in staying)
         others = len(staying) - boards_open + sum(task.score >= 0 for task in queue)
         taken = apart.union(*(task.detections for task in staying), *(task.detections for task in queue))
+        taken |= {place.detection_id for place in later}  # else the rest of the queue would end the boards
         wanted = (answered.board + others) // (EVERY - 1) - boards_open
         queue = _among(queue, _boards(workspace, current, taken, wanted), answered.board)
     confirmations = [
