@@ -1,7 +1,7 @@
 """Predictions of the current version for the tasks that Label Studio asks about.
 
 Each has two numbers: `result[].score` is the calibrated probability, `score` the place in the queue, lowest
-first. Crops in the version's queue keep their pushed score, tasks that somebody asked for on purpose theirs;
+first. Crops in the version's queue keep their place, tasks that somebody asked for on purpose theirs;
 all others come after them. A screen can only show a suggestion that its task has room for: one that was made
 before the version may have none, and its prediction is empty then.
 """
@@ -48,7 +48,7 @@ from pipeline.workspace import Workspace
 log = logging.getLogger(__name__)
 
 NO_VERSION = "none"
-QUEUE_END = 1.0  # highest pushed score; crops outside the queue follow by their margin, which is at most 1
+QUEUE_END = 1.0  # highest score of a queue; crops outside the queue follow by their margin, which is at most 1
 LAST_SCORE = 2.0  # after all margins
 INGEST_SECONDS = 60.0  # for unknown photographs in one request: Label Studio waits 100 s
 MAX_HEADS = 8  # kept in memory, one per project in use
@@ -251,7 +251,7 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _queue_score(queued: PredictionRecord | None, otherwise: float) -> float:
-    """The pushed score of a queued detection, else `otherwise`."""
+    """The score of a queued detection, else `otherwise`."""
     return otherwise if queued is None else queued.score
 
 

@@ -90,8 +90,8 @@ class RunKind(StrEnum):
     """What a run does. After an import, the first three follow one another."""
 
     EMBED = "embed"  # embed the project's crops; published crops follow
-    PUBLISH = "publish"  # create a task for each crop, and request the first order
-    TRAIN = "train"  # train, or make a cold start, and push the queue
+    PUBLISH = "publish"  # top the stock up, and request the first order
+    TRAIN = "train"  # train, or make a cold start, and ask the queue
     SYNC = "sync"  # make the oracle equal to Label Studio's annotations
 
 
@@ -305,7 +305,7 @@ class PredictionRecord:
     detection_id: str
     rank: int  # 0 comes first
     score: float  # Label Studio shows the lowest score first
-    # None if no category is pre-selected: the version has no head, or the crop is novel or an audit crop.
+    # None if no category is suggested: the version has no head, or the crop is novel or an audit crop.
     category_id: int | None
     probability: float | None  # calibrated, 0 to 1
     novel: bool = False  # far from everything labelled

@@ -44,7 +44,7 @@ def train(workspace: Workspace, *, project: int | None = None) -> ModelRecord | 
     """Train a version on all labels but those of the audit, and make it current with a new queue.
 
     The same labels give the same version again. None if there is no label to learn from. The queue stays
-    here: `push` sends it to Label Studio, and `refresh` does both.
+    here: `publish` asks people about it, and `refresh` does both.
     """
     return train_step.train(workspace, chosen(workspace, project))
 

@@ -184,13 +184,9 @@ class LabelStudio:
         answer: Json = self._connection.get(f"reading task {task_id}", f"api/tasks/{task_id}/")
         return answer
 
-    def tasks(self, project_id: int) -> Iterator[Json]:
-        """The tasks of a project, see `task_list.list_tasks`."""
-        return task_list.list_tasks(self._connection, project_id)
-
     def task_ids(self, project_id: int) -> list[int]:
         """The ids of all tasks of a project, sorted."""
-        return [int(task["id"]) for task in self.tasks(project_id)]
+        return [int(task["id"]) for task in task_list.list_tasks(self._connection, project_id)]
 
     def some_tasks(self, project_id: int, task_ids: Iterable[int]) -> Iterator[Json]:
         """Those of these tasks that the project has, see `task_list.some_tasks`."""
@@ -238,10 +234,6 @@ class LabelStudio:
                 {"id": "delete_tasks", "project": project_id},
             )
 
-    def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
-        """Those of `task_ids` that the project has."""
-        return task_list.existing_ids(self._connection, project_id, task_ids)
-
     def tasks_updated_since(self, project_id: int, moment: dt.datetime | None) -> Iterator[Json]:
         """The tasks with activity by people after `moment`, see `task_list.updated_since`."""
         return task_list.updated_since(self._connection, project_id, moment)
@@ -265,19 +257,11 @@ class LabelStudio:
         answer = self._connection.get("listing the users", "api/users/")
         return {str(user["id"]): str(user["email"]) for user in answer}
 
-    def task_count(self, project_id: int) -> int:
-        """The number of tasks of a project."""
-        return int(self.project(project_id)["task_number"])
-
     def replace_in_tasks(
         self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
     ) -> None:
         """Replace `former` by `new` in one field of the data of these tasks; annotations stay."""
         self._change_field(project_id, task_ids, field, "Expression", f'replace("{former}", "{new}")')
-
-    def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
-        """Set one field of the data of these tasks; annotations stay."""
-        self._change_field(project_id, task_ids, field, "String", value)
 
     def _change_field(
         self, project_id: int, task_ids: Sequence[int], field: str, kind: str, value: str
@@ -305,18 +289,6 @@ class LabelStudio:
         )
         return int(answer["created"])
 
-    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
-        """Delete all predictions of these tasks, by any version."""
-        included = sorted(task_ids)
-        if included:
-            self._connection.send(
-                f"deleting the predictions of {len(included)} tasks of project {project_id}",
-                "POST",
-                "api/dm/actions",
-                {"selectedItems": {"all": False, "included": included}},
-                {"id": "delete_tasks_predictions", "project": project_id},
-            )
-
     def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
         """The versions with predictions in the project, and the time of the newest prediction of each."""
         answer: Json = self._connection.get(
@@ -328,16 +300,6 @@ class LabelStudio:
             str(version["model_version"]): dt.datetime.fromisoformat(version["latest"])
             for version in answer["static"]
         }
-
-    def delete_version(self, project_id: int, version: str) -> int:
-        """Delete all predictions of a version; returns their number."""
-        answer: Json = self._connection.send(
-            f"deleting the predictions of {version} from project {project_id}",
-            "DELETE",
-            f"api/projects/{project_id}/model-versions/",
-            {"model_version": version},
-        )
-        return int(answer["deleted_predictions"])
 
     def backends(self, project_id: int) -> list[Json]:
         """The ML backends of a project. The call makes Label Studio check whether each is running."""

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 Json = dict[str, Any]
 
 
-class TaskClient(Protocol):
-    """Creates, lists and changes tasks."""
+class AskClient(Protocol):
+    """Creates tasks with what the project's label config can show."""
 
     def browser_path(self) -> str:
         """The path below which browsers reach Label Studio."""
@@ -26,24 +26,6 @@ class TaskClient(Protocol):
 
         `skipped_by`: the user to whom each is never served. Such a task waits for `unpark_task`.
         """
-
-    def tasks(self, project_id: int) -> Iterator[Json]:
-        """All tasks of a project with `id` and `data`."""
-
-    def task_count(self, project_id: int) -> int:
-        """The number of tasks of a project."""
-
-    def replace_in_tasks(
-        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
-    ) -> None:
-        """In one field of the data of these tasks, replace `former` by `new`."""
-
-    def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
-        """Set one field of the data of these tasks."""
-
-
-class AskClient(TaskClient, Protocol):
-    """Creates tasks with what the project's label config can show."""
 
     def project(self, project_id: int) -> Json:
         """The project, with `label_config`."""
@@ -61,17 +43,11 @@ class QueueClient(Protocol):
     def update_project(self, project_id: int, **fields: Any) -> Json:
         """Change fields of a project."""
 
-    def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
-        """Those of `task_ids` that the project has."""
-
     def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
         """Add predictions; returns their number."""
 
     def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
         """The versions with predictions in the project, and the time of the newest prediction of each."""
-
-    def delete_version(self, project_id: int, version: str) -> int:
-        """Delete all predictions of a version; returns their number."""
 
 
 class StockClient(AskClient, QueueClient, Protocol):

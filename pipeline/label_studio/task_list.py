@@ -49,11 +49,6 @@ def list_tasks(
         page, seen, total = page + 1, seen + len(answer["tasks"]), answer["total"]
 
 
-def existing_ids(connection: Connection, project_id: int, task_ids: Iterable[int]) -> set[int]:
-    """Those of `task_ids` that the project has."""
-    return {int(task["id"]) for task in some_tasks(connection, project_id, task_ids)}
-
-
 def in_stream(connection: Connection, project_id: int) -> set[int]:
     """The ids of the tasks that the label stream can serve to somebody: neither answered nor parked."""
     query = _conjunction(_filter("is_labeled", "equal", "Boolean", False))

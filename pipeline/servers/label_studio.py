@@ -36,7 +36,7 @@ def environ(account: Account, *, url: str, data_dir: Path, served_dir: Path) -> 
         "DJANGO_DB": "sqlite",
         "ML_BLOCK_LOCAL_IP": "false",  # allows a backend on this machine
         "SSRF_PROTECTION_ENABLED": "false",  # allows a webhook to this machine
-        # Without this flag a push of predictions recounts every task of the project.
+        # Without this flag an import of predictions recounts every task of the project.
         "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
         "EDITOR_KEYMAP": inherited.get("EDITOR_KEYMAP") or KEYMAP,
         "LOG_LEVEL": "WARNING",

@@ -95,11 +95,6 @@ class Curve:
         point = self.first_with(macro_f1)
         return None if point is None else point.labels
 
-    def presses_to_reach(self, macro_f1: float) -> int | None:
-        """Key presses until the first round with at least this macro-F1."""
-        point = self.first_with(macro_f1)
-        return None if point is None else point.presses
-
     @property
     def labels_to_see_all(self) -> int | None:
         """Labels at the first round with a label of every species of the open crops."""

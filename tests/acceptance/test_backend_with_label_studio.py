@@ -285,10 +285,9 @@ def test_label_studio_gets_predictions_for_the_tasks_that_were_not_pushed(here: 
     audited, novel = audited_and_novel(here)
     ordinary = [task for task in here.tasks if task not in audited | novel]
     chosen = [*sorted(audited)[:2], *ordinary[:6]]
-    here.installation.client.delete_predictions(here.project, chosen)
     body = {"selectedItems": {"all": False, "included": chosen}}
-    params = {"id": "retrieve_tasks_predictions", "project": here.project}
-    here.api.send("retrieving predictions", "POST", "api/dm/actions", body, params)
+    for action in ("delete_tasks_predictions", "retrieve_tasks_predictions"):
+        here.api.send(action, "POST", "api/dm/actions", body, {"id": action, "project": here.project})
     for task in chosen:
         told = here.api.get("reading a task", f"api/tasks/{task}/")
         [stored] = told["predictions"]

@@ -74,7 +74,7 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     said = installation.wildloop("review")
     assert "1 of 30 labels looks wrong" in said
     assert crop(MISTAKEN) in said
-    assert forest.client.task_count(forest.id) == LABELLED + WAITING  # nothing was changed
+    assert len(forest.client.task_ids(forest.id)) == LABELLED + WAITING  # nothing was changed
 
     said = installation.wildloop("review", "--push")
     assert "1 label queued for a second look; 1 waiting now" in said
@@ -91,7 +91,7 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     said = installation.wildloop("review", "--push")
     assert "0 labels queued for a second look; 1 waiting now" in said
     assert "new tasks" not in installation.wildloop("publish")
-    assert forest.client.task_count(forest.id) == LABELLED + WAITING + 1
+    assert len(forest.client.task_ids(forest.id)) == LABELLED + WAITING + 1
 
     forest.annotate(served["id"], truth(MISTAKEN))
     assert "1 change recorded" in installation.wildloop("sync")

@@ -47,7 +47,6 @@ class FakeLabelStudio(LabelStudio):
             self.add_task(number, {"detection_id": detection, "crop": f"/data/{detection}.jpg"})
         self.predictions: list[Json] = []
         self.imports: list[int] = []  # number of tasks in each call
-        self.changes: list[int] = []  # number of tasks in each call that changed data
         self.deleted: list[int] = []  # every task that the client deleted
         self.drafts: set[int] = set()  # tasks in which somebody has begun an annotation
         self.locks: dict[int, int] = {}  # who got each task from the label stream
@@ -279,18 +278,6 @@ class FakeLabelStudio(LabelStudio):
     def browser_path(self) -> str:
         return self.path
 
-    def replace_in_tasks(
-        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
-    ) -> None:
-        self.changes.append(len(task_ids))
-        for number in task_ids:
-            self.rows[number]["data"][field] = self.rows[number]["data"][field].replace(former, new)
-
-    def set_in_tasks(self, project_id: int, task_ids: Sequence[int], field: str, value: str) -> None:
-        self.changes.append(len(task_ids))
-        for number in task_ids:
-            self.rows[number]["data"][field] = value
-
     def content(self, path: str, *, limit: int = 0) -> bytes:
         if path not in self.served:
             raise ApiResponseError(f"fetching {path}", status=404, detail="")
@@ -320,9 +307,6 @@ class FakeLabelStudio(LabelStudio):
         for row in self.rows.values():
             for annotation in row["annotations"]:
                 yield from () if annotation["was_cancelled"] else annotation["result"]
-
-    def task_count(self, project_id: int) -> int:
-        return int(self.project(project_id)["task_number"])
 
     def task(self, task_id: int) -> Json:
         return self._task(task_id)
@@ -365,9 +349,6 @@ class FakeLabelStudio(LabelStudio):
         for number in sorted(task_ids):
             self.deleted.append(number)
             self.delete_task(number)
-
-    def existing_tasks(self, project_id: int, task_ids: Iterable[int]) -> set[int]:
-        return set(task_ids) & self.rows.keys()
 
     def import_tasks(
         self,
@@ -413,10 +394,6 @@ class FakeLabelStudio(LabelStudio):
         self.predictions += [{**each, "created_at": self.clock} for each in predictions]
         return len(predictions)
 
-    def delete_predictions(self, project_id: int, task_ids: Iterable[int]) -> None:
-        emptied = set(task_ids)
-        self.predictions = [each for each in self.predictions if each["task"] not in emptied]
-
     def prediction_versions(self, project_id: int) -> dict[str, dt.datetime]:
         newest: dict[str, dt.datetime] = {}
         for each in self.predictions:
@@ -424,13 +401,6 @@ class FakeLabelStudio(LabelStudio):
                 each["created_at"], newest.get(each["model_version"], each["created_at"])
             )
         return newest
-
-    def delete_version(self, project_id: int, version: str) -> int:
-        before = len(self.predictions)
-        self.predictions = [each for each in self.predictions if each["model_version"] != version]
-        if self.fields["model_version"] == version:
-            self.fields["model_version"] = None
-        return before - len(self.predictions)
 
     def local_storages(self, project_id: int) -> list[Json]:
         return self.storages

@@ -31,6 +31,7 @@ from tests.helpers import labelled_workspace
 from tests.helpers.annotations import record
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, make_workspace, species
+from tests.helpers.results import chose
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
@@ -457,15 +458,11 @@ def board(workspace: Workspace, server: Server, label: str = SPECIES[0]) -> int:
 
 def submit(workspace: Workspace, server: Server, task: int, *struck: int, by: int = 2) -> None:
     """Everything is as it was called, but for what is struck."""
-    result = [control("all_suggested_0", SPECIES[0])]
+    result = [chose("all_suggested_0", SPECIES[0])]
     if struck:
-        result.append(control("struck_0", *(detection(one) for one in struck)))
+        result.append(chose("struck_0", *(detection(one) for one in struck)))
     server.submit(task, result, by=by)
     synced(workspace, server)
-
-
-def control(name: str, *choices: str) -> dict[str, Any]:
-    return {"from_name": name, "to_name": "ask_0", "type": "choices", "value": {"choices": list(choices)}}
 
 
 @pytest.mark.both_databases

@@ -24,6 +24,7 @@ from pipeline.workspace import Workspace
 from tests.helpers.annotations import record
 from tests.helpers.fake_label_studio import FakeLabelStudio
 from tests.helpers.labelled_workspace import PROJECT, SPECIES, detection, make_workspace, populate, species
+from tests.helpers.results import chose
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
@@ -93,13 +94,9 @@ def answer(
     expert: bool = False,
     truth: bool = False,
 ) -> None:
-    result = [control("species_0", choice)] + ([control("flags_0", "expert")] if expert else [])
+    result = [chose("species_0", choice)] + ([chose("flags_0", "expert")] if expert else [])
     server.submit(task, result, by=by, truth=truth)
     sync(workspace, server, PROJECT)
-
-
-def control(name: str, *choices: str) -> dict[str, Any]:
-    return {"from_name": name, "to_name": "crop_0", "type": "choices", "value": {"choices": list(choices)}}
 
 
 def label_of(workspace: Workspace, number: int) -> str | None:

@@ -37,6 +37,7 @@ from tests.helpers.labelled_workspace import (
     populate,
     species,
 )
+from tests.helpers.results import chose
 
 pytestmark = pytest.mark.one_database  # rules: what is stored is the concern of tests of the store
 
@@ -86,12 +87,8 @@ def started(workspace: Workspace, server: FakeLabelStudio) -> StockReport:
 
 def answer(workspace: Workspace, server: FakeLabelStudio, task: int, *, by: int = 1) -> None:
     """A person answers a single by its true species; the webhook is lost, a sync reads it."""
-    server.submit(task, [said(controls.SPECIES, truth(server, task))], by=by)
+    server.submit(task, [chose(controls.SPECIES, truth(server, task))], by=by)
     sync(workspace, server, PROJECT)
-
-
-def said(control: str, *words: str) -> dict[str, Any]:
-    return {"from_name": control, "to_name": "x", "type": "choices", "value": {"choices": list(words)}}
 
 
 def truth(server: FakeLabelStudio, task: int) -> str:
@@ -118,7 +115,7 @@ def label_next(workspace: Workspace, server: FakeLabelStudio, number: int) -> No
     for _ in range(number):
         task = server.next_task()
         assert task is not None
-        server.submit(task, [said(controls.SPECIES, truth(server, task))])
+        server.submit(task, [chose(controls.SPECIES, truth(server, task))])
     sync(workspace, server, PROJECT)
 
 
@@ -182,7 +179,7 @@ def test_after_a_training_the_next_tasks_show_the_new_version(
         assert data["version"] == done.record.version
         if data["purpose"] == Purpose.QUEUE:
             assert [choice for choice in data["single"][0]["choices"] if choice["value"] in SPECIES]
-        server.submit(task, [said(controls.SPECIES, truth(server, task))])
+        server.submit(task, [chose(controls.SPECIES, truth(server, task))])
     assert len(stock(workspace)) == STOCK
 
 
@@ -206,7 +203,7 @@ def test_a_crop_is_in_the_stream_once_also_in_groups(whole: Workspace, server: F
         assert task is not None
         data = server.rows[task]["data"]
         control = controls.SPECIES if data["single"] else controls.ALL
-        server.submit(task, [said(control, truth(server, task))])
+        server.submit(task, [chose(control, truth(server, task))])
         sync(whole, server, PROJECT)
         refresh(whole, PROJECT)
     data = [server.rows[task]["data"] for task in server.tasks_in_stream(PROJECT)]
@@ -279,7 +276,7 @@ def test_accepted_crops_leave_the_stream_and_nothing_but_the_queue_is_asked(
     queued = {crop for crop, _ in server.queue()}
     assert {server.shows(task) for task in server.tasks_in_stream(PROJECT)} == queued
     while (task := server.next_task()) is not None:
-        server.submit(task, [said(controls.SPECIES, truth(server, task))])
+        server.submit(task, [chose(controls.SPECIES, truth(server, task))])
     sync(workspace, server, PROJECT)
     for _ in range(30):
         if not topped(workspace, server).open:
@@ -310,7 +307,7 @@ def test_a_crop_labelled_elsewhere_leaves_the_stream(workspace: Workspace, serve
         reason="like an example",
     )
     [board] = ask(workspace, server, PROJECT, [asked], version=server.model_version)
-    server.submit(board.task_id, [said(controls.ALL, "deer")])
+    server.submit(board.task_id, [chose(controls.ALL, "deer")])
     sync(workspace, server, PROJECT)
     report = topped(workspace, server)
     assert report.parked == 1
@@ -325,7 +322,7 @@ def test_what_was_struck_out_comes_next_and_alone(workspace: Workspace, server: 
         kind=TaskKind.BOARD, purpose=Purpose.QUEUE, detections=tuple(crops), score=0.0, suggested=1
     )
     [board] = ask(workspace, server, PROJECT, [planned], version=server.model_version)
-    result = [said(controls.ALL, "deer"), said(controls.STRUCK, crops[1])]
+    result = [chose(controls.ALL, "deer"), chose(controls.STRUCK, crops[1])]
     server.submit(board.task_id, result)
     sync(workspace, server, PROJECT)
     assert is_low(workspace, PROJECT, complete=True)
@@ -423,7 +420,7 @@ def test_a_used_up_queue_is_made_anew_without_a_training(
     for _ in range(QUEUE):
         task = server.next_task()
         assert task is not None
-        server.submit(task, [said(controls.SPECIES, "unsure")])
+        server.submit(task, [chose(controls.SPECIES, "unsure")])
     sync(workspace, server, PROJECT)
     assert is_low(workspace, PROJECT, complete=False)
     topped(workspace, server)

@@ -35,9 +35,6 @@ ASK = "ask_0"  # what they point at
 PHOTO_EMPTY = "photo_empty_0"
 BOX = "box_0"
 PHOTO = "photo_0"  # what they point at
-# What a person looks at; no answer
-VIEW = "view_0"
-NEIGHBOUR = "neighbour_0"
 
 EARLIER_SPECIES = "species"  # the answer on the screen of earlier releases
 

@@ -15,8 +15,8 @@ NO_KEY = "ctrl+alt+shift+f19"
 
 # The answer
 LIKELIEST = ("1", "2", "3", "4", "5")  # the species that are likeliest for this crop, or for these
-PERSON, VEHICLE, EMPTY, UNSURE, ANOTHER = "8", "9", "0", "-", "="
-SEARCH = ANOTHER  # one key chooses "another species" and puts the cursor into the search
+PERSON, VEHICLE, EMPTY, UNSURE = "8", "9", "0", "-"
+ANOTHER = "="  # chooses "another species" and puts the cursor into the search
 # Of the species themselves, in projects of few. Not among them: b, c and g look at the picture.
 LETTERS = tuple("qwertasdfzxyiopjklnm")
 

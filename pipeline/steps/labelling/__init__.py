@@ -1,1 +1,1 @@
-"""Exchange with Label Studio: publish, push, sync, review and refresh."""
+"""Exchange with Label Studio: ask, top up, sync, review and refresh."""

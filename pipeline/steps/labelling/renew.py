@@ -14,7 +14,7 @@ from pipeline.label_studio.client import LabelStudio
 from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.records import ProjectRecord
 from pipeline.steps.labelling.project import create_project
-from pipeline.steps.labelling.sync import SyncReport, sync
+from pipeline.steps.labelling.sync import sync
 from pipeline.store import audits, oracle, projects, tasks
 from pipeline.workspace import Workspace
 
@@ -28,7 +28,6 @@ class Renewal:
     former: ProjectRecord
     new: ProjectRecord
     changes: list[str]  # a line for each thing that was set up
-    synced: SyncReport  # of the former project, before
     labels: int  # that the new project goes on with
     audit: int  # crops of the audit sample that it has taken over
 
@@ -53,7 +52,7 @@ def renew_project(
         former = projects.active_one(conn, project_id)
     wanted = title or former.title.removesuffix(FORMER)
     _refuse_taken(workspace, client, wanted, project_id)
-    synced = sync(workspace, client, project_id)
+    sync(workspace, client, project_id)
     label_config = str(client.project(project_id)["label_config"])
     if former.title == wanted:
         client.update_project(project_id, title=f"{wanted}{FORMER}")
@@ -75,7 +74,6 @@ def renew_project(
             former=projects.get(conn, project_id),
             new=new,
             changes=changes,
-            synced=synced,
             labels=oracle.label_count(conn),
             audit=inherited,
         )

@@ -65,7 +65,7 @@ def board_like(
     """A board of the `size` waiting crops nearest to the example `vector` (D,), by the project's embedder.
 
     Nearest first; the example itself is among them if it waits. `name` says to people what they resemble.
-    `species` is pre-selected; without, nothing is, as most neighbours of a rare species are of another one.
+    `species` is suggested; without, nothing is, as most neighbours of a rare species are of another one.
     Works before the first version. Raises StoreError if the project does not offer the species, or if no
     crop is left for a board; LabelStudioError.
     """
