@@ -361,7 +361,7 @@ def test_what_was_struck_out_comes_next_also_with_a_label_of_a_machine(
         kind=TaskKind.BOARD, purpose=Purpose.QUEUE, detections=tuple(crops), score=0.0, suggested=1
     )
     [board] = ask(workspace, server, PROJECT, [planned], version=server.model_version)
-    server.submit(board.task_id, [said(controls.ALL, "deer"), said(controls.STRUCK, crops[1])])
+    server.submit(board.task_id, [chose(controls.ALL, "deer"), chose(controls.STRUCK, crops[1])])
     sync(workspace, server, PROJECT)
     assert is_low(workspace, PROJECT, complete=True)
     topped(workspace, server)
