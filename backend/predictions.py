@@ -49,8 +49,6 @@ log = logging.getLogger(__name__)
 
 NO_VERSION = "none"
 QUEUE_END = 1.0  # highest score of a queue; crops outside the queue follow by their margin, at most 1
-    1.0  # highest score of a queue; crops outside the queue follow by their margin, which is at most 1
-)
 LAST_SCORE = 2.0  # after all margins
 INGEST_SECONDS = 60.0  # for unknown photographs in one request: Label Studio waits 100 s
 MAX_HEADS = 8  # kept in memory, one per project in use

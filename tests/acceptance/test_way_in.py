@@ -100,12 +100,12 @@ def test_after_project_create_and_one_import_the_queue_is_there(tmp_path: Path) 
         while (project := project_of(tmp_path))["model"] is None or project["queued"] or project["running"]:
             assert time.monotonic() < deadline, project
             time.sleep(0.5)
-        assert project["published"] == PHOTOS
+        assert project["crops"] == PHOTOS
 
         token = json.loads(account.read_text())["account"]["token"]
         task = Connection(url[1], token).get("next", f"api/projects/{project['id']}/next")
         assert [each["model_version"] for each in task["predictions"]] == [project["model"]["version"]]
-        assert Connection(url[1], token).content("a crop", task["data"]["crop"].lstrip("/"), 1 << 20)
+        assert Connection(url[1], token).content("a crop", task["data"]["picture"].lstrip("/"), 1 << 20)
         findings = json.loads(wildloop(tmp_path, "doctor", "--json"))
         assert [finding for finding in findings if finding["state"] != "ok"] == []
 
