@@ -132,9 +132,7 @@ class Settings:
     )
     top_k: int = field(
         default=100,
-        metadata=_variable(
-            "WILDLOOP_TOP_K", "predictions pushed for each version, at least", parse=_positive
-        ),
+        metadata=_variable("WILDLOOP_TOP_K", "crops in the queue of each version, at least", parse=_positive),
     )
     retrain_every: int = field(
         default=20,

@@ -20,7 +20,7 @@ from pipeline.render.labelling import requested_boards
 @click.option(
     "--species",
     metavar="NAME",
-    help="Crops predicted as this species; with --like, the species that the board has selected.",
+    help="Crops predicted as this species; with --like, the species that the board suggests.",
 )
 @click.option("--suggest", is_flag=True, help="Crops and labels that stand out: up to five boards.")
 @click.option(

@@ -257,28 +257,6 @@ class LabelStudio:
         answer = self._connection.get("listing the users", "api/users/")
         return {str(user["id"]): str(user["email"]) for user in answer}
 
-    def replace_in_tasks(
-        self, project_id: int, task_ids: Sequence[int], field: str, *, former: str, new: str
-    ) -> None:
-        """Replace `former` by `new` in one field of the data of these tasks; annotations stay."""
-        self._change_field(project_id, task_ids, field, "Expression", f'replace("{former}", "{new}")')
-
-    def _change_field(
-        self, project_id: int, task_ids: Sequence[int], field: str, kind: str, value: str
-    ) -> None:
-        self._connection.send(
-            f"changing {field} of {len(task_ids)} tasks of project {project_id}",
-            "POST",
-            "api/dm/actions",
-            {
-                "selectedItems": {"all": False, "included": list(task_ids)},
-                "value_name": field,
-                "value_type": kind,
-                "value": value,
-            },
-            {"id": "add_data_field", "project": project_id},
-        )
-
     def import_predictions(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> int:
         """Add predictions (`task`, `result`, `score`, `model_version`), in one call; returns their number."""
         answer: Json = self._connection.send(

@@ -63,6 +63,7 @@ class PublishedProject:
             embedder=Embedder().id,
             digest=version,
             labels=0,
+            metrics={"pool": len(self.ids), "embedded": len(self.ids)},
             path=None,
             created_at=utc_now(),
         )
@@ -86,5 +87,6 @@ class PublishedProject:
 
     def annotate(self, task_id: int, choice: str, **fields: Any) -> None:
         """Submit an annotation; `fields` are Label Studio's."""
-        body = {"result": [chose(controls.SPECIES, choice)], **fields}
+        result = chose(controls.SPECIES, choice) | {"to_name": controls.CROP}
+        body = {"result": [result], **fields}
         self.api.send("label", "POST", f"api/tasks/{task_id}/annotations/", body)

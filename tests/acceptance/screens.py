@@ -12,13 +12,13 @@ from pipeline.label_studio.screen.options import ScreenOptions
 from pipeline.label_studio.screen.task import prediction_result, task_data
 from tests.acceptance.conftest import Installation
 from tests.helpers import photographs
+from tests.helpers.label_stream import CHOSEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Response
 
 VERSION = "v7"
 PATIENCE = 60_000  # milliseconds
-CHOSEN = "rgba(84, 120, 230, 0.22)"  # the colour of what is chosen
 # Hotkeys act once the options that stand in the task's data are there.
 KEYS_ACT = """former => {
     if (window.Htx?.task?.id === former) return false;

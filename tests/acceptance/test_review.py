@@ -10,7 +10,7 @@ from tests.acceptance.published import PublishedProject
 from tests.helpers import photographs
 
 SPECIES = ("deer", "fox")
-LABELLED, WAITING = 30, 4
+LABELLED, WAITING = 90, 4
 MISTAKEN = 7
 
 
@@ -72,9 +72,14 @@ def test_a_mislabelled_crop_comes_back_first_and_its_new_label_counts(installati
     assert forest.label(MISTAKEN) == truth(MISTAKEN + 1)
 
     said = installation.wildloop("review")
-    assert "1 of 30 labels looks wrong" in said
+    assert f"1 of {LABELLED} labels listed; about 1 of them are expected to be wrong" in said
     assert crop(MISTAKEN) in said
+<<<<<<< HEAD
     assert len(forest.client.task_ids(forest.id)) == LABELLED + WAITING  # nothing was changed
+=======
+    before = forest.client.task_ids(forest.id)
+    first = forest.task_of[crop(MISTAKEN)]
+>>>>>>> w-acc2
 
     said = installation.wildloop("review", "--push")
     assert "1 label queued for a second look; 1 waiting now" in said

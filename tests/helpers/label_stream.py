@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Response
 
+CHOSEN = "rgba(84, 120, 230, 0.22)"  # the colour of what is chosen, and of a suggestion while nothing else is
+SHOWN = "[...document.querySelectorAll('.wildloop img')].filter(each => each.offsetParent && each.src)"
+
 
 class Stream:
     """The label stream of a project, and the quick view of its tasks."""
@@ -34,11 +37,13 @@ class Stream:
         self._page.wait_for_timeout(1_000)  # the answer is chosen a moment after the task is drawn
 
     def chosen(self) -> list[str]:
-        """The names of the chosen answers; of the suggestion, while nothing else is chosen."""
+        """The answers that look chosen: the suggestion does while nothing else is chosen."""
+        self._page.wait_for_timeout(150)  # what a key does is drawn a moment later
         names: list[str] = self._page.evaluate(
-            "['.species', '.unseen'].map(place => [...document.querySelectorAll("
-            "`.wildloop ${place} .ant-radio-wrapper-checked input`)].map(choice => choice.name))"
-            ".find(names => names.length) ?? []"
+            "colour => [...document.querySelectorAll('.wildloop .species .lsf-choice__checkbox')]"
+            ".filter(each => each.offsetHeight && getComputedStyle(each).backgroundColor === colour)"
+            ".map(each => each.querySelector('input').name)",
+            CHOSEN,
         )
         return names
 
@@ -51,14 +56,11 @@ class Stream:
         return names
 
     def pictures(self) -> list[int]:
-        """The width in pixels of each picture that is shown; 0 for one that did not load."""
+        """The width in pixels of each picture that is in sight; 0 for one that did not load."""
         self._page.wait_for_function(
-            "[...document.querySelectorAll('.wildloop img')].filter(image => image.naturalWidth).length >= 2",
-            timeout=30_000,
+            f"{SHOWN}.length >= 2 && {SHOWN}.every(each => each.complete)", timeout=30_000
         )
-        widths: list[int] = self._page.evaluate(
-            "[...document.querySelectorAll('.wildloop img')].map(image => image.naturalWidth)"
-        )
+        widths: list[int] = self._page.evaluate(f"{SHOWN}.map(each => each.naturalWidth)")
         return widths
 
     def _after(self, act: Callable[[], None]) -> str:
