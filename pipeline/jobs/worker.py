@@ -31,7 +31,7 @@ def work(workspace: Workspace, *, burst: bool = False) -> None:
     claimed by one of them. The worker also does what is due periodically (`scheduler.tick`).
     """
     if workspace.settings.label_studio_api_key is None:
-        log.warning("LABEL_STUDIO_API_KEY is not set: no syncs, and no queue is pushed to Label Studio")
+        log.warning("LABEL_STUDIO_API_KEY is not set: no syncs, and nothing is asked in Label Studio")
     try:
         if workspace.settings.redis_url is not None:
             from pipeline.jobs import redis_worker
