@@ -28,7 +28,7 @@ class SimulatedAnnotator:
         self._connection = connection
         self._project_id = project_id
         self._truth = truth
-        self.given = 0  # labels submitted: species or `empty`, not `unsure`
+        self._labelled: set[str] = set()  # crops that got a species or `empty`
         project = connection.get("reading the project", f"api/projects/{project_id}/")
         unknown = sorted(set(truth.names) - set(species_of(project["label_config"])))
         if unknown:
@@ -36,6 +36,11 @@ class SimulatedAnnotator:
                 f"the truth names species that the project does not offer: {', '.join(unknown[:10])}",
                 remedy="add them to the species list",
             )
+
+    @property
+    def given(self) -> int:
+        """How many crops got a label; some are asked about more than once."""
+        return len(self._labelled)
 
     def next_task(self) -> Mapping[str, Any] | None:
         """The task that Label Studio would show now; None if there is none."""
@@ -64,7 +69,7 @@ class SimulatedAnnotator:
             f"labelling task {task['id']}", "POST", f"api/tasks/{task['id']}/annotations", annotation
         )
         struck = _struck(task["data"], truth)
-        self.given += sum(label != UNSURE for crop, label in truth.items() if crop not in struck)
+        self._labelled |= {crop for crop, label in truth.items() if label != UNSURE and crop not in struck}
         return True
 
     def _true_labels(self, detection_ids: Sequence[str]) -> dict[str, str]:

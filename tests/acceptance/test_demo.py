@@ -133,7 +133,7 @@ def test_more_labels_make_better_answers_on_the_unlabelled_rest(played: Played) 
     figures = [float(share) for share in re.findall(r"^v\d+-\S+ .*?([\d.]+)% of \d+$", played.output, re.M)]
     assert len(figures) >= 2, played.output
     assert figures[-1] > figures[0]
-    assert figures[-1] > 50
+    assert figures[-1] > 40
 
 
 def test_at_its_end_the_demo_says_what_was_learned_and_what_the_audit_says(played: Played) -> None:

@@ -90,7 +90,7 @@ def prediction_import(client: LabelStudio, project_id: int) -> CheckResult:
     if "task ID 0 not found" in message:
         return ok("prediction import", "fast")
     if "Invalid task ID 0" in message or "corresponding task ID" in message:
-        return warn("prediction import", "slow: each import of predictions recounts every task of the project", remedy)
+        return warn("prediction import", "slow: each import recounts every task of the project", remedy)
     return warn("prediction import", f"fast or slow: unknown, the server says {message!r}", remedy)
 
 
