@@ -279,7 +279,7 @@ def test_the_screen_shows_crop_photo_facts_and_every_choice_without_scrolling(pa
     last = choices.last.bounding_box()
     assert last is not None
     assert last["y"] + last["height"] < 850  # above the bar with the Submit button
-    assert choices.first.inner_text().split() == ["q", "badger"]
+    assert choices.first.inner_text().split() == ["1", "badger", "q"]
 
 
 def test_a_crop_submitted_without_a_choice_gets_no_label_and_comes_back(park: Park, page: Page) -> None:
