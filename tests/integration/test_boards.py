@@ -80,6 +80,13 @@ def trained(workspace: Workspace, server: FakeLabelStudio) -> list[TaskRecord]:
     return placed(workspace)
 
 
+def ask_again(workspace: Workspace, server: FakeLabelStudio) -> None:
+    """Ask the whole queue of the current version once more."""
+    with workspace.database.write() as conn:
+        predictions.unpush(conn, str(projects.get(conn, PROJECT).current_model))
+    topped(workspace, server)
+
+
 def placed(workspace: Workspace) -> list[TaskRecord]:
     with workspace.database.read() as conn:
         version = projects.get(conn, PROJECT).current_model
@@ -342,10 +349,7 @@ def test_a_queue_that_is_asked_again_asks_about_the_same_sequences(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
     before = of_kind(trained(workspace, server), TaskKind.SEQUENCE)
-    with workspace.database.write() as conn:
-        version = projects.get(conn, PROJECT).current_model
-        predictions.unpush(conn, str(version))
-    topped(workspace, server)
+    ask_again(workspace, server)
     after = of_kind(placed(workspace), TaskKind.SEQUENCE)
     assert [task.detections for task in after] == [task.detections for task in before]
     assert {task.task_id for task in after}.isdisjoint(task.task_id for task in before)
@@ -355,10 +359,7 @@ def test_what_a_queue_has_of_boards_counts_when_more_of_it_is_asked(
     workspace: Workspace, server: FakeLabelStudio
 ) -> None:
     before = of_kind(trained(workspace, server), TaskKind.BOARD)
-    with workspace.database.write() as conn:
-        version = projects.get(conn, PROJECT).current_model
-        predictions.unpush(conn, str(version))
-    topped(workspace, server)
+    ask_again(workspace, server)
     after = of_kind(placed(workspace), TaskKind.BOARD)
     assert [task.task_id for task in after] == [task.task_id for task in before]
 
